@@ -1,0 +1,1 @@
+"""Parts that any other room may use; imports nothing of theirs."""
