@@ -138,6 +138,8 @@ class LossLog:
 
     def _left(self) -> timedelta:
         """Time to the end of the last epoch at this start's mean pace, validation and saving included."""
+        if self._started_at is None:
+            return timedelta(0)
         position = self._epoch - 1 + self._seen / self._images
         done = position - self._started_at
         elapsed = time.monotonic() - self._started
