@@ -1,0 +1,38 @@
+"""Training schemes by name (`--model`)."""
+
+import argparse
+
+import torch
+
+from models.base import BaseModel
+from models.pix2pix import Pix2PixModel
+from models.schedules import create_schedulers, step_schedulers
+from util.errors import UserError
+
+__all__ = ["MODELS", "create_model", "create_schedulers", "pick_device", "step_schedulers"]
+
+MODELS: dict[str, type[BaseModel]] = {"pix2pix": Pix2PixModel}
+
+
+def pick_device(gpu_ids: str | None) -> torch.device:
+    """The device that `--gpu_ids` names: "-1" the CPU, "0" the first GPU, None a GPU (CUDA, else MPS) if there is one."""
+    if gpu_ids == "-1":
+        return torch.device("cpu")
+    if gpu_ids is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not gpu_ids.isdigit():
+        wanted = gpu_ids.count(",") + 1
+        raise UserError(
+            f"--gpu_ids {gpu_ids}: one process drives one GPU; for {wanted} run "
+            f"`CUDA_VISIBLE_DEVICES={gpu_ids} torchrun --nproc_per_node {wanted} train.py ...` without --gpu_ids"
+        )
+    if int(gpu_ids) >= torch.cuda.device_count():
+        raise UserError(f"--gpu_ids {gpu_ids}: this machine shows {torch.cuda.device_count()} CUDA GPUs; -1 is the CPU")
+    return torch.device("cuda", int(gpu_ids))
+
+
+def create_model(opt: argparse.Namespace, device: torch.device, training: bool) -> BaseModel:
+    """The model that `--model` names, on `device`, with fresh or donated (`--pretrained`) weights."""
+    return MODELS[opt.model](opt, device, training)

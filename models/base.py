@@ -1,0 +1,82 @@
+"""The contract of a model, and what every image translator shares."""
+
+import argparse
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.optim import Optimizer
+
+from models.norm_stats import inference
+
+
+def generate(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Apply a generator to images of any size: pad to its multiple by reflection, crop the result back.
+
+    images: float [N, C, H, W]; returns [N, C', H, W]. Gradients flow.
+    """
+    height, width = images.shape[-2:]
+    down, right = -height % net.multiple, -width % net.multiple
+    if not (down or right):
+        return net(images)
+    fits = down < height and right < width
+    padded = F.pad(images, (0, right, 0, down), mode="reflect" if fits else "replicate")
+    return net(padded)[..., :height, :width]
+
+
+class BaseModel(ABC):
+    """Networks and optimizers by name, one training step, one translation.
+
+    networks: "G", "D" (or "G_A", ...); optimizers: by the same kind of name; training: whether the model will train.
+    Saving, scheduling, showing and distributing are done to a model from outside.
+    """
+
+    defaults: dict[str, object] = {}
+    translator = "G"
+
+    def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
+        self.device = device
+        self.training = training
+        self.networks: dict[str, nn.Module] = {}
+        self.optimizers: dict[str, Optimizer] = {}
+        self.norm_stats = opt.norm_stats
+        self.noise_seed = opt.seed if opt.stochastic else None
+
+    @staticmethod
+    def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
+        """Add the model's own flags."""
+
+    @abstractmethod
+    def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
+        """One update from a batch; the losses as detached scalars, without waiting for the device."""
+
+    @abstractmethod
+    def pictures(self) -> dict[str, torch.Tensor]:
+        """The last step's images by upstream's labels: float [N, C, H, W] in [-1, 1]."""
+
+    @torch.no_grad()
+    def translate(self, images: torch.Tensor) -> torch.Tensor:
+        """A to B: float [N, C, H, W] in [-1, 1] -> [N, C', H, W] in [-1, 1] on the model's device.
+
+        The same image gives the same result whatever else is in the batch. With `--stochastic`, dropout is alive
+        and drawn from `--seed` anew for each image; the global random state stays as it was.
+        """
+        images = images.to(self.device, non_blocking=True)
+        net = self.networks[self.translator]
+        with inference(net, self.norm_stats, dropout=self.noise_seed is not None):
+            if self.noise_seed is None:
+                return generate(net, images)
+            devices = [self.device] if self.device.type == "cuda" else []
+            results = []
+            for image in images.split(1):
+                with torch.random.fork_rng(devices):
+                    torch.manual_seed(self.noise_seed)
+                    results.append(generate(net, image))
+            return torch.cat(results)
+
+
+def set_requires_grad(net: nn.Module, value: bool) -> None:
+    """Freeze or thaw all parameters of a network."""
+    for parameter in net.parameters():
+        parameter.requires_grad = value

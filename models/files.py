@@ -1,0 +1,29 @@
+"""A model's networks from the files of a run."""
+
+import argparse
+from pathlib import Path
+
+from models.base import BaseModel
+from models.pretrained import explain_mismatch
+from util.checkpoint import load_state, network_path, read_state_dict
+from util.errors import UserError
+
+
+def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argparse.Namespace) -> list[str]:
+    """Load `<epoch>_net_<X>.pth` of a run into the model's networks, strictly.
+
+    A missing discriminator is no error (published donors have none): its name is in the returned list of networks
+    that keep their fresh weights. UserError names the file, and the flags to change where the generator differs.
+    """
+    fresh = []
+    for name, net in model.networks.items():
+        path = network_path(folder, epoch, name)
+        if name.startswith("D") and not path.is_file():
+            fresh.append(name)
+            continue
+        if not path.is_file():
+            saved = sorted({file.name.split("_net_")[0] for file in folder.glob("*_net_*.pth")})
+            hint = f"saved epochs: {', '.join(saved)}" if saved else "the folder holds no networks; train it first"
+            raise UserError(f"--epoch {epoch}: {path} does not exist; {hint}")
+        load_state(net, read_state_dict(path), path, lambda state: explain_mismatch(state, opt))
+    return fresh

@@ -1,0 +1,47 @@
+"""Which statistics batch norm uses when a trained generator is applied.
+
+A generator trained with batch norm at batch size 1 has learnt to be normalised by the image at hand; the running
+averages it stored on the way describe no image in particular. notes: benchmarks/norm_stats.md has the figures.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+NORM_STATS = ("image", "running")
+
+
+def _normalise_by_image(layer: _BatchNorm):
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return F.instance_norm(x, weight=layer.weight, bias=layer.bias, use_input_stats=True, eps=layer.eps)
+
+    return forward
+
+
+@contextmanager
+def inference(net: nn.Module, norm_stats: str, dropout: bool = False) -> Iterator[nn.Module]:
+    """`net` ready to be applied, and as it was before afterwards; nothing that it stores changes.
+
+    norm_stats: "image" normalises each image of a batch by its own mean and variance (what training at batch size 1
+    did), whatever the batch size; "running" uses the stored averages (plain eval mode).
+    dropout: keep dropout alive, as upstream's test.py does by default.
+    """
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    patched = [m for m in modes if isinstance(m, _BatchNorm)] if norm_stats == "image" else []
+    try:
+        for layer in patched:
+            layer.forward = _normalise_by_image(layer)
+        for module in modes:
+            if dropout and isinstance(module, nn.Dropout):
+                module.train()
+        yield net
+    finally:
+        for layer in patched:
+            del layer.forward
+        for module, mode in modes.items():
+            module.training = mode

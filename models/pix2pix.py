@@ -1,0 +1,78 @@
+"""pix2pix: paired image-to-image translation with a conditional GAN (Isola et al. 2017, arXiv 1611.07004)."""
+
+import argparse
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from models.base import BaseModel, generate, set_requires_grad
+from models.losses import GAN_LOSSES, gradient_penalty
+from models.networks import define_D, define_G
+from models.pretrained import load_donor
+
+
+class Pix2PixModel(BaseModel):
+    """G minimises GAN + lambda_L1 * |B - G(A)|; D tells (A, B) from (A, G(A)), its loss halved. D steps first."""
+
+    defaults = {"norm": "batch", "netG": "unet_256", "dataset_mode": "aligned", "pool_size": 0, "gan_mode": "vanilla"}
+
+    @staticmethod
+    def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
+        if training:
+            group.add_argument("--lambda_L1", type=float, default=100.0, help="weight of the L1 loss")
+
+    def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
+        super().__init__(opt, device, training)
+        init = (opt.init_type, opt.init_gain)
+        netG = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
+        self.networks["G"] = netG.to(device)
+        if not training:
+            return
+        if opt.pretrained:
+            load_donor(netG, opt.pretrained, Path(opt.checkpoints_dir), opt)
+        self.lambda_L1 = opt.lambda_L1
+        self.gan_loss = GAN_LOSSES[opt.gan_mode]
+        self.penalise = opt.gan_mode == "wgangp"
+        netD = define_D(opt.input_nc + opt.output_nc, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, *init)
+        self.networks["D"] = netD.to(device)
+        for name, net in self.networks.items():
+            self.optimizers[name] = torch.optim.Adam(net.parameters(), lr=opt.lr, betas=(opt.beta1, 0.999))
+            net.train()
+
+    def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
+        self.real_A = batch["A"].to(self.device, non_blocking=True)
+        self.real_B = batch["B"].to(self.device, non_blocking=True)
+        self.fake_B = generate(self.networks["G"], self.real_A)
+        of_D = self._step_D()
+        losses = self._step_G() | of_D
+        self.fake_B = self.fake_B.detach()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _step_D(self) -> dict[str, torch.Tensor]:
+        netD, optimizer = self.networks["D"], self.optimizers["D"]
+        set_requires_grad(netD, True)
+        fake = torch.cat([self.real_A, self.fake_B.detach()], 1)
+        real = torch.cat([self.real_A, self.real_B], 1)
+        losses = {"D_real": self.gan_loss(netD(real), True), "D_fake": self.gan_loss(netD(fake), False)}
+        total = (losses["D_real"] + losses["D_fake"]) / 2
+        if self.penalise:
+            losses["D_GP"] = gradient_penalty(netD, real, fake)
+            total = total + losses["D_GP"]
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+        return losses
+
+    def _step_G(self) -> dict[str, torch.Tensor]:
+        netD, optimizer = self.networks["D"], self.optimizers["G"]
+        set_requires_grad(netD, False)
+        judged = netD(torch.cat([self.real_A, self.fake_B], 1))
+        losses = {"G_GAN": self.gan_loss(judged, True), "G_L1": F.l1_loss(self.fake_B, self.real_B) * self.lambda_L1}
+        optimizer.zero_grad(set_to_none=True)
+        (losses["G_GAN"] + losses["G_L1"]).backward()
+        optimizer.step()
+        return losses
+
+    def pictures(self) -> dict[str, torch.Tensor]:
+        return {"real_A": self.real_A, "fake_B": self.fake_B, "real_B": self.real_B}

@@ -1,0 +1,128 @@
+"""Donors: generators that were trained on something else. Found, read, checked against the flags, fitted."""
+
+import argparse
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from util.checkpoint import load_state, network_path, read_state_dict
+from util.errors import UserError
+
+State = dict[str, torch.Tensor]
+
+UNET_FIRST, UNET_LAST = "model.model.0.weight", "model.model.3.weight"
+RESNET_FIRST = "model.1.weight"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A generator's make, by the flags that build it. `no_dropout` is None where the weights cannot tell."""
+
+    netG: str
+    input_nc: int
+    output_nc: int
+    ngf: int
+    norm: str
+    no_dropout: bool | None
+
+    def flags(self) -> str:
+        """The command-line flags that build this generator."""
+        words = [f"--{f.name} {getattr(self, f.name)}" for f in fields(self) if f.name != "no_dropout"]
+        return " ".join(words + ["--no_dropout"] * bool(self.no_dropout))
+
+
+def infer_architecture(state: State) -> Architecture | None:
+    """Read the architecture off the names and shapes of a generator's state dict; None for an unknown network.
+
+    Norms without weights leave a trace in the convolutions' biases only: a bias before the norm means instance norm,
+    none (and no norm weights) means `--norm none`. SyncBatchNorm stores what batch norm stores; a U-Net's dropout
+    leaves no trace, a ResNet's shifts its keys.
+    """
+    ends = _end_layers(state)
+    if ends is None:
+        return None
+    first, last = ends
+    norm = "batch" if any(key.endswith("running_mean") for key in state) else "none"
+    if first.removesuffix("weight") + "bias" in state:
+        norm = "instance"
+    if first == UNET_FIRST:
+        netG, no_dropout = f"unet_{2 ** (1 + sum(key.endswith('.model.1.weight') for key in state))}", None
+    else:
+        blocks = {key.split(".")[1] for key in state if ".conv_block." in key}
+        netG, no_dropout = f"resnet_{len(blocks)}blocks", any(".conv_block.5.weight" in key for key in state)
+    ngf, input_nc = state[first].shape[:2]
+    output_nc = state[last].shape[1 if first == UNET_FIRST else 0]
+    return Architecture(netG, input_nc, output_nc, ngf, norm, no_dropout)
+
+
+def _end_layers(state: State) -> tuple[str, str] | None:
+    """Keys of the first and the last convolution's weights."""
+    if UNET_FIRST in state and UNET_LAST in state:
+        return UNET_FIRST, UNET_LAST
+    if RESNET_FIRST in state and state[RESNET_FIRST].ndim == 4 and state[RESNET_FIRST].shape[-1] == 7:
+        top = [key for key in state if key.endswith(".weight") and key.count(".") == 2]
+        return RESNET_FIRST, max(top, key=lambda key: int(key.split(".")[1]))
+    return None
+
+
+def find_donor(name: str, checkpoints_dir: Path) -> Path:
+    """The file that `--pretrained NAME` means: a .pth file, a folder that holds one, or an experiment's name."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    for folder in (path, checkpoints_dir / name):
+        donor = network_path(folder, "latest", "G")
+        if donor.is_file():
+            return donor
+        if folder.is_dir():
+            raise UserError(f"--pretrained {name}: {folder} holds no latest_net_G.pth")
+    raise UserError(
+        f"--pretrained {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}"
+    )
+
+
+def explain_mismatch(state: State, opt: argparse.Namespace) -> str:
+    """Advice for a state dict that does not fit the flags: which flags would make it fit."""
+    made = infer_architecture(state)
+    if made is None:
+        return f"it holds no generator known here (first key: {next(iter(state))})"
+    wrong = [f.name for f in fields(made) if f.name != "no_dropout" and getattr(made, f.name) != getattr(opt, f.name)]
+    if made.no_dropout is not None and made.no_dropout != opt.no_dropout:
+        wrong.append("no_dropout")
+    if not wrong:
+        return f"it has the make of {made.flags()} but not all of its tensors"
+    return f"it was made with {made.flags()}: change --{', --'.join(wrong)}"
+
+
+def load_donor(net: nn.Module, name: str, checkpoints_dir: Path, opt: argparse.Namespace) -> str:
+    """Start a generator from a donor. Returns one line that says what was loaded and what was fitted.
+
+    Another number of input or output channels is fitted: a grey image through a colour donor (--input_nc 1) sums
+    the first layer over its channels, which equals repeating the grey three times; a one-channel mask (--output_nc 1)
+    takes the mean of the last layer's filters. Everything else must agree, or a UserError names the flags.
+    """
+    path = find_donor(name, checkpoints_dir)
+    state = read_state_dict(path)
+    fitted = _fit_channels(state, opt)
+    load_state(net, state, path, lambda state: explain_mismatch(state, opt))
+    return "; ".join([f"generator starts from {path}", *fitted])
+
+
+def _fit_channels(state: State, opt: argparse.Namespace) -> list[str]:
+    """Fit a three-channel donor's ends to one channel, in place, where the flags ask for it; says what was done."""
+    made = infer_architecture(state)
+    if made is None:
+        return []
+    first, last = _end_layers(state)
+    fitted = []
+    if (made.input_nc, opt.input_nc) == (3, 1):
+        state[first] = state[first].sum(1, keepdim=True)
+        fitted.append("its first layer is summed to 1 input channel (the same as repeating the grey image)")
+    if (made.output_nc, opt.output_nc) == (3, 1):
+        state[last] = state[last].mean(1 if first == UNET_FIRST else 0, keepdim=True)
+        bias = last.removesuffix("weight") + "bias"
+        state[bias] = state[bias].mean(0, keepdim=True)
+        fitted.append("its last layer is averaged to 1 output channel")
+    return fitted

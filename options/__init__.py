@@ -1,0 +1,1 @@
+"""Flags of the scripts. argparse, nothing else."""

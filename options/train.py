@@ -1,0 +1,57 @@
+"""Flags of train.py."""
+
+import argparse
+from pathlib import Path
+
+from options.base import add_base_options
+from options.parser import parse as parse_flags
+from util.errors import UserError
+
+
+def add_train_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that only training has."""
+    group = parser.add_argument_group("training")
+    group.add_argument("--phase", default="train", help="which part of the data to train on")
+    group.add_argument("--pretrained", default="", help="start the generator from a .pth, a folder or another run")
+    group.add_argument("--continue_train", action="store_true", help="go on exactly where the run stopped")
+    group.add_argument("--epoch_count", type=int, default=1, help="number of the first epoch")
+    group.add_argument("--n_epochs", type=int, default=100, help="epochs at the initial learning rate")
+    group.add_argument("--n_epochs_decay", type=int, default=100, help="epochs of linear decay to zero after them")
+    group.add_argument("--beta1", type=float, default=0.5, help="momentum of Adam")
+    group.add_argument("--lr", type=float, default=0.0002, help="initial learning rate of Adam")
+    gans = ("lsgan", "vanilla", "wgangp")
+    group.add_argument("--gan_mode", default="lsgan", choices=gans, help="adversarial loss")
+    group.add_argument("--pool_size", type=int, default=50, help="images in the discriminator's pool (0: none)")
+    policies = ("linear", "step", "plateau", "cosine")
+    group.add_argument("--lr_policy", default="linear", choices=policies, help="learning-rate schedule")
+    group.add_argument("--lr_decay_iters", type=int, default=50, help="epochs between the drops of --lr_policy step")
+    group.add_argument("--val_freq", type=int, default=1, help="epochs between validations on phase val (0: none)")
+    group.add_argument("--early_stop", type=int, default=0, help="stop after so many validations without a gain (0: no)")
+
+    group = parser.add_argument_group("saving and showing")
+    group.add_argument("--save_latest_freq", type=int, default=5000, help="images between saves of `latest`")
+    group.add_argument("--save_epoch_freq", type=int, default=5, help="epochs between saves under their number")
+    group.add_argument("--save_by_iter", action="store_true", help="save `latest` under iter_<images> as well")
+    group.add_argument("--print_freq", type=int, default=100, help="images between lines of loss_log.txt")
+    group.add_argument("--display_freq", type=int, default=400, help="images between pictures in visdom")
+    group.add_argument("--update_html_freq", type=int, default=1000, help="images between pictures on web/index.html")
+    group.add_argument("--no_html", action="store_true", help="write no web/index.html")
+    group.add_argument("--display_id", type=int, default=1, help="first visdom window; 0 or less: no visdom")
+    group.add_argument("--display_ncols", type=int, default=4, help="pictures per row in visdom")
+    group.add_argument("--display_server", default="http://localhost", help="visdom server")
+    group.add_argument("--display_env", default="main", help="visdom environment")
+    group.add_argument("--display_port", type=int, default=8097, help="visdom port")
+
+
+def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | None = None) -> argparse.Namespace:
+    """train.py's options; UserError for what the user can mend."""
+    description = "Train an image translator, or fine-tune one (--pretrained) into a segmenter."
+    opt = parse_flags(argv, description, [add_base_options, add_train_options], models, datasets, training=True)
+    if opt.n_epochs + opt.n_epochs_decay < opt.epoch_count:
+        raise UserError(f"--epoch_count {opt.epoch_count} is past the last epoch (--n_epochs + --n_epochs_decay)")
+    for flag in ("print_freq", "display_freq", "update_html_freq", "save_latest_freq", "save_epoch_freq", "lr_decay_iters"):
+        if getattr(opt, flag) < 1:
+            raise UserError(f"--{flag} {getattr(opt, flag)}: must be at least 1")
+    if (Path(opt.checkpoints_dir) / opt.name / "options.json").exists() and not opt.continue_train:
+        print(f"warning: {Path(opt.checkpoints_dir) / opt.name} holds a run already; its files will be overwritten")
+    return opt

@@ -1,0 +1,28 @@
+"""Random states: set from a seed, stored, restored."""
+
+import random
+
+import numpy as np
+import torch
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's generators (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def random_states() -> dict[str, object]:
+    """PyTorch's generators on the CPU and on every GPU. Data augmentation needs none: it is seeded item by item."""
+    states: dict[str, object] = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def restore_random_states(states: dict[str, object]) -> None:
+    """Put back what `random_states` returned; a different number of GPUs leaves theirs as they are."""
+    torch.set_rng_state(states["torch"])
+    if torch.cuda.is_available() and len(states.get("cuda", [])) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
