@@ -1,0 +1,130 @@
+"""Scores of one mask or of many: overlap, surface distance, classes, thresholds.
+
+Every overlap score of a two-class mask derives from four pixel counts. All functions are plain numpy (surface
+distances are MONAI's) and work on whole arrays of images at once where that makes sense.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+VOID = 255  # label of pixels that the ground truth leaves open: they are never counted
+SCORES = ("dice", "iou", "miou", "precision", "recall", "specificity", "accuracy")
+BINS = 256  # a power of two, so that `value * BINS` is exact and bin edges are exact thresholds
+
+
+class Counts(NamedTuple):
+    """Pixels of the foreground: numbers for one image, or arrays of them for many."""
+
+    tp: int | np.ndarray
+    fp: int | np.ndarray
+    fn: int | np.ndarray
+    tn: int | np.ndarray
+
+
+def counts(pred: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = None) -> Counts:
+    """Count agreement of two boolean masks of one shape; pixels where `valid` is False are left out."""
+    if valid is not None:
+        pred, truth = pred[valid], truth[valid]
+    tp = int(np.count_nonzero(pred & truth))
+    predicted, actual = int(np.count_nonzero(pred)), int(np.count_nonzero(truth))
+    return Counts(tp, predicted - tp, actual - tp, pred.size - predicted - actual + tp)
+
+
+def scores(c: Counts) -> dict[str, np.ndarray]:
+    """Scores in 0..1 from pixel counts, elementwise, float64.
+
+    Where a quotient is 0/0 a set is empty: the score is 1 if its counterpart is empty too, else 0. `iou` is that of
+    the foreground, `miou` the mean of foreground and background.
+    """
+    tp, fp, fn, tn = (np.asarray(x, dtype=np.float64) for x in c)
+    wrong = fp + fn
+    iou = _share(tp, tp + wrong, wrong)
+    return {
+        "dice": _share(2 * tp, 2 * tp + wrong, wrong),
+        "iou": iou,
+        "miou": (iou + _share(tn, tn + wrong, wrong)) / 2,
+        "precision": _share(tp, tp + fp, wrong),
+        "recall": _share(tp, tp + fn, wrong),
+        "specificity": _share(tn, tn + fp, wrong),
+        "accuracy": _share(tp + tn, tp + tn + wrong, wrong),
+    }
+
+
+def _share(part: np.ndarray, whole: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.where(wrong > 0, 0.0, 1.0))
+
+
+def surface(pred: np.ndarray, truth: np.ndarray, spacing: float = 1.0) -> tuple[float, float]:
+    """Distances between the outlines of two boolean masks [H, W]: (HD95, ASSD), in units of `spacing` per pixel.
+
+    HD95 is the larger of the two directed 95th percentiles, ASSD the symmetric mean. Both are NaN (undefined) where
+    a mask is empty.
+    """
+    if not pred.any() or not truth.any():
+        return float("nan"), float("nan")
+    import torch  # these two take seconds to import and few runs ask for surface distances
+    from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
+
+    a, b = (torch.from_numpy(np.ascontiguousarray(mask))[None, None] for mask in (pred, truth))
+    hd95 = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing)
+    assd = compute_average_surface_distance(a, b, include_background=True, symmetric=True, spacing=spacing)
+    return float(hd95), float(assd)
+
+
+def confusion(pred: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+    """Confusion matrix int64 [classes, classes] of two label maps: rows are the truth, columns the prediction.
+
+    Pixels whose truth is `VOID` are left out.
+    """
+    known = truth != VOID
+    pairs = truth[known].astype(np.int64) * classes + pred[known]
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def class_scores(matrix: np.ndarray) -> dict[str, np.ndarray]:
+    """Multi-class scores in 0..1 of confusion matrices [..., K, K], after Long et al. 2015 (arXiv 1411.4038).
+
+    `pixel_accuracy`, `class_accuracy` (mean over classes that the truth has), `miou` (mean over classes that truth or
+    prediction have), `fwiou` (IoU weighted by the class's share of the truth), and `class_iou` [..., K], NaN for a
+    class that neither has. An empty matrix scores NaN throughout.
+    """
+    matrix = np.asarray(matrix, dtype=np.float64)
+    hit = np.diagonal(matrix, axis1=-2, axis2=-1)
+    actual, predicted = matrix.sum(-1), matrix.sum(-2)
+    union = actual + predicted - hit
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = actual.sum(-1)
+        recall, iou = hit / actual, hit / union
+        return {
+            "pixel_accuracy": hit.sum(-1) / total,
+            "class_accuracy": np.nansum(recall, -1) / (actual > 0).sum(-1),
+            "miou": np.nansum(iou, -1) / (union > 0).sum(-1),
+            "fwiou": np.nansum(iou * actual, -1) / total,
+            "class_iou": iou,
+        }
+
+
+def histogram(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Foreground values 0..1 [H, W] of one image, counted in `BINS` + 1 bins apart for background and foreground.
+
+    Returns int64 [2, BINS + 1]; bin j holds (j - 1) / BINS < value <= j / BINS, so that `value > k / BINS` is
+    exactly "bin > k". Pixels whose truth is `VOID` are left out.
+    """
+    known = truth != VOID
+    bins = np.ceil(np.clip(values[known], 0, 1) * BINS).astype(np.int64)
+    bins += (truth[known] != 0) * (BINS + 1)
+    return np.bincount(bins, minlength=2 * (BINS + 1)).reshape(2, BINS + 1)
+
+
+def threshold_curve(histograms: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean Dice and IoU over images for every threshold k / BINS, k = 0..BINS, from `histogram`s [N, 2, BINS + 1]."""
+    histograms = np.asarray(histograms)
+    above = histograms[..., ::-1].cumsum(-1)[..., ::-1] - histograms
+    total = histograms.sum(-1, keepdims=True) - above
+    curve = scores(Counts(tp=above[:, 1], fp=above[:, 0], fn=total[:, 1], tn=total[:, 0]))
+    return {
+        "threshold": np.arange(BINS + 1) / BINS,
+        "dice": curve["dice"].mean(0),
+        "iou": curve["iou"].mean(0),
+    }

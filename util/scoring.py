@@ -1,0 +1,225 @@
+"""Run a model over a data set and score what comes out, at the original resolution of the ground truth."""
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from util import metrics
+from util.summary import contradictions, summarize
+
+WORKERS = 4  # threads that read truths, resize, count and write while the network goes on
+
+
+@dataclass
+class Scored:
+    """One image, translated; what the data set does not have is None."""
+
+    index: int
+    size: tuple[int, int]  # height and width of the original
+    fake: torch.Tensor  # float [C, h, w] in -1..1, as the network gave it
+    labels: np.ndarray | None = None  # uint8 [H, W]: predicted class of every original pixel
+    truth: np.ndarray | None = None  # uint8 [H, W]: its true class, metrics.VOID where open
+    row: dict[str, str | int | float] = field(default_factory=dict)  # a line of metrics.csv
+    pooled: np.ndarray | None = None  # TP FP FN TN, or the confusion matrix
+    histogram: np.ndarray | None = None  # see metrics.histogram
+
+
+@dataclass
+class Evaluation:
+    """Scores of a model on a data set: one row an image, in the order of the data set."""
+
+    rows: list[dict]
+    pooled: np.ndarray | None  # [N, 4] or [N, K, K]; None where there is no ground truth
+    histograms: np.ndarray | None  # [N, 2, BINS + 1], two classes only
+    class_names: tuple[str, ...]
+
+    @property
+    def scored(self) -> bool:
+        return self.pooled is not None
+
+    @property
+    def binary(self) -> bool:
+        return self.scored and self.pooled.ndim == 2
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the scores in a row, the most telling one first."""
+        known = (*metrics.SCORES, "hd95_px", "assd_px", "pixel_accuracy", "class_accuracy", "fwiou", "void_rate")
+        names = [name for name in known if self.rows and name in self.rows[0]]
+        return names if self.binary else sorted(names, key=lambda name: name != "miou")
+
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """Macro means (two classes) or scores of the one confusion matrix, without intervals: what training needs."""
+        if self.binary:
+            return {name: float(np.nanmean([row[name] for row in self.rows])) for name in self.columns}
+        if self.scored:
+            return {name: float(x) for name, x in metrics.class_scores(self.pooled.sum(0)).items() if x.ndim == 0}
+        return {}
+
+    @property
+    def score(self) -> float | None:
+        """The one number that chooses the best epoch, higher is better: macro Dice, or mIoU for many classes."""
+        return self.means["dice" if self.binary else "miou"] if self.scored else None
+
+    @cached_property
+    def summary(self) -> dict:
+        """What metrics.json holds: means and intervals of all images and of each source (see util.summary)."""
+        if not self.scored:
+            return {"images": len(self.rows)}
+        result = self._summary(np.arange(len(self.rows)))
+        sources = np.array([row["source"] for row in self.rows])
+        if len(names := sorted(set(sources))) > 1:
+            result["by_source"] = {name: self._summary(np.flatnonzero(sources == name)) for name in names}
+        return result
+
+    def _summary(self, chosen: np.ndarray) -> dict:
+        rows, pooled = [self.rows[i] for i in chosen], self.pooled[chosen]
+        values = {name: np.array([row[name] for row in rows], dtype=float) for name in self.columns}
+        pool = _overlap if self.binary else metrics.class_scores
+        result = summarize(values, pooled, pool, [row["patient"] for row in rows])
+        if self.binary:
+            total = pooled.sum(0)
+            result["foreground"] = float((total[0] + total[2]) / max(total.sum(), 1))
+            shares = (pooled[:, 0] + pooled[:, 2]) / np.maximum(pooled.sum(1), 1)
+            result["contradictions"] = contradictions(
+                result["macro"] | {"foreground": float(shares.mean())}, rounding=1e-9
+            ) + contradictions(result["micro"] | {"foreground": result["foreground"]}, "micro", rounding=1e-9)
+        else:
+            each = metrics.class_scores(pooled.sum(0))["class_iou"]
+            result["class_iou"] = {
+                name: None if np.isnan(x) else float(x) for name, x in zip(self.class_names, each, strict=True)
+            }
+        return result
+
+    def write_csv(self, path: Path) -> None:
+        """One line an image; shares with six digits, undefined values blank."""
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(self.rows[0]) if self.rows else ["id"])
+            writer.writeheader()
+            for row in self.rows:
+                writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def evaluate(
+    model,
+    loader,
+    threshold: float = 0.5,
+    surface: bool = False,
+    on_image: Callable[[Scored], None] | None = None,
+) -> Evaluation:
+    """Translate every image of `loader` with `model.translate` and score it against the data set's truth.
+
+    The float output is resized to the original size and only then thresholded at `threshold` (share of the way from
+    background to foreground, 0..1) or matched to class colours. `on_image` is called once an image, from several
+    threads; what it raises ends the evaluation. A data set without truth or classes gives rows without scores.
+    """
+    done = [image for image in _in_order(model, loader, _Scorer(loader.dataset, threshold, surface, on_image))]
+    scored = bool(done) and done[0].pooled is not None
+    classes = loader.dataset.classes
+    return Evaluation(
+        rows=[image.row for image in done],
+        pooled=np.stack([image.pooled for image in done]) if scored else None,
+        histograms=np.stack([i.histogram for i in done]) if scored and done[0].histogram is not None else None,
+        class_names=classes.names if classes else (),
+    )
+
+
+def _in_order(model, loader, work: Callable[[Scored], Scored]) -> Iterator[Scored]:
+    """Translate batch after batch while `work` runs on earlier images in threads; images come back in order."""
+    waiting: deque = deque()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            for batch in loader:
+                with torch.no_grad():
+                    fakes = model.translate(batch["A"]).float().cpu()
+                sizes = torch.stack(list(batch["size"]), dim=-1).tolist()
+                for index, fake, size in zip(batch["index"].tolist(), fakes, sizes, strict=True):
+                    waiting.append(pool.submit(work, Scored(index, tuple(size), fake)))
+                while len(waiting) > 4 * WORKERS:
+                    yield _light(waiting.popleft().result())
+            while waiting:
+                yield _light(waiting.popleft().result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _light(image: Scored) -> Scored:
+    """Drop the pictures once they are counted: a test set need not fit into memory."""
+    image.fake = image.labels = image.truth = None
+    return image
+
+
+class _Scorer:
+    """Turns the network's output for one image into labels, counts and a row."""
+
+    def __init__(self, dataset, threshold: float, surface: bool, on_image: Callable[[Scored], None] | None):
+        self.dataset, self.threshold, self.surface, self.on_image = dataset, threshold, surface, on_image
+
+    def __call__(self, image: Scored) -> Scored:
+        data, classes = self.dataset, self.dataset.classes
+        image.row = {
+            "id": data.ids[image.index],
+            "patient": data.patients[image.index],
+            "source": data.sources[image.index],
+        }
+        if classes is not None:
+            image.truth = data.truth(image.index) if data.has_targets else None
+            size = image.size if image.truth is None else image.truth.shape
+            if classes.binary:
+                self._two_classes(image, resize(classes.foreground(image.fake[None])[None], size)[0, 0].numpy())
+            else:
+                self._many_classes(image, resize(image.fake[None], size))
+        if self.on_image:
+            self.on_image(image)
+        return image
+
+    def _two_classes(self, image: Scored, values: np.ndarray) -> None:
+        mask = values > self.threshold
+        image.labels = mask.astype(np.uint8)
+        if image.truth is None:
+            return
+        truth, valid = image.truth == 1, image.truth != metrics.VOID
+        found = metrics.counts(mask, truth, None if valid.all() else valid)
+        image.pooled = np.array(found)
+        image.histogram = metrics.histogram(values, image.truth)
+        image.row |= found._asdict() | {name: float(x) for name, x in metrics.scores(found).items()}
+        if self.surface:
+            hd95, assd = metrics.surface(mask & valid, truth)
+            image.row |= {"hd95_px": hd95, "assd_px": assd}
+
+    def _many_classes(self, image: Scored, output: torch.Tensor) -> None:
+        classes = self.dataset.classes
+        image.labels = np.asarray(classes.decode(output)[0])
+        if image.truth is None:
+            return
+        image.pooled = metrics.confusion(image.labels, image.truth, len(classes.names))
+        found = metrics.class_scores(image.pooled)
+        image.row |= {name: float(x) for name, x in found.items() if x.ndim == 0}
+        image.row["void_rate"] = float(classes.void_rate(output))
+
+
+def resize(pictures: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Bilinear resize of float [N, C, h, w] to [N, C, H, W], low-passed where it shrinks."""
+    if tuple(pictures.shape[-2:]) == tuple(size):
+        return pictures
+    return interpolate(pictures, size=tuple(size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _overlap(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores of sums of TP FP FN TN [..., 4]."""
+    return metrics.scores(metrics.Counts(*np.moveaxis(sums, -1, 0)))
+
+
+def _cell(value: str | int | float) -> str | int:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.6g}"
+    return value
