@@ -5,11 +5,12 @@ import argparse
 import torch
 
 from models.base import BaseModel
+from models.files import load_networks
 from models.pix2pix import Pix2PixModel
 from models.schedules import create_schedulers, step_schedulers
 from util.errors import UserError
 
-__all__ = ["MODELS", "create_model", "create_schedulers", "pick_device", "step_schedulers"]
+__all__ = ["MODELS", "create_model", "create_schedulers", "load_networks", "pick_device", "step_schedulers"]
 
 MODELS: dict[str, type[BaseModel]] = {"pix2pix": Pix2PixModel}
 

@@ -1,0 +1,114 @@
+"""The networks are upstream's: same keys, shapes and counts, and they work at the sizes users have."""
+
+import pytest
+import torch
+
+from models.base import generate
+from models.networks import DISCRIMINATORS, GENERATORS, INITS, NORMS, define_D, define_G
+
+
+def size(net: torch.nn.Module) -> tuple[int, int]:
+    return len(net.state_dict()), sum(parameter.numel() for parameter in net.parameters())
+
+
+@pytest.mark.parametrize(
+    ("netG", "norm", "expected"),
+    [
+        ("unet_256", "batch", (82, 54_413_955)),
+        ("unet_128", "batch", (70, 41_828_995)),
+        ("resnet_9blocks", "instance", (48, 11_378_179)),
+        ("resnet_9blocks", "batch", (140, 11_383_427)),
+        ("resnet_6blocks", "instance", (36, 7_837_699)),
+    ],
+)
+def test_tensors_and_parameters_are_upstreams(netG, norm, expected):
+    """Counts of upstream's own checkpoints (ngf 64, colour to colour)."""
+    assert size(define_G(3, 3, 64, netG, norm)) == expected
+
+
+def test_patch_discriminator_is_upstreams():
+    net = define_D(6, 64, "basic")
+    assert size(net) == (22, 2_768_705)
+    assert {key.split(".")[1] for key in net.state_dict()} == {"0", "2", "3", "5", "6", "8", "9", "11"}
+
+
+def test_pixel_discriminator_keys():
+    assert {key.split(".")[1] for key in define_D(6, 8, "pixel").state_dict()} == {"0", "2", "3", "5"}
+
+
+def test_unet_keys():
+    keys = define_G(3, 3, 4, "unet_256", "batch").state_dict().keys()
+    for key in ("model.model.0.weight", "model.model.1.model.1.weight", "model.model.1.model.2.running_mean",
+                "model.model.1.model.3.model.5.weight", "model.model.3.bias"):  # fmt: skip
+        assert key in keys
+    assert "model.model.0.bias" not in keys  # batch norm follows
+    assert "model.model.0.bias" in define_G(3, 3, 4, "unet_256", "instance").state_dict()
+
+
+@pytest.mark.parametrize(("dropout", "second"), [(True, "6"), (False, "5")])
+def test_dropout_shifts_the_resnets_second_convolution(dropout, second):
+    keys = define_G(3, 3, 4, "resnet_6blocks", "instance", dropout).state_dict()
+    assert {key.split(".")[3] for key in keys if "conv_block" in key} == {"1", second}
+
+
+def test_dropout_leaves_no_trace_in_a_unet():
+    with_it, without = (define_G(3, 3, 4, "unet_128", "batch", dropout) for dropout in (True, False))
+    assert list(with_it.state_dict()) == list(without.state_dict())
+
+
+def test_real_upstream_checkpoint_loads_strictly(real_data):
+    path = real_data / "weights/facades_photo2label_upstream_unet256_ngf16_latest_net_G.pth"
+    define_G(3, 3, 16, "unet_256", "batch").load_state_dict(torch.load(path, weights_only=True), strict=True)
+
+
+@pytest.mark.parametrize("netG", GENERATORS)
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+def test_any_image_size(netG, norm):
+    """`generate` pads what the network cannot divide and crops it back, and gradients reach the image."""
+    net = define_G(1, 3, 2, netG, norm).eval()
+    image = torch.rand(1, 1, 70, 90, requires_grad=True)
+    out = generate(net, image)
+    assert out.shape == (1, 3, 70, 90)
+    assert out.abs().max() <= 1
+    out.sum().backward()
+    assert image.grad.abs().sum() > 0
+
+
+def test_padding_does_not_touch_sizes_that_fit():
+    net = define_G(1, 1, 2, "unet_64", "none").eval()
+    image = torch.rand(2, 1, 64, 128)
+    assert torch.equal(generate(net, image), net(image))
+
+
+@pytest.mark.parametrize("netD", DISCRIMINATORS)
+def test_discriminators_return_a_map_of_logits(netD):
+    out = define_D(4, 4, netD, n_layers_D=2, norm="instance")(torch.rand(2, 4, 64, 64))
+    assert out.shape[:2] == (2, 1)
+    assert out.shape[2] > 1
+
+
+def test_three_layers_see_70_pixels():
+    """A change at one corner pixel reaches only the logits whose 70x70 patch holds it."""
+    net = define_D(1, 4, "basic", norm="none").eval()
+    image = torch.zeros(1, 1, 256, 256)
+    changed = image.clone()
+    changed[..., 128, 128] = 100
+    rows = (net(image) != net(changed)).any(1).any(2).nonzero()[:, 1]
+    assert net(image).shape[-1] == 30
+    assert len(rows) * 8 <= 70 + 8
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_initialisation(init):
+    torch.manual_seed(0)
+    net = define_G(3, 3, 16, "resnet_6blocks", "batch", init_type=init, init_gain=0.02)
+    weight = net.state_dict()["model.10.conv_block.1.weight"]
+    expected = {"normal": 0.02, "xavier": 0.02 * (2 / (2 * 64 * 9)) ** 0.5, "kaiming": (2 / (64 * 9)) ** 0.5,
+                "orthogonal": 0.02 * (1 / (64 * 9)) ** 0.5}[init]  # fmt: skip
+    assert weight.std().item() == pytest.approx(expected, rel=0.1)
+    assert net.state_dict()["model.23.bias"].abs().max() == 0
+
+
+def test_every_norm_builds():
+    for norm in NORMS:
+        assert size(define_G(1, 1, 2, "unet_64", norm))[1] > 0

@@ -1,0 +1,75 @@
+"""Batch norm by the image's own statistics: deterministic, independent of the batch, nothing stored changes."""
+
+import argparse
+
+import pytest
+import torch
+
+from models.base import generate
+from models.norm_stats import inference
+from models.pix2pix import Pix2PixModel
+from tests.models.helpers import model_options
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(1)
+    model = Pix2PixModel(model_options(), torch.device("cpu"), training=True)
+    for _ in range(3):  # let the running statistics become different from any image's
+        model.train_step({"A": torch.rand(2, 3, 64, 64) * 2 - 1, "B": torch.rand(2, 3, 64, 64) * 2 - 1})
+    return model.networks["G"]
+
+
+@pytest.mark.parametrize("norm_stats", ["image", "running"])
+def test_result_does_not_depend_on_the_batch(net, norm_stats):
+    images = torch.rand(3, 3, 64, 64) * 2 - 1
+    with torch.no_grad(), inference(net, norm_stats):
+        together = net(images)
+        alone = torch.cat([net(image) for image in images.split(1)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_image_statistics_are_what_training_at_batch_size_1_used(net):
+    """With dropout off, train mode on one image and `image` agree."""
+    image = torch.rand(1, 3, 64, 64) * 2 - 1
+    with torch.no_grad(), inference(net, "image"):
+        ours = net(image)
+    for module in net.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    with torch.no_grad():
+        torch.testing.assert_close(ours, net.train()(image), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("norm_stats", ["image", "running"])
+def test_nothing_stored_changes(net, norm_stats):
+    net.train()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    with torch.no_grad(), inference(net, norm_stats, dropout=True):
+        net(torch.rand(1, 3, 64, 64))
+    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
+    assert all(module.training for module in net.modules())
+    assert not any("forward" in vars(module) for module in net.modules())
+
+
+def test_the_two_statistics_differ(net):
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        with inference(net, "image"):
+            first = generate(net, image)
+        with inference(net, "running"):
+            assert (first - generate(net, image)).abs().max() > 1e-3
+
+
+def test_stochastic_is_seeded_and_leaves_the_global_state_alone():
+    model = Pix2PixModel(
+        argparse.Namespace(**vars(model_options()) | {"stochastic": True}), torch.device("cpu"), training=False
+    )
+    images = torch.rand(2, 3, 64, 64)
+    state = torch.get_rng_state()
+    first = model.translate(images)
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(first, model.translate(images))
+    torch.testing.assert_close(first[1:], model.translate(images[1:]))  # the batch does not matter
+    model.noise_seed = 1
+    assert not torch.equal(first, model.translate(images))

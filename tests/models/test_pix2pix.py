@@ -1,0 +1,72 @@
+"""One pix2pix step, by hand where a hand can follow it."""
+
+import pytest
+import torch
+
+from models.losses import GAN_LOSSES
+from models.pix2pix import Pix2PixModel
+from tests.models.helpers import model_options
+
+CPU = torch.device("cpu")
+
+
+def batch(n: int = 2, output_nc: int = 3) -> dict:
+    return {"A": torch.rand(n, 3, 64, 64) * 2 - 1, "B": torch.rand(n, output_nc, 64, 64) * 2 - 1}
+
+
+def test_step_trains_both_networks_and_reports_upstreams_losses():
+    model = Pix2PixModel(model_options(), CPU, training=True)
+    before = {name: [p.detach().clone() for p in net.parameters()] for name, net in model.networks.items()}
+    losses = model.train_step(batch())
+    assert list(losses) == ["G_GAN", "G_L1", "D_real", "D_fake"]
+    assert all(loss.ndim == 0 and not loss.requires_grad for loss in losses.values())
+    for name, net in model.networks.items():
+        assert any(not torch.equal(old, new) for old, new in zip(before[name], net.parameters(), strict=True)), name
+    assert list(model.pictures()) == ["real_A", "fake_B", "real_B"]
+
+
+def test_losses_are_the_papers():
+    """Before the step: D judges (A, B) and (A, G(A)); L1 is the mean absolute error times its weight."""
+    model = Pix2PixModel(model_options(norm="none", no_dropout=True, lambda_L1=7.0), CPU, training=True)
+    data = batch()
+    with torch.no_grad():
+        fake = model.networks["G"](data["A"])
+        real_logits = model.networks["D"](torch.cat([data["A"], data["B"]], 1))
+        fake_logits = model.networks["D"](torch.cat([data["A"], fake], 1))
+    losses = model.train_step(data)
+    assert losses["D_real"].item() == pytest.approx(GAN_LOSSES["vanilla"](real_logits, True).item(), rel=1e-5)
+    assert losses["D_fake"].item() == pytest.approx(GAN_LOSSES["vanilla"](fake_logits, False).item(), rel=1e-5)
+    assert losses["G_L1"].item() == pytest.approx(7 * (fake - data["B"]).abs().mean().item(), rel=1e-5)
+    torch.testing.assert_close(model.pictures()["fake_B"], fake)
+
+
+@pytest.mark.parametrize("gan_mode", GAN_LOSSES)
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+def test_every_mode_trains(gan_mode, norm):
+    model = Pix2PixModel(model_options(gan_mode=gan_mode, norm=norm), CPU, training=True)
+    losses = model.train_step(batch())
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert ("D_GP" in losses) == (gan_mode == "wgangp")
+
+
+def test_it_learns_to_copy():
+    """A hundred steps on two images bring the L1 loss well below that of the best constant image."""
+    torch.manual_seed(0)
+    model = Pix2PixModel(model_options(lr=2e-3, no_dropout=True, ngf=8), CPU, training=True)
+    data = batch()
+    data["B"] = torch.sign(torch.nn.functional.avg_pool2d(data["A"], 9, 1, 4))
+    for _ in range(100):
+        losses = model.train_step(data)
+    assert losses["G_L1"] < 60
+
+
+def test_sizes_that_the_network_cannot_divide():
+    model = Pix2PixModel(model_options(), CPU, training=True)
+    model.train_step({"A": torch.rand(1, 3, 70, 81), "B": torch.rand(1, 3, 70, 81)})
+    assert model.translate(torch.rand(2, 3, 70, 81)).shape == (2, 3, 70, 81)
+
+
+def test_grey_in_mask_out():
+    model = Pix2PixModel(model_options(input_nc=1, output_nc=1), CPU, training=True)
+    model.train_step({"A": torch.rand(1, 1, 64, 64), "B": torch.rand(1, 1, 64, 64)})
+    assert model.translate(torch.rand(1, 1, 64, 64)).shape == (1, 1, 64, 64)

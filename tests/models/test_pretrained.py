@@ -1,0 +1,123 @@
+"""Donors: found, recognised by their tensors, fitted, or refused with the flag to change."""
+
+import pytest
+import torch
+
+from models.networks import GENERATORS, define_G
+from models.pretrained import find_donor, infer_architecture, load_donor
+from tests.models.helpers import model_options
+from util.errors import UserError
+
+
+def donor(tmp_path, netG="unet_64", norm="batch", ngf=4, dropout=True, input_nc=3, output_nc=3, half=False):
+    net = define_G(input_nc, output_nc, ngf, netG, norm, dropout)
+    state = {key: value.half() if half and value.is_floating_point() else value for key, value in net.state_dict().items()}
+    torch.save(state, tmp_path / "latest_net_G.pth")
+    return net
+
+
+@pytest.mark.parametrize("netG", GENERATORS)
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+@pytest.mark.parametrize("dropout", [True, False])
+def test_architecture_is_read_off_the_weights(netG, norm, dropout):
+    made = infer_architecture(define_G(1, 3, 6, netG, norm, dropout).state_dict())
+    assert (made.netG, made.input_nc, made.output_nc, made.ngf, made.norm) == (netG, 1, 3, 6, norm)
+    assert made.no_dropout == (None if netG.startswith("unet") else not dropout)
+
+
+def test_a_discriminator_is_no_donor():
+    from models.networks import define_D
+
+    assert infer_architecture(define_D(6, 8, "basic").state_dict()) is None
+    assert infer_architecture(define_D(6, 8, "pixel").state_dict()) is None
+
+
+@pytest.mark.parametrize("where", ["file", "folder", "experiment"])
+def test_donor_by_file_folder_or_experiment(tmp_path, where):
+    (tmp_path / "run").mkdir()
+    file = tmp_path / "run" / "latest_net_G.pth"
+    file.touch()
+    name = {"file": str(file), "folder": str(tmp_path / "run"), "experiment": "run"}[where]
+    assert find_donor(name, tmp_path) == file
+
+
+def test_missing_donor(tmp_path):
+    with pytest.raises(UserError, match="--pretrained nothing: neither"):
+        find_donor("nothing", tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no latest_net_G.pth"):
+        find_donor("empty", tmp_path)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_loaded_weights_are_the_donors(tmp_path, half):
+    source = donor(tmp_path, half=half)
+    net = define_G(3, 3, 4, "unet_64")
+    load_donor(net, str(tmp_path), tmp_path, model_options())
+    for ours, theirs in zip(net.state_dict().values(), source.state_dict().values(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-3 if half else 0, rtol=1e-3 if half else 0)
+        assert ours.dtype == theirs.dtype
+
+
+@pytest.mark.parametrize(
+    ("made", "flags", "message"),
+    [
+        ({"ngf": 8}, {}, "--ngf 8.*change --ngf$"),
+        ({"norm": "instance"}, {}, "--norm instance.*change --norm$"),
+        ({"netG": "unet_128"}, {}, "--netG unet_128.*change --netG$"),
+        ({"netG": "resnet_6blocks", "dropout": False}, {"netG": "resnet_6blocks"}, "--no_dropout: change --no_dropout$"),
+        ({"netG": "resnet_6blocks", "ngf": 8}, {}, "change --netG, --ngf$"),
+    ],
+)
+def test_mismatch_names_the_flag(tmp_path, made, flags, message):
+    donor(tmp_path, **made)
+    opt = model_options(**flags)
+    net = define_G(3, 3, opt.ngf, opt.netG, opt.norm)
+    with pytest.raises(UserError, match=message):
+        load_donor(net, str(tmp_path), tmp_path, opt)
+
+
+def test_donor_of_something_else(tmp_path):
+    torch.save({"fc.weight": torch.zeros(2, 2)}, tmp_path / "latest_net_G.pth")
+    with pytest.raises(UserError, match="no generator known here"):
+        load_donor(define_G(3, 3, 4, "unet_64"), str(tmp_path), tmp_path, model_options())
+
+
+@pytest.mark.parametrize("netG", ["unet_64", "resnet_6blocks"])
+def test_grey_input_equals_repeating_the_grey(tmp_path, netG):
+    source = donor(tmp_path, netG, "none", dropout=False).eval()
+    opt = model_options(netG=netG, norm="none", no_dropout=True, input_nc=1)
+    net = define_G(1, 3, 4, netG, "none", dropout=False).eval()
+    said = load_donor(net, str(tmp_path), tmp_path, opt)
+    grey = torch.rand(1, 1, 64, 64)
+    torch.testing.assert_close(net(grey), source(grey.expand(-1, 3, -1, -1)), atol=1e-5, rtol=1e-4)
+    assert "1 input channel" in said
+
+
+@pytest.mark.parametrize("netG", ["unet_64", "resnet_6blocks"])
+def test_one_channel_head_is_the_mean_of_the_donors(tmp_path, netG):
+    source = donor(tmp_path, netG, "none", dropout=False).eval()
+    opt = model_options(netG=netG, norm="none", no_dropout=True, output_nc=1)
+    net = define_G(3, 1, 4, netG, "none", dropout=False).eval()
+    said = load_donor(net, str(tmp_path), tmp_path, opt)
+    image = torch.rand(1, 3, 64, 64)
+    mean = torch.atanh(source(image)).mean(1, keepdim=True)
+    torch.testing.assert_close(net(image), torch.tanh(mean), atol=1e-4, rtol=1e-3)
+    assert "1 output channel" in said
+
+
+def test_checkpoints_from_before_instance_norm_forgot_its_statistics(tmp_path):
+    net = define_G(3, 3, 4, "unet_64", "instance")
+    state = dict(net.state_dict())
+    state["model.model.1.model.2.running_mean"] = torch.zeros(8)
+    state["model.model.1.model.2.running_var"] = torch.ones(8)
+    torch.save(state, tmp_path / "latest_net_G.pth")
+    load_donor(net, str(tmp_path), tmp_path, model_options(norm="instance"))
+
+
+def test_real_donor(real_data, tmp_path):
+    name = str(real_data / "weights/facades_photo2label_upstream_unet256_ngf16_latest_net_G.pth")
+    opt = model_options(netG="unet_256", ngf=16)
+    load_donor(define_G(3, 3, 16, "unet_256"), name, tmp_path, opt)
+    with pytest.raises(UserError, match="--ngf 16.*change --ngf$"):
+        load_donor(define_G(3, 3, 64, "unet_256"), name, tmp_path, model_options(netG="unet_256", ngf=64))

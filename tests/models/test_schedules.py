@@ -1,0 +1,46 @@
+"""Learning rates epoch by epoch."""
+
+import pytest
+import torch
+
+from models.schedules import create_schedulers, step_schedulers
+from tests.models.helpers import model_options
+
+
+def rates(epochs: int, scores: list[float] | None = None, **flags: object) -> list[float]:
+    """The learning rate of each epoch, with an initial rate of 1."""
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedulers = create_schedulers(model_options(**flags), {"G": optimizer})
+    seen = []
+    for epoch in range(epochs):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        step_schedulers(schedulers, scores[epoch] if scores else None)
+    return seen
+
+
+def test_linear_is_upstreams_and_never_zero():
+    assert rates(4, n_epochs=2, n_epochs_decay=2) == pytest.approx([1, 1, 2 / 3, 1 / 3])
+
+
+def test_decay_over_all_epochs():
+    assert rates(3, n_epochs=0, n_epochs_decay=3) == pytest.approx([3 / 4, 2 / 4, 1 / 4])
+
+
+def test_epoch_count_moves_the_start():
+    assert rates(2, n_epochs=2, n_epochs_decay=2, epoch_count=3) == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_cosine_covers_all_epochs():
+    assert rates(4, lr_policy="cosine", n_epochs=2, n_epochs_decay=2) == pytest.approx([1, 0.853553, 0.5, 0.146447], rel=1e-4)
+
+
+def test_step_counts_epochs():
+    assert rates(5, lr_policy="step", lr_decay_iters=2) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+def test_plateau_watches_the_validation_score():
+    got = rates(9, scores=[0.5] + [0.5] * 8, lr_policy="plateau")
+    assert got[:7] == [1.0] * 7
+    assert got[7:] == pytest.approx([0.2, 0.2])
+    assert rates(9, scores=[0.1 * n for n in range(9)], lr_policy="plateau") == [1.0] * 9

@@ -1,0 +1,84 @@
+"""Where a training run stands, saved beside its networks so that it can go on exactly there."""
+
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from util.checkpoint import load_tensors, save_networks, save_tensors
+from util.errors import UserError
+from util.seeding import random_states, restore_random_states
+
+VERSION = 1
+
+
+@dataclass
+class Progress:
+    """How far a run has come, and how well it does."""
+
+    epoch: int = 1  # the epoch under way
+    images: int = 0  # images of that epoch already trained on
+    iters: int = 0  # images trained on in all
+    best: float = float("-inf")  # best validation score
+    best_epoch: int = 0
+    since_best: int = 0  # validations since then
+
+    def note_score(self, score: float) -> bool:
+        """Take in this epoch's validation score; True when it is the best so far."""
+        if score > self.best:
+            self.best, self.best_epoch, self.since_best = score, self.epoch, 0
+            return True
+        self.since_best += 1
+        return False
+
+
+def save_run(folder: Path, networks: dict[str, nn.Module], steppers: dict[str, dict], progress: Progress) -> None:
+    """Write `latest_net_<X>.pth` and all that an exact resume needs besides.
+
+    steppers: {"optimizers": {name: Optimizer}, "schedulers": {name: LRScheduler}}.
+    """
+    save_networks(folder, "latest", networks)
+    states = {kind: {name: thing.state_dict() for name, thing in things.items()} for kind, things in steppers.items()}
+    whole = {"version": VERSION, "progress": asdict(progress), "random": random_states(), **states}
+    save_tensors(folder / "latest_train_state.pth", whole)
+
+
+def load_run(folder: Path, steppers: dict[str, dict]) -> Progress | None:
+    """Restore optimizers, schedulers and random states; None where the folder has no train state (upstream's)."""
+    path = folder / "latest_train_state.pth"
+    if not path.is_file():
+        return None
+    state = load_tensors(path)
+    if not isinstance(state, dict) or state.get("version") != VERSION:
+        raise UserError(f"{path}: not a train state that this version can read; delete it to go on without optimizers")
+    for kind, things in steppers.items():
+        if state[kind].keys() != things.keys():
+            raise UserError(f"{path}: belongs to a run with other {kind} ({', '.join(state[kind])}); check --model")
+        for name, thing in things.items():
+            thing.load_state_dict(state[kind][name])
+    restore_random_states(state["random"])
+    return Progress(**state["progress"])
+
+
+class Interrupts:
+    """Turns Ctrl-C and SIGTERM into a flag, so that the step under way can end; a second one stops at once.
+
+    with Interrupts() as interrupts: ... if interrupts.code: save and leave with that exit code (130 or 143).
+    """
+
+    code = 0
+
+    def __enter__(self) -> "Interrupts":
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _note(self, number: int, frame: object) -> None:
+        if self.code:
+            self.__exit__()
+        self.code = 128 + number
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
