@@ -1,0 +1,108 @@
+"""Figures for the pages. Matplotlib's objects without pyplot: no global state, no display, safe in any thread."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from util.checkpoint import replacing
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a00", "#444444")  # Okabe and Ito
+NOT_LOSSES = {"epoch", "iters", "time", "data"}
+
+
+def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Draw a training run: losses over epochs and, where there are any, validation scores.
+
+    losses: rows of loss_log.txt (`epoch`, `iters` within it, the losses); scores: rows of metrics.csv (`epoch` and
+    whatever was measured after it; names that are losses too are left out).
+    """
+    names = _names(losses)
+    score_names = [name for name in _names(scores) if name not in names]
+    panels = 2 if score_names else 1
+    figure = Figure(figsize=(5.6 * panels, 3.4), dpi=144, layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, panels))
+
+    # Lines give images within the epoch; the longest epoch seen tells how many there are in one.
+    length = max((row["iters"] for row in losses), default=1)
+    for name, colour in _coloured(names):
+        rows = [row for row in losses if name in row]
+        x = [row["epoch"] - 1 + row["iters"] / length for row in rows]
+        y = np.array([row[name] for row in rows])
+        axes[0].plot(x, y, color=colour, alpha=0.25, linewidth=0.8)
+        axes[0].plot(x, _smooth(y), color=colour, linewidth=1.6, label=name)
+    axes[0].set(title="losses", xlabel="epoch")
+    if names and all(row[name] > 0 for row in losses for name in names if name in row):
+        axes[0].set_yscale("log")
+    if score_names:
+        for name, colour in _coloured(score_names):
+            rows = [row for row in scores if name in row]
+            axes[1].plot([r["epoch"] for r in rows], [r[name] for r in rows], "o-", color=colour, ms=3, label=name)
+        axes[1].set(title="validation", xlabel="epoch")
+    for ax in axes:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _finish(ax)
+    _save(figure, path)
+
+
+def threshold_plot(curve: Mapping[str, np.ndarray], chosen: float, path: Path) -> None:
+    """Draw macro Dice and IoU against the threshold, with the one in use marked."""
+    figure = Figure(figsize=(5.6, 3.4), dpi=144, layout="constrained")
+    ax = figure.subplots()
+    for name, label, colour in (("dice", "Dice", COLOURS[0]), ("iou", "IoU", COLOURS[1])):
+        ax.plot(curve["threshold"], curve[name], color=colour, label=label)
+    ax.axvline(chosen, color="#444444", linestyle="--", linewidth=1, label=f"in use: {chosen:g}")
+    ax.set(title="mean over images", xlabel="threshold", xlim=(0, 1), ylim=(0, 1.02))
+    _finish(ax)
+    _save(figure, path)
+
+
+def histogram_plot(groups: Mapping[str, Sequence[float]], label: str, path: Path) -> None:
+    """Draw how a score in 0..1 is spread over images, stacked by group (source)."""
+    figure = Figure(figsize=(5.6, 3.4), dpi=144, layout="constrained")
+    ax = figure.subplots()
+    every = np.concatenate([np.asarray(values, dtype=float) for values in groups.values()])
+    every = every[~np.isnan(every)]
+    # From the worst image to 1, so that a good model's spread is not squeezed into the last bin.
+    low = np.floor(every.min() * 20) / 20 if len(every) else 0.0
+    low = min(low, 0.95)
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(groups))]
+    values = [np.asarray(v, dtype=float) for v in groups.values()]
+    ax.hist(values, bins=np.linspace(low, 1, 41), stacked=True, color=colours, label=list(groups))
+    ax.axvline(every.mean() if len(every) else 0, color="#444444", linestyle="--", linewidth=1, label="mean")
+    ax.set(title=f"{label} of single images", xlabel=label, ylabel="images", xlim=(low, 1))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(ax)
+    _save(figure, path)
+
+
+def _names(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row if name not in NOT_LOSSES))
+
+
+def _coloured(names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, COLOURS[i % len(COLOURS)]) for i, name in enumerate(names)]
+
+
+def _smooth(y: np.ndarray) -> np.ndarray:
+    """Running mean over about a twentieth of the curve: single steps of a GAN are noise."""
+    width = max(1, len(y) // 20)
+    sums = np.concatenate([[0.0], np.cumsum(y)])
+    start = np.maximum(np.arange(len(y)) - width + 1, 0)
+    end = np.arange(len(y)) + 1
+    return (sums[end] - sums[start]) / (end - start)
+
+
+def _finish(ax) -> None:
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8, frameon=False)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path, "wb") as file:
+        FigureCanvasAgg(figure).print_png(file)
