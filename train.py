@@ -8,11 +8,12 @@ Leaves in checkpoints/<name>: latest_net_G.pth, best_net_G.pth (by the validatio
 web/index.html, options.json, latest_train_state.pth.
 """
 
-import sys
 from pathlib import Path
 
-import options.train
 from data import DATASETS, create_dataset, create_validation
+from util.training_page import TrainingPage
+
+import options.train
 from models import MODELS, create_model, create_schedulers, load_networks, pick_device, step_schedulers
 from options.parser import as_dict, as_text
 from util import distributed
@@ -23,7 +24,6 @@ from util.panels import Panels
 from util.run_state import Interrupts, Progress, load_run, save_run
 from util.scoring import evaluate
 from util.seeding import seed_everything
-from util.training_page import TrainingPage
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ MODELS: dict[str, type[BaseModel]] = {"pix2pix": Pix2PixModel}
 
 
 def pick_device(gpu_ids: str | None) -> torch.device:
-    """The device that `--gpu_ids` names: "-1" the CPU, "0" the first GPU, None a GPU (CUDA, else MPS) if there is one."""
+    """The device of `--gpu_ids`: "-1" the CPU, "0" the first GPU, None a GPU (CUDA, else MPS) if there is one."""
     if gpu_ids == "-1":
         return torch.device("cpu")
     if gpu_ids is None:

@@ -43,7 +43,7 @@ class BaseModel(ABC):
         self.norm_stats = opt.norm_stats
         self.noise_seed = opt.seed if opt.stochastic else None
 
-    @staticmethod
+    @staticmethod  # noqa: B027 (a model may have no flags)
     def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
         """Add the model's own flags."""
 

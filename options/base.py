@@ -41,7 +41,7 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--num_threads", type=int, default=4, help="processes that load data")
     group.add_argument("--batch_size", type=int, default=1, help="images per step")
     group.add_argument("--load_size", type=int, default=286, help="scale training images to this size")
-    group.add_argument("--crop_size", type=int, default=256, help="then crop to this size; validation and tests scale to it")
+    group.add_argument("--crop_size", type=int, default=256, help="then crop to it; tests scale to it")
     modes = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
     group.add_argument("--preprocess", default="resize_and_crop", choices=modes, help="how images reach that size")
     group.add_argument("--no_flip", action="store_true", help="do not flip training images left to right")

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from util.errors import UserError
 
@@ -25,7 +26,7 @@ class Parser(argparse.ArgumentParser):
     def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
         return shlex.split(arg_line, comments=True)
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see --help)")
 
     def flags(self) -> list[str]:
@@ -97,11 +98,16 @@ def check(opt: argparse.Namespace) -> None:
     name = Path(opt.name)
     if name.is_absolute() or ".." in name.parts or not name.parts:
         raise UserError(f"--name {opt.name}: must be a plain name, without '..' or a leading '/'")
-    for flag in ("batch_size", "load_size", "crop_size", "ngf", "input_nc", "output_nc"):
-        if getattr(opt, flag) is not None and getattr(opt, flag) < 1:
-            raise UserError(f"--{flag} {getattr(opt, flag)}: must be at least 1")
+    at_least_1(opt, "batch_size", "crop_size", "ngf", "ndf", "input_nc", "output_nc", "n_layers_D", "max_dataset_size")
     if not 0 < opt.mask_threshold < 1:
         raise UserError(f"--mask_threshold {opt.mask_threshold}: must lie between 0 and 1")
+
+
+def at_least_1(opt: argparse.Namespace, *flags: str) -> None:
+    """Refuse counts and sizes below 1."""
+    for flag in flags:
+        if getattr(opt, flag) < 1:
+            raise UserError(f"--{flag} {getattr(opt, flag)}: must be at least 1")
 
 
 def as_text(opt: argparse.Namespace) -> str:

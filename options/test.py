@@ -40,8 +40,11 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
         run_defaults=_recorded,
     )
     if opt.load_size not in (None, opt.crop_size):
-        raise UserError(f"--load_size {opt.load_size}: testing scales images to --crop_size {opt.crop_size}; change that")
-    return argparse.Namespace(**vars(opt) | {"load_size": opt.crop_size})
+        raise UserError(f"--load_size {opt.load_size}: testing scales to --crop_size {opt.crop_size}; change that")
+    values = vars(opt) | {"load_size": opt.crop_size}
+    if opt.eval:
+        values |= {"norm_stats": "running", "stochastic": False}
+    return argparse.Namespace(**values)
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from options.base import add_base_options
+from options.parser import at_least_1, read_options
 from options.parser import parse as parse_flags
 from util.errors import UserError
 
@@ -26,7 +27,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--lr_policy", default="linear", choices=policies, help="learning-rate schedule")
     group.add_argument("--lr_decay_iters", type=int, default=50, help="epochs between the drops of --lr_policy step")
     group.add_argument("--val_freq", type=int, default=1, help="epochs between validations on phase val (0: none)")
-    group.add_argument("--early_stop", type=int, default=0, help="stop after so many validations without a gain (0: no)")
+    group.add_argument("--early_stop", type=int, default=0, help="stop after so many validations without gain (0: no)")
 
     group = parser.add_argument_group("saving and showing")
     group.add_argument("--save_latest_freq", type=int, default=5000, help="images between saves of `latest`")
@@ -46,12 +47,22 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
 def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | None = None) -> argparse.Namespace:
     """train.py's options; UserError for what the user can mend."""
     description = "Train an image translator, or fine-tune one (--pretrained) into a segmenter."
-    opt = parse_flags(argv, description, [add_base_options, add_train_options], models, datasets, training=True)
+    adders = [add_base_options, add_train_options]
+    opt = parse_flags(argv, description, adders, models, datasets, training=True, run_defaults=_recorded)
     if opt.n_epochs + opt.n_epochs_decay < opt.epoch_count:
         raise UserError(f"--epoch_count {opt.epoch_count} is past the last epoch (--n_epochs + --n_epochs_decay)")
-    for flag in ("print_freq", "display_freq", "update_html_freq", "save_latest_freq", "save_epoch_freq", "lr_decay_iters"):
-        if getattr(opt, flag) < 1:
-            raise UserError(f"--{flag} {getattr(opt, flag)}: must be at least 1")
-    if (Path(opt.checkpoints_dir) / opt.name / "options.json").exists() and not opt.continue_train:
-        print(f"warning: {Path(opt.checkpoints_dir) / opt.name} holds a run already; its files will be overwritten")
+    at_least_1(opt, "print_freq", "display_freq", "update_html_freq", "save_latest_freq", "save_epoch_freq")
+    at_least_1(opt, "lr_decay_iters", "epoch_count")
     return opt
+
+
+def _recorded(known: argparse.Namespace) -> dict[str, object]:
+    """A run that is continued keeps its options; a run of upstream's has none recorded, and the flags must be given."""
+    folder = Path(known.checkpoints_dir) / known.name
+    if not known.continue_train:
+        return {}
+    if not folder.is_dir():
+        raise UserError(f"--continue_train: there is no run {folder}; check --name and --checkpoints_dir")
+    path = folder / "options.json"
+    here = {"name", "checkpoints_dir", "continue_train", "epoch", "gpu_ids", "num_threads", "verbose"}
+    return {key: value for key, value in read_options(path).items() if key not in here} if path.is_file() else {}

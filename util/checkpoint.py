@@ -72,7 +72,7 @@ def load_tensors(path: Path) -> object:
                 "save a plain state dict: torch.save(net.state_dict(), path)"
             ) from error
         raise UserError(f"{path}: not a checkpoint that torch.save wrote") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: damaged or truncated; copy or download it again") from error
 
 

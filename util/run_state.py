@@ -4,7 +4,6 @@ import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from util.checkpoint import load_tensors, save_networks, save_tensors
@@ -77,6 +76,7 @@ class Interrupts:
     def _note(self, number: int, frame: object) -> None:
         if self.code:
             self.__exit__()
+            signal.raise_signal(number)
         self.code = 128 + number
 
     def __exit__(self, *exception: object) -> None:

@@ -32,7 +32,8 @@ def test_epoch_count_moves_the_start():
 
 
 def test_cosine_covers_all_epochs():
-    assert rates(4, lr_policy="cosine", n_epochs=2, n_epochs_decay=2) == pytest.approx([1, 0.853553, 0.5, 0.146447], rel=1e-4)
+    got = rates(4, lr_policy="cosine", n_epochs=2, n_epochs_decay=2)
+    assert got == pytest.approx([1, 0.853553, 0.5, 0.146447], rel=1e-4)
 
 
 def test_step_counts_epochs():

@@ -1,0 +1,157 @@
+"""Command lines: upstream's flags and defaults, layered defaults, @file, and one-line errors."""
+
+import argparse
+import json
+
+import pytest
+
+import options.test
+import options.train
+from models import MODELS
+from options.parser import as_dict, as_text
+from util.errors import UserError
+
+
+class Folder:
+    """A data set with one flag of its own."""
+
+    defaults = {"max_dataset_size": 9.0}
+
+    @staticmethod
+    def add_options(group: argparse._ArgumentGroup) -> None:
+        group.add_argument("--source", default="", help="only this source")
+
+
+DATASETS = {"aligned": Folder, "masks": Folder}
+
+
+def train(*argv: str) -> argparse.Namespace:
+    return options.train.parse(MODELS, DATASETS, list(argv))
+
+
+def test(*argv: str) -> argparse.Namespace:
+    return options.test.parse(MODELS, DATASETS, list(argv))
+
+
+test.__test__ = False
+
+
+def test_upstreams_defaults():
+    opt = train()
+    expected = dict(
+        name="experiment_name", checkpoints_dir="./checkpoints", input_nc=3, output_nc=3, ngf=64, ndf=64, netD="basic",
+        n_layers_D=3, init_type="normal", init_gain=0.02, no_dropout=False, direction="AtoB", serial_batches=False,
+        num_threads=4, batch_size=1, crop_size=256, preprocess="resize_and_crop",
+        no_flip=False, display_winsize=256, epoch="latest", verbose=False, display_freq=400, display_ncols=4,
+        display_id=1, display_server="http://localhost", display_env="main", display_port=8097, update_html_freq=1000,
+        print_freq=100, no_html=False, save_latest_freq=5000, save_epoch_freq=5, save_by_iter=False,
+        continue_train=False, epoch_count=1, phase="train", n_epochs=100, n_epochs_decay=100, beta1=0.5, lr=0.0002,
+        lr_policy="linear", lr_decay_iters=50,
+    )  # fmt: skip
+    assert {key: getattr(opt, key) for key in expected} == expected
+
+
+def test_pix2pix_overrides_defaults_and_the_command_line_overrides_pix2pix():
+    opt = train("--model", "pix2pix")
+    assert (opt.norm, opt.netG, opt.dataset_mode, opt.gan_mode, opt.lambda_L1) == (
+        "batch", "unet_256", "aligned", "vanilla", 100.0)  # fmt: skip
+    assert train("--norm", "instance").norm == "instance"
+
+
+def test_the_data_set_brings_flags_and_defaults():
+    opt = train("--dataset_mode", "masks", "--source", "montgomery")
+    assert (opt.source, opt.max_dataset_size) == ("montgomery", 9)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--n_epoch", "3"], "unknown flag --n_epoch: did you mean --n_epochs?"),
+        (["--lamda_L1=3"], "unknown flag --lamda_L1=3: did you mean --lambda_L1?"),
+        (["--model", "pix3pix"], "--model pix3pix: unknown; choose one of pix2pix"),
+        (["--dataset_mode", "x"], "--dataset_mode x: unknown; choose one of aligned, masks"),
+        (["--netG", "vgg"], "invalid choice: 'vgg'"),
+        (["--batch_size", "zero"], "invalid int value"),
+        (["--batch_size", "0"], "--batch_size 0: must be at least 1"),
+        (["--name", "../other"], "--name ../other: must be a plain name"),
+        (["--name", "/tmp/x"], "must be a plain name"),
+        (["--mask_threshold", "127"], "--mask_threshold 127.0: must lie between 0 and 1"),
+        (["--n_epochs", "0", "--n_epochs_decay", "0"], "--epoch_count 1 is past the last epoch"),
+        (["@missing.txt"], "missing.txt"),
+        (["--print_freq", "0"], "--print_freq 0: must be at least 1"),
+    ],
+)
+def test_one_line_for_each_mistake(argv, message):
+    with pytest.raises(UserError) as error:
+        train(*argv)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_flags_from_a_file_with_comments(tmp_path):
+    recipe = tmp_path / "recipe.txt"
+    recipe.write_text("# a recipe\n--ngf 16   # small\n\n--name 'my run'\n--no_flip\n")
+    opt = train(f"@{recipe}", "--ngf", "8")
+    assert (opt.ngf, opt.name, opt.no_flip) == (8, "my run", True)  # what comes later wins
+
+
+def test_help_shows_the_models_and_the_data_sets_flags(capsys):
+    with pytest.raises(SystemExit) as end:
+        train("--model", "pix2pix", "--dataset_mode", "masks", "--help")
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    assert "model pix2pix" in shown and "--lambda_L1" in shown
+    assert "data set masks" in shown and "--source" in shown
+
+
+def run_folder(tmp_path, *argv: str):
+    opt = train("--checkpoints_dir", str(tmp_path), "--name", "run", *argv)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "options.json").write_text(json.dumps(as_dict(opt)))
+    return ["--checkpoints_dir", str(tmp_path), "--name", "run"]
+
+
+def test_testing_takes_what_is_not_given_from_the_run(tmp_path):
+    argv = run_folder(tmp_path, "--ngf", "8", "--dataset_mode", "masks", "--dataroot", "lungs", "--source", "a",
+                      "--norm", "instance", "--batch_size", "3", "--crop_size", "128", "--seed", "7")  # fmt: skip
+    opt = test(*argv)
+    assert (opt.ngf, opt.dataset_mode, opt.dataroot, opt.source, opt.norm) == (8, "masks", "lungs", "a", "instance")
+    assert (opt.crop_size, opt.load_size, opt.seed) == (128, 128, 7)
+    assert (opt.phase, opt.batch_size, opt.stochastic) == ("test", 8, False)
+    assert test(*argv, "--ngf", "4", "--phase", "val").ngf == 4
+
+
+def test_a_folder_of_upstreams_is_tested_as_upstream_does(tmp_path, capsys):
+    (tmp_path / "old").mkdir()
+    opt = test("--checkpoints_dir", str(tmp_path), "--name", "old")
+    assert (opt.stochastic, opt.num_test) == (True, 50)
+    assert "no options.json" in capsys.readouterr().out
+    opt = test("--checkpoints_dir", str(tmp_path), "--name", "old", "--eval")
+    assert (opt.norm_stats, opt.stochastic) == ("running", False)
+
+
+def test_load_size_in_testing_is_crop_size():
+    with pytest.raises(UserError, match="--load_size 300: testing scales images to --crop_size 256"):
+        test("--load_size", "300")
+
+
+def test_continuing_keeps_the_runs_options(tmp_path):
+    argv = run_folder(tmp_path, "--ngf", "8", "--lr", "0.001")
+    opt = train(*argv, "--continue_train", "--n_epochs", "7")
+    assert (opt.ngf, opt.lr, opt.n_epochs, opt.continue_train) == (8, 0.001, 7, True)
+    with pytest.raises(UserError, match="there is no run"):
+        train("--continue_train", "--name", "other", "--checkpoints_dir", str(tmp_path))
+
+
+def test_damaged_options_file(tmp_path):
+    argv = run_folder(tmp_path)
+    (tmp_path / "run" / "options.json").write_text("{")
+    with pytest.raises(UserError, match="options.json: damaged"):
+        test(*argv)
+
+
+def test_text_as_upstream_writes_it():
+    lines = as_text(train("--ngf", "8")).splitlines()
+    assert lines[0].startswith("-----") and lines[-1].startswith("-----")
+    assert "                      ngf: 8                             \t[default: 64]" in lines
+    assert any(line.startswith("                     norm: batch") and "default" not in line for line in lines)
