@@ -16,6 +16,8 @@ from typing import TypeVar
 import torch
 from tqdm import tqdm
 
+from util.checkpoint import replacing
+
 Batch = TypeVar("Batch")
 
 
@@ -104,12 +106,10 @@ class LossLog:
         row |= {name: f"{value:.6g}" for name, value in (means | dict(scores)).items()}
         rows = [old for old in read_metrics(self._metrics) if old["epoch"] < epoch] + [row]
         columns = list(dict.fromkeys(name for r in rows for name in r))
-        beside = self._metrics.with_name(self._metrics.name + ".tmp")
-        with beside.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self._metrics) as file:
             writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-        beside.replace(self._metrics)
         seconds = time.monotonic() - self._epoch_started
         said = "".join(f" {name}: {value:.4f}" for name, value in scores.items())
         left = f" left: {self._left()}" if epoch < self._epochs else ""

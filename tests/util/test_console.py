@@ -86,7 +86,7 @@ def test_resumed_run_appends_and_replaces_what_it_trains_again(tmp_path):
     metrics = read_metrics(tmp_path / "metrics.csv")
     assert [(r["epoch"], r["iters"]) for r in metrics] == [(1, 4), (2, 8), (3, 12), (4, 16)]
     assert [r["G_L1"] for r in metrics] == [1.5, 1.5, 11.5, 11.5]
-    assert not list(tmp_path.glob("*.tmp"))
+    assert {path.name for path in tmp_path.iterdir()} == {"loss_log.txt", "metrics.csv"}
 
 
 def test_new_score_becomes_a_column_and_older_rows_stay(tmp_path):
