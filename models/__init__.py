@@ -8,6 +8,7 @@ from models.base import BaseModel
 from models.files import load_networks
 from models.pix2pix import Pix2PixModel
 from models.schedules import create_schedulers, step_schedulers
+from util import distributed
 from util.errors import UserError
 
 __all__ = ["MODELS", "create_model", "create_schedulers", "load_networks", "pick_device", "step_schedulers"]
@@ -17,6 +18,8 @@ MODELS: dict[str, type[BaseModel]] = {"pix2pix": Pix2PixModel}
 
 def pick_device(gpu_ids: str | None) -> torch.device:
     """The device of `--gpu_ids`: "-1" the CPU, "0" the first GPU, None a GPU (CUDA, else MPS) if there is one."""
+    if distributed.world_size() > 1 and gpu_ids != "-1":
+        return torch.device("cuda", distributed.local_rank()) if torch.cuda.is_available() else torch.device("cpu")
     if gpu_ids == "-1":
         return torch.device("cpu")
     if gpu_ids is None:

@@ -41,6 +41,7 @@ class BaseModel(ABC):
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Optimizer] = {}
         self.norm_stats = opt.norm_stats
+        self.notes: list[str] = []
         self.noise_seed = opt.seed if opt.stochastic else None
 
     @staticmethod  # noqa: B027 (a model may have no flags)
@@ -54,6 +55,15 @@ class BaseModel(ABC):
     @abstractmethod
     def pictures(self) -> dict[str, torch.Tensor]:
         """The last step's images by upstream's labels: float [N, C, H, W] in [-1, 1]."""
+
+    def describe(self, verbose: bool = False) -> str:
+        """One line a network: its parameters and where it starts from; the layers too if `verbose`."""
+        lines = list(self.notes)
+        for name, net in self.networks.items():
+            count = sum(parameter.numel() for parameter in net.parameters())
+            lines.append(f"[Network {name}] {count / 1e6:.3f} M parameters on {self.device}")
+            lines += [str(net)] * verbose
+        return "\n".join(lines)
 
     @torch.no_grad()
     def translate(self, images: torch.Tensor) -> torch.Tensor:

@@ -30,7 +30,7 @@ class Pix2PixModel(BaseModel):
         if not training:
             return
         if opt.pretrained and not opt.continue_train:
-            load_donor(netG, opt.pretrained, Path(opt.checkpoints_dir), opt)
+            self.notes.append(load_donor(netG, opt.pretrained, Path(opt.checkpoints_dir), opt))
         self.lambda_L1 = opt.lambda_L1
         self.gan_loss = GAN_LOSSES[opt.gan_mode]
         self.penalise = opt.gan_mode == "wgangp"

@@ -1,6 +1,7 @@
 """Flags of train.py."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from options.base import add_base_options
@@ -54,6 +55,13 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     at_least_1(opt, "print_freq", "display_freq", "update_html_freq", "save_latest_freq", "save_epoch_freq")
     at_least_1(opt, "lr_decay_iters", "epoch_count")
     return opt
+
+
+def resume_command(opt: argparse.Namespace) -> str:
+    """The command that continues this run."""
+    default = opt.checkpoints_dir == opt.stated_defaults["checkpoints_dir"]
+    where = "" if default else f" --checkpoints_dir {shlex.quote(opt.checkpoints_dir)}"
+    return f"python train.py --name {shlex.quote(opt.name)}{where} --continue_train"
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from util import distributed
 from util.errors import UserError
 
 TRAIN_STATE = "latest_train_state.pth"
@@ -40,7 +41,9 @@ def _umask() -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file whole or not at all. Of several processes that train together only the first writes."""
+    if distributed.rank():
+        return
     with replacing(path) as file:
         file.write(text)
 
@@ -51,7 +54,9 @@ def write_json(path: Path, value: object) -> None:
 
 
 def save_tensors(path: Path, value: object) -> None:
-    """`torch.save`, whole or not at all."""
+    """`torch.save`, whole or not at all. Of several processes that train together only the first writes."""
+    if distributed.rank():
+        return
     with replacing(path, "wb") as file:
         torch.save(value, file)
 

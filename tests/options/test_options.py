@@ -131,7 +131,7 @@ def test_a_folder_of_upstreams_is_tested_as_upstream_does(tmp_path, capsys):
 
 
 def test_load_size_in_testing_is_crop_size():
-    with pytest.raises(UserError, match="--load_size 300: testing scales images to --crop_size 256"):
+    with pytest.raises(UserError, match="--load_size 300: testing scales to --crop_size 256"):
         test("--load_size", "300")
 
 
