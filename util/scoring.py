@@ -25,6 +25,7 @@ class Scored:
     index: int
     size: tuple[int, int]  # height and width of the original
     fake: torch.Tensor  # float [C, h, w] in -1..1, as the network gave it
+    target: torch.Tensor | None = None  # the same of the batch's B
     labels: np.ndarray | None = None  # uint8 [H, W]: predicted class of every original pixel
     truth: np.ndarray | None = None  # uint8 [H, W]: its true class, metrics.VOID where open
     row: dict[str, str | int | float] = field(default_factory=dict)  # a line of metrics.csv
@@ -141,9 +142,10 @@ def _in_order(model, loader, work: Callable[[Scored], Scored]) -> Iterator[Score
             for batch in loader:
                 with torch.no_grad():
                     fakes = model.translate(batch["A"]).float().cpu()
-                sizes = torch.stack(list(batch["size"]), dim=-1).tolist()
-                for index, fake, size in zip(batch["index"].tolist(), fakes, sizes, strict=True):
-                    waiting.append(pool.submit(work, Scored(index, tuple(size), fake)))
+                sizes = batch["size"].tolist()
+                targets = batch.get("B", [None] * len(fakes))
+                for index, size, fake, target in zip(batch["index"].tolist(), sizes, fakes, targets, strict=True):
+                    waiting.append(pool.submit(work, Scored(index, tuple(size), fake, target)))
                 while len(waiting) > 4 * WORKERS:
                     yield _light(waiting.popleft().result())
             while waiting:
@@ -154,7 +156,7 @@ def _in_order(model, loader, work: Callable[[Scored], Scored]) -> Iterator[Score
 
 def _light(image: Scored) -> Scored:
     """Drop the pictures once they are counted: a test set need not fit into memory."""
-    image.fake = image.labels = image.truth = None
+    image.fake = image.target = image.labels = image.truth = None
     return image
 
 

@@ -1,0 +1,82 @@
+"""Translate images with a trained run, score them against their masks, and write a page to look at.
+
+    python test.py --dataroot DATA --name lungs
+    python test.py --name lungs --epoch best --phase val --surface
+
+Leaves in results/<name>/<phase>_<epoch>: index.html, images/, masks/, overlays/, differences/, metrics.csv,
+metrics.json.
+"""
+
+import argparse
+from pathlib import Path
+
+from tqdm import tqdm
+
+import options.test
+from data import DATASETS, create_dataset
+from models import MODELS, create_model, load_networks, pick_device
+from options.parser import as_text
+from util.checkpoint import network_path, write_json, write_text
+from util.errors import run_script
+from util.results import PictureWriter, replacing_folder
+from util.scoring import Evaluation, Scored, evaluate
+from util.seeding import seed_everything
+from util.test_page import write_test_page
+
+
+def main() -> int:
+    opt = options.test.parse(MODELS, DATASETS)
+    device = pick_device(opt.gpu_ids)
+    seed_everything(opt.seed)
+    run_dir = Path(opt.checkpoints_dir) / opt.name
+    model = create_model(opt, device, training=False)
+    load_networks(model, run_dir, opt.epoch, opt)
+    loader = create_dataset(opt, opt.phase, train=False)
+    print(as_text(opt))
+    write_text(run_dir / "test_opt.txt", as_text(opt) + "\n")
+
+    results = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
+    title = f"Experiment = {opt.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
+    settings = describe(opt, network_path(run_dir, opt.epoch, model.translator))
+    with replacing_folder(results) as folder:
+        pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio)
+        with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
+
+            def keep(image: Scored) -> None:
+                pictures(image)
+                bar.update()
+
+            evaluation = evaluate(model, loader, opt.mask_threshold, opt.surface, on_image=keep)
+        evaluation.write_csv(folder / "metrics.csv")
+        write_json(folder / "metrics.json", {"settings": settings} | evaluation.summary)
+        write_test_page(folder, title, evaluation, settings, opt.display_winsize)
+    report(evaluation, results)
+    return 0
+
+
+def describe(opt: argparse.Namespace, checkpoint: Path) -> dict[str, object]:
+    """What the scores depend on."""
+    return {
+        "checkpoint": checkpoint.as_posix(),
+        "data": opt.dataroot or opt.dataset_mode,
+        "phase": opt.phase,
+        "threshold": opt.mask_threshold,
+        "norm_stats": opt.norm_stats,
+        "dropout": f"alive, seed {opt.seed}" if opt.stochastic else "off",
+        "preprocess": opt.preprocess,
+        "crop_size": opt.crop_size,
+    }
+
+
+def report(evaluation: Evaluation, results: Path) -> None:
+    """Print the scores and where the page lies."""
+    if evaluation.scored:
+        kind = "macro" if evaluation.binary else "micro"
+        for part, numbers in ({"all": evaluation.summary} | evaluation.summary.get("by_source", {})).items():
+            shown = " ".join(f"{name} {value:.4f}" for name, value in numbers[kind].items() if value is not None)
+            print(f"{part}: {numbers['images']} images, {kind}: {shown}")
+    print(f"page: {results / 'index.html'}")
+
+
+if __name__ == "__main__":
+    run_script(main)
