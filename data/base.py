@@ -1,0 +1,204 @@
+"""What every data set has in common: a list of samples, a cache of decoded pictures, and the step to tensors."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from data.cache import Cache
+from data.classes import VOID, VOID_BIT, Classes
+from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
+from util.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and where its target lies (nowhere: an empty tuple). `patient` and `source` may be ""."""
+
+    id: str
+    image: Path
+    targets: tuple[Path, ...] = ()
+    patient: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One sample as it waits in memory. Pictures: [H, W] or [H, W, 3], uint8 or uint16; targets with classes:
+    class indices with `VOID_BIT`. size: original height and width; truth: the labels at that size, if wanted."""
+
+    image: np.ndarray
+    target: np.ndarray | None
+    size: tuple[int, int]
+    truth: np.ndarray | None
+
+    @property
+    def nbytes(self) -> int:
+        arrays = {id(a): a.nbytes for a in (self.image, self.target, self.truth) if a is not None}
+        return sum(arrays.values())
+
+
+class PairedDataset(Dataset):
+    """Images with or without targets. A subclass lists its samples (`find`) and reads one (`read`).
+
+    ids, patients, sources: one string each per sample; classes: what the target's colours mean, None if the target
+    is just a picture; has_targets: whether `B` is in the batches; skipped: one line for every bad file left out.
+    """
+
+    defaults: dict[str, object] = {}
+
+    @staticmethod
+    def add_options(group: argparse._ArgumentGroup) -> None:
+        """Add the flags that only this data set has."""
+
+    def __init__(self, opt: argparse.Namespace, phase: str, train: bool) -> None:
+        self.train = train
+        self.seed = opt.seed
+        self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, flip=not opt.no_flip, train=train)
+        self.swap = opt.direction == "BtoA"
+        self.skipped: list[str] = []
+        self.classes = self._stored_as = self.target_classes(opt)
+        self._channels = (opt.input_nc, opt.output_nc)
+        samples = self.find(opt, phase)
+        if opt.max_dataset_size < len(samples):
+            samples = samples[: int(opt.max_dataset_size)]
+        self.has_targets = any(s.targets for s in samples)
+        if self.swap:
+            if not self.has_targets:
+                raise UserError("--direction BtoA: this data set has no B to start from")
+            self.classes = None
+        self._check_channels()
+        self._cache = Cache(self._decode, opt.cache_gb, opt.num_threads, opt.skip_bad_files)
+        bad = self._cache.fill(samples, f"reading {phase}")
+        self.skipped += bad.values()
+        self.samples = [s for i, s in enumerate(samples) if i not in bad]
+        if not self.samples:
+            raise UserError(f"--dataroot {opt.dataroot}: no readable image is left in phase {phase}")
+        self.ids = [s.id for s in self.samples]
+        self.patients = [s.patient or s.id for s in self.samples]
+        self.sources = [s.source for s in self.samples]
+
+    def target_classes(self, opt: argparse.Namespace) -> Classes | None:
+        """What the colours of the targets mean; None: they are just pictures."""
+        return Classes.load(opt.classes) if opt.classes else None
+
+    def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
+        """The samples of a phase, in a fixed order."""
+        raise NotImplementedError
+
+    def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
+        """Image and target at their original size, before any swap: a picture, and a picture or (with classes)
+        class indices uint8 [H, W], void pixels marked by `VOID_BIT`."""
+        raise NotImplementedError
+
+    @property
+    def cached(self) -> bool:
+        """True if every sample waits decoded in memory."""
+        return self._cache.complete
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, object]:
+        """Sample `index`, or (index, epoch): what training draws at random depends on seed, epoch and index alone.
+
+        A: float32 [C, H, W] in [-1, 1]; B: the same, absent without targets; A_paths, B_paths: str;
+        size: original (height, width); index: int.
+        """
+        index, epoch = key if isinstance(key, tuple) else (key, 0)
+        sample, decoded = self.samples[index], self._decoded(index)
+        image, target, flip = decoded.image, decoded.target, False
+        if self.train:
+            random = np.random.default_rng((self.seed, epoch, index))
+            rows, columns, flip = self.geometry.draw(*image.shape[:2], random, str(sample.image))
+            image = image[rows, columns]
+            target = None if target is None else target[rows, columns]
+        # With --direction BtoA the network's input is the target of the file.
+        a_channels, b_channels = reversed(self._channels) if self.swap else self._channels
+        tensors = [to_network(image, a_channels)]
+        paths = [str(sample.image)]
+        if target is not None:
+            tensors.append(self._target_tensor(target, b_channels))
+            paths.append(str(sample.targets[0]))
+        if flip:
+            tensors = [t.flip(-1) for t in tensors]
+        if self.swap:
+            tensors.reverse()
+            paths.reverse()
+        item = {"A": tensors[0], "A_paths": paths[0], "size": torch.tensor(decoded.size), "index": index}
+        if target is not None:
+            item |= {"B": tensors[1], "B_paths": paths[1]}
+        return item
+
+    def __getitems__(self, keys: list[tuple[int, int]]) -> list[dict[str, object] | UserError]:
+        """What the loader asks for: a bad file takes the place of its item (`data.loader.Loader`)."""
+        items: list[dict[str, object] | UserError] = []
+        for key in keys:
+            try:
+                items.append(self[key])
+            except UserError as error:
+                items.append(error)
+        return items
+
+    def truth(self, index: int) -> np.ndarray | None:
+        """Class indices uint8 [H, W] at the original size, VOID where a pixel does not count; None without classes
+        or target."""
+        if self.classes is None or not self.has_targets:
+            return None
+        truth = self._decoded(index).truth
+        if truth is None:
+            truth = self.read(self.samples[index])[1]
+        return np.where(truth >= VOID_BIT, np.uint8(VOID), truth)
+
+    def image(self, index: int) -> np.ndarray:
+        """The network's input at its original size, uint8 [H, W, 3], for pages."""
+        decoded = self._decoded(index)
+        picture = decoded.target if self.swap else decoded.image
+        if picture.shape[:2] != decoded.size or self.swap:
+            picture = self.read(self.samples[index])[1 if self.swap else 0]
+        if self.swap and self._stored_as is not None:
+            return self._stored_as.encode(picture & ~np.uint8(VOID_BIT))
+        return to_rgb8(picture)
+
+    def _decoded(self, index: int) -> Decoded:
+        return self._cache.get(self.samples[index])
+
+    def _decode(self, sample: Sample) -> Decoded:
+        """Read one sample and bring it to the loaded size."""
+        image, target = self.read(sample)
+        size = image.shape[:2]
+        if target is not None and target.shape[:2] != size:
+            raise UserError(
+                f"{sample.targets[0]}: {target.shape[1]} x {target.shape[0]} pixels, but its image {sample.image} "
+                f"has {size[1]} x {size[0]}: image and target need one size")
+        loaded = self.geometry.loaded_size(*size)
+        small = self._fit(image, loaded, self._channels[1 if self.swap else 0])
+        if target is None:
+            return Decoded(small, None, size, None)
+        if self._stored_as is None:
+            return Decoded(small, self._fit(target, loaded, self._channels[0 if self.swap else 1]), size, None)
+        keep_truth = self.classes is not None and not self.train
+        return Decoded(small, resize_labels(target, loaded), size, target if keep_truth else None)
+
+    def _fit(self, picture: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
+        return resize_picture(to_grey(picture) if channels == 1 else picture, size)
+
+    def _target_tensor(self, target: np.ndarray, channels: int) -> torch.Tensor:
+        if self._stored_as is None:
+            return to_network(target, channels)
+        # A void pixel has no class: the network is shown the nearest one.
+        return self._stored_as.to_network(target & ~np.uint8(VOID_BIT), channels)
+
+    def _check_channels(self) -> None:
+        for flag, channels in zip(("--input_nc", "--output_nc"), self._channels, strict=True):
+            if channels not in (1, 3):
+                raise UserError(f"{flag} {channels}: images have 1 (grey) or 3 (RGB) channels")
+        channels = self._channels[0 if self.swap else 1]
+        stored = self._stored_as
+        if self.has_targets and stored is not None and channels == 1 and not stored.binary:
+            flag = "--input_nc" if self.swap else "--output_nc"
+            raise UserError(f"{flag} 1: one channel can tell two classes apart, not {len(stored)}; take {flag} 3")
+

@@ -1,0 +1,127 @@
+"""Read any picture into a numpy array, with one-line errors that name the file."""
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from util.errors import UserError
+
+EXTENSIONS = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff"}
+MAX_PIXELS = 89_478_485
+"""Larger pictures are refused by their header, before anything is decoded (Pillow's own figure: 9459 x 9459)."""
+
+# Pillow warns where we refuse; the refusal says it all.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Every picture below `folder`, sorted by its path relative to it; hidden files and folders are left out."""
+    found = []
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        found += [Path(parent, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in EXTENSIONS]
+    return sorted(found)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """A picture as [H, W] (grey) or [H, W, 3] (RGB), uint8 or, for grey of more than 8 bits, uint16 whose full scale
+    is 65535 whatever the brightest pixel is. UserError: not readable, damaged, too large."""
+    return read_pixels(path)[0]
+
+
+def read_pixels(path: Path) -> tuple[np.ndarray, bool]:
+    """`read_image`'s array, and whether the file's compression changes pixels (JPEG).
+
+    A palette is resolved to its colours; transparent pixels are seen on black; the EXIF orientation is applied, as
+    every viewer does; of several pages the first counts.
+    """
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise UserError(_too_large(path, width, height))
+            lossy = picture.format == "JPEG" or picture.info.get("compression") == "jpeg"
+            return _to_array(ImageOps.exif_transpose(picture), path), lossy
+    except UserError:
+        raise
+    except Image.DecompressionBombError:
+        raise UserError(_too_large(path)) from None
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder, not an image") from None
+    except PermissionError:
+        raise UserError(f"{path}: no permission to read it") from None
+    except UnidentifiedImageError:
+        if path.stat().st_size == 0:
+            raise UserError(f"{path}: the file is empty (0 bytes)") from None
+        raise UserError(f"{path}: not an image (its content is no PNG, JPEG, TIFF, BMP or PPM)") from None
+    except Exception as error:  # damaged files make decoders raise nearly anything
+        raise UserError(f"{path}: the image is damaged: {error}") from None
+
+
+def _too_large(path: Path, width: int | None = None, height: int | None = None) -> str:
+    size = f"{width} x {height} pixels" if width else "its header"
+    return f"{path}: refused, {size} is more than the {MAX_PIXELS:,} pixels an image may have"
+
+
+def _to_array(picture: Image.Image, path: Path) -> np.ndarray:
+    mode = picture.mode
+    if mode.startswith("I;16"):
+        return np.array(picture, np.uint16)
+    if mode == "I":
+        values = np.asarray(picture)
+        if values.min() < 0 or values.max() > 65535:
+            raise UserError(f"{path}: 32-bit values from {values.min()} to {values.max()}; convert it to 8 or 16 bit")
+        return values.astype(np.uint16)
+    if mode == "F":
+        values = np.asarray(picture)
+        if not (values.min() >= 0 and values.max() <= 1):
+            raise UserError(f"{path}: floating point values from {values.min():g} to {values.max():g}; want 0 to 1")
+        return np.round(values * 65535).astype(np.uint16)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, (0, 0, 0, 255)), picture)
+        return np.array(picture.convert("L" if mode == "LA" else "RGB"))
+    if mode in ("1", "L"):
+        return np.array(picture.convert("L"))
+    return np.array(picture.convert("RGB"))
+
+
+def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
+    """One id for each path: its stem; stems that clash are joined with their sub-folders below `root` by `_`, then
+    with their extension, then numbered. An id can be a file name: no separators, no `..`, at most 150 characters."""
+    parts = [p.relative_to(root).with_suffix("").parts if p.is_relative_to(root) else (p.stem,) for p in paths]
+    suffixes = [p.suffix[1:] for p in paths]
+    candidates = [
+        lambda i: parts[i][-1],
+        lambda i: "_".join(parts[i]),
+        lambda i: "_".join((*parts[i], suffixes[i])),
+    ]
+    ids = [_clean(candidates[0](i)) for i in range(len(parts))]
+    for candidate in candidates[1:]:
+        clashes = _clashes(ids)
+        ids = [_clean(candidate(i)) if name.casefold() in clashes else name for i, name in enumerate(ids)]
+    seen: set[str] = set()
+    for i, name in enumerate(ids):
+        number = 2
+        while ids[i].casefold() in seen:
+            ids[i] = f"{name}_{number}"
+            number += 1
+        seen.add(ids[i].casefold())
+    return ids
+
+
+def _clashes(ids: list[str]) -> set[str]:
+    # Compared without case: on Windows and macOS A.png and a.png are the same file.
+    seen: set[str] = set()
+    return {key for key in (name.casefold() for name in ids) if key in seen or seen.add(key)}
+
+
+def _clean(name: str) -> str:
+    name = name.encode("utf-8", "replace").decode()
+    return name.replace("\\", "_").replace("/", "_").replace("..", "__")[:150]

@@ -1,0 +1,97 @@
+"""Read masks and label pictures: from the pixels of a file to class indices."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.classes import VOID_BIT, Classes
+from data.images import read_pixels
+from data.transforms import to_rgb8
+from util.errors import UserError
+
+MAX_UNCLEAR = 0.5
+"""A lossy label picture with a larger share of pixels far from every class is taken for something else."""
+
+
+def read_labels(paths: Sequence[Path], classes: Classes) -> np.ndarray:
+    """Class indices uint8 [H, W] of a label picture; where a pixel has no class, the nearest one plus VOID_BIT.
+
+    Several files are the parts of one two-class mask (left and right lung) and are OR-ed. UserError: a file that
+    holds other values than the classes', parts of different sizes.
+    """
+    first = _read(paths[0], classes)
+    for path in paths[1:]:
+        part = _read(path, classes)
+        if part.shape != first.shape:
+            raise UserError(f"{path}: {_size(part)}, but {paths[0].name} has {_size(first)}: the parts of a mask "
+                            "need one size")
+        first |= part
+    return first
+
+
+def labels_of(pixels: np.ndarray, lossy: bool, classes: Classes, name: str) -> np.ndarray:
+    """`read_labels` of a decoded label picture ([H, W] or [H, W, 3], uint8 or uint16).
+
+    A lossy picture (JPEG) is snapped to the nearest class. In a lossless one each pixel must have the colour of a
+    class or, in a picture of one channel, be a class index; two classes may also be stored as 0 and any one other
+    value.
+    """
+    if lossy:
+        return _snap(pixels, classes, name)
+    if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
+        pixels = pixels[:, :, 0]
+    if classes.binary and classes.grey:
+        return _two_values(pixels, name)
+    label, distance = classes.nearest(to_rgb8(pixels))
+    if not distance.any():
+        return label
+    if pixels.ndim == 2 and pixels.max() < len(classes):
+        return pixels.astype(np.uint8)
+    if classes.binary:
+        return _two_values(pixels, name)
+    strange = np.unique(to_rgb8(pixels)[distance > 0], axis=0)
+    raise UserError(f"{name}: {len(strange)} colours that are no class, such as {_listed(strange)}; the classes "
+                    f"({', '.join(classes.names[:3])}, ...) are given by --classes")
+
+
+def _read(path: Path, classes: Classes) -> np.ndarray:
+    pixels, lossy = read_pixels(path)
+    return labels_of(pixels, lossy, classes, str(path))
+
+
+def _snap(pixels: np.ndarray, classes: Classes, name: str) -> np.ndarray:
+    label, distance = classes.nearest(to_rgb8(pixels))
+    # Two classes have no void; a quarter of the way between them is where JPEG's ringing no longer reaches.
+    unclear = classes.void_distance
+    if classes.binary:
+        unclear = np.linalg.norm(np.diff(classes.colours.astype(float), axis=0)) / 4
+    share = (distance > unclear).mean()
+    if share > MAX_UNCLEAR:
+        raise UserError(f"{name}: {share:.0%} of its pixels have the colour of no class: is this a label picture, "
+                        "and are --classes and --direction right?")
+    label[distance > classes.void_distance] |= VOID_BIT
+    return label
+
+
+def _two_values(pixels: np.ndarray, name: str) -> np.ndarray:
+    """Background 0, foreground 1, from a picture that holds black and at most one other value."""
+    inside = pixels.astype(bool) if pixels.ndim == 2 else pixels.any(axis=2)
+    found = pixels[inside]
+    if len(found) and (found != found[0]).any():
+        strange = np.unique(found, axis=0)
+        raise UserError(f"{name}: a mask of two classes holds 0 and one other value, this one holds "
+                        f"{len(strange)} others: {_listed(strange)}")
+    # Without any background, only a value that means "full" is trusted: an even grey picture is no mask.
+    if inside.all() and found.flat[0] not in (1, np.iinfo(pixels.dtype).max):
+        raise UserError(f"{name}: every pixel of this mask is {found.flat[0]}; a full mask holds 1 or 255")
+    return inside.astype(np.uint8)
+
+
+def _listed(values: np.ndarray) -> str:
+    shown = ", ".join(str(v).replace("\n", "") for v in values[:5].tolist())
+    return shown + (", ..." if len(values) > 5 else "")
+
+
+def _size(array: np.ndarray) -> str:
+    return f"{array.shape[1]} x {array.shape[0]} pixels"

@@ -1,0 +1,68 @@
+"""From a data set to batches, in an order that is a function of seed and epoch alone."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler, default_collate
+
+from data.base import PairedDataset
+from util.errors import UserError
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yields (index, epoch) for one epoch, shuffled by (seed, epoch) or in order."""
+
+    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
+        self._length, self._seed, self._shuffle = length, seed, shuffle
+        self._epoch, self._start = 0, 0
+
+    def set_position(self, epoch: int, start: int = 0) -> None:
+        """The next iteration gives this epoch, without the first `start` items, which were used before."""
+        self._epoch, self._start = epoch, start
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.arange(self._length)
+        if self._shuffle:
+            np.random.default_rng((self._seed, self._epoch)).shuffle(order)
+        epoch = self._epoch
+        return iter([(index, epoch) for index in order[self._start:].tolist()])
+
+    def __len__(self) -> int:
+        return self._length - self._start
+
+
+class Loader(DataLoader):
+    """A DataLoader whose errors stay one line: torch would wrap a worker's error into the worker's traceback, so
+    workers hand a `UserError` over as if it were a batch, and it is raised here."""
+
+    def __init__(self, dataset: PairedDataset, batch_size: int, shuffle: bool, workers: int) -> None:
+        super().__init__(
+            dataset,
+            batch_size=batch_size,
+            sampler=EpochSampler(len(dataset), dataset.seed, shuffle),
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        for batch in super().__iter__():
+            if isinstance(batch, UserError):
+                raise batch
+            yield batch
+
+
+def collate(items: list[dict[str, object] | UserError]) -> dict[str, object] | UserError:
+    """Stack items to a batch. An error among them, or sizes that differ, comes back as a `UserError`."""
+    for item in items:
+        if isinstance(item, UserError):
+            return item
+    first = items[0]
+    for item in items:
+        if item["A"].shape != first["A"].shape:
+            small, large = (f"{i['A_paths']} ({i['A'].shape[2]} x {i['A'].shape[1]})" for i in (first, item))
+            return UserError(f"one batch cannot hold {small} and {large}: take --batch_size 1, "
+                             "or --preprocess resize_and_crop, which gives all images one size")
+    return default_collate(items)

@@ -1,0 +1,115 @@
+"""--dataset_mode masks: a folder `images/` and a folder `masks/`, matched by name."""
+
+import argparse
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from data.base import PairedDataset, Sample
+from data.classes import Classes
+from data.images import find_images, read_image, safe_ids
+from data.labels import read_labels
+from data.matching import match
+from data.single import existing_folder
+from data.splits import Row, draw_split, read_splits
+from util.errors import UserError
+
+
+class MasksDataset(PairedDataset):
+    """<dataroot>/images and <dataroot>/masks.
+
+    A mask belongs to the image of the same name (`data.matching`): masks/x.png, masks/x_mask.png, masks/left/x.png.
+    Several masks of one image are OR-ed. Images that all have no mask can be tested but not trained on.
+
+    <dataroot>/splits.csv (`data.splits`) says which image is in which phase. Without it, 70 % of the patients
+    train, 10 % are val, 20 % test: a patient's place depends on its name and --split_seed alone, so that new images
+    move nobody. --phase all takes every image.
+    """
+
+    @staticmethod
+    def add_options(group: argparse._ArgumentGroup) -> None:
+        group.add_argument("--source", default="", help="only these sources of splits.csv, separated by commas")
+        group.add_argument("--split_seed", type=int, default=0, help="seed of the split, where there is no splits.csv")
+        group.add_argument("--patient_regex", default="",
+                           help="regular expression for the patient in an image's name (first group, or whole match); "
+                                "default: splits.csv's column, else every image is its own patient")
+
+    def target_classes(self, opt: argparse.Namespace) -> Classes:
+        return Classes.load(opt.classes or "lungs")
+
+    def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
+        root = existing_folder(opt.dataroot)
+        list_file = root / "splits.csv"
+        listed = list_file.is_file()
+        if listed:
+            rows = read_splits(list_file)
+        elif (root / "images").is_dir():
+            rows = [Row(path) for path in find_images(root / "images")]
+        else:
+            raise UserError(f"--dataroot {root}: no folder images/ in it, as --dataset_mode masks wants; "
+                            "for a plain folder of images take --dataset_mode single")
+        if not rows:
+            raise UserError(f"--dataroot {root}: no images in images/ or below it")
+        ids = safe_ids([row.image for row in rows], root / "images")
+        rows = [_with_patient(row, name, opt.patient_regex) for row, name in zip(rows, ids, strict=True)]
+        if not listed:
+            rows = [replace(row, split=draw_split(row.patient, opt.split_seed)) for row in rows]
+        if opt.source:
+            rows = _of_sources(rows, opt.source, list_file)
+        chosen = [row for row in rows if phase in ("all", row.split)]
+        if not chosen:
+            splits = ", ".join(f"{s or 'none'} ({sum(r.split == s for r in rows)})"
+                               for s in sorted({r.split for r in rows}))
+            raise UserError(f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
+                            + ("" if listed else "; a splits.csv or another --split_seed changes that"))
+        # Without a list every file counts, so that a name that matches nothing shows in any phase.
+        masks = self._masks_of(chosen if listed else rows, root, listed, opt.skip_bad_files)
+        names = {row.image: name for row, name in zip(rows, ids, strict=True)}
+        return [Sample(names[row.image], row.image, masks.get(row.image, ()), row.patient, row.source)
+                for row in chosen if not masks or row.image in masks]
+
+    def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
+        return read_image(sample.image), read_labels(sample.targets, self._stored_as) if sample.targets else None
+
+    def _masks_of(self, rows: list[Row], root: Path, listed: bool, skip_bad: bool) -> dict[Path, tuple[Path, ...]]:
+        """The masks of each image; empty if no image has any, which is fine for testing."""
+        found = {row.image: row.masks for row in rows if row.masks}
+        images = [row.image for row in rows if not row.masks]
+        strays: list[Path] = []
+        if images and (root / "masks").is_dir():
+            by_name, strays = match(images, root / "images", find_images(root / "masks"), root / "masks")
+            found |= {image: tuple(parts) for image, parts in by_name.items()}
+        if not found and not self.train:
+            return {}
+        problems = [f"{image}: no mask of this name in {root / 'masks'}" for image in images if image not in found]
+        if not listed:
+            problems += [f"{mask}: no image of this name in {root / 'images'}" for mask in strays]
+        if problems and not skip_bad:
+            more = f" (and {len(problems) - 1} more such files)" if len(problems) > 1 else ""
+            raise UserError(f"{problems[0]}{more}; --skip_bad_files goes on without")
+        if not found:
+            raise UserError(f"--dataroot {root}: no image has a mask, so there is nothing to train on")
+        self.skipped += problems
+        return found
+
+
+def _with_patient(row: Row, name: str, pattern: str) -> Row:
+    if not pattern:
+        return replace(row, patient=row.patient or name)
+    try:
+        hit = re.search(pattern, name)
+    except re.error as error:
+        raise UserError(f"--patient_regex {pattern}: {error}") from None
+    if hit is None:
+        raise UserError(f"--patient_regex {pattern}: finds nothing in {name!r}")
+    return replace(row, patient=(hit[1] if hit.re.groups else hit[0]) or name)
+
+
+def _of_sources(rows: list[Row], wanted: str, list_file: Path) -> list[Row]:
+    names = {name.strip() for name in wanted.split(",") if name.strip()}
+    there = {row.source for row in rows} - {""}
+    if names - there:
+        raise UserError(f"--source {wanted}: {list_file} knows {', '.join(sorted(there)) or 'no sources'}")
+    return [row for row in rows if row.source in names]

@@ -1,0 +1,36 @@
+"""--dataset_mode single: a folder of images, no targets."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from data.base import PairedDataset, Sample
+from data.images import find_images, read_image, safe_ids
+from util.errors import UserError
+
+
+class SingleDataset(PairedDataset):
+    """Every image below --dataroot; for testing only, since there is nothing to learn from."""
+
+    def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
+        if self.train:
+            raise UserError("--dataset_mode single has no targets to train on: take masks, aligned or phantom")
+        root = existing_folder(opt.dataroot)
+        paths = find_images(root)
+        if not paths:
+            raise UserError(f"--dataroot {root}: no images in this folder or below it")
+        return [Sample(name, path) for name, path in zip(safe_ids(paths, root), paths, strict=True)]
+
+    def read(self, sample: Sample) -> tuple[np.ndarray, None]:
+        return read_image(sample.image), None
+
+
+def existing_folder(dataroot: str) -> Path:
+    """--dataroot as a path. UserError: not given, not there, not a folder."""
+    if not dataroot:
+        raise UserError("--dataroot is missing: give the folder of the images")
+    root = Path(dataroot)
+    if not root.is_dir():
+        raise UserError(f"--dataroot {root}: {'a file, not a folder' if root.exists() else 'no such folder'}")
+    return root

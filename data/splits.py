@@ -1,0 +1,57 @@
+"""Which image belongs to which phase: a list (splits.csv), or a draw by patient."""
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from util.errors import UserError
+
+TRAIN, VAL = 0.7, 0.1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of splits.csv. masks: as listed, empty if they are to be found by name; split, source, patient: ""
+    if unknown."""
+
+    image: Path
+    masks: tuple[Path, ...] = ()
+    split: str = ""
+    source: str = ""
+    patient: str = ""
+
+
+def read_splits(path: Path) -> list[Row]:
+    """The rows of a CSV file with the columns image and split, and maybe mask (several: separated by `;`), source
+    and patient. Paths are relative to the file."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = {"image", "split"} - set(reader.fieldnames or ())
+            if missing:
+                raise UserError(f"{path}: no column {' and no column '.join(sorted(missing))} in its first line")
+            rows = [_row(path.parent, line) for line in reader if line["image"]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a CSV file in UTF-8: {error}") from None
+    if not rows:
+        raise UserError(f"{path}: it lists no image")
+    seen: set[Path] = set()
+    for row in rows:
+        if row.image in seen:
+            raise UserError(f"{path}: {row.image.name} is listed twice")
+        seen.add(row.image)
+    return rows
+
+
+def _row(root: Path, line: dict[str, str | None]) -> Row:
+    masks = tuple(root / name.strip() for name in (line.get("mask") or "").split(";") if name.strip())
+    texts = ((line.get(column) or "").strip() for column in ("split", "source", "patient"))
+    return Row(root / line["image"].strip(), masks, *texts)
+
+
+def draw_split(patient: str, seed: int) -> str:
+    """train, val or test for a patient: 70, 10 and 20 % of patients, a function of name and seed alone."""
+    digest = hashlib.sha256(f"{seed}/{patient}".encode("utf-8", "surrogateescape")).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    return "train" if place < TRAIN else "val" if place < TRAIN + VAL else "test"

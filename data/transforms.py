@@ -1,0 +1,122 @@
+"""Geometry shared by an image and its target, and the step from pixels to what a network reads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as tv
+
+from util.errors import UserError
+
+PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What happens to the size of an image, by upstream's names (`PREPROCESS`).
+
+    Training resizes to `load_size`, crops `crop_size` at random and flips. Evaluation never crops and never flips:
+    it shows the network the whole image at the size of the training crops.
+    """
+
+    preprocess: str
+    load_size: int
+    crop_size: int
+    flip: bool
+    train: bool
+
+    def __post_init__(self) -> None:
+        if self.preprocess not in PREPROCESS:
+            raise UserError(f"--preprocess {self.preprocess}: choose from {', '.join(PREPROCESS)}")
+        for flag, value in (("--load_size", self.load_size), ("--crop_size", self.crop_size)):
+            if value < 1:
+                raise UserError(f"{flag} {value}: want at least 1 pixel")
+        if self.train and self.resizes and self.crops and self.load_size < self.crop_size:
+            raise UserError(f"--crop_size {self.crop_size} does not fit into --load_size {self.load_size}: "
+                            "make one smaller or the other larger")
+
+    @property
+    def resizes(self) -> bool:
+        return self.preprocess.startswith(("resize", "scale_width"))
+
+    @property
+    def crops(self) -> bool:
+        return self.preprocess.endswith("crop")
+
+    def loaded_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width to which an image of this height and width is resized before any crop."""
+        if not self.resizes:
+            return height, width
+        target = self.load_size if self.train or not self.crops else self.crop_size
+        if self.preprocess == "resize_and_crop":
+            return target, target
+        scaled = max(1, round(target * height / width))
+        # A crop has to fit in height as well; then the image is stretched a little, as upstream does.
+        return (max(scaled, self.crop_size) if self.crops and self.train else scaled), target
+
+    def draw(self, height: int, width: int, random: np.random.Generator, path: str) -> tuple[slice, slice, bool]:
+        """Rows, columns and flip of one training view of an image of this loaded size."""
+        rows, columns = slice(None), slice(None)
+        if self.crops:
+            size = self.crop_size
+            if height < size or width < size:
+                raise UserError(f"{path}: {width} x {height} pixels is smaller than --crop_size {size}; "
+                                "make that smaller, or resize with --preprocess resize_and_crop")
+            top, left = random.integers(0, (height - size + 1, width - size + 1)).tolist()
+            rows, columns = slice(top, top + size), slice(left, left + size)
+        return rows, columns, self.flip and random.random() < 0.5
+
+
+def resize_picture(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """[H, W] or [H, W, 3] of uint8 or uint16 to `size` (height, width), bicubic with antialiasing."""
+    if picture.shape[:2] == size:
+        return picture
+    tensor = _channels_first(picture)
+    limit = np.iinfo(picture.dtype).max
+    if picture.dtype != np.uint8:
+        tensor = tensor.to(torch.float32)
+    tensor = tv.resize(tensor, list(size), InterpolationMode.BICUBIC, antialias=True)
+    if picture.dtype != np.uint8:
+        tensor = tensor.round_().clamp_(0, limit).to(torch.uint16)
+    return _channels_last(tensor)
+
+
+def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Class indices uint8 [H, W] to `size` (height, width): each new pixel takes the label at its centre."""
+    if labels.shape == size:
+        return labels
+    return tv.resize(_channels_first(labels), list(size), InterpolationMode.NEAREST_EXACT)[0].numpy()
+
+
+def to_grey(picture: np.ndarray) -> np.ndarray:
+    """[H, W] as it is; [H, W, 3] to its luma (ITU-R 601) [H, W] of the same type."""
+    if picture.ndim == 2:
+        return picture
+    luma = picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.round(luma).astype(picture.dtype)
+
+
+def to_rgb8(picture: np.ndarray) -> np.ndarray:
+    """Any picture to uint8 [H, W, 3]; 16 bits are scaled by the bit depth."""
+    if picture.dtype == np.uint16:
+        picture = np.round(picture / 257.0).astype(np.uint8)
+    return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
+
+
+def to_network(picture: np.ndarray, channels: int) -> torch.Tensor:
+    """[H, W] or [H, W, 3] of uint8 or uint16 to float32 [channels, H, W] in [-1, 1], by the bit depth; grey is
+    repeated where three channels are wanted."""
+    half = np.iinfo(picture.dtype).max / 2
+    tensor = _channels_first(picture).to(torch.float32, memory_format=torch.contiguous_format).div_(half).sub_(1)
+    return tensor.expand(channels, -1, -1)
+
+
+def _channels_first(picture: np.ndarray) -> torch.Tensor:
+    tensor = torch.from_numpy(np.require(picture, requirements=["C", "W"]))
+    return tensor[None] if picture.ndim == 2 else tensor.permute(2, 0, 1)
+
+
+def _channels_last(tensor: torch.Tensor) -> np.ndarray:
+    array = tensor.numpy()
+    return array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
