@@ -4,6 +4,7 @@ Every overlap score of a two-class mask derives from four pixel counts. All func
 distances are MONAI's) and work on whole arrays of images at once where that makes sense.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +67,7 @@ def surface(pred: np.ndarray, truth: np.ndarray, spacing: float = 1.0) -> tuple[
     import torch  # these two take seconds to import and few runs ask for surface distances
     from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 
+    warnings.filterwarnings("ignore", message="monai.metrics.utils get_mask_edges")  # MONAI's word to itself
     a, b = (torch.from_numpy(np.ascontiguousarray(mask))[None, None] for mask in (pred, truth))
     hd95 = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing)
     assd = compute_average_surface_distance(a, b, include_background=True, symmetric=True, spacing=spacing)
