@@ -1,12 +1,14 @@
 """Data: from files to batches. `create_dataset` is the way in."""
 
 import argparse
+import sys
 
 from data.aligned import AlignedDataset
-from data.base import PairedDataset
+from data.base import NoSuchPhase, PairedDataset
 from data.loader import Loader
 from data.masks import MasksDataset
 from data.single import SingleDataset
+from util import distributed
 
 DATASETS: dict[str, type[PairedDataset]] = {
     "aligned": AlignedDataset,
@@ -19,10 +21,23 @@ DATASETS: dict[str, type[PairedDataset]] = {
 def create_dataset(opt: argparse.Namespace, phase: str, train: bool) -> Loader:
     """Batches of one phase of the data set that the flags describe.
 
-    train: shuffled (unless --serial_batches), resized to --load_size, cropped and flipped at random; else in order,
-    whole images. `loader.dataset` is the data set, `loader.sampler.set_position(epoch, start)` places it.
+    train: shuffled (unless --serial_batches), resized to --load_size, cropped and flipped at random, and under
+    torchrun only this process's share; else in order, whole images. `loader.dataset` is the data set,
+    `loader.sampler.set_position(epoch, start)` places it.
     """
     dataset = DATASETS[opt.dataset_mode](opt, phase, train)
+    for line in dataset.skipped:
+        print(f"skipped: {line}", file=sys.stderr)
     # With everything in memory an item takes less time than handing it from one process to another.
     workers = 0 if dataset.cached else opt.num_threads
-    return Loader(dataset, opt.batch_size, shuffle=train and not opt.serial_batches, workers=workers)
+    share = (distributed.rank(), distributed.world_size()) if train else (0, 1)
+    return Loader(dataset, opt.batch_size, train and not opt.serial_batches, workers, share)
+
+
+def create_validation(opt: argparse.Namespace) -> Loader | None:
+    """Phase `val` for scores during training, or None (one line says so) where the data set has no such phase."""
+    try:
+        return create_dataset(opt, "val", train=False)
+    except NoSuchPhase as error:
+        print(f"no validation: {error}")
+        return None

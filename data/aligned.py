@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 
-from data.base import PairedDataset, Sample
+from data.base import NoSuchPhase, PairedDataset, Sample
 from data.images import find_images, read_pixels, safe_ids
 from data.labels import labels_of
 from data.single import existing_folder
@@ -19,11 +19,11 @@ class AlignedDataset(PairedDataset):
         folder = root if phase == "all" else root / phase
         if not folder.is_dir():
             there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-            raise UserError(f"--dataroot {root}: no folder {phase!r} for --phase {phase}; "
-                            f"there is {', '.join(there) or 'no folder at all'}")
+            raise NoSuchPhase(f"--dataroot {root}: no folder {phase!r} for --phase {phase}; "
+                              f"there is {', '.join(there) or 'no folder at all'}")
         paths = find_images(folder)
         if not paths:
-            raise UserError(f"{folder}: no images in this folder (--dataset_mode aligned wants A and B side by side)")
+            raise NoSuchPhase(f"{folder}: no images in this folder (--dataset_mode aligned wants A and B side by side)")
         return [Sample(name, path, (path,)) for name, path in zip(safe_ids(paths, folder), paths, strict=True)]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,14 @@ from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to
 from util.errors import UserError
 
 
+class NoSuchPhase(UserError):
+    """The data set has no images in the phase that was asked for."""
+
+
+class NoSuchPhase(UserError):
+    """The data set has no image for the phase asked for."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One image and where its target lies (nowhere: an empty tuple). `patient` and `source` may be ""."""
@@ -63,8 +71,8 @@ class PairedDataset(Dataset):
         self.classes = self._stored_as = self.target_classes(opt)
         self._channels = (opt.input_nc, opt.output_nc)
         samples = self.find(opt, phase)
-        if opt.max_dataset_size < len(samples):
-            samples = samples[: int(opt.max_dataset_size)]
+        limit = min(opt.max_dataset_size, getattr(opt, "num_test", len(samples)), len(samples))
+        samples = samples[: int(limit)]
         self.has_targets = any(s.targets for s in samples)
         if self.swap:
             if not self.has_targets:
@@ -86,7 +94,7 @@ class PairedDataset(Dataset):
         return Classes.load(opt.classes) if opt.classes else None
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
-        """The samples of a phase, in a fixed order."""
+        """The samples of a phase, in a fixed order. NoSuchPhase: there are none."""
         raise NotImplementedError
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:

@@ -11,40 +11,50 @@ from util.errors import UserError
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (index, epoch) for one epoch, shuffled by (seed, epoch) or in order."""
+    """Yields (index, epoch) for one epoch, shuffled by (seed, epoch) or in order.
 
-    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
+    share: (rank, processes): each process takes every n-th item, all of them equally many; the first items come
+    twice where the epoch cannot be divided.
+    """
+
+    def __init__(self, length: int, seed: int, shuffle: bool, share: tuple[int, int] = (0, 1)) -> None:
         self._length, self._seed, self._shuffle = length, seed, shuffle
+        self._rank, self._processes = share
         self._epoch, self._start = 0, 0
 
     def set_position(self, epoch: int, start: int = 0) -> None:
-        """The next iteration gives this epoch, without the first `start` items, which were used before."""
+        """The next iterations give this epoch, without the first `start` items (over all processes), which were
+        used before."""
         self._epoch, self._start = epoch, start
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = np.arange(self._length)
         if self._shuffle:
             np.random.default_rng((self._seed, self._epoch)).shuffle(order)
+        left = np.resize(order[self._start:], len(self) * self._processes)
         epoch = self._epoch
-        return iter([(index, epoch) for index in order[self._start:].tolist()])
+        return iter([(index, epoch) for index in left[self._rank::self._processes].tolist()])
 
     def __len__(self) -> int:
-        return self._length - self._start
+        return -(-max(0, self._length - self._start) // self._processes)
 
 
 class Loader(DataLoader):
     """A DataLoader whose errors stay one line: torch would wrap a worker's error into the worker's traceback, so
     workers hand a `UserError` over as if it were a batch, and it is raised here."""
 
-    def __init__(self, dataset: PairedDataset, batch_size: int, shuffle: bool, workers: int) -> None:
+    def __init__(
+        self, dataset: PairedDataset, batch_size: int, shuffle: bool, workers: int, share: tuple[int, int] = (0, 1)
+    ) -> None:
         super().__init__(
             dataset,
             batch_size=batch_size,
-            sampler=EpochSampler(len(dataset), dataset.seed, shuffle),
+            sampler=EpochSampler(len(dataset), dataset.seed, shuffle, share),
             num_workers=workers,
             persistent_workers=workers > 0,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # its own, so that starting an epoch leaves the global random state alone
         )
 
     def __iter__(self) -> Iterator[dict[str, object]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base import PairedDataset, Sample
+from data.base import NoSuchPhase, PairedDataset, Sample
 from data.classes import Classes
 from data.images import find_images, read_image, safe_ids
 from data.labels import read_labels
@@ -62,8 +62,8 @@ class MasksDataset(PairedDataset):
         if not chosen:
             splits = ", ".join(f"{s or 'none'} ({sum(r.split == s for r in rows)})"
                                for s in sorted({r.split for r in rows}))
-            raise UserError(f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
-                            + ("" if listed else "; a splits.csv or another --split_seed changes that"))
+            raise NoSuchPhase(f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
+                              + ("" if listed else "; a splits.csv or another --split_seed changes that"))
         # Without a list every file counts, so that a name that matches nothing shows in any phase.
         masks = self._masks_of(chosen if listed else rows, root, listed, opt.skip_bad_files)
         names = {row.image: name for row, name in zip(rows, ids, strict=True)}

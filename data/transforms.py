@@ -17,7 +17,7 @@ class Geometry:
     """What happens to the size of an image, by upstream's names (`PREPROCESS`).
 
     Training resizes to `load_size`, crops `crop_size` at random and flips. Evaluation never crops and never flips:
-    it shows the network the whole image at the size of the training crops.
+    it shows the network the whole image, scaled (if training scales) to `crop_size`.
     """
 
     preprocess: str
@@ -48,7 +48,7 @@ class Geometry:
         """Height and width to which an image of this height and width is resized before any crop."""
         if not self.resizes:
             return height, width
-        target = self.load_size if self.train or not self.crops else self.crop_size
+        target = self.load_size if self.train else self.crop_size
         if self.preprocess == "resize_and_crop":
             return target, target
         scaled = max(1, round(target * height / width))
