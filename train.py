@@ -12,6 +12,7 @@ from pathlib import Path
 
 import options.train
 from data import DATASETS, create_dataset, create_validation
+from data.augment import Augment
 from models import MODELS, create_model, create_schedulers, load_networks, pick_device, step_schedulers
 from options.parser import as_dict, as_text
 from util import distributed
@@ -30,9 +31,10 @@ def main() -> int:
     distributed.start()
     first, processes = distributed.rank() == 0, distributed.world_size()
     device = pick_device(opt.gpu_ids)
-    seed_everything(opt.seed)
+    seed_everything(opt.seed + distributed.rank())
     loader = create_dataset(opt, opt.phase, train=True)
     val_loader = create_validation(opt) if first and opt.val_freq else None
+    augment = Augment(opt.augment, device)
     model = create_model(opt, device, training=True)
     schedulers = create_schedulers(opt, model.optimizers)
     run_dir = Path(opt.checkpoints_dir) / opt.name
@@ -60,7 +62,7 @@ def main() -> int:
             loader.sampler.set_position(epoch, progress.images)
             for batch in log.batches(epoch, loader, size, progress.images):
                 count = len(batch["A"]) * processes
-                printed = log.step(model.train_step(batch), count)
+                printed = log.step(model.train_step(augment(batch)), count)
                 progress.images += count
                 progress.iters += count
                 if printed:

@@ -27,6 +27,8 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     policies = ("linear", "step", "plateau", "cosine")
     group.add_argument("--lr_policy", default="linear", choices=policies, help="learning-rate schedule")
     group.add_argument("--lr_decay_iters", type=int, default=50, help="epochs between the drops of --lr_policy step")
+    sets = ("none", "strong")
+    group.add_argument("--augment", default="none", choices=sets, help="random pose and exposure as well")
     group.add_argument("--val_freq", type=int, default=1, help="epochs between validations on phase val (0: none)")
     group.add_argument("--early_stop", type=int, default=0, help="stop after so many validations without gain (0: no)")
 

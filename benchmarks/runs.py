@@ -1,0 +1,38 @@
+"""What the quality benchmarks share: run the scripts as a user would, read what they wrote."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def train(name: str, flags: list[str], checkpoints_dir: Path) -> float:
+    """Train a run unless it is finished already; returns the minutes it took (kept beside the run)."""
+    done = checkpoints_dir / name / "minutes.txt"
+    if not done.exists():
+        start = time.monotonic()
+        call("train.py", name, flags, checkpoints_dir)
+        done.write_text(f"{(time.monotonic() - start) / 60:.1f}\n")
+    return float(done.read_text())
+
+
+def test(name: str, flags: list[str], checkpoints_dir: Path, results_dir: Path) -> dict:
+    """Test a run and return its metrics.json."""
+    call("test.py", name, [*flags, "--results_dir", str(results_dir)], checkpoints_dir)
+    newest = max((results_dir / name).glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
+    return json.loads(newest.read_text())
+
+
+def call(script: str, name: str, flags: list[str], checkpoints_dir: Path) -> None:
+    """Run train.py or test.py; what it prints goes to stderr, so that stdout holds the table alone."""
+    command = [sys.executable, str(ROOT / script), "--name", name, "--checkpoints_dir", str(checkpoints_dir), *flags]
+    subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=True)
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """A markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
