@@ -123,7 +123,7 @@ class Panels:
 
     def _lost(self, error: "Unreachable") -> bool:
         """Say so once and wait until the next attempt is due; False when the run closes."""
-        if not self._away:
+        if not self._away and not self._closing:
             server, port = self._address
             self._say(f"no visdom at {server}:{port} ({error}): training goes on without live panels; see make visdom")
         self._client, self._away = None, True
