@@ -10,7 +10,7 @@ from data.images import read_pixels
 from data.transforms import to_rgb8
 from util.errors import UserError
 
-MAX_UNCLEAR = 0.5
+MAX_UNCLEAR = 0.8
 """A lossy label picture with a larger share of pixels far from every class is taken for something else."""
 
 
