@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from util.pictures import to_picture
+
 TIMEOUT = 10  # seconds that a server may take to answer
 
 
@@ -119,7 +121,7 @@ class Panels:
         with self._changed:
             pictures, fresh, self._pictures_sent = self._pictures, not self._pictures_sent, True
         if fresh:
-            self._show({label: to_uint8(image) for label, image in pictures.items()})
+            self._show({label: to_picture(image) for label, image in pictures.items()})
 
     def _lost(self, error: "Unreachable") -> bool:
         """Say so once and wait until the next attempt is due; False when the run closes."""
@@ -226,12 +228,6 @@ def finite(value: float | None) -> float:
     """`value` as a float; NaN, which leaves a gap in the line, for what a browser cannot read (none, infinite)."""
     value = math.nan if value is None else float(value)
     return value if math.isfinite(value) else math.nan
-
-
-def to_uint8(image: torch.Tensor) -> np.ndarray:
-    """An image [C, H, W] with values in [-1, 1], C 1 or 3, as uint8 [H, W, 3]."""
-    scaled = ((image.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu()
-    return scaled.expand(3, -1, -1).permute(1, 2, 0).numpy()
 
 
 def make_grid(images: list[np.ndarray], ncols: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from util.panels import Curve, Panels, finite, make_grid, to_uint8
+from util.panels import Curve, Panels, finite, make_grid
 
 SERVE = """
 import sys
@@ -247,12 +247,6 @@ def test_points_trained_again_replace_the_older_ones():
 def test_values_that_a_browser_cannot_read_leave_a_gap():
     assert finite(torch.tensor(0.5)) == 0.5
     assert all(math.isnan(finite(value)) for value in (None, math.inf, -math.inf, math.nan))
-
-
-def test_picture_values():
-    image = torch.tensor([[-1.0, 0.0, 1.0, 3.0]])[None]  # [1, 1, 4], the last is out of range
-    assert to_uint8(image).tolist() == [[[0] * 3, [128] * 3, [255] * 3, [255] * 3]]
-    assert to_uint8(torch.tensor([-1.0, 0.0, 1.0])[:, None, None]).tolist() == [[[0, 128, 255]]]
 
 
 def test_grid_fills_up_with_white_and_takes_sizes_that_differ():
