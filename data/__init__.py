@@ -35,9 +35,10 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool) -> Loader:
 
 
 def create_validation(opt: argparse.Namespace) -> Loader | None:
-    """Phase `val` for scores during training, or None (one line says so) where the data set has no such phase."""
+    """Phase `val`, all of it, for scores during training; None (one line says so) where there is no such phase."""
+    whole = argparse.Namespace(**vars(opt) | {"max_dataset_size": float("inf")})
     try:
-        return create_dataset(opt, "val", train=False)
+        return create_dataset(whole, "val", train=False)
     except NoSuchPhase as error:
         print(f"no validation: {error}")
         return None

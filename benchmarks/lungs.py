@@ -1,0 +1,55 @@
+"""Quality of the main job on real X-rays: facades generator -> lungs, against the same without pretraining.
+
+    python -m benchmarks.lungs --dataroot datasets/lungs --donor datasets/weights/facades...pth [--runs donor12 ...]
+
+Trains what is not trained yet (checkpoints/bench_*), tests the last epoch on `val`, prints a markdown table. `val` was
+used to choose the settings; `test` is left for the user.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from benchmarks.runs import markdown, test, train
+
+COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
+          "--gpu_ids", "-1", "--save_epoch_freq", "1000"]  # fmt: skip
+PEER = ["--n_epochs", "4", "--n_epochs_decay", "8"]  # upstream's own settings for the same job
+OURS = ["--lambda_L1", "1000", "--lr", "0.0004", "--augment", "strong"]
+
+RUNS: dict[str, list[str]] = {
+    "donor_upstream12": PEER,
+    "donor12": [*PEER, *OURS],
+    "scratch12": [*PEER, *OURS],
+    "donor60": ["--n_epochs", "20", "--n_epochs_decay", "40", *OURS],
+    "scratch60": ["--n_epochs", "20", "--n_epochs_decay", "40", *OURS],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataroot", required=True, help="folder with images/, masks/ and splits.csv")
+    parser.add_argument("--donor", required=True, help="facades generator (unet_256, ngf 16, batch norm)")
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
+    parser.add_argument("--results_dir", type=Path, default=Path("results"))
+    args = parser.parse_args()
+
+    rows = []
+    for run in args.runs:
+        flags = [*COMMON, "--dataroot", args.dataroot, *RUNS[run]]
+        flags += ["--pretrained", args.donor] if run.startswith("donor") else []
+        minutes = train(f"bench_{run}", flags, args.checkpoints_dir)
+        metrics = test(f"bench_{run}", ["--phase", "val", "--gpu_ids", "-1"], args.checkpoints_dir, args.results_dir)
+        macro, low, high = metrics["macro"], *metrics["interval"]["macro"]["dice"]
+        by_source = [f"{metrics['by_source'][name]['macro']['dice']:.4f}" for name in ("montgomery", "shenzhen")]
+        rest = [f"{macro[name]:.4f}" for name in ("iou", "precision", "recall", "accuracy")]
+        dice = f"{macro['dice']:.4f} ({low:.4f} to {high:.4f})"
+        rows.append([run, dice, *by_source, *rest, f"{minutes:.0f}"])
+    print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}\n")
+    header = ["run", "val Dice (95 %)", "Montgomery", "Shenzhen", "IoU", "precision", "recall", "accuracy", "minutes"]
+    print(markdown(header, rows))
+
+
+if __name__ == "__main__":
+    main()
