@@ -41,23 +41,27 @@ class LossLog:
     Loss tensors stay on their device until a line is due: nothing else here waits for the device.
 
     Args:
-        run_dir: folder of the run, `checkpoints/<name>`; both files are appended to when they exist.
+        run_dir: folder of the run, `checkpoints/<name>`; both files are appended to when they exist. None writes and
+            shows nothing: for the other processes of a run on many GPUs.
         epochs: number of the last epoch, for the time left.
         print_freq: a line every so many images.
         iters: images that were trained on before this start (resume).
         bar: False never draws the bar; None draws it where stderr is a terminal.
     """
 
-    def __init__(self, run_dir: Path, epochs: int, print_freq: int = 100, iters: int = 0, bar: bool | None = None):
+    def __init__(
+        self, run_dir: Path | None, epochs: int, print_freq: int = 100, iters: int = 0, bar: bool | None = None
+    ):
         self.iters = iters
         self._epochs, self._print_freq = epochs, print_freq
-        self._loss_log, self._metrics = Path(run_dir) / "loss_log.txt", Path(run_dir) / "metrics.csv"
-        self._bar_off = None if bar is None else not bar
+        self._run_dir = run_dir and Path(run_dir)
+        self._bar_off = True if run_dir is None else None if bar is None else not bar
         self._bar: tqdm | None = None
         self._started = self._epoch_started = time.monotonic()
         self._started_at: float | None = None  # position in epochs where this start began, e.g. 3.5
         self._new_epoch(1, 1, 0)
-        self._append(f"================ Training Loss ({time.strftime('%c')}) ================")
+        if self._run_dir is not None:
+            self._append(f"================ Training Loss ({time.strftime('%c')}) ================")
 
     def batches(self, epoch: int, loader: Iterable[Batch], images: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of `loader` under a progress bar of `images` images, `start` of which are already done."""
@@ -91,7 +95,8 @@ class LossLog:
         if not due(self.iters, count, self._print_freq):
             return None
         values = {name: float(value) for name, value in losses.items()}
-        self._write_line(values)
+        if self._run_dir is not None:
+            self._write_line(values)
         return values
 
     def end_epoch(self, epoch: int, scores: Mapping[str, float] | None = None) -> dict[str, float]:
@@ -104,9 +109,12 @@ class LossLog:
         means = {name: float(total) / seen for name, total in self._sums.items()}
         row = {"epoch": epoch, "iters": self.iters}
         row |= {name: f"{value:.6g}" for name, value in (means | dict(scores)).items()}
-        rows = [old for old in read_metrics(self._metrics) if old["epoch"] < epoch] + [row]
+        if self._run_dir is None:
+            return means
+        path = self._run_dir / "metrics.csv"
+        rows = [old for old in read_metrics(path) if old["epoch"] < epoch] + [row]
         columns = list(dict.fromkeys(name for r in rows for name in r))
-        with replacing(self._metrics) as file:
+        with replacing(path) as file:
             writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
@@ -146,7 +154,7 @@ class LossLog:
         return timedelta(seconds=round(elapsed / done * max(self._epochs - position, 0)) if done > 0 else 0)
 
     def _append(self, line: str) -> None:
-        with self._loss_log.open("a", encoding="utf-8") as file:
+        with (self._run_dir / "loss_log.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 

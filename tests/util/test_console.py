@@ -116,3 +116,10 @@ def test_bar_shows_losses_and_time_left(tmp_path, capsys):
     assert "epoch 1/2" in captured.err and "G_L1 2.000" in captured.err and "all in 0:00:0" in captured.err
     assert "(epoch:" not in captured.out  # the bar says it already
     assert "End of epoch 1 / 2" in captured.out and "val_dice: 0.1000" in captured.out
+
+
+def test_other_processes_of_a_run_are_silent(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = train(LossLog(None, epochs=1, print_freq=2, bar=True), [1])
+    assert [values["G_L1"] for values in printed] == [1.0, 2.0]
+    assert capfd.readouterr() == ("", "") and not list(tmp_path.iterdir())
