@@ -69,12 +69,14 @@ def describe(opt: argparse.Namespace, checkpoint: Path) -> dict[str, object]:
 
 
 def report(evaluation: Evaluation, results: Path) -> None:
-    """Print the scores and where the page lies."""
+    """Print the scores, those of each source too, and where the page lies."""
     if evaluation.scored:
-        kind = "macro" if evaluation.binary else "micro"
-        for part, numbers in ({"all": evaluation.summary} | evaluation.summary.get("by_source", {})).items():
-            shown = " ".join(f"{name} {value:.4f}" for name, value in numbers[kind].items() if value is not None)
-            print(f"{part}: {numbers['images']} images, {kind}: {shown}")
+        kind, average = ("macro", "mean") if evaluation.binary else ("micro", "pooled")
+        parts = {"all": evaluation.summary} | evaluation.summary.get("by_source", {})
+        for part, numbers in parts.items():
+            found = numbers["macro"] | numbers[kind]  # the void rate is a mean over images in any case
+            shown = "  ".join(f"{name} {found[name]:.4f}" for name in evaluation.columns if found[name] is not None)
+            print(f"{part}, {average} of {numbers['images']}: {shown}")
     print(f"page: {results / 'index.html'}")
 
 

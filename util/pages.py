@@ -15,13 +15,14 @@ h1 { font-size: 24px; margin: 0 0 4px; }
 h2 { font-size: 18px; margin: 36px 0 10px; }
 h3 { font-size: 15px; margin: 0 0 8px; overflow-wrap: anywhere; }
 p { margin: 6px 0; max-width: 90ch; }
-p.note, small, figcaption { color: #5b6876; }
+p.note, small, figcaption { color: #5b6876; font-weight: normal; }
 code { overflow-wrap: anywhere; }
 a { color: inherit; }
 table.scores { border-collapse: collapse; background: #fff; border: 1px solid #dde2e8;
   font-variant-numeric: tabular-nums; }
-table.scores th, table.scores td { padding: 7px 14px; text-align: right; border-bottom: 1px solid #e8ebef; }
-table.scores th:first-child, table.scores td:first-child { text-align: left; }
+table.scores th, table.scores td { padding: 7px 12px; text-align: right; border-bottom: 1px solid #e8ebef; }
+table.scores th { white-space: nowrap; }
+table.scores th:first-child { text-align: left; }
 table.scores thead th { background: #eef1f4; font-weight: 600; }
 table.scores small { display: block; white-space: nowrap; }
 section.image { background: #fff; border: 1px solid #dde2e8; padding: 14px 16px 6px; margin: 0 0 14px; }
@@ -30,7 +31,7 @@ section.image td { vertical-align: top; text-align: center; color: #5b6876; }
 section.image td p { margin: 2px 0 6px; }
 section.image img { display: block; image-rendering: auto; background: #dde2e8; }
 .scroll { overflow-x: auto; }
-.figures { display: flex; flex-wrap: wrap; gap: 20px; }
+.figures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 20px; }
 figure { margin: 0; background: #fff; border: 1px solid #dde2e8; padding: 12px; max-width: 560px; }
 figure img { width: 100%; }
 .key { display: inline-block; width: 12px; height: 12px; margin: 0 5px 0 14px; border: 1px solid #8894a0;

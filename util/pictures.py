@@ -31,9 +31,9 @@ def save_png(path: Path, picture: np.ndarray) -> None:
 
 
 def outlines(picture: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
-    """Draw the borders of two boolean masks [H, W] into a copy of uint8 [H, W, 3]; white where they coincide."""
-    result = picture.copy()
-    width = max(1, round(max(prediction.shape) / 400))
+    """Draw the borders of two boolean masks [H, W] over the dimmed picture uint8 [H, W, 3]; white where both run."""
+    result = (picture * 0.75).astype(np.uint8)
+    width = max(1, round(max(prediction.shape) / 170))
     predicted = _border(prediction, width)
     result[predicted] = PREDICTION
     if truth is not None:

@@ -63,7 +63,8 @@ class Evaluation:
         if self.binary:
             return {name: float(np.nanmean([row[name] for row in self.rows])) for name in self.columns}
         if self.scored:
-            return {name: float(x) for name, x in metrics.class_scores(self.pooled.sum(0)).items() if x.ndim == 0}
+            found = {name: float(x) for name, x in metrics.class_scores(self.pooled.sum(0)).items() if x.ndim == 0}
+            return found | {"void_rate": float(np.mean([row["void_rate"] for row in self.rows]))}
         return {}
 
     @property

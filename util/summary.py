@@ -76,17 +76,18 @@ def _interval(draws: np.ndarray) -> list[float] | None:
     return [float(x) for x in np.percentile(draws, [2.5, 97.5])] if len(draws) else None
 
 
-def contradictions(row: Mapping[str, float], averaging: str = "unstated", rounding: float = 0.005) -> list[str]:
+def contradictions(row: Mapping[str, float | None], averaging: str = "unstated", rounding: float = 0.005) -> list[str]:
     """Say which scores of one row, ours or published, cannot all be true; an empty list where they can.
 
     `row` may hold dice, iou, precision, recall, accuracy and `foreground` (the share of pixels that the truth calls
-    foreground); what is missing is not checked. Each number may be off by `rounding`. The bounds hold for one image,
+    foreground); what is missing or None is not checked. Each number may be off by `rounding`. The bounds hold for one image,
     and for means over images because they are linear or concave (Jensen); with `averaging` "micro" (pooled pixels)
     the first two are equalities and foreground and accuracy bound Dice more closely:
 
         IoU <= Dice <= 2 IoU / (1 + IoU)        Dice <= 2 P R / (P + R)         P + R - 1 <= IoU <= min(P, R)
         IoU <= accuracy                         foreground - (1 - accuracy) <= Dice <= 2 accuracy / (1 + accuracy)
     """
+    row = {name: value for name, value in row.items() if value is not None}
     low = {name: max(float(value) - rounding, 0.0) for name, value in row.items()}
     high = {name: min(float(value) + rounding, 1.0) for name, value in row.items()}
     exact = averaging == "micro"
