@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -61,11 +62,10 @@ class Server:
 
     def window(self, win):
         """Content of a window as the server knows it, {} where it has none."""
-        import requests
-
-        url = f"http://127.0.0.1:{self.port}/win_data"
-        answer = requests.post(url, json={"win": win, "eid": self.env}, timeout=10)
-        return json.loads(answer.text) if answer.text.startswith("{") else {}
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("POST", "/win_data", json.dumps({"win": win, "eid": self.env}))
+        text = connection.getresponse().read().decode()
+        return json.loads(text) if text.startswith("{") else {}
 
     def lines(self, win):
         """{name: (x, y)} of a window with curves."""
