@@ -18,10 +18,6 @@ class NoSuchPhase(UserError):
     """The data set has no images in the phase that was asked for."""
 
 
-class NoSuchPhase(UserError):
-    """The data set has no image for the phase asked for."""
-
-
 @dataclass(frozen=True)
 class Sample:
     """One image and where its target lies (nowhere: an empty tuple). `patient` and `source` may be ""."""
@@ -118,12 +114,11 @@ class PairedDataset(Dataset):
         """
         index, epoch = key if isinstance(key, tuple) else (key, 0)
         sample, decoded = self.samples[index], self._decoded(index)
-        image, target, flip = decoded.image, decoded.target, False
+        image, target = decoded.image, decoded.target
         if self.train:
             random = np.random.default_rng((self.seed, epoch, index))
-            rows, columns, flip = self.geometry.draw(*image.shape[:2], random, str(sample.image))
-            image = image[rows, columns]
-            target = None if target is None else target[rows, columns]
+            view = self.geometry.draw(*image.shape[:2], random, str(sample.image))
+            image, target = image[view], target[view]
         # With --direction BtoA the network's input is the target of the file.
         a_channels, b_channels = reversed(self._channels) if self.swap else self._channels
         tensors = [to_network(image, a_channels)]
@@ -131,8 +126,6 @@ class PairedDataset(Dataset):
         if target is not None:
             tensors.append(self._target_tensor(target, b_channels))
             paths.append(str(sample.targets[0]))
-        if flip:
-            tensors = [t.flip(-1) for t in tensors]
         if self.swap:
             tensors.reverse()
             paths.reverse()

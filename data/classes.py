@@ -83,13 +83,11 @@ class Classes:
     def to_network(self, labels: np.ndarray, channels: int) -> torch.Tensor:
         """Class indices, uint8 [H, W], to what a generator should put out, float32 [channels, H, W] in [-1, 1]:
         three channels of class colours, or, of two classes, one channel with background -1 and foreground 1."""
-        indices = torch.from_numpy(labels).flatten().int()
-        if channels == 1:
-            table = torch.tensor([[-1.0, 1.0]])
-        else:
-            table = torch.from_numpy(self.colours.T.astype(np.float32)) / 127.5 - 1
-            table = table[:1] if self.grey else table
-        return table.index_select(1, indices).view(-1, *labels.shape).expand(channels, -1, -1)
+        table = np.array([[-1.0, 1.0]]) if channels == 1 else self.colours.T / 127.5 - 1
+        table = table[:1] if self.grey else table
+        indices = labels.astype(np.intp)
+        values = np.stack([row.take(indices) for row in table.astype(np.float32)])
+        return torch.from_numpy(values).expand(channels, -1, -1)
 
     def labels(self, rgb: np.ndarray) -> np.ndarray:
         """Colours, uint8 [H, W, 3], to the index of the nearest class, uint8 [H, W]; VOID beyond `void_distance`."""

@@ -21,9 +21,11 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def find_images(folder: Path) -> list[Path]:
     """Every picture below `folder`, sorted by its path relative to it; hidden files and folders are left out."""
     found = []
+    seen: set[str] = set()  # a link to a folder above must not lead round in circles
     for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        found += [Path(parent, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in EXTENSIONS]
+        seen.add(os.path.realpath(parent))
+        folders[:] = [f for f in folders if f[0] != "." and os.path.realpath(os.path.join(parent, f)) not in seen]
+        found += [Path(parent, f) for f in files if f[0] != "." and Path(f).suffix.lower() in EXTENSIONS]
     return sorted(found)
 
 
@@ -45,7 +47,8 @@ def read_pixels(path: Path) -> tuple[np.ndarray, bool]:
             if width * height > MAX_PIXELS:
                 raise UserError(_too_large(path, width, height))
             lossy = picture.format == "JPEG" or picture.info.get("compression") == "jpeg"
-            return _to_array(ImageOps.exif_transpose(picture), path), lossy
+            ImageOps.exif_transpose(picture, in_place=True)
+            return _to_array(picture, path), lossy
     except UserError:
         raise
     except Image.DecompressionBombError:
@@ -57,11 +60,19 @@ def read_pixels(path: Path) -> tuple[np.ndarray, bool]:
     except PermissionError:
         raise UserError(f"{path}: no permission to read it") from None
     except UnidentifiedImageError:
-        if path.stat().st_size == 0:
-            raise UserError(f"{path}: the file is empty (0 bytes)") from None
-        raise UserError(f"{path}: not an image (its content is no PNG, JPEG, TIFF, BMP or PPM)") from None
+        raise UserError(f"{path}: {_why_not_an_image(path)}") from None
     except Exception as error:  # damaged files make decoders raise nearly anything
         raise UserError(f"{path}: the image is damaged: {error}") from None
+
+
+def _why_not_an_image(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        return "the file is empty (0 bytes)"
+    if start.startswith((b"\x89PNG", b"\xff\xd8", b"II*\0", b"MM\0*", b"BM")):
+        return "the image is damaged, or of a kind that cannot be read"
+    return "not an image: its content is no PNG, JPEG, TIFF, BMP or PPM"
 
 
 def _too_large(path: Path, width: int | None = None, height: int | None = None) -> str:

@@ -81,7 +81,7 @@ def _two_values(pixels: np.ndarray, name: str) -> np.ndarray:
     if len(found) and (found != found[0]).any():
         strange = np.unique(found, axis=0)
         raise UserError(f"{name}: a mask of two classes holds 0 and one other value, this one holds "
-                        f"{len(strange)} others: {_listed(strange)}")
+                        f"{len(strange)} others: {_listed(strange)}; threshold it first")
     # Without any background, only a value that means "full" is trusted: an even grey picture is no mask.
     if inside.all() and found.flat[0] not in (1, np.iinfo(pixels.dtype).max):
         raise UserError(f"{name}: every pixel of this mask is {found.flat[0]}; a full mask holds 1 or 255")

@@ -71,8 +71,10 @@ def collate(items: list[dict[str, object] | UserError]) -> dict[str, object] | U
             return item
     first = items[0]
     for item in items:
-        if item["A"].shape != first["A"].shape:
+        if item["A"].shape != first["A"].shape:  # A and B of an item have one size
             small, large = (f"{i['A_paths']} ({i['A'].shape[2]} x {i['A'].shape[1]})" for i in (first, item))
             return UserError(f"one batch cannot hold {small} and {large}: take --batch_size 1, "
                              "or --preprocess resize_and_crop, which gives all images one size")
-    return default_collate(items)
+    batch = {side: torch.from_numpy(np.stack([item.pop(side).numpy() for item in items]))
+             for side in "AB" if side in first}
+    return batch | default_collate(items)

@@ -55,17 +55,19 @@ class Geometry:
         # A crop has to fit in height as well; then the image is stretched a little, as upstream does.
         return (max(scaled, self.crop_size) if self.crops and self.train else scaled), target
 
-    def draw(self, height: int, width: int, random: np.random.Generator, path: str) -> tuple[slice, slice, bool]:
-        """Rows, columns and flip of one training view of an image of this loaded size."""
-        rows, columns = slice(None), slice(None)
+    def draw(self, height: int, width: int, random: np.random.Generator, path: str) -> tuple[slice, slice]:
+        """Rows and columns of one training view of an image of this loaded size; a flip reverses the columns."""
+        top, left, rows, columns = 0, 0, height, width
         if self.crops:
-            size = self.crop_size
-            if height < size or width < size:
-                raise UserError(f"{path}: {width} x {height} pixels is smaller than --crop_size {size}; "
+            rows = columns = self.crop_size
+            if height < rows or width < columns:
+                raise UserError(f"{path}: {width} x {height} pixels is smaller than --crop_size {rows}; "
                                 "make that smaller, or resize with --preprocess resize_and_crop")
-            top, left = random.integers(0, (height - size + 1, width - size + 1)).tolist()
-            rows, columns = slice(top, top + size), slice(left, left + size)
-        return rows, columns, self.flip and random.random() < 0.5
+            top, left = random.integers(0, (height - rows + 1, width - columns + 1)).tolist()
+        vertical, horizontal = slice(top, top + rows), slice(left, left + columns)
+        if self.flip and random.random() < 0.5:
+            horizontal = slice(left + columns - 1, left - 1 if left else None, -1)
+        return vertical, horizontal
 
 
 def resize_picture(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -107,13 +109,15 @@ def to_rgb8(picture: np.ndarray) -> np.ndarray:
 def to_network(picture: np.ndarray, channels: int) -> torch.Tensor:
     """[H, W] or [H, W, 3] of uint8 or uint16 to float32 [channels, H, W] in [-1, 1], by the bit depth; grey is
     repeated where three channels are wanted."""
-    half = np.iinfo(picture.dtype).max / 2
-    tensor = _channels_first(picture).to(torch.float32, memory_format=torch.contiguous_format).div_(half).sub_(1)
-    return tensor.expand(channels, -1, -1)
+    # numpy, not torch: for so small an array torch's threads cost more than they save, most of all on a busy machine.
+    values = np.divide(picture, np.iinfo(picture.dtype).max / 2, dtype=np.float32)
+    values -= 1
+    values = values[None] if picture.ndim == 2 else values.transpose(2, 0, 1)
+    return torch.from_numpy(values).expand(channels, -1, -1)
 
 
 def _channels_first(picture: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(np.require(picture, requirements=["C", "W"]))
+    tensor = torch.from_numpy(np.ascontiguousarray(picture))
     return tensor[None] if picture.ndim == 2 else tensor.permute(2, 0, 1)
 
 
