@@ -1,0 +1,178 @@
+"""train.py as a user runs it, on phantoms small enough for a test."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from models.pix2pix import Pix2PixModel
+from util.console import read_losses, read_metrics
+from util.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+TINY = ["--netG", "unet_64", "--ngf", "4", "--ndf", "4", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1",
+        "--display_id", "0"]  # fmt: skip
+SMALL = [*TINY, "--dataset_mode", "phantom", "--phantom_count", "6"]
+
+
+def run(monkeypatch, folder: Path, *flags: str, name: str = "run") -> int:
+    """train.py's main in this process; returns its exit code."""
+    argv = ["train.py", "--checkpoints_dir", str(folder), "--name", name, *flags]
+    monkeypatch.setattr(sys, "argv", argv)
+    return train.main()
+
+
+def weights(folder: Path, epoch: str = "latest") -> dict[str, torch.Tensor]:
+    states = {}
+    for net in "GD":
+        state = torch.load(folder / f"{epoch}_net_{net}.pth", weights_only=True)
+        states |= {f"{net}.{key}": value for key, value in state.items()}
+    return states
+
+
+def assert_same(first: dict, second: dict) -> None:
+    assert first.keys() == second.keys()
+    different = [key for key in first if not torch.equal(first[key], second[key])]
+    assert not different, f"{len(different)} tensors differ, such as {different[0]}"
+
+
+def test_a_run_leaves_what_users_of_upstream_expect(monkeypatch, tmp_path, capsys):
+    code = run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "1", "--save_epoch_freq", "1",
+               "--print_freq", "3", "--update_html_freq", "3")  # fmt: skip
+    folder = tmp_path / "run"
+    assert code == 0
+    for name in ("latest_net_G.pth", "latest_net_D.pth", "1_net_G.pth", "2_net_D.pth", "best_net_G.pth", "train_opt.txt",
+                 "options.json", "loss_log.txt", "metrics.csv", "web/index.html", "web/images/epoch002_fake_B.png",
+                 "web/curves.png", "latest_train_state.pth"):  # fmt: skip
+        assert (folder / name).is_file(), name
+    assert [row["iters"] for row in read_losses(folder / "loss_log.txt")] == [3, 6, 3, 6]
+    rows = read_metrics(folder / "metrics.csv")
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert all(0 <= row["val_dice"] <= 1 and row["G_L1"] > 0 for row in rows)
+    assert json.loads((folder / "options.json").read_text())["netG"] == "unet_64"
+    assert "[Network G]" in capsys.readouterr().out
+    assert not list(folder.rglob(".*")), "no temporary files are left"
+
+
+EXACT = ["--augment", "strong", "--lr_policy", "plateau", "--batch_size", "2", "--save_epoch_freq", "1"]
+
+
+def test_resuming_is_exact_to_the_bit(monkeypatch, tmp_path):
+    """2 epochs, a new process's worth of fresh state, 2 more: the weights of 4 epochs in one go."""
+    run(monkeypatch, tmp_path, *SMALL, *EXACT, "--n_epochs", "4", "--n_epochs_decay", "0", name="whole")
+    run(monkeypatch, tmp_path, *SMALL, *EXACT, "--n_epochs", "2", "--n_epochs_decay", "0", name="parts")
+    torch.manual_seed(12345)
+    run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "4", name="parts")
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    whole, parts = (read_metrics(tmp_path / name / "metrics.csv") for name in ("whole", "parts"))
+    assert whole == parts
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_epoch_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys, number):
+    run(monkeypatch, tmp_path, *SMALL, *EXACT, "--n_epochs", "2", "--n_epochs_decay", "0", name="whole")
+
+    real_step, steps = Pix2PixModel.train_step, []
+
+    def step_and_interrupt(self, batch):
+        steps.append(1)
+        if len(steps) == 5:  # the second of three steps of epoch 2
+            os.kill(os.getpid(), number)
+        return real_step(self, batch)
+
+    monkeypatch.setattr(Pix2PixModel, "train_step", step_and_interrupt)
+    code = run(monkeypatch, tmp_path, *SMALL, *EXACT, "--n_epochs", "2", "--n_epochs_decay", "0", name="parts")
+    assert code == 128 + number
+    assert "--name parts" in capsys.readouterr().out
+    assert len(steps) == 5
+    monkeypatch.setattr(Pix2PixModel, "train_step", real_step)
+    torch.manual_seed(12345)
+    assert run(monkeypatch, tmp_path, "--continue_train", name="parts") == 0
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(monkeypatch, tmp_path):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", seed, name=name)
+    assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    with pytest.raises(AssertionError):
+        assert_same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_fine_tuning_starts_from_the_donor(monkeypatch, tmp_path, capsys):
+    run(monkeypatch, tmp_path, *SMALL, "--phantom", "facades", "--n_epochs", "1", "--n_epochs_decay", "0", name="donor")
+    run(monkeypatch, tmp_path, *SMALL, "--pretrained", "donor", "--lr", "0", "--n_epochs", "1", "--n_epochs_decay", "0")
+    assert "generator starts from" in capsys.readouterr().out
+    donor, tuned = weights(tmp_path / "donor"), weights(tmp_path / "run")
+    for key in donor:  # with a learning rate of 0 only batch norm's averages may move
+        if key.startswith("G.") and "running" not in key and "batches" not in key:
+            assert torch.equal(donor[key], tuned[key]), key
+    with pytest.raises(UserError, match="made with .*--ngf 4.*: change --ngf$"):
+        run(monkeypatch, tmp_path, *SMALL, "--ngf", "8", "--pretrained", "donor", name="wrong")
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_a_folder_of_upstreams_can_be_continued(monkeypatch, tmp_path, capsys):
+    """Generator only, no options, no state: fresh discriminator and optimizers, as far as upstream's files go."""
+    run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+    for name in ("options.json", "latest_train_state.pth", "latest_net_D.pth"):
+        (tmp_path / "run" / name).unlink()
+    flags = [*SMALL, "--continue_train", "--epoch_count", "2", "--n_epochs", "2", "--n_epochs_decay", "0"]
+    assert run(monkeypatch, tmp_path, *flags) == 0
+    assert "continuing at epoch 2: optimizers start afresh" in capsys.readouterr().out
+
+
+def test_early_stop(monkeypatch, tmp_path, capsys):
+    run(monkeypatch, tmp_path, *SMALL, "--lr", "0", "--n_epochs", "9", "--n_epochs_decay", "0", "--early_stop", "2",
+        "--norm", "instance")  # fmt: skip
+    assert "no gain in 2 validations: stopping; best epoch 1" in capsys.readouterr().out
+    assert len(read_metrics(tmp_path / "run" / "metrics.csv")) == 3
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(monkeypatch, tmp_path):
+    run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+    before = weights(tmp_path / "run")
+
+    def full(value, file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "2")
+    assert_same(before, weights(tmp_path / "run"))
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([*TINY, "--dataset_mode", "masks"], "--dataroot is missing"),
+        ([*TINY, "--dataset_mode", "masks", "--dataroot", "nowhere"], "--dataroot nowhere: no such folder"),
+        ([*SMALL, "--pretrained", "nothing"], "--pretrained nothing: neither"),
+        ([*SMALL, "--gpu_ids", "0,1"], "torchrun --nproc_per_node 2 train.py"),
+        ([*SMALL, "--gpu_ids", "77"], "--gpu_ids 77: this machine shows"),
+        ([*SMALL, "--name", "../up"], "--name ../up: must be a plain name"),
+        ([*SMALL, "--crop_size", "80"], "--crop_size 80"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_leave_nothing(monkeypatch, tmp_path, flags, message):
+    with pytest.raises(UserError) as error:
+        run(monkeypatch, tmp_path, *flags)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_process_ends_with_code_2_and_without_a_traceback(tmp_path):
+    command = [sys.executable, "train.py", "--dataroot", str(tmp_path / "none"), "--n_epoch", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: unknown flag --n_epoch: did you mean --n_epochs? (see --help)"
