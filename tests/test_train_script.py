@@ -49,8 +49,8 @@ def test_a_run_leaves_what_users_of_upstream_expect(monkeypatch, tmp_path, capsy
     folder = tmp_path / "run"
     assert code == 0
     for name in ("latest_net_G.pth", "latest_net_D.pth", "1_net_G.pth", "2_net_D.pth", "best_net_G.pth",
-                 "train_opt.txt", "options.json", "loss_log.txt", "metrics.csv", "web/index.html", "web/images/epoch002_fake_B.png",
-                 "web/curves.png", "latest_train_state.pth"):  # fmt: skip
+                 "train_opt.txt", "options.json", "loss_log.txt", "metrics.csv", "web/index.html",
+                 "web/images/epoch002_fake_B.png", "web/curves.png", "latest_train_state.pth"):  # fmt: skip
         assert (folder / name).is_file(), name
     assert [row["iters"] for row in read_losses(folder / "loss_log.txt")] == [3, 6, 3, 6]
     rows = read_metrics(folder / "metrics.csv")
