@@ -80,9 +80,9 @@ def contradictions(row: Mapping[str, float | None], averaging: str = "unstated",
     """Say which scores of one row, ours or published, cannot all be true; an empty list where they can.
 
     `row` may hold dice, iou, precision, recall, accuracy and `foreground` (the share of pixels that the truth calls
-    foreground); what is missing or None is not checked. Each number may be off by `rounding`. The bounds hold for one image,
-    and for means over images because they are linear or concave (Jensen); with `averaging` "micro" (pooled pixels)
-    the first two are equalities and foreground and accuracy bound Dice more closely:
+    foreground); what is missing or None is not checked. Each number may be off by `rounding`. The bounds hold for
+    one image, and for means over images because they are linear or concave (Jensen); with `averaging` "micro" (pooled
+    pixels) the first two are equalities and foreground and accuracy bound Dice more closely:
 
         IoU <= Dice <= 2 IoU / (1 + IoU)        Dice <= 2 P R / (P + R)         P + R - 1 <= IoU <= min(P, R)
         IoU <= accuracy                         foreground - (1 - accuracy) <= Dice <= 2 accuracy / (1 + accuracy)

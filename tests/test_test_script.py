@@ -1,0 +1,172 @@
+"""test.py as a user runs it: a tiny generator, X-rays of several sizes, the files and figures that come out."""
+
+import csv
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import options.test
+from data import DATASETS
+from models import MODELS, create_model
+from options.parser import as_dict
+from util.checkpoint import save_networks, write_json
+from util.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+NET = ["--netG", "unet_64", "--ngf", "4", "--crop_size", "64", "--dataset_mode", "masks"]
+
+
+@pytest.fixture(scope="module")
+def script():
+    """test.py as a module; a plain import would meet the standard library's own `test`."""
+    spec = importlib.util.spec_from_file_location("test_script", ROOT / "test.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(script, monkeypatch, tmp_path):
+    """Call test.py with the flags given, on the CPU, in its own folders; returns the results folder."""
+
+    def call(*flags: str, phase: str = "all", epoch: str = "latest") -> Path:
+        where = ["--checkpoints_dir", str(tmp_path / "ck"), "--results_dir", str(tmp_path / "results")]
+        base = [*where, "--gpu_ids", "-1", "--name", "tiny", "--phase", phase, "--epoch", epoch]
+        monkeypatch.setattr(sys, "argv", ["test.py", *base, *flags])
+        assert script.main() == 0
+        return tmp_path / "results" / "tiny" / f"{phase}_{epoch}"
+
+    return call
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run `tiny` as train.py leaves it, with random weights."""
+    argv = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", "tiny", "--gpu_ids", "-1", *NET]
+    opt = options.test.parse(MODELS, DATASETS, argv)
+    torch.manual_seed(0)
+    model = create_model(opt, torch.device("cpu"), training=False)
+    save_networks(tmp_path / "ck" / "tiny", "latest", model.networks)
+    write_json(tmp_path / "ck" / "tiny" / "options.json", as_dict(opt))
+    return model
+
+
+@pytest.fixture
+def chests(tmp_path) -> Path:
+    """Five grey images of different sizes with masks, two of them of one patient, from two hospitals."""
+    root, random = tmp_path / "chests", np.random.default_rng(0)
+    (root / "images").mkdir(parents=True)
+    (root / "masks").mkdir()
+    lines = ["image,mask,source,split,patient"]
+    for i, (height, width) in enumerate([(64, 64), (80, 50), (31, 97), (64, 64), (120, 120)]):
+        Image.fromarray(random.integers(0, 256, (height, width), np.uint8)).save(root / "images" / f"x{i}.png")
+        mask = np.zeros((height, width), np.uint8)
+        mask[height // 4 : height // 2, width // 4 : width // 2] = 255
+        Image.fromarray(mask).save(root / "masks" / f"x{i}.png")
+        lines.append(f"images/x{i}.png,masks/x{i}.png,{'ab'[i % 2]},test,p{min(i, 3)}")
+    (root / "splits.csv").write_text("\n".join(lines))
+    return root
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_and_its_data_are_enough(run, trained, chests):
+    folder = run("--dataroot", str(chests))
+    rows = table(folder)
+    assert [row["id"] for row in rows] == [f"x{i}" for i in range(5)]
+    for row, image in zip(rows, sorted((chests / "images").iterdir()), strict=True):
+        size = Image.open(image).size
+        assert sum(int(row[name]) for name in ("tp", "fp", "fn", "tn")) == size[0] * size[1]
+        for kind in ("images/{}_real_A", "images/{}_fake_B", "images/{}_real_B", "masks/{}", "overlays/{}"):
+            assert Image.open(folder / f"{kind.format(row['id'])}.png").size == size
+    summary = json.loads((folder / "metrics.json").read_text())
+    assert summary["images"] == 5 and summary["patients"] == 4 and set(summary["by_source"]) == {"a", "b"}
+    assert summary["macro"]["dice"] == pytest.approx(np.mean([float(row["dice"]) for row in rows]), abs=1e-6)
+    assert summary["contradictions"] == []
+    assert summary["settings"]["norm_stats"] == "image" and summary["settings"]["threshold"] == 0.5
+    assert "Experiment = tiny, Phase = all, Epoch = latest" in (folder / "index.html").read_text()
+
+
+def test_the_written_masks_have_the_written_scores(run, trained, chests):
+    folder = run("--dataroot", str(chests))
+    for row in table(folder):
+        mask = np.asarray(Image.open(folder / "masks" / f"{row['id']}.png")) > 127
+        truth = np.asarray(Image.open(chests / "masks" / f"{row['id']}.png")) > 127
+        assert int(row["tp"]) == (mask & truth).sum() and int(row["fp"]) == (mask & ~truth).sum()
+
+
+def test_neither_batch_nor_repetition_changes_a_result(run, trained, chests):
+    first = (run("--dataroot", str(chests), "--batch_size", "1") / "metrics.csv").read_text()
+    again = (run("--dataroot", str(chests), "--batch_size", "1") / "metrics.csv").read_text()
+    assert first == again
+    batched = table(run("--dataroot", str(chests), "--batch_size", "4"))
+    for row, other in zip(csv.DictReader(first.splitlines()), batched, strict=True):
+        assert float(row["dice"]) == pytest.approx(float(other["dice"]), abs=0.01)  # rounding at the threshold
+
+
+def test_images_without_masks_are_segmented_without_scores(run, trained, chests, capsys):
+    folder = run("--dataroot", str(chests / "images"), "--dataset_mode", "single", "--classes", "lungs")
+    assert len(list((folder / "masks").iterdir())) == 5
+    assert list(table(folder)[0]) == ["id", "patient", "source"]
+    assert "page: " in capsys.readouterr().out
+    assert "without ground truth" in (folder / "index.html").read_text()
+
+
+def test_num_test_takes_the_first_images(run, trained, chests):
+    assert [row["id"] for row in table(run("--dataroot", str(chests), "--num_test", "2"))] == ["x0", "x1"]
+
+
+def test_surface_distances_on_request(run, trained, chests):
+    row = table(run("--dataroot", str(chests), "--surface", "--num_test", "1"))[0]
+    assert float(row["hd95_px"]) >= float(row["assd_px"]) > 0
+
+
+def test_a_full_disk_leaves_the_old_results(run, trained, chests, script, monkeypatch):
+    folder = run("--dataroot", str(chests))
+    before = (folder / "metrics.csv").read_text()
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("util.results.save_png", full)
+    with pytest.raises(OSError, match="No space left"):
+        run("--dataroot", str(chests), "--num_test", "1")
+    assert (folder / "metrics.csv").read_text() == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_bad_image_ends_the_test_with_its_name(run, trained, chests):
+    (chests / "images" / "x2.png").write_bytes(b"")
+    with pytest.raises(UserError, match="x2.png"):
+        run("--dataroot", str(chests))
+
+
+def test_a_missing_epoch_says_which_there_are(run, trained, chests):
+    with pytest.raises(UserError, match="best.*latest"):
+        run("--dataroot", str(chests), epoch="best")
+
+
+@pytest.mark.slow
+def test_upstreams_facades_generator_scores_as_upstream_scored_it(run, real_data, tmp_path):
+    """The donor's eval-mode figures were measured with upstream's own code (shared data's README)."""
+    donor = real_data / "weights" / "facades_photo2label_upstream_unet256_ngf16_latest_net_G.pth"
+    (tmp_path / "ck" / "tiny").mkdir(parents=True)
+    (tmp_path / "ck" / "tiny" / "latest_net_G.pth").write_bytes(donor.read_bytes())
+    folder = run("--dataroot", str(real_data / "facades"), "--ngf", "16", "--norm", "batch", "--eval",
+                 "--classes", "facades", "--dataset_mode", "aligned", phase="test")  # fmt: skip
+    summary = json.loads((folder / "metrics.json").read_text())
+    assert summary["images"] == 50
+    assert summary["micro"]["pixel_accuracy"] == pytest.approx(0.527, abs=0.003)
+    assert summary["micro"]["class_accuracy"] == pytest.approx(0.236, abs=0.003)
+    assert summary["micro"]["miou"] == pytest.approx(0.163, abs=0.003)
+    # Many pixels lie near the rim of a colour's void distance, so that rounding alone moves this by a point.
+    assert summary["macro"]["void_rate"] == pytest.approx(0.258, abs=0.02)
