@@ -1,0 +1,66 @@
+"""Write phantoms as files, in the layout in which one's own data should lie.
+
+    python -m data.phantom OUT                      chests: images/, masks/, splits.csv (--dataset_mode masks)
+    python -m data.phantom OUT --phantom facades    train/, val/, test/, photo beside labels (--dataset_mode aligned)
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data.classes import Classes
+from data.phantom.dataset import FIRST, KINDS, add_phantom_options, check_count, indices
+from util.errors import UserError, run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m data.phantom", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, metavar="OUT", help="new or empty folder")
+    add_phantom_options(parser)
+    parser.add_argument("--size", type=int, default=256, help="width and height in pixels (default: %(default)s)")
+    opt = parser.parse_args()
+    check_count(opt.phantom_count)
+    if opt.size < 16:
+        raise UserError(f"--size {opt.size}: want at least 16 pixels")
+    if opt.out.exists() and (not opt.out.is_dir() or any(opt.out.iterdir())):
+        raise UserError(f"{opt.out}: exists and is not an empty folder; name a new one")
+    write = write_chests if opt.phantom == "chests" else write_facades
+    write(opt.out, opt.phantom_count, opt.size)
+    print(f"{opt.out}: phantom {opt.phantom} for --dataset_mode {'masks' if opt.phantom == 'chests' else 'aligned'}")
+
+
+def write_chests(out: Path, count: int, size: int) -> None:
+    """X-rays and masks {0, 255} as grey PNG, with the list of which image is in which phase."""
+    draw, _ = KINDS["chests"]
+    for folder in ("images", "masks"):
+        (out / folder).mkdir(parents=True)
+    with (out / "splits.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("image", "mask", "source", "split", "patient"))
+        for phase in FIRST:
+            for index in indices(phase, count):
+                image, mask = draw(index, size=size)
+                name = f"chest_{index:07d}"
+                Image.fromarray(image).save(out / "images" / f"{name}.png")
+                Image.fromarray(mask * np.uint8(255)).save(out / "masks" / f"{name}.png")
+                table.writerow((f"images/{name}.png", f"masks/{name}.png", "phantom", phase, name))
+
+
+def write_facades(out: Path, count: int, size: int) -> None:
+    """Photo left, label colours right, as RGB PNG: JPEG would blur the colours of the labels."""
+    draw, name = KINDS["facades"]
+    classes = Classes.load(name)
+    for phase in FIRST:
+        (out / phase).mkdir(parents=True)
+        for index in indices(phase, count):
+            photo, labels = draw(index, size=size)
+            pair = np.concatenate([photo, classes.encode(labels)], axis=1)
+            Image.fromarray(pair).save(out / phase / f"facade_{index:07d}.png")
+
+
+if __name__ == "__main__":
+    run_script(main)
