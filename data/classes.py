@@ -33,6 +33,8 @@ FACADES = {
 }
 LUNGS = {"background": (0, 0, 0), "lung": (255, 255, 255)}
 KNOWN = {"lungs": LUNGS, "facades": FACADES}
+FACADES_VOID = 28.0
+"""In pix2pix's JPEG files pixels farther than this from every colour, a tenth of them, lie on edges."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ class Classes:
         colours = np.array(list(table.values()), dtype=np.uint8)
         if len(table) == 2:
             return Classes(tuple(table), colours)
-        # Half the way to the nearest other colour: inside it a pixel cannot belong to another class.
-        # For the facades this is 28, the radius that notes on pix2pix's JPEG files recommend.
+        if spec == "facades":
+            return Classes(tuple(table), colours, FACADES_VOID)
+        # Within half the way to the nearest other colour a pixel can only belong to its own class.
         nearest = min(np.linalg.norm(a - b) for a, b in combinations(colours.astype(float), 2))
         return Classes(tuple(table), colours, float(int(nearest / 2)))
 

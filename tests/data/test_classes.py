@@ -1,0 +1,101 @@
+"""Names and colours of classes, and the way back from colours."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from data.classes import VOID, Classes
+from util.errors import UserError
+
+LUNGS, FACADES = Classes.load("lungs"), Classes.load("facades")
+
+
+def label_maps(classes: int) -> st.SearchStrategy[np.ndarray]:
+    return npst.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, classes - 1))
+
+
+@given(st.sampled_from([LUNGS, FACADES]).flatmap(lambda c: st.tuples(st.just(c), label_maps(len(c)))))
+@settings(max_examples=30, deadline=None)
+def test_labels_survive_the_way_through_colours_and_through_the_network(case):
+    classes, labels = case
+    assert np.array_equal(classes.labels(classes.encode(labels)), labels)
+    output = classes.to_network(labels, 3)
+    assert output.shape == (3, *labels.shape) and output.dtype == torch.float32
+    assert np.array_equal(classes.decode(output[None])[0].numpy(), labels)
+    # What the network is shown is the label picture, scaled as any picture.
+    assert np.allclose(output.permute(1, 2, 0) * 127.5 + 127.5, classes.encode(labels), atol=1e-4)
+
+
+def test_facades_are_the_twelve_colours_of_pix2pix_and_void_beyond_28():
+    assert FACADES.names[0] == "background" and FACADES.names[11] == "shop" and len(FACADES) == 12
+    assert FACADES.void_distance == 28
+    window = np.array([0, 128, 255])
+    pixels = np.array([[window, window - [0, 28, 0], window - [0, 0, 29], [255, 255, 255]]], np.uint8)
+    assert FACADES.labels(pixels).tolist() == [[2, 2, VOID, VOID]]
+
+
+def test_lungs_have_no_void():
+    pixels = np.array([[[0, 0, 0], [127, 127, 127], [128, 128, 128], [255, 0, 0], [255, 255, 255]]], np.uint8)
+    assert LUNGS.labels(pixels).tolist() == [[0, 0, 1, 0, 1]]
+
+
+def test_foreground_of_black_and_white_is_the_mean_of_the_channels():
+    output = torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1)
+    assert LUNGS.foreground(output).item() == pytest.approx(0.5)
+    assert LUNGS.foreground(torch.full((1, 3, 1, 1), 1.0)).item() == 1
+    assert LUNGS.foreground(torch.full((1, 1, 1, 1), -0.5)).item() == pytest.approx(0.25)
+
+
+def test_foreground_of_other_colours_is_the_place_on_the_line_between_them(tmp_path):
+    path = tmp_path / "heart.json"
+    path.write_text(json.dumps({"background": [0, 0, 255], "heart": [255, 0, 255]}))
+    heart = Classes.load(str(path))
+    halfway = torch.tensor([0.0, -1.0, 1.0]).view(1, 3, 1, 1)
+    assert heart.binary and not heart.grey
+    assert heart.foreground(halfway).item() == pytest.approx(0.5)
+    # Blue-green does not lie on the line; green does not move it.
+    assert heart.foreground(torch.tensor([0.0, 1.0, 1.0]).view(1, 3, 1, 1)).item() == pytest.approx(0.5)
+    assert heart.to_network(np.array([[0, 1]], np.uint8), 1).tolist() == [[[-1.0, 1.0]]]
+
+
+def test_one_output_channel_is_decoded_at_its_middle():
+    assert LUNGS.decode(torch.tensor([-0.1, 0.1]).view(1, 1, 1, 2)).tolist() == [[[0, 1]]]
+
+
+def test_void_rate_tells_a_generator_that_no_longer_speaks_in_these_colours():
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert FACADES.void_rate(FACADES.to_network(labels, 3)[None]) == 0
+    assert FACADES.void_rate(torch.ones(1, 3, 4, 4)) == 1  # white, as a lung
+    half = FACADES.to_network(labels, 3)[None].clone()
+    half[:, :, :, :2] = -1
+    assert FACADES.void_rate(half) == 0.5
+    assert LUNGS.void_rate(torch.zeros(1, 3, 4, 4)) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not a JSON file"),
+        ('{"a": [0, 0, 0]}', "1 classes"),
+        ('["a"]', "want {name"),
+        ('{"a": [0, 0, 0], "b": [0, 0, 256]}', "want {name"),
+        ('{"a": [0, 0, 0], "b": [0, 0, 1.5]}', "want {name"),
+        ('{"a": [0, 0, 0], "b": [0, 0, 0]}', "same colour"),
+    ],
+)
+def test_a_bad_class_file_is_named(tmp_path, content, message):
+    path = tmp_path / "classes.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=message) as caught:
+        Classes.load(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_an_unknown_set_of_classes_lists_the_known_ones():
+    with pytest.raises(UserError, match="lungs nor facades"):
+        Classes.load("hearts")
