@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import options.test
-from data import DATASETS, create_dataset
+from data import DATASETS, PairedDataset, create_dataset
 from models import MODELS, create_model, load_networks, pick_device
 from options.parser import as_text
 from util.checkpoint import network_path, write_json, write_text
@@ -37,7 +37,7 @@ def main() -> int:
 
     results = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
     title = f"Experiment = {opt.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-    settings = describe(opt, network_path(run_dir, opt.epoch, model.translator))
+    settings = describe(opt, network_path(run_dir, opt.epoch, model.translator), loader.dataset)
     with replacing_folder(results) as folder:
         pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio)
         with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
@@ -54,18 +54,22 @@ def main() -> int:
     return 0
 
 
-def describe(opt: argparse.Namespace, checkpoint: Path) -> dict[str, object]:
+def describe(opt: argparse.Namespace, checkpoint: Path, dataset: PairedDataset) -> dict[str, object]:
     """What the scores depend on."""
-    return {
+    settings = {
         "checkpoint": checkpoint.as_posix(),
         "data": opt.dataroot or opt.dataset_mode,
         "phase": opt.phase,
-        "threshold": opt.mask_threshold,
         "norm_stats": opt.norm_stats,
         "dropout": f"alive, seed {opt.seed}" if opt.stochastic else "off",
         "preprocess": opt.preprocess,
         "crop_size": opt.crop_size,
     }
+    if dataset.classes and dataset.classes.binary:
+        settings["threshold"] = opt.mask_threshold
+    if dataset.skipped:
+        settings["unreadable files left out"] = len(dataset.skipped)
+    return settings
 
 
 def report(evaluation: Evaluation, results: Path) -> None:

@@ -150,6 +150,13 @@ def test_a_bad_image_ends_the_test_with_its_name(run, trained, chests):
         run("--dataroot", str(chests))
 
 
+def test_a_bad_image_left_out_is_told_on_the_page(run, trained, chests):
+    (chests / "images" / "x2.png").write_bytes(b"")
+    folder = run("--dataroot", str(chests), "--skip_bad_files")
+    assert len(table(folder)) == 4
+    assert "unreadable files left out: 1" in (folder / "index.html").read_text()
+
+
 def test_a_missing_epoch_says_which_there_are(run, trained, chests):
     with pytest.raises(UserError, match="best.*latest"):
         run("--dataroot", str(chests), epoch="best")
