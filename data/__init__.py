@@ -7,6 +7,7 @@ from data.aligned import AlignedDataset
 from data.base import NoSuchPhase, PairedDataset
 from data.loader import Loader
 from data.masks import MasksDataset
+from data.phantom import PhantomDataset
 from data.single import SingleDataset
 from util import distributed
 
@@ -14,6 +15,7 @@ DATASETS: dict[str, type[PairedDataset]] = {
     "aligned": AlignedDataset,
     "masks": MasksDataset,
     "single": SingleDataset,
+    "phantom": PhantomDataset,
 }
 """--dataset_mode to its class."""
 

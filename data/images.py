@@ -1,6 +1,7 @@
 """Read any picture into a numpy array, with one-line errors that name the file."""
 
 import os
+import unicodedata
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -134,5 +135,5 @@ def _clashes(ids: list[str]) -> set[str]:
 
 
 def _clean(name: str) -> str:
-    name = name.encode("utf-8", "replace").decode()
+    name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
     return name.replace("\\", "_").replace("/", "_").replace("..", "__")[:150]

@@ -52,8 +52,9 @@ class MasksDataset(PairedDataset):
                             "for a plain folder of images take --dataset_mode single")
         if not rows:
             raise UserError(f"--dataroot {root}: no images in images/ or below it")
-        ids = safe_ids([row.image for row in rows], root / "images")
-        rows = [_with_patient(row, name, opt.patient_regex) for row, name in zip(rows, ids, strict=True)]
+        images = [row.image for row in rows]
+        ids = dict(zip(images, safe_ids(images, root / "images"), strict=True))
+        rows = [_with_patient(row, ids[row.image], opt.patient_regex) for row in rows]
         if not listed:
             rows = [replace(row, split=draw_split(row.patient, opt.split_seed)) for row in rows]
         if opt.source:
@@ -66,8 +67,7 @@ class MasksDataset(PairedDataset):
                               + ("" if listed else "; a splits.csv or another --split_seed changes that"))
         # Without a list every file counts, so that a name that matches nothing shows in any phase.
         masks = self._masks_of(chosen if listed else rows, root, listed, opt.skip_bad_files)
-        names = {row.image: name for row, name in zip(rows, ids, strict=True)}
-        return [Sample(names[row.image], row.image, masks.get(row.image, ()), row.patient, row.source)
+        return [Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source)
                 for row in chosen if not masks or row.image in masks]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:

@@ -19,7 +19,7 @@ FLAGS = {
 @pytest.fixture
 def flags() -> Callable[..., Namespace]:
     """Options as the scripts would give them, small sizes, with changes as keywords."""
-    return lambda **changes: Namespace(**FLAGS | {key: str(v) if key == "dataroot" else v for key, v in changes.items()})
+    return lambda **changes: Namespace(**FLAGS | changes)
 
 
 def write(path: Path, array: np.ndarray, **how: object) -> Path:

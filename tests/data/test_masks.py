@@ -1,0 +1,184 @@
+"""--dataset_mode masks: images/ and masks/."""
+
+import numpy as np
+import pytest
+
+from data import create_dataset
+from data.base import NoSuchPhase
+from data.masks import MasksDataset
+from util.errors import UserError
+
+
+def names(dataset) -> set[str]:
+    return set(dataset.ids)
+
+
+def write_list(root, *lines: str) -> None:
+    (root / "splits.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_without_a_list_the_phases_share_the_patients_out(lungs, flags):
+    parts = [names(MasksDataset(flags(dataroot=lungs), phase, train=False)) for phase in ("train", "val", "test")]
+    everything = names(MasksDataset(flags(dataroot=lungs), "all", train=False))
+    assert everything == set.union(*parts) == {f"p{i}" for i in range(10)}
+    assert sum(map(len, parts)) == 10
+    other = names(MasksDataset(flags(dataroot=lungs, split_seed=5), "train", train=False))
+    assert other != parts[0]
+
+
+def test_a_phase_that_gets_nobody_says_what_there_is(lungs, flags):
+    for i in (7, 8):
+        (lungs / "images" / f"p{i}.png").unlink()
+        (lungs / "masks" / f"p{i}.png").unlink()
+    with pytest.raises(NoSuchPhase, match=r"no image is in phase 'val'; there are test \(1\), train \(7\); a splits"):
+        MasksDataset(flags(dataroot=lungs), "val", train=False)
+
+
+def test_all_images_of_a_patient_are_in_one_phase(lungs, flags):
+    one = flags(dataroot=lungs, patient_regex=r"^(p)\d")
+    dataset = MasksDataset(one, "all", train=False)
+    assert set(dataset.patients) == {"p"}
+    phases = {}
+    for phase in ("train", "val", "test"):
+        try:
+            phases[phase] = len(MasksDataset(one, phase, train=False))
+        except NoSuchPhase:
+            pass
+    assert list(phases.values()) == [10]
+
+
+@pytest.mark.parametrize(("regex", "message"), [("(", "--patient_regex"), ("q", "finds nothing in 'p0'")])
+def test_a_bad_patient_regex(lungs, flags, regex, message):
+    with pytest.raises(UserError, match=message):
+        MasksDataset(flags(dataroot=lungs, patient_regex=regex), "all", train=False)
+
+
+def test_a_list_says_phase_source_patient_and_mask(lungs, flags):
+    write_list(
+        lungs,
+        "image,mask,split,source,patient",
+        "images/p0.png,,train,A,anna",
+        "images/p1.png,masks/p2.png,test,A,anna",
+        "images/p2.png,masks/p1.png;masks/p2.png,test,B,",
+    )
+    dataset = MasksDataset(flags(dataroot=lungs), "test", train=False)
+    assert (dataset.ids, dataset.patients, dataset.sources) == (["p1", "p2"], ["anna", "p2"], ["A", "B"])
+    one, two = (np.asarray(MasksDataset(flags(dataroot=lungs), "test", train=False).truth(i)) for i in (0, 1))
+    assert two.sum() > one.sum()
+    assert MasksDataset(flags(dataroot=lungs, source="B"), "all", train=False).ids == ["p2"]
+    assert MasksDataset(flags(dataroot=lungs, source="A, B"), "all", train=False).ids == ["p0", "p1", "p2"]
+    with pytest.raises(UserError, match="--source C: .*splits.csv knows A, B"):
+        MasksDataset(flags(dataroot=lungs, source="C"), "all", train=False)
+    with pytest.raises(NoSuchPhase, match=r"'val'; there are test \(2\), train \(1\)"):
+        MasksDataset(flags(dataroot=lungs), "val", train=False)
+
+
+def test_a_source_needs_a_list(lungs, flags):
+    with pytest.raises(UserError, match="--source A: .*splits.csv"):
+        MasksDataset(flags(dataroot=lungs, source="A"), "all", train=False)
+
+
+def test_a_listed_file_that_is_not_there(lungs, flags):
+    write_list(lungs, "image,mask,split", "images/p0.png,masks/gone.png,train")
+    with pytest.raises(UserError, match="masks/gone.png: no such file"):
+        MasksDataset(flags(dataroot=lungs), "train", train=False)
+
+
+def test_an_image_without_a_mask_and_a_mask_without_an_image(lungs, flags):
+    (lungs / "masks" / "p3.png").unlink()
+    with pytest.raises(UserError, match=r"images/p3.png: no mask of this name in .*masks; --skip_bad_files"):
+        MasksDataset(flags(dataroot=lungs), "all", train=False)
+    (lungs / "images" / "p4.png").unlink()
+    with pytest.raises(UserError, match=r"p3.png: no mask .* \(and 1 more such files\)"):
+        MasksDataset(flags(dataroot=lungs), "all", train=False)
+    dataset = MasksDataset(flags(dataroot=lungs, skip_bad_files=True), "all", train=False)
+    assert names(dataset) == {f"p{i}" for i in (0, 1, 2, 5, 6, 7, 8, 9)}
+    assert [line.split(": ")[1][:20] for line in dataset.skipped] == ["no mask of this name", "no image of this nam"]
+
+
+def test_images_alone_can_be_tested_but_not_trained_on(lungs, flags):
+    for mask in (lungs / "masks").iterdir():
+        mask.unlink()
+    (lungs / "masks").rmdir()
+    dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
+    assert not dataset.has_targets and dataset.truth(0) is None and "B" not in dataset[0]
+    with pytest.raises(UserError, match="p0.png: no mask of this name"):
+        MasksDataset(flags(dataroot=lungs), "all", train=True)
+
+
+def test_truth_has_the_original_size_and_the_batch_the_network_s(lungs, flags):
+    dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
+    item, truth = dataset[2], dataset.truth(2)
+    assert truth.shape == (48, 40) and truth.dtype == np.uint8
+    assert truth[15, 6] == 1 and truth.sum() == (30 - 12) * (22 - 5)
+    assert item["A"].shape == item["B"].shape == (3, 32, 32) and item["size"].tolist() == [48, 40]
+    assert item["index"] == 2 and item["A_paths"].endswith("images/p2.png") and item["B_paths"].endswith("masks/p2.png")
+    assert set(item["B"].unique().tolist()) == {-1, 1}
+    assert dataset.image(2).shape == (48, 40, 3)
+
+
+def test_truth_of_training_data_is_there_too(lungs, flags):
+    dataset = MasksDataset(flags(dataroot=lungs), "all", train=True)
+    assert dataset.truth(2).sum() == (30 - 12) * (22 - 5)
+
+
+def test_direction_b_to_a_turns_masks_into_the_input(lungs, flags):
+    dataset = MasksDataset(flags(dataroot=lungs, direction="BtoA", input_nc=1), "all", train=False)
+    item = dataset[0]
+    assert item["A"].shape == (1, 32, 32) and set(item["A"].unique().tolist()) == {-1, 1}
+    assert item["B"].shape == (3, 32, 32) and len(item["B"].unique()) > 50
+    assert "masks" in item["A_paths"] and "images" in item["B_paths"]
+    assert dataset.classes is None and dataset.truth(0) is None
+    assert set(np.unique(dataset.image(0)).tolist()) == {0, 255}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input_nc": 2}, "--input_nc 2"),
+        ({"output_nc": 4}, "--output_nc 4"),
+        ({"classes": "facades", "output_nc": 1}, "--output_nc 1: one channel can tell two classes apart, not 12"),
+        ({"dataroot": ""}, "--dataroot is missing"),
+        ({"dataroot": "nowhere/at/all"}, "nowhere/at/all: no such folder"),
+        ({"dataroot": __file__}, "a file, not a folder"),
+    ],
+)
+def test_flags_that_do_not_fit(lungs, flags, changes, message):
+    with pytest.raises(UserError, match=message):
+        MasksDataset(flags(**{"dataroot": lungs} | changes), "all", train=False)
+
+
+def test_a_folder_without_images_in_it(tmp_path, flags):
+    with pytest.raises(UserError, match="no folder images/ in it.*--dataset_mode single"):
+        MasksDataset(flags(dataroot=tmp_path), "test", train=False)
+    (tmp_path / "images").mkdir()
+    with pytest.raises(UserError, match="no images in images/"):
+        MasksDataset(flags(dataroot=tmp_path), "test", train=False)
+
+
+def test_sizes_that_differ_name_both_files(lungs, flags, save):
+    save(lungs / "masks" / "p5.png", np.zeros((40, 48), np.uint8))
+    with pytest.raises(UserError, match=r"masks/p5.png: 48 x 40 pixels, but its image .*images/p5.png has 40 x 48"):
+        MasksDataset(flags(dataroot=lungs), "all", train=False)
+
+
+def test_max_dataset_size_takes_the_sorted_head(lungs, flags):
+    assert MasksDataset(flags(dataroot=lungs, max_dataset_size=3), "all", train=False).ids == ["p0", "p1", "p2"]
+
+
+def test_odd_names_survive(lungs, flags, save):
+    name = "<b>&\"'%20 ä 肺 #?"
+    image = np.zeros((48, 40), np.uint8)
+    save(lungs / "images" / f"{name}.png", image)
+    save(lungs / "masks" / f"{name}_mask.png", image)
+    dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
+    assert name in dataset.ids and dataset[dataset.ids.index(name)]["A_paths"].endswith(f"{name}.png")
+
+
+def test_real_lungs_are_split_as_published(real_data, flags):
+    opt = flags(dataroot=real_data / "lungs", max_dataset_size=500)
+    loader = create_dataset(opt, "val", train=False)
+    assert len(loader.dataset) == 70 and loader.dataset.sources.count("montgomery") == 14
+    assert len(MasksDataset(flags(dataroot=real_data / "lungs", source="montgomery"), "train", True)) == 96
+    batch = next(iter(loader))
+    assert batch["A"].shape == (1, 3, 32, 32) and 0.1 < (batch["B"] > 0).float().mean() < 0.5

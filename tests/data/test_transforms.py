@@ -1,0 +1,134 @@
+"""Geometry that image and target share, and the scale of what a network reads."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
+from util.errors import UserError
+
+
+def geometry(preprocess: str, load: int = 286, crop: int = 256, train: bool = True, flip: bool = True) -> Geometry:
+    return Geometry(preprocess, load, crop, flip, train)
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "train", "evaluation"),
+    [
+        ("resize_and_crop", (286, 286), (256, 256)),
+        ("crop", (300, 600), (300, 600)),
+        ("scale_width", (143, 286), (128, 256)),
+        ("scale_width_and_crop", (256, 286), (128, 256)),  # a crop of 256 has to fit into the height
+        ("none", (300, 600), (300, 600)),
+    ],
+)
+def test_loaded_size_of_a_600_x_300_image(preprocess, train, evaluation):
+    assert geometry(preprocess).loaded_size(300, 600) == train
+    assert geometry(preprocess, train=False).loaded_size(300, 600) == evaluation
+
+
+def test_a_crop_that_does_not_fit():
+    with pytest.raises(UserError, match="--crop_size 256 does not fit into --load_size 100"):
+        geometry("resize_and_crop", load=100)
+    with pytest.raises(UserError, match="x.png: 300 x 200 pixels is smaller than --crop_size 256"):
+        geometry("crop").draw(200, 300, np.random.default_rng(0), "x.png")
+    with pytest.raises(UserError, match="--preprocess squeeze: choose from"):
+        geometry("squeeze")
+
+
+@given(st.integers(8, 40), st.integers(8, 40), st.integers(1, 8), st.booleans(), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_a_view_is_a_crop_of_the_image_or_its_mirror(height, width, crop, flip, seed):
+    picture = np.arange(height * width).reshape(height, width)
+    rows, columns = geometry("crop", crop=crop, flip=flip).draw(height, width, np.random.default_rng(seed), "x")
+    view = picture[rows, columns]
+    assert view.shape == (crop, crop)
+    mirrored = crop > 1 and view[0, 0] > view[0, 1]
+    assert flip or not mirrored
+    view = view[:, ::-1] if mirrored else view
+    top, left = divmod(int(view[0, 0]), width)
+    assert np.array_equal(view, picture[top : top + crop, left : left + crop])
+
+
+def test_every_crop_and_both_directions_come_up():
+    random = np.random.default_rng(0)
+    seen = {str(geometry("crop", crop=3).draw(4, 5, random, "x")) for _ in range(300)}
+    assert len(seen) == 2 * 3 * 2
+
+
+def test_without_a_crop_the_whole_image_is_flipped_or_not():
+    random = np.random.default_rng(0)
+    row = np.arange(4)[None]
+    seen = {tuple(row[geometry("none").draw(1, 4, random, "x")][0].tolist()) for _ in range(20)}
+    assert seen == {(0, 1, 2, 3), (3, 2, 1, 0)}
+
+
+@given(st.integers(1, 5), st.integers(0, 2**16 - 1))
+@settings(max_examples=20, deadline=None)
+def test_labels_take_the_value_at_the_new_pixel_s_centre(factor, seed):
+    labels = np.random.default_rng(seed).integers(0, 12, (4, 4), np.uint8)
+    large = resize_labels(labels, (4 * factor, 4 * factor))
+    assert np.array_equal(large, labels.repeat(factor, axis=0).repeat(factor, axis=1))
+    assert np.array_equal(resize_labels(large, (4, 4)), labels)
+
+
+@given(st.integers(20, 90), st.integers(20, 90), st.integers(0, 2**16 - 1))
+@settings(max_examples=25, deadline=None)
+def test_an_image_that_equals_its_mask_still_does_after_resizing(height, width, seed):
+    """The picture's bicubic and the labels' nearest neighbour share one grid: nothing is shifted by half a pixel."""
+    random = np.random.default_rng(seed)
+    top, left = random.integers(4, 10, 2)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[top : top + 40, left : left + 44] = 1
+    picture = resize_picture(mask * np.uint8(255), (height, width))
+    labels = resize_labels(mask, (height, width))
+    assert set(np.unique(labels)) <= {0, 1}
+    # They may differ where the edge falls into a pixel, by at most that pixel, and on both sides alike.
+    differ = (picture > 127) != labels.astype(bool)
+    assert differ.mean() < 0.05
+
+    def centre(box: np.ndarray) -> np.ndarray:
+        return np.argwhere(box).mean(axis=0)
+
+    assert np.abs(centre(picture > 127) - centre(labels)).max() <= 0.5
+
+
+def test_shrinking_a_picture_does_not_alias():
+    stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))
+    inner = resize_picture(stripes, (16, 16))[:, 2:-2]
+    assert np.abs(inner.astype(int) - 127).max() <= 3
+
+
+def test_16_bit_pictures_keep_their_range_when_resized():
+    deep = np.full((32, 32), 300, np.uint16)
+    deep[:, 16:] = 65535
+    small = resize_picture(deep, (16, 16))
+    assert small.dtype == np.uint16 and small[0, 0] == 300 and small[0, -1] == 65535
+
+
+@given(st.lists(st.integers(0, 65535), min_size=1, max_size=20))
+def test_16_bits_are_scaled_by_the_bit_depth(values):
+    deep = np.array([values], np.uint16)
+    expected = np.array(values) / 65535 * 2 - 1
+    assert np.allclose(to_network(deep, 1)[0, 0], expected, atol=1e-6)
+
+
+def test_8_bit_black_and_white_are_exactly_minus_one_and_one():
+    tensor = to_network(np.array([[0, 255]], np.uint8), 3)
+    assert tensor.shape == (3, 1, 2) and tensor.dtype == torch.float32
+    assert tensor[:, 0].tolist() == [[-1, 1]] * 3
+
+
+def test_colour_keeps_its_order_of_channels():
+    assert to_network(np.array([[[255, 0, 0]]], np.uint8), 3).flatten().tolist() == [1, -1, -1]
+
+
+def test_grey_of_a_colour_is_its_luma():
+    assert to_grey(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)).tolist() == [[76, 150, 29]]
+    assert to_grey(np.array([[7]], np.uint16)).dtype == np.uint16
+
+
+def test_pages_show_16_bits_by_their_depth():
+    assert to_rgb8(np.array([[0, 257, 65535]], np.uint16)).tolist() == [[[0] * 3, [1] * 3, [255] * 3]]
