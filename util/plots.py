@@ -23,7 +23,7 @@ def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, 
     names = _names(losses)
     score_names = [name for name in _names(scores) if name not in names]
     panels = 2 if score_names else 1
-    figure = Figure(figsize=(5.6 * panels, 3.4), dpi=144, layout="constrained")
+    figure = Figure(figsize=(6.2 * panels, 3.4), dpi=144, layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, panels))
 
     # Lines give images within the epoch; the longest epoch seen tells how many there are in one.
@@ -44,7 +44,7 @@ def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, 
         axes[1].set(title="validation", xlabel="epoch")
     for ax in axes:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _finish(ax)
+        _finish(ax, loc="upper left", bbox_to_anchor=(1, 1))
     _save(figure, path)
 
 
@@ -96,11 +96,11 @@ def _smooth(y: np.ndarray) -> np.ndarray:
     return (sums[end] - sums[start]) / (end - start)
 
 
-def _finish(ax) -> None:
+def _finish(ax, **legend) -> None:
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=8, frameon=False)
+        ax.legend(fontsize=8, frameon=False, **legend)
 
 
 def _save(figure: Figure, path: Path) -> None:
