@@ -56,7 +56,8 @@ class TrainingPage:
         if (web / "curves.png").exists():
             # The time makes a reload fetch the new drawing instead of the browser's copy.
             stamp = int((web / "curves.png").stat().st_mtime)
-            doc.body.add(tags.img(src=f"curves.png?{stamp}", alt="losses and validation scores", style="width:100%;max-width:1000px"))
+            look = {"alt": "losses and validation scores", "style": "width:100%;max-width:1000px"}
+            doc.body.add(tags.img(src=f"curves.png?{stamp}", **look))
         for epoch, labels in sorted(self._found().items(), reverse=True):
             known = [label for label in self.labels if label in labels]
             known += sorted(labels - set(known))
