@@ -21,8 +21,7 @@ RUNS: dict[str, list[str]] = {
     "donor_upstream12": PEER,
     "donor12": [*PEER, *OURS],
     "scratch12": [*PEER, *OURS],
-    "donor60": ["--n_epochs", "20", "--n_epochs_decay", "40", *OURS],
-    "scratch60": ["--n_epochs", "20", "--n_epochs_decay", "40", *OURS],
+    "donor40": ["--n_epochs", "12", "--n_epochs_decay", "28", *OURS],
 }
 
 

@@ -53,6 +53,6 @@ def _recorded(known: argparse.Namespace) -> dict[str, object]:
     if path.is_file():
         return {key: value for key, value in read_options(path).items() if key not in NOT_RECORDED}
     if path.parent.is_dir():
-        print(f"{path.parent} has no options.json: testing as upstream does (50 images, dropout alive)")
+        print(f"{path.parent} has no options.json: upstream's defaults hold (50 images, dropout alive; see --help)")
         return UPSTREAM_DEFAULTS
     return {}

@@ -20,6 +20,9 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
         code = main()
     except BrokenPipeError:
         code = 0
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        code = 130
     except (UserError, OSError) as error:
         if "--verbose" in sys.argv:
             traceback.print_exc()

@@ -125,7 +125,7 @@ def test_a_folder_of_upstreams_is_tested_as_upstream_does(tmp_path, capsys):
     (tmp_path / "old").mkdir()
     opt = test("--checkpoints_dir", str(tmp_path), "--name", "old")
     assert (opt.stochastic, opt.num_test) == (True, 50)
-    assert "no options.json" in capsys.readouterr().out
+    assert "has no options.json" in capsys.readouterr().out
     opt = test("--checkpoints_dir", str(tmp_path), "--name", "old", "--eval")
     assert (opt.norm_stats, opt.stochastic) == ("running", False)
 
