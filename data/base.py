@@ -190,7 +190,6 @@ class PairedDataset(Dataset):
     def _target_tensor(self, target: np.ndarray, channels: int) -> torch.Tensor:
         if self._stored_as is None:
             return to_network(target, channels)
-        # A void pixel has no class: the network is shown the nearest one.
         return self._stored_as.to_network(target & ~np.uint8(VOID_BIT), channels)
 
     def _check_channels(self) -> None:

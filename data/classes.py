@@ -13,7 +13,7 @@ from util.errors import UserError
 VOID = 255
 """Label of a pixel that belongs to no class: it is left out of every score."""
 VOID_BIT = 128
-"""Marks a void pixel inside the data package, beside its nearest class, which is what the network is shown."""
+"""Marks a void pixel inside the data package, on top of the class that the network is shown there."""
 
 # The twelve classes of CMP facades in the colours of pix2pix's JPEG files (jet(64)[5k] of MATLAB, measured on the
 # published files); the palette of the original CMP PNG files differs.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from data.classes import VOID_BIT, Classes
 from data.images import read_pixels
@@ -15,7 +16,8 @@ MAX_UNCLEAR = 0.8
 
 
 def read_labels(paths: Sequence[Path], classes: Classes) -> np.ndarray:
-    """Class indices uint8 [H, W] of a label picture; where a pixel has no class, the nearest one plus VOID_BIT.
+    """Class indices uint8 [H, W] of a label picture; where a pixel has no class, VOID_BIT plus that of
+    the nearest pixel that has one.
 
     Several files are the parts of one two-class mask (left and right lung) and are OR-ed. UserError: a file that
     holds other values than the classes', parts of different sizes.
@@ -70,8 +72,13 @@ def _snap(pixels: np.ndarray, classes: Classes, name: str) -> np.ndarray:
     if share > MAX_UNCLEAR:
         raise UserError(f"{name}: {share:.0%} of its pixels have the colour of no class: is this a label picture, "
                         "and are --classes and --direction right?")
-    label[distance > classes.void_distance] |= VOID_BIT
-    return label
+    void = distance > classes.void_distance
+    if void.any() and not void.all():
+        # An edge from blue to yellow passes through the green of a third class: what is shown there instead is the
+        # class of the nearest clear pixel.
+        rows, columns = distance_transform_edt(void, return_distances=False, return_indices=True)
+        label = label[rows, columns]
+    return label | void * np.uint8(VOID_BIT)
 
 
 def _two_values(pixels: np.ndarray, name: str) -> np.ndarray:
