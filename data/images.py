@@ -136,4 +136,5 @@ def _clashes(ids: list[str]) -> set[str]:
 
 def _clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
-    return name.replace("\\", "_").replace("/", "_").replace("..", "__")[:150]
+    name = name.replace("\\", "_").replace("/", "_").replace("..", "__")[:150]
+    return "_" if name == "." else name

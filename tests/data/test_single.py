@@ -1,0 +1,34 @@
+"""--dataset_mode single: images without targets."""
+
+import numpy as np
+import pytest
+
+from data.single import SingleDataset
+from util.errors import UserError
+
+
+def test_every_image_below_the_folder(tmp_path, flags, save):
+    save(tmp_path / "x.png", np.zeros((10, 20), np.uint8))
+    save(tmp_path / "sub" / "x.jpg", np.zeros((30, 20, 3), np.uint8))
+    dataset = SingleDataset(flags(dataroot=tmp_path), "test", train=False)
+    assert dataset.ids == ["sub_x", "x"] and not dataset.has_targets
+    item = dataset[1]
+    assert "B" not in item and item["A"].shape == (3, 32, 32) and item["size"].tolist() == [10, 20]
+
+
+def test_without_preprocessing_images_keep_their_size(tmp_path, flags, save):
+    image = np.arange(17 * 21, dtype=np.uint16).reshape(17, 21)
+    save(tmp_path / "x.png", image)
+    dataset = SingleDataset(flags(dataroot=tmp_path, preprocess="none", input_nc=1), "test", train=False)
+    assert np.allclose(dataset[0]["A"][0] * 32767.5 + 32767.5, image, atol=0.01)
+    assert dataset.image(0).shape == (17, 21, 3) and dataset.image(0).max() == 1
+
+
+def test_nothing_to_test_and_nothing_to_train_on(tmp_path, flags):
+    with pytest.raises(UserError, match="no images in this folder"):
+        SingleDataset(flags(dataroot=tmp_path), "test", train=False)
+    with pytest.raises(UserError, match="no targets to train on"):
+        SingleDataset(flags(dataroot=tmp_path), "train", train=True)
+    with pytest.raises(UserError, match="--direction BtoA"):
+        (tmp_path / "x.png").touch()
+        SingleDataset(flags(dataroot=tmp_path, direction="BtoA"), "test", train=False)
