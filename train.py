@@ -89,6 +89,8 @@ def main() -> int:
             if score is not None and progress.note_score(score):
                 save_networks(run_dir, "best", model.networks)
             log.end_epoch(epoch, scores)
+            if page:
+                page.add(epoch, model.pictures())
             step_schedulers(schedulers, score)
             progress.epoch, progress.images = epoch + 1, 0
             save_run(run_dir, model.networks, steppers, progress)
