@@ -60,7 +60,9 @@ class Loader(DataLoader):
     def __iter__(self) -> Iterator[dict[str, object]]:
         for batch in super().__iter__():
             if isinstance(batch, UserError):
-                raise batch
+                # A new one: `raise batch` would tie this frame and its own error into a knot that only the garbage
+                # collector undoes, and workers that die by its hand keep the script waiting for 5 seconds.
+                raise UserError(str(batch))
             yield batch
 
 
