@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import maximum_filter
 
 from data.classes import VOID_BIT, Classes
 from data.images import read_pixels
@@ -16,8 +16,8 @@ MAX_UNCLEAR = 0.8
 
 
 def read_labels(paths: Sequence[Path], classes: Classes) -> np.ndarray:
-    """Class indices uint8 [H, W] of a label picture; where a pixel has no class, VOID_BIT plus that of
-    the nearest pixel that has one.
+    """Class indices uint8 [H, W] of a label picture; where a pixel has no class, VOID_BIT plus the
+    likeliest one.
 
     Several files are the parts of one two-class mask (left and right lung) and are OR-ed. UserError: a file that
     holds other values than the classes', parts of different sizes.
@@ -73,12 +73,25 @@ def _snap(pixels: np.ndarray, classes: Classes, name: str) -> np.ndarray:
         raise UserError(f"{name}: {share:.0%} of its pixels have the colour of no class: is this a label picture, "
                         "and are --classes and --direction right?")
     void = distance > classes.void_distance
-    if void.any() and not void.all():
-        # An edge from blue to yellow passes through the green of a third class: what is shown there instead is the
-        # class of the nearest clear pixel.
-        rows, columns = distance_transform_edt(void, return_distances=False, return_indices=True)
-        label = label[rows, columns]
+    if void.any():
+        label[void] = _of_neighbours(pixels, label, void, classes)
     return label | void * np.uint8(VOID_BIT)
+
+
+def _of_neighbours(pixels: np.ndarray, label: np.ndarray, void: np.ndarray, classes: Classes) -> np.ndarray:
+    """For each void pixel, among the classes clearly seen within two pixels of it the one of the nearest colour.
+
+    An edge from blue to yellow passes through the green of a third class, which would frame every object.
+    """
+    colours = to_rgb8(pixels)[void].astype(np.int32)
+    chosen, best = label[void], np.full(len(colours), np.iinfo(np.int32).max, np.int32)
+    for index, colour in enumerate(classes.colours.astype(np.int32)):
+        clear = (label == index) & ~void
+        if clear.any():
+            distance = np.square(colours - colour).sum(axis=1)
+            better = (distance < best) & maximum_filter(clear, size=5)[void]
+            chosen[better], best[better] = index, distance[better]
+    return chosen
 
 
 def _two_values(pixels: np.ndarray, name: str) -> np.ndarray:
