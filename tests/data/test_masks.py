@@ -182,3 +182,18 @@ def test_real_lungs_are_split_as_published(real_data, flags):
     assert len(MasksDataset(flags(dataroot=real_data / "lungs", source="montgomery"), "train", True)) == 96
     batch = next(iter(loader))
     assert batch["A"].shape == (1, 3, 32, 32) and 0.1 < (batch["B"] > 0).float().mean() < 0.5
+
+
+@pytest.mark.parametrize("preprocess", ["crop", "none", "resize_and_crop", "scale_width_and_crop"])
+def test_a_mask_follows_its_image_through_every_crop_and_flip(lungs, flags, save, preprocess):
+    """The image is its own mask: whatever is drawn at random, A and B agree (but for bicubic edges where resized)."""
+    for i in range(10):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[8 + i : 40, 4 : 30 + i] = 255
+        for folder in ("images", "masks"):
+            save(lungs / folder / f"p{i}.png", mask)
+    dataset = MasksDataset(flags(dataroot=lungs, preprocess=preprocess), "all", train=True)
+    views = [dataset[i, epoch] for i in range(10) for epoch in range(1, 6)]
+    agree = [((view["A"] > 0) == (view["B"] > 0)).float().mean().item() for view in views]
+    assert min(agree) == 1 if preprocess in ("crop", "none") else min(agree) > 0.93
+    assert len({view["B"].numpy().tobytes() for view in views}) > 10
