@@ -15,7 +15,7 @@ from benchmarks.runs import markdown, test, train
 COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
           "--gpu_ids", "-1", "--save_epoch_freq", "1000"]  # fmt: skip
 PEER = ["--n_epochs", "4", "--n_epochs_decay", "8"]  # upstream's own settings for the same job
-OURS = ["--lambda_L1", "1000", "--lr", "0.0004", "--augment", "strong"]
+OURS = ["--lambda_L1", "1000", "--lr", "0.0004", "--augment", "strong", "--load_size", "256"]
 
 RUNS: dict[str, list[str]] = {
     "donor_upstream12": PEER,

@@ -1,7 +1,7 @@
 """Which statistics batch norm uses when a trained generator is applied.
 
 A generator trained with batch norm at batch size 1 has learnt to be normalised by the image at hand; the running
-averages it stored on the way describe no image in particular. notes: benchmarks/norm_stats.md has the figures.
+averages it stored on the way describe no image in particular. benchmarks/README.md has the figures.
 """
 
 from collections.abc import Iterator
