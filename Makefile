@@ -33,7 +33,15 @@ setup:
 	echo "$$wanted" > "$$stamp"
 
 demo: setup
-	@PYTHON=$(PY) sh ./demo.sh
+	$(PY) train.py @recipes/demo_facades.txt
+	$(PY) test.py --name demo_facades
+	$(PY) train.py @recipes/demo_lungs.txt
+	$(PY) test.py --name demo_lungs
+	@echo
+	@echo "donor:      results/demo_facades/test_latest/index.html, trained: checkpoints/demo_facades/web/index.html"
+	@echo "segmenter:  results/demo_lungs/test_latest/index.html, trained: checkpoints/demo_lungs/web/index.html"
+	@$(PY) -c 'import json; scores = json.load(open("results/demo_lungs/test_latest/metrics.json")); \
+		print("Dice of %d lungs it never saw: %.3f" % (scores["images"], scores["macro"]["dice"]))'
 
 test: setup
 	$(PY) -m pytest $(if $(SLOW),,-m "not slow")
@@ -48,7 +56,8 @@ visdom: setup
 	@$(PY) -m util.visdom_server --port $(PORT)
 
 bench: setup
-	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit; done
+	$(PY) -m benchmarks.loading
+	$(PY) -m benchmarks.step
 
 clean:
 	rm -rf .pytest_cache .ruff_cache .hypothesis checkpoints/demo_* results/demo_*
