@@ -52,7 +52,7 @@ def main() -> int:
         write_json(run_dir / "options.json", as_dict(opt))
 
     last, size = opt.n_epochs + opt.n_epochs_decay, len(loader.dataset)
-    log = LossLog(run_dir, last, opt.print_freq, progress.iters)
+    log = LossLog(run_dir if first else None, last, opt.print_freq, progress.iters)
     display_id = opt.display_id if first else 0
     panels = Panels(opt.display_server, opt.display_port, opt.display_env, display_id, opt.display_ncols, opt.name)
     page = TrainingPage(run_dir, opt.name, opt.display_winsize) if first and not opt.no_html else None

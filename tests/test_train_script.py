@@ -176,3 +176,16 @@ def test_the_process_ends_with_code_2_and_without_a_traceback(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.strip() == "error: unknown flag --n_epoch: did you mean --n_epochs? (see --help)"
+
+
+@pytest.mark.slow
+def test_torchrun_trains_on_two_processes_and_only_one_writes(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "train.py"]
+    command += [*SMALL, "--checkpoints_dir", str(tmp_path), "--name", "run", "--n_epochs", "2", "--n_epochs_decay", "0"]
+    command += ["--print_freq", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    log = (tmp_path / "run" / "loss_log.txt").read_text()
+    assert log.count("Training Loss") == 1
+    assert [row["iters"] for row in read_losses(tmp_path / "run" / "loss_log.txt")] == [2, 4, 6] * 2
+    assert [row["iters"] for row in read_metrics(tmp_path / "run" / "metrics.csv")] == [6, 12]

@@ -67,6 +67,7 @@ def picture_row(cells: list[tuple[str, Path, Path]], width: int) -> tags.html_ta
     """A table of one row: for each (label, full picture, shown picture) the picture, linked, above its label."""
     row = tags.tr()
     for label, full, shown in cells:
-        picture = tags.img(src=link(shown), alt=label, loading="lazy", style=f"width:min({width}px, {90 // len(cells)}vw)")
+        style = f"width:min({width}px, {90 // len(cells)}vw)"
+        picture = tags.img(src=link(shown), alt=label, loading="lazy", style=style)
         row.add(tags.td(tags.a(picture, href=link(full)), tags.p(label)))
     return tags.div(tags.table(row), cls="scroll")
