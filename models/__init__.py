@@ -39,4 +39,6 @@ def pick_device(gpu_ids: str | None) -> torch.device:
 
 def create_model(opt: argparse.Namespace, device: torch.device, training: bool) -> BaseModel:
     """The model that `--model` names, on `device`, with fresh or donated (`--pretrained`) weights."""
+    if opt.norm == "syncbatch" and distributed.world_size() > 1 and device.type != "cuda":
+        raise UserError(f"--norm syncbatch: several processes share statistics on CUDA GPUs only, not on {device}")
     return MODELS[opt.model](opt, device, training)
