@@ -28,6 +28,8 @@ class MasksDataset(PairedDataset):
     move nobody. --phase all takes every image.
     """
 
+    defaults = {"classes": "lungs"}
+
     @staticmethod
     def add_options(group: argparse._ArgumentGroup) -> None:
         group.add_argument("--source", default="", help="only these sources of splits.csv, separated by commas")
@@ -37,7 +39,7 @@ class MasksDataset(PairedDataset):
                                 "default: splits.csv's column, else every image is its own patient")
 
     def target_classes(self, opt: argparse.Namespace) -> Classes:
-        return Classes.load(opt.classes or "lungs")
+        return Classes.load(opt.classes or self.defaults["classes"])  # a run on other data may have recorded none
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
         root = existing_folder(opt.dataroot)

@@ -19,7 +19,7 @@ from util.checkpoint import save_networks, write_json
 from util.errors import UserError
 
 ROOT = Path(__file__).parent.parent
-NET = ["--netG", "unet_64", "--ngf", "4", "--crop_size", "64", "--dataset_mode", "masks"]
+NET = ["--netG", "unet_64", "--ngf", "4", "--crop_size", "64"]
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,13 @@ def run(script, monkeypatch, tmp_path):
 
 @pytest.fixture
 def trained(tmp_path):
+    """A run `tiny` on masks."""
+    return save_run(tmp_path, "--dataset_mode", "masks")
+
+
+def save_run(tmp_path: Path, *flags: str):
     """A run `tiny` as train.py leaves it, with random weights."""
-    argv = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", "tiny", "--gpu_ids", "-1", *NET]
+    argv = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", "tiny", "--gpu_ids", "-1", *NET, *flags]
     opt = options.test.parse(MODELS, DATASETS, argv)
     torch.manual_seed(0)
     model = create_model(opt, torch.device("cpu"), training=False)
@@ -119,6 +124,25 @@ def test_images_without_masks_are_segmented_without_scores(run, trained, chests,
     assert list(table(folder)[0]) == ["id", "patient", "source"]
     assert "page: " in capsys.readouterr().out
     assert "without ground truth" in (folder / "index.html").read_text()
+
+
+@pytest.mark.parametrize(("flags", "classes"), [
+    (["--dataset_mode", "masks"], "lungs"),
+    (["--dataset_mode", "phantom"], "lungs"),
+    (["--dataset_mode", "phantom", "--phantom", "facades"], "facades"),
+])  # fmt: skip
+def test_a_run_records_its_classes_for_images_without_masks(run, tmp_path, chests, flags, classes):
+    save_run(tmp_path, *flags)
+    recorded = json.loads((tmp_path / "ck" / "tiny" / "options.json").read_text())
+    assert recorded["classes"] == classes
+    folder = run("--dataroot", str(chests / "images"), "--dataset_mode", "single")
+    assert len(list((folder / "masks").iterdir())) == len(list((folder / "overlays").iterdir())) == 5
+    assert "dice" not in table(folder)[0]
+
+
+def test_phantom_facades_are_scored_as_facades(run, tmp_path):
+    save_run(tmp_path, "--dataset_mode", "phantom", "--phantom", "facades")
+    assert "miou" in table(run("--num_test", "1", phase="val"))[0]
 
 
 def test_num_test_takes_the_first_images(run, trained, chests):

@@ -23,9 +23,17 @@ def indices(phase: str, count: int) -> range:
     return range(FIRST[phase], FIRST[phase] + (count if phase == "train" else max(8, count // 5)))
 
 
+class _Kind(argparse.Action):
+    """Sets --phantom, and --classes to what it shows, so that a run records it."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        namespace.phantom = values
+        namespace.classes = KINDS[values][1]
+
+
 def add_phantom_options(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
     """Add the flags that say which phantoms and how many."""
-    group.add_argument("--phantom", choices=tuple(KINDS), default="chests", help="what is drawn")
+    group.add_argument("--phantom", action=_Kind, choices=tuple(KINDS), default="chests", help="what is drawn")
     group.add_argument("--phantom_count", type=int, default=200,
                        help="images in train; val and test have a fifth of that each, 8 at least")
 
@@ -38,6 +46,8 @@ def check_count(count: int) -> None:
 
 class PhantomDataset(PairedDataset):
     """Phantoms, drawn at the size at which the network sees them. They depend on their index alone, not on --seed."""
+
+    defaults = {"classes": KINDS["chests"][1]}
 
     @staticmethod
     def add_options(group: argparse._ArgumentGroup) -> None:
