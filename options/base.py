@@ -2,6 +2,8 @@
 
 import argparse
 
+from options.types import amount, count, limit, share, whole
+
 NORM_STATS = ("image", "running")
 
 
@@ -12,25 +14,27 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--name", default="experiment_name", help="where the run lives: <checkpoints_dir>/<name>")
     group.add_argument("--checkpoints_dir", default="./checkpoints", help="folder of all runs")
     group.add_argument("--gpu_ids", default=None, help="-1: the CPU; 0: the first GPU; default: a GPU if there is one")
-    group.add_argument("--seed", type=int, default=0, help="seed of weights, data order, augmentation and dropout")
+    group.add_argument("--seed", type=whole, default=0, help="seed of weights, data order, augmentation and dropout")
     group.add_argument("--epoch", default="latest", help="which saved epoch to load: latest, best or a number")
+    group.add_argument("--load_iter", type=whole, default=0, help="load iter_<images> instead of --epoch")
+    group.add_argument("--suffix", default="", help="added to --name, with flags in braces: {netG}_size{load_size}")
     group.add_argument("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
 
     group = parser.add_argument_group("networks")
     group.add_argument("--model", default="pix2pix", help="training scheme")
-    group.add_argument("--input_nc", type=int, default=3, help="channels of the input: 1 grey, 3 colour")
-    group.add_argument("--output_nc", type=int, default=3, help="channels of the output: 1 mask, 3 class colours")
-    group.add_argument("--ngf", type=int, default=64, help="generator filters in the outermost layer")
-    group.add_argument("--ndf", type=int, default=64, help="discriminator filters in the first layer")
+    group.add_argument("--input_nc", type=count, default=3, help="channels of the input: 1 grey, 3 colour")
+    group.add_argument("--output_nc", type=count, default=3, help="channels of the output: 1 mask, 3 class colours")
+    group.add_argument("--ngf", type=count, default=64, help="generator filters in the outermost layer")
+    group.add_argument("--ndf", type=count, default=64, help="discriminator filters in the first layer")
     nets = ("unet_64", "unet_128", "unet_256", "resnet_6blocks", "resnet_9blocks")
     group.add_argument("--netG", default="resnet_9blocks", choices=nets, help="generator")
     group.add_argument("--netD", default="basic", choices=("basic", "n_layers", "pixel"), help="discriminator")
-    group.add_argument("--n_layers_D", type=int, default=3, help="layers of --netD n_layers")
+    group.add_argument("--n_layers_D", type=count, default=3, help="layers of --netD n_layers")
     norms = ("instance", "batch", "syncbatch", "none")
     group.add_argument("--norm", default="instance", choices=norms, help="normalisation")
     inits = ("normal", "xavier", "kaiming", "orthogonal")
     group.add_argument("--init_type", default="normal", choices=inits, help="weight initialisation")
-    group.add_argument("--init_gain", type=float, default=0.02, help="scale of normal, xavier and orthogonal")
+    group.add_argument("--init_gain", type=amount, default=0.02, help="scale of normal, xavier and orthogonal")
     group.add_argument("--no_dropout", action="store_true", help="build the generator without dropout")
 
     group = parser.add_argument_group("data")
@@ -38,19 +42,19 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--direction", default="AtoB", choices=("AtoB", "BtoA"), help="BtoA swaps input and target")
     group.add_argument("--classes", default=None, help="what the target's colours mean: lungs, facades or a JSON file")
     group.add_argument("--serial_batches", action="store_true", help="take images in order, without shuffling")
-    group.add_argument("--num_threads", type=int, default=4, help="processes that load data")
-    group.add_argument("--batch_size", type=int, default=1, help="images per step")
-    group.add_argument("--load_size", type=int, default=286, help="scale training images to this size")
-    group.add_argument("--crop_size", type=int, default=256, help="then crop to it; tests scale to it")
+    group.add_argument("--num_threads", type=whole, default=4, help="processes that load data")
+    group.add_argument("--batch_size", type=count, default=1, help="images per step")
+    group.add_argument("--load_size", type=count, default=286, help="scale training images to this size")
+    group.add_argument("--crop_size", type=count, default=256, help="then crop to it; tests scale to it")
     modes = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
     group.add_argument("--preprocess", default="resize_and_crop", choices=modes, help="how images reach that size")
     group.add_argument("--no_flip", action="store_true", help="do not flip training images left to right")
-    group.add_argument("--max_dataset_size", type=float, default=float("inf"), help="use only the first images")
-    group.add_argument("--cache_gb", type=float, default=4.0, help="memory for decoded images, in GB")
+    group.add_argument("--max_dataset_size", type=limit, default=float("inf"), help="use only the first images")
+    group.add_argument("--cache_gb", type=amount, default=4.0, help="memory for decoded images, in GB")
     group.add_argument("--skip_bad_files", action="store_true", help="leave unreadable files out and list them")
 
     group = parser.add_argument_group("masks")
-    group.add_argument("--mask_threshold", type=float, default=0.5, help="foreground from this value on (0..1)")
+    group.add_argument("--mask_threshold", type=share, default=0.5, help="foreground from this value on (0..1)")
     group.add_argument(
         "--norm_stats",
         default="image",
@@ -58,4 +62,4 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
         help="batch-norm statistics of a trained generator: of each image itself, or the stored running averages",
     )
     group.add_argument("--stochastic", action="store_true", help="keep dropout alive in testing, drawn from --seed")
-    group.add_argument("--display_winsize", type=int, default=256, help="picture width on pages and panels")
+    group.add_argument("--display_winsize", type=count, default=256, help="picture width on pages and panels")

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable
@@ -32,13 +33,22 @@ class Parser(argparse.ArgumentParser):
     def flags(self) -> list[str]:
         return [option for action in self._actions for option in action.option_strings]
 
-    def parse_all(self, argv: list[str]) -> argparse.Namespace:
+    def parse_all(self, argv: list[str], elsewhere: dict[str, str]) -> argparse.Namespace:
+        """Parse everything. elsewhere: flags that exist under other circumstances, to say so."""
         opt, unknown = self.parse_known_args(argv)
         if unknown:
-            close = difflib.get_close_matches(unknown[0].split("=")[0], self.flags(), n=1)
+            flag = unknown[0].split("=")[0]
+            close = difflib.get_close_matches(flag, self.flags(), n=1)
             hint = f": did you mean {close[0]}?" if close else ""
+            hint = f": it belongs to {elsewhere[flag]}" if flag in elsewhere else hint
             raise UserError(f"unknown flag {unknown[0]}{hint} (see --help)")
         return opt
+
+    def parse_known_args(self, args=None, namespace=None):
+        try:
+            return super().parse_known_args(args, namespace)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"a file given as @FILE cannot be read as flags: {error}") from error
 
 
 AddOptions = Callable[[argparse.ArgumentParser], None]
@@ -77,14 +87,41 @@ def parse(
         add(parser)
     model.add_options(parser.add_argument_group(f"model {known.model}"), training)
     dataset.add_options(parser.add_argument_group(f"data set {known.dataset_mode}"))
-    parser.set_defaults(**model.defaults)
-    parser.set_defaults(**dataset.defaults)
-    stated = {action.dest: parser.get_default(action.dest) for action in parser._actions if action.dest != "help"}
+    actions = {action.dest: action for action in parser._actions if action.dest != "help"}
+    for defaults in (model.defaults, dataset.defaults):
+        parser.set_defaults(**{key: value for key, value in defaults.items() if key in actions})
+    stated = {key: parser.get_default(key) for key in actions}
+    for key, value in recorded.items():
+        choices = actions[key].choices if key in actions else None
+        if choices and value not in choices:
+            raise UserError(f"options.json of {known.name}: {key} {value!r} is none of {', '.join(choices)}")
     parser.set_defaults(**{key: value for key, value in recorded.items() if key in stated})
-    opt = parser.parse_all(argv)
+    opt = parser.parse_all(argv, _flags_of_others(models, datasets, training))
+    derived = {"name": with_suffix(opt)}
+    if opt.load_iter:
+        derived["epoch"] = f"iter_{opt.load_iter}"
+    opt = argparse.Namespace(**vars(opt) | derived | {"stated_defaults": stated})
     check(opt)
-    opt.stated_defaults = stated
     return opt
+
+
+def with_suffix(opt: argparse.Namespace) -> str:
+    """The run's name: --name and what --suffix adds."""
+    try:
+        return "_".join(filter(None, (opt.name, opt.suffix.format(**vars(opt)))))
+    except (KeyError, IndexError, ValueError) as error:
+        raise UserError(f"--suffix {opt.suffix}: {error} is no flag's name in braces") from error
+
+
+def _flags_of_others(models: dict[str, type], datasets: dict[str, type], training: bool) -> dict[str, str]:
+    """Every model's and data set's own flags, with the choice that brings them."""
+    found: dict[str, str] = {}
+    for flag, registry, extra in (("--model", models, (training,)), ("--dataset_mode", datasets, ())):
+        for name, chosen in registry.items():
+            parser = Parser(add_help=False)
+            chosen.add_options(parser.add_argument_group(name), *extra)
+            found |= {option: f"{flag} {name}" for option in parser.flags()}
+    return found
 
 
 def _choose(registry: dict[str, type], name: str, flag: str) -> type:
@@ -98,16 +135,9 @@ def check(opt: argparse.Namespace) -> None:
     name = Path(opt.name)
     if name.is_absolute() or ".." in name.parts or not name.parts:
         raise UserError(f"--name {opt.name}: must be a plain name, without '..' or a leading '/'")
-    at_least_1(opt, "batch_size", "crop_size", "ngf", "ndf", "input_nc", "output_nc", "n_layers_D", "max_dataset_size")
-    if not 0 < opt.mask_threshold < 1:
-        raise UserError(f"--mask_threshold {opt.mask_threshold}: must lie between 0 and 1")
-
-
-def at_least_1(opt: argparse.Namespace, *flags: str) -> None:
-    """Refuse counts and sizes below 1."""
-    for flag in flags:
-        if getattr(opt, flag) < 1:
-            raise UserError(f"--{flag} {getattr(opt, flag)}: must be at least 1")
+    for flag in ("phase", "epoch"):
+        if any(part in getattr(opt, flag) for part in ("/", "\\", "..")):
+            raise UserError(f"--{flag} {getattr(opt, flag)}: must be a plain word, without '/' or '..'")
 
 
 def as_text(opt: argparse.Namespace) -> str:
@@ -121,13 +151,17 @@ def as_text(opt: argparse.Namespace) -> str:
 
 
 def as_dict(opt: argparse.Namespace) -> dict[str, object]:
-    """The flags' values, ready for JSON."""
-    return {key: value for key, value in vars(opt).items() if key != "stated_defaults"}
+    """The flags' values, ready for JSON, which knows no infinity: flags without a limit are left out."""
+    return {key: value for key, value in vars(opt).items() if key != "stated_defaults" and value != math.inf}
 
 
 def read_options(path: Path) -> dict[str, object]:
     """A run's options.json."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); delete it and give the flags by hand") from error
+        options = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(options, dict):
+            return options
+        error = ValueError("not an object")
+    except ValueError as wrong:
+        error = wrong
+    raise UserError(f"{path}: damaged ({error}); delete it and give the flags by hand") from error

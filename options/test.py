@@ -6,12 +6,13 @@ from pathlib import Path
 from options.base import add_base_options
 from options.parser import parse as parse_flags
 from options.parser import read_options
+from options.types import amount, limit
 from util.errors import UserError
 
 # What belongs to the machine or to one training, not to the run's networks and data.
 NOT_RECORDED = {
     "phase", "load_size", "epoch", "gpu_ids", "num_threads", "batch_size", "max_dataset_size", "serial_batches",
-    "verbose", "name", "checkpoints_dir", "skip_bad_files", "no_flip", "cache_gb",
+    "verbose", "name", "suffix", "load_iter", "checkpoints_dir", "skip_bad_files", "no_flip", "cache_gb",
 }  # fmt: skip
 UPSTREAM_DEFAULTS = {"stochastic": True, "num_test": 50}
 
@@ -21,10 +22,10 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("testing")
     group.add_argument("--phase", default="test", help="which part of the data to test on (`all`: every image)")
     group.add_argument("--results_dir", default="./results/", help="pages go to <results_dir>/<name>/<phase>_<epoch>")
-    group.add_argument("--num_test", type=float, default=float("inf"), help="test only the first images")
+    group.add_argument("--num_test", type=limit, default=float("inf"), help="test only the first images")
     group.add_argument("--eval", action="store_true", help="upstream's flag: the same as --norm_stats running")
     group.add_argument("--surface", action="store_true", help="also HD95 and average surface distance (slower)")
-    group.add_argument("--aspect_ratio", type=float, default=1.0, help="stretch the written pictures' width by this")
+    group.add_argument("--aspect_ratio", type=amount, default=1.0, help="stretch the written pictures' width by this")
     parser.set_defaults(batch_size=8, load_size=None)
 
 
@@ -51,7 +52,9 @@ def _recorded(known: argparse.Namespace) -> dict[str, object]:
     """The run's options, or upstream's behaviour for a folder that upstream wrote."""
     path = Path(known.checkpoints_dir) / known.name / "options.json"
     if path.is_file():
-        return {key: value for key, value in read_options(path).items() if key not in NOT_RECORDED}
+        # Other data has other hospitals, patients and splits.
+        left = NOT_RECORDED | ({"source", "patient_regex", "split_seed"} if known.dataroot else set())
+        return {key: value for key, value in read_options(path).items() if key not in left}
     if path.parent.is_dir():
         print(f"{path.parent} has no options.json: upstream's defaults hold (50 images, dropout alive; see --help)")
         return UPSTREAM_DEFAULTS

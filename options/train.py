@@ -5,8 +5,9 @@ import shlex
 from pathlib import Path
 
 from options.base import add_base_options
-from options.parser import at_least_1, read_options
 from options.parser import parse as parse_flags
+from options.parser import read_options
+from options.types import amount, count, share, whole
 from util.errors import UserError
 
 
@@ -16,35 +17,35 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--phase", default="train", help="which part of the data to train on")
     group.add_argument("--pretrained", default="", help="start the generator from a .pth, a folder or another run")
     group.add_argument("--continue_train", action="store_true", help="go on exactly where the run stopped")
-    group.add_argument("--epoch_count", type=int, default=1, help="number of the first epoch")
-    group.add_argument("--n_epochs", type=int, default=100, help="epochs at the initial learning rate")
-    group.add_argument("--n_epochs_decay", type=int, default=100, help="epochs of linear decay to zero after them")
-    group.add_argument("--beta1", type=float, default=0.5, help="momentum of Adam")
-    group.add_argument("--lr", type=float, default=0.0002, help="initial learning rate of Adam")
+    group.add_argument("--epoch_count", type=count, default=1, help="number of the first epoch")
+    group.add_argument("--n_epochs", type=whole, default=100, help="epochs at the initial learning rate")
+    group.add_argument("--n_epochs_decay", type=whole, default=100, help="epochs of linear decay to zero after them")
+    group.add_argument("--beta1", type=share, default=0.5, help="momentum of Adam")
+    group.add_argument("--lr", type=amount, default=0.0002, help="initial learning rate of Adam")
     gans = ("lsgan", "vanilla", "wgangp")
     group.add_argument("--gan_mode", default="lsgan", choices=gans, help="adversarial loss")
     group.add_argument("--pool_size", type=int, default=50, help="images in the discriminator's pool (0: none)")
     policies = ("linear", "step", "plateau", "cosine")
     group.add_argument("--lr_policy", default="linear", choices=policies, help="learning-rate schedule")
-    group.add_argument("--lr_decay_iters", type=int, default=50, help="epochs between the drops of --lr_policy step")
+    group.add_argument("--lr_decay_iters", type=count, default=50, help="epochs between the drops of --lr_policy step")
     sets = ("none", "strong")
-    group.add_argument("--augment", default="none", choices=sets, help="random pose and exposure as well")
-    group.add_argument("--val_freq", type=int, default=1, help="epochs between validations on phase val (0: none)")
-    group.add_argument("--early_stop", type=int, default=0, help="stop after so many validations without gain (0: no)")
+    group.add_argument("--augment", default="none", choices=sets, help="also draw pose and exposure")
+    group.add_argument("--val_freq", type=whole, default=1, help="epochs between validations on phase val (0: none)")
+    group.add_argument("--early_stop", type=whole, default=0, help="stop after so many validations without gain")
 
     group = parser.add_argument_group("saving and showing")
-    group.add_argument("--save_latest_freq", type=int, default=5000, help="images between saves of `latest`")
-    group.add_argument("--save_epoch_freq", type=int, default=5, help="epochs between saves under their number")
+    group.add_argument("--save_latest_freq", type=count, default=5000, help="images between saves of `latest`")
+    group.add_argument("--save_epoch_freq", type=count, default=5, help="epochs between saves under their number")
     group.add_argument("--save_by_iter", action="store_true", help="save `latest` under iter_<images> as well")
-    group.add_argument("--print_freq", type=int, default=100, help="images between lines of loss_log.txt")
-    group.add_argument("--display_freq", type=int, default=400, help="images between pictures in visdom")
-    group.add_argument("--update_html_freq", type=int, default=1000, help="images between pictures on web/index.html")
+    group.add_argument("--print_freq", type=count, default=100, help="images between lines of loss_log.txt")
+    group.add_argument("--display_freq", type=count, default=400, help="images between pictures in visdom")
+    group.add_argument("--update_html_freq", type=count, default=1000, help="images between pictures on web/index.html")
     group.add_argument("--no_html", action="store_true", help="write no web/index.html")
     group.add_argument("--display_id", type=int, default=1, help="first visdom window; 0 or less: no visdom")
     group.add_argument("--display_ncols", type=int, default=4, help="pictures per row in visdom")
     group.add_argument("--display_server", default="http://localhost", help="visdom server")
     group.add_argument("--display_env", default="main", help="visdom environment")
-    group.add_argument("--display_port", type=int, default=8097, help="visdom port")
+    group.add_argument("--display_port", type=whole, default=8097, help="visdom port")
 
 
 def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,8 +55,6 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     opt = parse_flags(argv, description, adders, models, datasets, training=True, run_defaults=_recorded)
     if opt.n_epochs + opt.n_epochs_decay < opt.epoch_count:
         raise UserError(f"--epoch_count {opt.epoch_count} is past the last epoch (--n_epochs + --n_epochs_decay)")
-    at_least_1(opt, "print_freq", "display_freq", "update_html_freq", "save_latest_freq", "save_epoch_freq")
-    at_least_1(opt, "lr_decay_iters", "epoch_count")
     return opt
 
 
@@ -74,5 +73,5 @@ def _recorded(known: argparse.Namespace) -> dict[str, object]:
     if not folder.is_dir():
         raise UserError(f"--continue_train: there is no run {folder}; check --name and --checkpoints_dir")
     path = folder / "options.json"
-    here = {"name", "checkpoints_dir", "continue_train", "epoch", "gpu_ids", "num_threads", "verbose"}
+    here = {"name", "checkpoints_dir", "continue_train", "epoch", "load_iter", "num_threads", "verbose"}
     return {key: value for key, value in read_options(path).items() if key not in here} if path.is_file() else {}

@@ -22,7 +22,17 @@ class Folder:
         group.add_argument("--source", default="", help="only this source")
 
 
-DATASETS = {"aligned": Folder, "masks": Folder}
+class Plain:
+    """A data set without flags."""
+
+    defaults: dict[str, object] = {}
+
+    @staticmethod
+    def add_options(group: argparse._ArgumentGroup) -> None:
+        pass
+
+
+DATASETS = {"aligned": Plain, "masks": Folder}
 
 
 def train(*argv: str) -> argparse.Namespace:
@@ -71,14 +81,22 @@ def test_the_data_set_brings_flags_and_defaults():
         (["--model", "pix3pix"], "--model pix3pix: unknown; choose one of pix2pix"),
         (["--dataset_mode", "x"], "--dataset_mode x: unknown; choose one of aligned, masks"),
         (["--netG", "vgg"], "invalid choice: 'vgg'"),
-        (["--batch_size", "zero"], "invalid int value"),
-        (["--batch_size", "0"], "--batch_size 0: must be at least 1"),
+        (["--batch_size", "zero"], "argument --batch_size: invalid count value: 'zero'"),
+        (["--batch_size", "0"], "argument --batch_size: 0 must be at least 1"),
         (["--name", "../other"], "--name ../other: must be a plain name"),
         (["--name", "/tmp/x"], "must be a plain name"),
-        (["--mask_threshold", "127"], "--mask_threshold 127.0: must lie between 0 and 1"),
+        (["--mask_threshold", "127"], "argument --mask_threshold: 127 must lie between 0 and 1"),
         (["--n_epochs", "0", "--n_epochs_decay", "0"], "--epoch_count 1 is past the last epoch"),
         (["@missing.txt"], "missing.txt"),
-        (["--print_freq", "0"], "--print_freq 0: must be at least 1"),
+        (["--print_freq", "0"], "argument --print_freq: 0 must be at least 1"),
+        (["--seed", "-1"], "argument --seed: -1 must be 0 or more"),
+        (["--lr", "nan"], "argument --lr: nan must be 0 or more"),
+        (["--max_dataset_size", "nan"], "argument --max_dataset_size: nan must be at least 1"),
+        (["--n_epochs_decay", "-1"], "argument --n_epochs_decay: -1 must be 0 or more"),
+        (["--epoch", "../a/latest"], "--epoch ../a/latest: must be a plain word"),
+        (["--phase", "../../x"], "--phase ../../x: must be a plain word"),
+        (["--source", "a"], "unknown flag --source: it belongs to --dataset_mode masks"),
+        (["--suffix", "{nothing}"], "--suffix {nothing}: 'nothing' is no flag's name in braces"),
     ],
 )
 def test_one_line_for_each_mistake(argv, message):
@@ -93,6 +111,19 @@ def test_flags_from_a_file_with_comments(tmp_path):
     recipe.write_text("# a recipe\n--ngf 16   # small\n\n--name 'my run'\n--no_flip\n")
     opt = train(f"@{recipe}", "--ngf", "8")
     assert (opt.ngf, opt.name, opt.no_flip) == (8, "my run", True)  # what comes later wins
+
+
+@pytest.mark.parametrize("text", [b"--name 'half", b"--name \xff", b"@%s"])
+def test_files_that_hold_no_flags(tmp_path, text):
+    recipe = tmp_path / "recipe.txt"
+    recipe.write_bytes(text.replace(b"%s", str(recipe).encode()))
+    with pytest.raises(UserError, match="@FILE"):
+        train(f"@{recipe}")
+
+
+def test_suffix_and_load_iter():
+    opt = train("--name", "lungs", "--suffix", "{netG}_{crop_size}", "--load_iter", "500")
+    assert (opt.name, opt.epoch) == ("lungs_unet_256_256", "iter_500")
 
 
 def test_help_shows_the_models_and_the_data_sets_flags(capsys):
@@ -119,6 +150,7 @@ def test_testing_takes_what_is_not_given_from_the_run(tmp_path):
     assert (opt.crop_size, opt.load_size, opt.seed) == (128, 128, 7)
     assert (opt.phase, opt.batch_size, opt.stochastic) == ("test", 8, False)
     assert test(*argv, "--ngf", "4", "--phase", "val").ngf == 4
+    assert test(*argv, "--dataroot", "elsewhere").source == ""  # other data knows other sources
 
 
 def test_a_folder_of_upstreams_is_tested_as_upstream_does(tmp_path, capsys):
@@ -147,6 +179,12 @@ def test_damaged_options_file(tmp_path):
     argv = run_folder(tmp_path)
     (tmp_path / "run" / "options.json").write_text("{")
     with pytest.raises(UserError, match="options.json: damaged"):
+        test(*argv)
+    (tmp_path / "run" / "options.json").write_text("[1]")
+    with pytest.raises(UserError, match="options.json: damaged"):
+        test(*argv)
+    (tmp_path / "run" / "options.json").write_text('{"netG": "vgg"}')
+    with pytest.raises(UserError, match="netG 'vgg' is none of"):
         test(*argv)
 
 

@@ -1,0 +1,39 @@
+"""What a flag's value may be: each turns a word of the command line into a number, or says what is wrong with it."""
+
+import argparse
+import math
+
+
+def count(word: str) -> int:
+    """A whole number from 1 on."""
+    return _checked(int(word), 1, "must be at least 1")
+
+
+def whole(word: str) -> int:
+    """A whole number from 0 on, small enough to be a seed."""
+    return _checked(int(word), 0, "must be 0 or more")
+
+
+def amount(word: str) -> float:
+    """A finite number from 0 on."""
+    return _checked(float(word), 0, "must be 0 or more")
+
+
+def limit(word: str) -> float:
+    """How many at most: 1 or more, or inf."""
+    value = float(word)
+    return value if value == math.inf else _checked(value, 1, "must be at least 1")
+
+
+def share(word: str) -> float:
+    """A number between 0 and 1, both left out."""
+    value = float(word)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{word} must lie between 0 and 1")
+    return value
+
+
+def _checked(value: float, least: int, message: str) -> float:
+    if not least <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{value} {message}")
+    return value
