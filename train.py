@@ -18,9 +18,9 @@ from options.parser import as_dict, as_text
 from util import distributed
 from util.checkpoint import save_networks, write_json, write_text
 from util.console import LossLog, due
-from util.errors import run_script
+from util.errors import UserError, run_script
 from util.panels import Panels
-from util.run_state import Interrupts, Progress, load_run, save_run
+from util.run_state import Interrupts, Progress, forget_run, load_run, save_run
 from util.scoring import evaluate
 from util.seeding import seed_everything
 from util.training_page import TrainingPage
@@ -34,12 +34,15 @@ def main() -> int:
     seed_everything(opt.seed + distributed.rank())
     loader = create_dataset(opt, opt.phase, train=True)
     val_loader = create_validation(opt) if first and opt.val_freq else None
+    if first and not val_loader and (opt.early_stop or opt.lr_policy == "plateau"):
+        raise UserError("--early_stop and --lr_policy plateau watch the validation score, and there is no validation")
     augment = Augment(opt.augment, device)
     model = create_model(opt, device, training=True)
     schedulers = create_schedulers(opt, model.optimizers)
     run_dir = Path(opt.checkpoints_dir) / opt.name
     steppers = {"optimizers": model.optimizers, "schedulers": schedulers}
     progress = Progress(epoch=opt.epoch_count)
+    last, size = opt.n_epochs + opt.n_epochs_decay, len(loader.dataset)
     if opt.continue_train:
         fresh = load_networks(model, run_dir, opt.epoch, opt)
         resumed = load_run(run_dir, steppers) if opt.epoch == "latest" and not fresh else None
@@ -50,8 +53,9 @@ def main() -> int:
         print(as_text(opt), model.describe(opt.verbose), sep="\n")
         write_text(run_dir / "train_opt.txt", as_text(opt) + "\n")
         write_json(run_dir / "options.json", as_dict(opt))
+        if not opt.continue_train:
+            forget_run(run_dir)
 
-    last, size = opt.n_epochs + opt.n_epochs_decay, len(loader.dataset)
     log = LossLog(run_dir if first else None, last, opt.print_freq, progress.iters)
     display_id = opt.display_id if first else 0
     panels = Panels(opt.display_server, opt.display_port, opt.display_env, display_id, opt.display_ncols, opt.name)
@@ -60,6 +64,7 @@ def main() -> int:
         for epoch in range(progress.epoch, last + 1):
             progress.epoch = epoch
             loader.sampler.set_position(epoch, progress.images)
+            stop = False
             for batch in log.batches(epoch, loader, size, progress.images):
                 count = len(batch["A"]) * processes
                 printed = log.step(model.train_step(augment(batch)), count)
@@ -75,27 +80,29 @@ def main() -> int:
                     save_run(run_dir, model.networks, steppers, progress)
                     if opt.save_by_iter:
                         save_networks(run_dir, f"iter_{progress.iters}", model.networks)
-                if distributed.any_process(bool(interrupts.code), device):
-                    save_run(run_dir, model.networks, steppers, progress)
-                    print(f"\nstopped and saved; to go on: {options.train.resume_command(opt)}")
-                    return interrupts.code
+                if stop := distributed.any_process(bool(interrupts.code)):
+                    break
 
-            score, scores = None, {}
-            if val_loader and epoch % opt.val_freq == 0:
-                validation = evaluate(model, val_loader, opt.mask_threshold)
-                score, scores = validation.score, {f"val_{name}": x for name, x in validation.means.items()}
-                panels.scores(epoch, scores)
-            score = distributed.from_first(score)
-            if score is not None and progress.note_score(score):
-                save_networks(run_dir, "best", model.networks)
-            log.end_epoch(epoch, scores)
-            if page:
-                page.add(epoch, model.pictures())
-            step_schedulers(schedulers, score)
-            progress.epoch, progress.images = epoch + 1, 0
+            if not stop:
+                score, scores = None, {}
+                if val_loader and epoch % opt.val_freq == 0:
+                    validation = evaluate(model, val_loader, opt.mask_threshold)
+                    score, scores = validation.score, {f"val_{name}": x for name, x in validation.means.items()}
+                    panels.scores(epoch, scores)
+                score = distributed.from_first(score)
+                if score is not None and progress.note_score(score):
+                    save_networks(run_dir, "best", model.networks)
+                log.end_epoch(epoch, scores)
+                if page:
+                    page.add(epoch, model.pictures())
+                step_schedulers(schedulers, score)
+                if epoch % opt.save_epoch_freq == 0:
+                    save_networks(run_dir, epoch, model.networks)
+                progress.epoch, progress.images = epoch + 1, 0
             save_run(run_dir, model.networks, steppers, progress)
-            if epoch % opt.save_epoch_freq == 0:
-                save_networks(run_dir, epoch, model.networks)
+            if stop or distributed.any_process(bool(interrupts.code)):
+                print(f"\nstopped and saved; to go on: {options.train.resume_command(opt)}")
+                break
             if opt.early_stop and progress.since_best >= opt.early_stop:
                 print(f"no gain in {progress.since_best} validations: stopping; best epoch {progress.best_epoch}")
                 break
@@ -103,7 +110,7 @@ def main() -> int:
         page.close()
     panels.close()
     distributed.stop()
-    return 0
+    return interrupts.code
 
 
 if __name__ == "__main__":

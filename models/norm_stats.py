@@ -12,8 +12,6 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-NORM_STATS = ("image", "running")
-
 
 def _normalise_by_image(layer: _BatchNorm):
     def forward(x: torch.Tensor) -> torch.Tensor:

@@ -27,6 +27,7 @@ class Pix2PixModel(BaseModel):
         init = (opt.init_type, opt.init_gain)
         netG = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
         self.networks["G"] = netG.to(device)
+        self.real_A = self.fake_B = self.real_B = None
         if not training:
             return
         if opt.pretrained and not opt.continue_train:
@@ -75,4 +76,6 @@ class Pix2PixModel(BaseModel):
         return losses
 
     def pictures(self) -> dict[str, torch.Tensor]:
+        if self.real_A is None:  # no step yet
+            return {}
         return {"real_A": self.real_A, "fake_B": self.fake_B, "real_B": self.real_B}

@@ -23,6 +23,24 @@ def step_factor(done: int, every: int, gamma: float = 0.1) -> float:
     return gamma ** (done // every)
 
 
+class FactorLR(LambdaLR):
+    """The initial learning rate times a function of the finished epochs.
+
+    Its state is the number of epochs alone, so that a resumed run follows the schedule of its present flags.
+    """
+
+    def state_dict(self) -> dict[str, int]:
+        return {"last_epoch": self.last_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.last_epoch = state_dict["last_epoch"]
+        rates = [base * factor(self.last_epoch) for base, factor in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        self._last_lr = rates
+        self.optimizer._opt_called = True  # it stepped before the run was stopped: no warning at the next step
+
+
 def create_schedulers(opt: argparse.Namespace, optimizers: dict[str, Optimizer]) -> dict[str, LRScheduler]:
     """A schedule for each optimizer by `--lr_policy`; `plateau` watches the validation score (higher is better)."""
     factors = {
@@ -34,7 +52,7 @@ def create_schedulers(opt: argparse.Namespace, optimizers: dict[str, Optimizer])
         plateau = partial(ReduceLROnPlateau, mode="max", factor=0.2, threshold=1e-3, threshold_mode="abs", patience=5)
         return {name: plateau(optimizer) for name, optimizer in optimizers.items()}
     factor, start = factors[opt.lr_policy], opt.epoch_count - 1
-    return {name: LambdaLR(opt_, lambda done: factor(done + start)) for name, opt_ in optimizers.items()}
+    return {name: FactorLR(opt_, lambda done: factor(done + start)) for name, opt_ in optimizers.items()}
 
 
 def step_schedulers(schedulers: dict[str, LRScheduler], score: float | None) -> None:

@@ -1,11 +1,11 @@
 """Files of a run: networks as upstream writes them, the train state beside them, nothing half-written."""
 
 import contextlib
+import io
 import json
 import os
-import pickle
-import tempfile
-import zipfile
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,29 +15,23 @@ from torch import nn
 from util import distributed
 from util.errors import UserError
 
-TRAIN_STATE = "latest_train_state.pth"
-
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator:
-    """Open a file that takes `path`'s place only once it is written whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Open a file that takes `path`'s place only once it is written whole; UserError where the disk does not let it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open(mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
-        os.chmod(beside, 0o666 & ~_umask())
         os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        if isinstance(error, OSError):
+            why = error.strerror or error
+            raise UserError(f"{path}: not written: {why}; what stood there before is whole") from error
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_text(path: Path, text: str) -> None:
@@ -55,10 +49,21 @@ def write_json(path: Path, value: object) -> None:
 
 def save_tensors(path: Path, value: object) -> None:
     """`torch.save`, whole or not at all. Of several processes that train together only the first writes."""
+    save_together({path: value})
+
+
+def save_together(files: dict[Path, object]) -> None:
+    """`torch.save` of several files that belong together: none is replaced before all are written."""
     if distributed.rank():
         return
-    with replacing(path, "wb") as file:
-        torch.save(value, file)
+    with contextlib.ExitStack() as stack:
+        for path, value in files.items():
+            file = stack.enter_context(replacing(path, "wb"))
+            # Through memory: writing to a full disk, torch.save raises errors that do not say so.
+            buffer = io.BytesIO()
+            torch.save(value, buffer)
+            file.write(buffer.getbuffer())
+            file.flush()
 
 
 def load_tensors(path: Path) -> object:
@@ -69,15 +74,21 @@ def load_tensors(path: Path) -> object:
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint file")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "nsupported" in str(error) or "WeightsUnpickler" in str(error) or "weights_only" in str(error):
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+            raise UserError(f"{path}: not a checkpoint that torch.save wrote")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
+    except Exception as error:  # damaged files make the unpickler raise nearly anything
+        if "weights_only" in str(error) or "WeightsUnpickler" in str(error):
             raise UserError(
                 f"{path}: holds Python objects, not only tensors, and was not loaded because such a file can run code; "
                 "save a plain state dict: torch.save(net.state_dict(), path)"
             ) from error
-        raise UserError(f"{path}: not a checkpoint that torch.save wrote") from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: damaged or truncated; copy or download it again") from error
 
 
@@ -88,9 +99,16 @@ def network_path(folder: Path, epoch: str | int, name: str) -> Path:
 
 def save_networks(folder: Path, epoch: str | int, networks: dict[str, nn.Module]) -> None:
     """Write each network as a bare state dict on the CPU under upstream's name and keys."""
-    for name, net in networks.items():
-        state = {key: value.detach().cpu() for key, value in net.state_dict().items()}
-        save_tensors(network_path(folder, epoch, name), state)
+    if distributed.rank() == 0:
+        save_together(network_files(folder, epoch, networks))
+
+
+def network_files(folder: Path, epoch: str | int, networks: dict[str, nn.Module]) -> dict[Path, dict]:
+    """What `save_networks` writes: each file's path and its state dict."""
+    return {
+        network_path(folder, epoch, name): {key: value.detach().cpu() for key, value in net.state_dict().items()}
+        for name, net in networks.items()
+    }
 
 
 def load_state(net: nn.Module, state: dict, path: Path, explain: Callable[[dict], str]) -> None:
@@ -98,9 +116,8 @@ def load_state(net: nn.Module, state: dict, path: Path, explain: Callable[[dict]
 
     explain: turns the state dict into the advice that ends the error when the architectures differ.
     """
-    drop_old_norm_buffers(net, state)
     try:
-        net.load_state_dict(state, strict=True)
+        net.load_state_dict(without_old_norm_buffers(net, state), strict=True)
     except RuntimeError as error:
         raise UserError(f"{path}: does not fit the network of this run; {explain(state)}") from error
 
@@ -108,7 +125,8 @@ def load_state(net: nn.Module, state: dict, path: Path, explain: Callable[[dict]
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """A network's state dict from a file, as float32 on the CPU and without the `module.` of DataParallel."""
     state = load_tensors(path)
-    if not isinstance(state, dict) or not state or not all(torch.is_tensor(value) for value in state.values()):
+    named = isinstance(state, dict) and all(isinstance(k, str) and torch.is_tensor(v) for k, v in state.items())
+    if not named or not state:
         raise UserError(f"{path}: not a network's state dict (a dict of named tensors)")
     prefix = "module." if all(key.startswith("module.") for key in state) else ""
     return {
@@ -116,9 +134,8 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def drop_old_norm_buffers(net: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Remove the statistics that instance norm stored before PyTorch 0.4 and that today's layers refuse."""
-    for name, module in net.named_modules():
-        if isinstance(module, nn.InstanceNorm2d) and not module.track_running_stats:
-            for buffer in ("running_mean", "running_var", "num_batches_tracked"):
-                state.pop(f"{name}.{buffer}", None)
+def without_old_norm_buffers(net: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """`state` without the statistics that instance norm stored before PyTorch 0.4 and that today's layers refuse."""
+    norms = [name for name, module in net.named_modules() if isinstance(module, nn.InstanceNorm2d)]
+    old = {f"{name}.{b}" for name in norms for b in ("running_mean", "running_var", "num_batches_tracked")}
+    return {key: value for key, value in state.items() if key not in old}

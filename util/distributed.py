@@ -6,6 +6,7 @@ DistributedDataParallel's bookkeeping does not like.
 """
 
 import os
+import sys
 from collections.abc import Iterable
 
 import torch
@@ -13,11 +14,29 @@ import torch.distributed as dist
 from torch import nn
 from torch.optim import Optimizer
 
+from util.errors import UserError
+
+_talk: dist.ProcessGroup | None = None  # what is said between processes goes from CPU to CPU: no GPU has to wait
+
 
 def start() -> None:
-    """Join the other processes when torchrun started this one: NCCL where CUDA is, else gloo."""
-    if "LOCAL_RANK" in os.environ and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    """Join the other processes when torchrun started this one: NCCL where CUDA is, else gloo. Only rank 0 prints."""
+    if "LOCAL_RANK" not in os.environ or dist.is_initialized():
+        return
+    if torch.cuda.is_available():
+        if local_rank() >= torch.cuda.device_count():
+            raise UserError(f"torchrun --nproc_per_node: this machine shows {torch.cuda.device_count()} GPUs, no more")
+        torch.cuda.set_device(local_rank())
+    join("nccl" if torch.cuda.is_available() else "gloo")
+    if rank():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the life of the process)
+
+
+def join(backend: str, **settings: object) -> None:
+    """Start the process group of `torch.distributed.init_process_group(backend, **settings)`."""
+    global _talk
+    dist.init_process_group(backend, **settings)
+    _talk = dist.new_group(backend="gloo")
 
 
 def stop() -> None:
@@ -71,14 +90,14 @@ def from_first(value: float | None) -> float | None:
     if world_size() == 1:
         return value
     box = [value]
-    dist.broadcast_object_list(box, 0)
+    dist.broadcast_object_list(box, 0, group=_talk)
     return box[0]
 
 
-def any_process(flag: bool, device: torch.device) -> bool:
+def any_process(flag: bool) -> bool:
     """Whether `flag` holds in any process. Alone: `flag` itself."""
     if world_size() == 1:
         return flag
-    shared = torch.tensor(int(flag), device=device)
-    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    shared = torch.tensor(int(flag))
+    dist.all_reduce(shared, dist.ReduceOp.MAX, group=_talk)
     return bool(shared)

@@ -1,5 +1,6 @@
 """What a user can cause, and how a script ends because of it."""
 
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -28,5 +29,11 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
             traceback.print_exc()
         sys.stdout.flush()
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        code = 2
+    except (MemoryError, RuntimeError) as error:
+        # torch has no common class for it: CUDA's is a RuntimeError of its own, the CPU's a plain one.
+        if not isinstance(error, MemoryError) and not re.search("out of memory|can't allocate memory", str(error)):
+            raise
+        print("error: out of memory: take a smaller --batch_size, --crop_size or --ngf", file=sys.stderr)
         code = 2
     sys.exit(code or 0)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from torch import nn
 
-from util.checkpoint import load_tensors, save_networks, save_tensors
+from util import distributed
+from util.checkpoint import load_tensors, network_files, save_together
 from util.errors import UserError
 from util.seeding import random_states, restore_random_states
 
 VERSION = 1
+FILE = "latest_train_state.pth"
 
 
 @dataclass
@@ -38,15 +40,22 @@ def save_run(folder: Path, networks: dict[str, nn.Module], steppers: dict[str, d
 
     steppers: {"optimizers": {name: Optimizer}, "schedulers": {name: LRScheduler}}.
     """
-    save_networks(folder, "latest", networks)
+    if distributed.rank():
+        return
     states = {kind: {name: thing.state_dict() for name, thing in things.items()} for kind, things in steppers.items()}
     whole = {"version": VERSION, "progress": asdict(progress), "random": random_states(), **states}
-    save_tensors(folder / "latest_train_state.pth", whole)
+    save_together(network_files(folder, "latest", networks) | {folder / FILE: whole})
+
+
+def forget_run(folder: Path) -> None:
+    """A new run under an old name: what only the old one's networks fit to must not be taken for the new one's."""
+    for path in [folder / FILE, *folder.glob("best_net_*.pth")]:
+        path.unlink(missing_ok=True)
 
 
 def load_run(folder: Path, steppers: dict[str, dict]) -> Progress | None:
     """Restore optimizers, schedulers and random states; None where the folder has no train state (upstream's)."""
-    path = folder / "latest_train_state.pth"
+    path = folder / FILE
     if not path.is_file():
         return None
     state = load_tensors(path)

@@ -5,6 +5,8 @@ import random
 import numpy as np
 import torch
 
+from util import distributed
+
 
 def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and PyTorch's generators (all devices)."""
@@ -18,11 +20,20 @@ def random_states() -> dict[str, object]:
     states: dict[str, object] = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
     return states
 
 
 def restore_random_states(states: dict[str, object]) -> None:
-    """Put back what `random_states` returned; a different number of GPUs leaves theirs as they are."""
+    """Put back what `random_states` returned; a different number of GPUs leaves theirs as they are.
+
+    Of several processes only the first's states were stored: the others draw a seed of their own from them.
+    """
     torch.set_rng_state(states["torch"])
     if torch.cuda.is_available() and len(states.get("cuda", [])) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
+    if torch.backends.mps.is_available() and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
+    if distributed.rank():
+        torch.manual_seed(int(torch.randint(2**31, (1,))) + distributed.rank())
