@@ -1,6 +1,7 @@
 """Training schemes by name (`--model`)."""
 
 import argparse
+import re
 
 import torch
 
@@ -26,6 +27,8 @@ def pick_device(gpu_ids: str | None) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not re.fullmatch(r"\d+(,\d+)*", gpu_ids):
+        raise UserError(f"--gpu_ids {gpu_ids}: want -1 (the CPU) or the number of a GPU")
     if not gpu_ids.isdigit():
         wanted = gpu_ids.count(",") + 1
         raise UserError(

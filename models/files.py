@@ -1,10 +1,11 @@
 """A model's networks from the files of a run."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from models.base import BaseModel
-from models.pretrained import explain_mismatch
+from models.pretrained import explain_discriminator, explain_mismatch
 from util.checkpoint import load_state, network_path, read_state_dict
 from util.errors import UserError
 
@@ -25,5 +26,7 @@ def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argpars
             saved = sorted({file.name.split("_net_")[0] for file in folder.glob("*_net_*.pth")})
             hint = f"saved epochs: {', '.join(saved)}" if saved else "the folder holds no networks; train it first"
             raise UserError(f"--epoch {epoch}: {path} does not exist; {hint}")
-        load_state(net, read_state_dict(path), path, lambda state: explain_mismatch(state, opt))
+        state = read_state_dict(path)
+        advice = explain_discriminator if name.startswith("D") else explain_mismatch
+        load_state(net, state, path, partial(advice, opt=opt))
     return fresh

@@ -96,6 +96,13 @@ def explain_mismatch(state: State, opt: argparse.Namespace) -> str:
     return f"it was made with {made.flags()}: change --{', --'.join(wrong)}"
 
 
+def explain_discriminator(state: State, opt: argparse.Namespace) -> str:
+    """Advice for a discriminator that does not fit the flags."""
+    flags = ("netD", "ndf", "n_layers_D", "norm", "input_nc", "output_nc")
+    given = " ".join(f"--{flag} {getattr(opt, flag)}" for flag in flags)
+    return f"it was trained with another of {given}"
+
+
 def load_donor(net: nn.Module, name: str, checkpoints_dir: Path, opt: argparse.Namespace) -> str:
     """Start a generator from a donor. Returns one line that says what was loaded and what was fitted.
 

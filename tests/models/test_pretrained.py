@@ -66,6 +66,7 @@ def test_loaded_weights_are_the_donors(tmp_path, half):
     [
         ({"ngf": 8}, {}, "--ngf 8.*change --ngf$"),
         ({"norm": "instance"}, {}, "--norm instance.*change --norm$"),
+        ({"norm": "batch"}, {"norm": "instance"}, "--norm batch: change --norm$"),
         ({"netG": "unet_128"}, {}, "--netG unet_128.*change --netG$"),
         ({"netG": "resnet_6blocks", "dropout": False}, {"netG": "resnet_6blocks"}, "change --no_dropout$"),
         ({"netG": "resnet_6blocks", "ngf": 8}, {}, "change --netG, --ngf$"),
