@@ -1,5 +1,6 @@
 """From a data set to batches, in an order that is a function of seed and epoch alone."""
 
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -53,6 +54,7 @@ class Loader(DataLoader):
             num_workers=workers,
             persistent_workers=workers > 0,
             collate_fn=collate,
+            worker_init_fn=ignore_interrupt,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # its own, so that starting an epoch leaves the global random state alone
         )
@@ -64,6 +66,11 @@ class Loader(DataLoader):
                 # collector undoes, and workers that die by its hand keep the script waiting for 5 seconds.
                 raise UserError(str(batch))
             yield batch
+
+
+def ignore_interrupt(worker: int) -> None:
+    """Ctrl-C reaches every process of a script: workers leave it to the main one, which then ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def collate(items: list[dict[str, object] | UserError]) -> dict[str, object] | UserError:

@@ -1,6 +1,8 @@
 """Order of an epoch, resuming within it, workers, and batches that cannot be."""
 
 import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -134,6 +136,14 @@ def test_validation_takes_all_of_val_or_says_why_not(lungs, flags, capsys):
     (lungs / "splits.csv").write_text("image,split\nimages/p0.png,train\n")
     assert create_validation(flags(dataroot=str(lungs))) is None
     assert "no validation: " in capsys.readouterr().out
+
+
+def test_workers_leave_an_interrupt_to_the_script(lungs, flags):
+    batches = iter(create_dataset(flags(dataroot=str(lungs), cache_gb=0.0, num_threads=1), "all", train=False))
+    next(batches)
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, signal.SIGINT)
+    assert len(list(batches)) == 9
 
 
 def test_num_test_limits_a_test(lungs, flags):
