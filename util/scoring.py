@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from util import metrics
+from util.errors import UserError
 from util.summary import contradictions, summarize
 
 WORKERS = 4  # threads that read truths, resize, count and write while the network goes on
@@ -123,6 +124,7 @@ def evaluate(
     The float output is resized to the original size and only then thresholded at `threshold` (share of the way from
     background to foreground, 0..1) or matched to class colours. `on_image` is called once an image, from several
     threads; what it raises ends the evaluation. A data set without truth or classes gives rows without scores.
+    UserError: the network puts out NaN.
     """
     done = [image for image in _in_order(model, loader, _Scorer(loader.dataset, threshold, surface, on_image))]
     scored = bool(done) and done[0].pooled is not None
@@ -169,6 +171,9 @@ class _Scorer:
 
     def __call__(self, image: Scored) -> Scored:
         data, classes = self.dataset, self.dataset.classes
+        if not image.fake.isfinite().all():
+            raise UserError(f"{data.ids[image.index]}: the network's output is not a number "
+                            "(diverged training or damaged checkpoint)")
         image.row = {
             "id": data.ids[image.index],
             "patient": data.patients[image.index],

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from data.classes import Classes
+from util.errors import UserError
 from util.metrics import VOID
 from util.scoring import evaluate, resize
 
@@ -115,6 +116,16 @@ def test_surface_distances_are_blank_and_counted_where_undefined(pictures, echo,
         rows = list(csv.DictReader(file))
     assert [row["hd95_px"] for row in rows] == ["0", ""]
     assert rows[0]["dice"] == "1" and rows[1]["fn"] == "4"
+
+
+@pytest.mark.parametrize(("channels", "classes"), [(1, "lungs"), (3, "lungs"), (3, "facades"), (3, None)])
+def test_an_output_that_is_no_number_names_the_image(pictures, echo, channels, classes):
+    good = np.zeros((channels, 2, 4))
+    bad = good.copy()
+    bad[0, 1, 2] = np.nan
+    data = pictures([good, bad], [TRUTH, TRUTH], classes=classes)
+    with pytest.raises(UserError, match=r"^image1: the network's output is not a number \(diverged[^\n]+$"):
+        evaluate(echo, data.loader())
 
 
 def test_what_a_worker_thread_raises_ends_the_evaluation(pictures, echo):
