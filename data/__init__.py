@@ -24,8 +24,8 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool) -> Loader:
     """Batches of one phase of the data set that the flags describe.
 
     train: shuffled (unless --serial_batches), resized to --load_size, cropped and flipped at random, and under
-    torchrun only this process's share; else in order, whole images. `loader.dataset` is the data set,
-    `loader.sampler.set_position(epoch, start)` places it.
+    torchrun only this process's share; else in order, whole images, one by one where their sizes may differ.
+    `loader.dataset` is the data set, `loader.sampler.set_position(epoch, start)` places it.
     """
     dataset = DATASETS[opt.dataset_mode](opt, phase, train)
     for line in dataset.skipped:
@@ -33,7 +33,8 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool) -> Loader:
     # With everything in memory an item takes less time than handing it from one process to another.
     workers = 0 if dataset.cached else opt.num_threads
     share = (distributed.rank(), distributed.world_size()) if train else (0, 1)
-    return Loader(dataset, opt.batch_size, train and not opt.serial_batches, workers, share)
+    batch_size = opt.batch_size if train or dataset.geometry.one_size else 1
+    return Loader(dataset, batch_size, train and not opt.serial_batches, workers, share)
 
 
 def create_validation(opt: argparse.Namespace) -> Loader | None:

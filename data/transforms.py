@@ -44,6 +44,11 @@ class Geometry:
     def crops(self) -> bool:
         return self.preprocess.endswith("crop")
 
+    @property
+    def one_size(self) -> bool:
+        """True if images of any size are loaded at one."""
+        return self.preprocess == "resize_and_crop"
+
     def loaded_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width to which an image of this height and width is resized before any crop."""
         if not self.resizes:

@@ -95,13 +95,20 @@ def test_evaluation_is_in_order_and_keeps_the_last_batch(lungs, flags):
 def test_images_of_several_sizes_do_not_fit_into_one_batch(lungs, flags, save, cache_gb):
     for folder in ("images", "masks"):
         save(lungs / folder / "p4.png", np.zeros((50, 50), np.uint8))
-    opt = flags(dataroot=str(lungs), preprocess="none", cache_gb=cache_gb)
-    opt.batch_size = 2
+    opt = flags(dataroot=str(lungs), preprocess="none", cache_gb=cache_gb, batch_size=2, serial_batches=True)
     with pytest.raises(UserError, match=r"p4.png \(50 x 50\) and .*p5.png \(40 x 48\): take --batch_size 1") as caught:
-        list(create_dataset(opt, "all", train=False))
+        list(create_dataset(opt, "all", train=True))
     assert "\n" not in str(caught.value)
     opt.batch_size = 1
-    assert len(list(create_dataset(opt, "all", train=False))) == 10
+    assert len(list(create_dataset(opt, "all", train=True))) == 10
+
+
+@pytest.mark.parametrize("preprocess", ["none", "crop", "scale_width", "scale_width_and_crop"])
+def test_evaluation_takes_images_of_several_sizes_one_by_one(lungs, flags, save, preprocess):
+    for folder in ("images", "masks"):
+        save(lungs / folder / "p4.png", np.zeros((70, 50), np.uint8))
+    batches = list(create_dataset(flags(dataroot=str(lungs), preprocess=preprocess, batch_size=4), "all", train=False))
+    assert len(batches) == 10 and batches[4]["A"].shape != batches[5]["A"].shape
 
 
 def test_a_bad_file_met_by_a_worker_is_one_line(lungs, flags):
