@@ -1,6 +1,7 @@
 """The contract of a model, and what every image translator shares."""
 
 import argparse
+import copy
 from abc import ABC, abstractmethod
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from models.norm_stats import inference
+from util.errors import UserError
 
 
 def generate(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -84,6 +86,18 @@ class BaseModel(ABC):
                     torch.manual_seed(self.noise_seed)
                     results.append(generate(net, image))
             return torch.cat(results)
+
+
+def check_size(networks: dict[str, nn.Module], channels: dict[str, int], batch_size: int, size: int) -> None:
+    """UserError where a batch of size x size pixels is too small for a network's halvings. Nothing is computed."""
+    for name, net in networks.items():
+        dry = copy.deepcopy(net).to("meta")
+        images = torch.empty(batch_size, channels[name], size, size, device="meta")
+        try:
+            with torch.no_grad():
+                generate(dry, images) if hasattr(dry, "multiple") else dry(images)
+        except (RuntimeError, ValueError) as error:
+            raise UserError(f"--crop_size {size}: too small for network {name}: {error}") from error
 
 
 def set_requires_grad(net: nn.Module, value: bool) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from models.base import BaseModel, generate, set_requires_grad
+from models.base import BaseModel, check_size, generate, set_requires_grad
 from models.losses import GAN_LOSSES, gradient_penalty
 from models.networks import define_D, define_G
 from models.pretrained import load_donor
@@ -37,6 +37,9 @@ class Pix2PixModel(BaseModel):
         self.penalise = opt.gan_mode == "wgangp"
         netD = define_D(opt.input_nc + opt.output_nc, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, *init)
         self.networks["D"] = netD.to(device)
+        if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
+            channels = {"G": opt.input_nc, "D": opt.input_nc + opt.output_nc}
+            check_size(self.networks, channels, opt.batch_size, opt.crop_size)
         for name, net in self.networks.items():
             self.optimizers[name] = torch.optim.Adam(net.parameters(), lr=opt.lr, betas=(opt.beta1, 0.999))
             net.train()

@@ -6,6 +6,7 @@ import torch
 from models.losses import GAN_LOSSES
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
+from util.errors import UserError
 
 CPU = torch.device("cpu")
 
@@ -70,3 +71,16 @@ def test_grey_in_mask_out():
     model = Pix2PixModel(model_options(input_nc=1, output_nc=1), CPU, training=True)
     model.train_step({"A": torch.rand(1, 1, 64, 64), "B": torch.rand(1, 1, 64, 64)})
     assert model.translate(torch.rand(1, 1, 64, 64)).shape == (1, 1, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("flags", "network"),
+    [
+        ({"crop_size": 16}, "D"),
+        ({"netD": "n_layers", "n_layers_D": 6}, "D"),
+        ({"netG": "resnet_6blocks", "crop_size": 4}, "G"),
+    ],
+)
+def test_crops_too_small_for_a_network(flags, network):
+    with pytest.raises(UserError, match=f"--crop_size .*: too small for network {network}"):
+        Pix2PixModel(model_options(**flags), CPU, training=True)
