@@ -106,7 +106,8 @@ def _to_array(picture: Image.Image, path: Path) -> np.ndarray:
 
 def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
     """One id for each path: its stem; stems that clash are joined with their sub-folders below `root` by `_`, then
-    with their extension, then numbered. An id can be a file name: no separators, no `..`, at most 150 characters."""
+    with their extension, then numbered. An id can be a file name: no separators, no `..`, at most 150 bytes (and a
+    number)."""
     parts = [p.relative_to(root).with_suffix("").parts if p.is_relative_to(root) else (p.stem,) for p in paths]
     suffixes = [p.suffix[1:] for p in paths]
     candidates = [
@@ -136,5 +137,6 @@ def _clashes(ids: list[str]) -> set[str]:
 
 def _clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
-    name = name.replace("\\", "_").replace("/", "_").replace("..", "__")[:150]
+    name = name.replace("\\", "_").replace("/", "_").replace("..", "__")
+    name = name.encode()[:150].decode(errors="ignore")  # bytes, as disks count; without half a character at the end
     return "_" if name == "." else name
