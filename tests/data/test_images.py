@@ -164,6 +164,12 @@ def test_ids_are_stems_and_clashes_are_joined_with_their_folder(tmp_path):
     assert ids == ["x", "day1_a", "day2_a", "day2_B_png", "day2_b_png_2", "day3_c_png", "day3_c_jpg"]
 
 
+def test_long_ids_are_cut_by_bytes_between_characters(tmp_path):
+    paths = [tmp_path / sub / f"x{'肺' * 60}.png" for sub in "ab"]
+    long, other = safe_ids(paths, tmp_path)
+    assert long == f"a_x{'肺' * 49}" and other == f"b_x{'肺' * 49}" and len(long.encode()) == 150
+
+
 @given(st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=200), min_size=1, unique=True))
 @settings(max_examples=60, deadline=None)
 def test_ids_are_unique_and_can_always_be_file_names(tmp_path_factory, names):
