@@ -31,7 +31,7 @@ def main() -> int:
     run_dir = Path(opt.checkpoints_dir) / opt.name
     model = create_model(opt, device, training=False)
     load_networks(model, run_dir, opt.epoch, opt)
-    loader = create_dataset(opt, opt.phase, train=False)
+    loader = create_dataset(opt, opt.phase, train=False, num_test=opt.num_test)
     print(as_text(opt))
     write_text(run_dir / "test_opt.txt", as_text(opt) + "\n")
 

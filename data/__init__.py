@@ -10,6 +10,7 @@ from data.masks import MasksDataset
 from data.phantom import PhantomDataset
 from data.single import SingleDataset
 from util import distributed
+from util.errors import UserError
 
 DATASETS: dict[str, type[PairedDataset]] = {
     "aligned": AlignedDataset,
@@ -20,14 +21,17 @@ DATASETS: dict[str, type[PairedDataset]] = {
 """--dataset_mode to its class."""
 
 
-def create_dataset(opt: argparse.Namespace, phase: str, train: bool) -> Loader:
-    """Batches of one phase of the data set that the flags describe.
+def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> Loader:
+    """Batches of one phase of the data set that the flags describe; at most `num_test` images of it.
 
     train: shuffled (unless --serial_batches), resized to --load_size, cropped and flipped at random, and under
     torchrun only this process's share; else in order, whole images, one by one where their sizes may differ.
     `loader.dataset` is the data set, `loader.sampler.set_position(epoch, start)` places it.
     """
-    dataset = DATASETS[opt.dataset_mode](opt, phase, train)
+    for flag, limit in (("--max_dataset_size", opt.max_dataset_size), ("--num_test", num_test)):
+        if not limit >= 1:  # NaN neither
+            raise UserError(f"{flag} {limit}: must be at least 1")
+    dataset = DATASETS[opt.dataset_mode](opt, phase, train, num_test)
     for line in dataset.skipped:
         print(f"skipped: {line}", file=sys.stderr)
     # With everything in memory an item takes less time than handing it from one process to another.

@@ -58,7 +58,7 @@ class PairedDataset(Dataset):
     def add_options(group: argparse._ArgumentGroup) -> None:
         """Add the flags that only this data set has."""
 
-    def __init__(self, opt: argparse.Namespace, phase: str, train: bool) -> None:
+    def __init__(self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> None:
         self.train = train
         self.seed = opt.seed
         self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, flip=not opt.no_flip, train=train)
@@ -67,8 +67,7 @@ class PairedDataset(Dataset):
         self.classes = self._stored_as = self.target_classes(opt)
         self._channels = (opt.input_nc, opt.output_nc)
         samples = self.find(opt, phase)
-        limit = min(opt.max_dataset_size, getattr(opt, "num_test", len(samples)), len(samples))
-        samples = samples[: int(limit)]
+        samples = samples[: int(min(opt.max_dataset_size, num_test, len(samples)))]
         self.has_targets = any(s.targets for s in samples)
         if self.swap:
             if not self.has_targets:

@@ -154,6 +154,12 @@ def test_workers_leave_an_interrupt_to_the_script(lungs, flags):
 
 
 def test_num_test_limits_a_test(lungs, flags):
-    opt = flags(dataroot=str(lungs))
-    opt.num_test = 3
-    assert len(create_dataset(opt, "all", train=False).dataset) == 3
+    assert len(create_dataset(flags(dataroot=str(lungs)), "all", train=False, num_test=3).dataset) == 3
+
+
+@pytest.mark.parametrize("count", [0, -1, 0.5, float("nan")])
+def test_a_limit_below_one_image_is_refused(lungs, flags, count):
+    with pytest.raises(UserError, match=f"^--num_test {count}: must be at least 1$"):
+        create_dataset(flags(dataroot=str(lungs)), "all", train=False, num_test=count)
+    with pytest.raises(UserError, match=f"^--max_dataset_size {count}: must be at least 1$"):
+        create_dataset(flags(dataroot=str(lungs), max_dataset_size=count), "all", train=True)
