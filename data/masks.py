@@ -67,16 +67,21 @@ class MasksDataset(PairedDataset):
                                for s in sorted({r.split for r in rows}))
             raise NoSuchPhase(f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
                               + ("" if listed else "; a splits.csv or another --split_seed changes that"))
-        # Without a list every file counts, so that a name that matches nothing shows in any phase.
-        masks = self._masks_of(chosen if listed else rows, root, listed, opt.skip_bad_files)
+        # Without a list the masks of all images are known, and a mask that is nobody's is a mistake. Training reads
+        # val after train, which has told of those.
+        masks = self._masks_of(chosen if listed else rows, root, opt.skip_bad_files, {row.image for row in chosen},
+                               tell_strays=not listed and phase != "val")
         return [Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source)
                 for row in chosen if not masks or row.image in masks]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
         return read_image(sample.image), read_labels(sample.targets, self._stored_as) if sample.targets else None
 
-    def _masks_of(self, rows: list[Row], root: Path, listed: bool, skip_bad: bool) -> dict[Path, tuple[Path, ...]]:
-        """The masks of each image; empty if no image has any, which is fine for testing."""
+    def _masks_of(
+        self, rows: list[Row], root: Path, skip_bad: bool, chosen: set[Path], tell_strays: bool
+    ) -> dict[Path, tuple[Path, ...]]:
+        """The masks of each image; empty if no image has any, which is fine for testing. Problems are those of the
+        images `chosen`, and stray masks if they are to be told."""
         found = {row.image: row.masks for row in rows if row.masks}
         images = [row.image for row in rows if not row.masks]
         strays: list[Path] = []
@@ -85,8 +90,9 @@ class MasksDataset(PairedDataset):
             found |= {image: tuple(parts) for image, parts in by_name.items()}
         if not found and not self.train:
             return {}
-        problems = [f"{image}: no mask of this name in {root / 'masks'}" for image in images if image not in found]
-        if not listed:
+        problems = [f"{image}: no mask of this name in {root / 'masks'}" for image in images
+                    if image in chosen and image not in found]
+        if tell_strays:
             problems += [f"{mask}: no image of this name in {root / 'images'}" for mask in strays]
         if problems and not skip_bad:
             more = f" (and {len(problems) - 1} more such files)" if len(problems) > 1 else ""

@@ -96,6 +96,19 @@ def test_an_image_without_a_mask_and_a_mask_without_an_image(lungs, flags):
     assert [line.split(": ")[1][:20] for line in dataset.skipped] == ["no mask of this name", "no image of this nam"]
 
 
+def test_each_phase_lists_its_own_files_and_validation_no_strays_again(lungs, flags):
+    everywhere = {phase: MasksDataset(flags(dataroot=lungs), phase, train=False).ids for phase in ("train", "val")}
+    missing = {phase: ids[0] for phase, ids in everywhere.items()}
+    for name in missing.values():
+        (lungs / "masks" / f"{name}.png").rename(lungs / "masks" / f"no{name}.png")
+    opt = flags(dataroot=lungs, skip_bad_files=True)
+    skipped = {phase: MasksDataset(opt, phase, train=False).skipped for phase in missing}
+    strays = sorted(lungs.glob("masks/no*"))
+    assert [line.split(": ")[0] for line in skipped["train"]] == [
+        str(path) for path in (lungs / "images" / f"{missing['train']}.png", *strays)]
+    assert [line.split(": ")[0] for line in skipped["val"]] == [str(lungs / "images" / f"{missing['val']}.png")]
+
+
 def test_images_alone_can_be_tested_but_not_trained_on(lungs, flags):
     for mask in (lungs / "masks").iterdir():
         mask.unlink()
