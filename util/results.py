@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from util.checkpoint import replacing
+from util.errors import UserError
 from util.pictures import blend, differences, outlines, save_png, to_picture
 from util.scoring import Scored, resize
 
@@ -23,18 +24,26 @@ THUMB = 512  # pictures with a longer side get a smaller copy for the page: brow
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """A folder to fill that takes `folder`'s place at the end; after an error the old one is as it was.
 
-    Files in the old folder that no test writes (a user's notes) move over.
+    Files in the old folder that no test writes (a user's notes) move over. UserError: it is not a test's folder.
     """
     partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
+    for there in (folder, old):
+        if there.exists() and not (there / "metrics.csv").is_file() and any(there.iterdir()):
+            raise UserError(f"{there}: not the result of a test (no metrics.csv in it), so it is not replaced; "
+                            "move it, or name another --results_dir")
     if old.exists() and not folder.exists():  # the process was killed between the two renames below
         old.rename(folder)
     for left in (partial, old):
         shutil.rmtree(left, ignore_errors=True)
+    new = [parent for parent in folder.parents if not parent.exists()]
     partial.mkdir(parents=True)
     try:
         yield partial
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another test may have begun to use them
+            for parent in new:
+                parent.rmdir()
         raise
     if folder.exists():
         for entry in folder.iterdir():

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from util import pictures as draw
+from util.errors import UserError
 from util.metrics import VOID
 from util.results import PictureWriter, replacing_folder
 from util.scoring import evaluate
@@ -157,6 +158,7 @@ def test_a_failed_test_leaves_the_old_results_alone(tmp_path):
     folder = tmp_path / "test_latest"
     with replacing_folder(folder) as partial:
         (partial / "index.html").write_text("old")
+        (partial / "metrics.csv").touch()
     with pytest.raises(KeyboardInterrupt), replacing_folder(folder) as partial:
         (partial / "index.html").write_text("half")
         raise KeyboardInterrupt
@@ -169,6 +171,7 @@ def test_a_finished_test_replaces_the_results_and_keeps_notes(tmp_path):
     with replacing_folder(folder) as partial:
         (partial / "images").mkdir()
         (partial / "images" / "gone.png").write_text("x")
+        (partial / "metrics.csv").touch()
     (folder / "notes.txt").write_text("mine")
     with replacing_folder(folder) as partial:
         (partial / "index.html").write_text("new")
@@ -176,9 +179,32 @@ def test_a_finished_test_replaces_the_results_and_keeps_notes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
 
 
+@pytest.mark.parametrize("name", ["mine", "mine.old"])
+def test_a_folder_that_no_test_wrote_is_refused(tmp_path, name):
+    (tmp_path / name / "images").mkdir(parents=True)
+    (tmp_path / name / "images" / "x.png").write_text("precious")
+    with pytest.raises(UserError, match=f"{name}: not the result of a test"), replacing_folder(tmp_path / "mine"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == [name, "images", "x.png"]
+
+
+def test_an_empty_folder_can_hold_the_results(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with replacing_folder(tmp_path / "mine") as partial:
+        (partial / "index.html").write_text("new")
+    assert (tmp_path / "mine" / "index.html").is_file() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_failed_test_leaves_no_empty_folders(tmp_path):
+    with pytest.raises(KeyboardInterrupt), replacing_folder(tmp_path / "results" / "name" / "test_latest"):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_kill_between_the_renames_loses_nothing(tmp_path):
     (tmp_path / "test_latest.old").mkdir()
     (tmp_path / "test_latest.old" / "notes.txt").write_text("mine")
+    (tmp_path / "test_latest.old" / "metrics.csv").touch()
     with replacing_folder(tmp_path / "test_latest"):
         pass
     assert (tmp_path / "test_latest" / "notes.txt").read_text() == "mine"
