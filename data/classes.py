@@ -112,9 +112,10 @@ class Classes:
 
     def decode(self, prediction: torch.Tensor) -> torch.Tensor:
         """A generator's output, [N, 3, H, W] in [-1, 1] (or [N, 1, H, W] for two classes), to the index of the
-        nearest class, uint8 [N, H, W], on the same device. No pixel is void."""
-        if prediction.shape[1] == 1:
-            return (self.foreground(prediction) > 0.5).to(torch.uint8)
+        nearest class, uint8 [N, H, W], on the same device; of two classes the foreground begins at the middle. No
+        pixel is void."""
+        if self.binary:
+            return (self.foreground(prediction) >= 0.5).to(torch.uint8)
         return self._distances(prediction).argmin(dim=1).to(torch.uint8)
 
     def foreground(self, prediction: torch.Tensor) -> torch.Tensor:

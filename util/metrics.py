@@ -110,11 +110,11 @@ def class_scores(matrix: np.ndarray) -> dict[str, np.ndarray]:
 def histogram(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Foreground values 0..1 [H, W] of one image, counted in `BINS` + 1 bins apart for background and foreground.
 
-    Returns int64 [2, BINS + 1]; bin j holds (j - 1) / BINS < value <= j / BINS, so that `value > k / BINS` is
-    exactly "bin > k". Pixels whose truth is `VOID` are left out.
+    Returns int64 [2, BINS + 1]; bin j holds j / BINS <= value < (j + 1) / BINS, so that `value >= k / BINS`
+    is exactly "bin >= k". Pixels whose truth is `VOID` are left out.
     """
     known = truth != VOID
-    bins = np.ceil(np.clip(values[known], 0, 1) * BINS).astype(np.int64)
+    bins = (np.clip(values[known], 0, 1) * BINS).astype(np.int64)
     bins += (truth[known] != 0) * (BINS + 1)
     return np.bincount(bins, minlength=2 * (BINS + 1)).reshape(2, BINS + 1)
 
@@ -122,9 +122,9 @@ def histogram(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def threshold_curve(histograms: np.ndarray) -> dict[str, np.ndarray]:
     """Mean Dice and IoU over images for every threshold k / BINS, k = 0..BINS, from `histogram`s [N, 2, BINS + 1]."""
     histograms = np.asarray(histograms)
-    above = histograms[..., ::-1].cumsum(-1)[..., ::-1] - histograms
-    total = histograms.sum(-1, keepdims=True) - above
-    curve = scores(Counts(tp=above[:, 1], fp=above[:, 0], fn=total[:, 1], tn=total[:, 0]))
+    above = histograms[..., ::-1].cumsum(-1)[..., ::-1]
+    below = histograms.sum(-1, keepdims=True) - above
+    curve = scores(Counts(tp=above[:, 1], fp=above[:, 0], fn=below[:, 1], tn=below[:, 0]))
     return {
         "threshold": np.arange(BINS + 1) / BINS,
         "dice": curve["dice"].mean(0),

@@ -121,8 +121,8 @@ def evaluate(
 ) -> Evaluation:
     """Translate every image of `loader` with `model.translate` and score it against the data set's truth.
 
-    The float output is resized to the original size and only then thresholded at `threshold` (share of the way from
-    background to foreground, 0..1) or matched to class colours. `on_image` is called once an image, from several
+    The float output is resized to the original size and only then thresholded (foreground begins at `threshold`,
+    share of the way from background to foreground, 0..1) or matched to class colours. `on_image` is called once an image, from several
     threads; what it raises ends the evaluation. A data set without truth or classes gives rows without scores.
     UserError: the network puts out NaN.
     """
@@ -191,7 +191,7 @@ class _Scorer:
         return image
 
     def _two_classes(self, image: Scored, values: np.ndarray) -> None:
-        mask = values > self.threshold
+        mask = values >= self.threshold
         image.labels = mask.astype(np.uint8)
         if image.truth is None:
             return

@@ -63,8 +63,9 @@ def test_foreground_of_other_colours_is_the_place_on_the_line_between_them(tmp_p
     assert heart.to_network(np.array([[0, 1]], np.uint8), 1).tolist() == [[[-1.0, 1.0]]]
 
 
-def test_one_output_channel_is_decoded_at_its_middle():
-    assert LUNGS.decode(torch.tensor([-0.1, 0.1]).view(1, 1, 1, 2)).tolist() == [[[0, 1]]]
+def test_two_classes_are_decoded_at_the_middle_between_them():
+    assert LUNGS.decode(torch.tensor([-0.1, 0.0, 0.1]).view(1, 1, 1, 3)).tolist() == [[[0, 1, 1]]]
+    assert LUNGS.decode(torch.tensor([-0.1, 0.0, 0.1]).expand(1, 3, 1, 3)).tolist() == [[[0, 1, 1]]]
 
 
 def test_void_rate_tells_a_generator_that_no_longer_speaks_in_these_colours():

@@ -153,7 +153,7 @@ def test_two_classes_score_alike_as_mask_and_as_classes(pred, truth):
 
 def test_threshold_curve_equals_thresholding_at_every_edge():
     random = np.random.default_rng(0)
-    # Values that lie exactly on edges are the hard ones: foreground is strictly above the threshold.
+    # Values that lie exactly on edges are the hard ones: foreground begins at the threshold.
     values = random.integers(0, BINS + 1, (3, 8, 8)) / BINS
     values[0] = random.random((8, 8))
     truth = random.integers(0, 2, (3, 8, 8)).astype(np.uint8)
@@ -161,7 +161,7 @@ def test_threshold_curve_equals_thresholding_at_every_edge():
     curve = threshold_curve(np.stack([histogram(v, t) for v, t in zip(values, truth, strict=True)]))
     for k in (0, 1, 77, 128, 255, 256):
         pairs = zip(values, truth, strict=True)
-        single = [scores(counts(v > k / BINS, t == 1, t != VOID)) for v, t in pairs]
+        single = [scores(counts(v >= k / BINS, t == 1, t != VOID)) for v, t in pairs]
         assert curve["threshold"][k] == k / BINS
         assert curve["dice"][k] == pytest.approx(np.mean([s["dice"] for s in single]))
         assert curve["iou"][k] == pytest.approx(np.mean([s["iou"] for s in single]))

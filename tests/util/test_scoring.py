@@ -37,6 +37,8 @@ def test_the_threshold_is_where_foreground_begins(pictures, echo):
     assert evaluate(echo, data.loader(), threshold=0.5).score == 1
     assert evaluate(echo, data.loader(), threshold=0.3).rows[0]["fp"] == 4
     assert evaluate(echo, data.loader(), threshold=0.8).rows[0]["fn"] == 4
+    middle = pictures([output([[0.5, 0.5, 0.25, 0.25]] * 2)], [TRUTH])
+    assert evaluate(echo, middle.loader(), threshold=0.5).score == 1
 
 
 def test_three_channels_count_by_their_mean(pictures, echo):
@@ -49,7 +51,7 @@ def test_the_float_output_is_resized_before_it_is_thresholded(pictures, echo):
     data = pictures([small], [np.zeros((16, 16), np.uint8)])
     row = evaluate(echo, data.loader()).rows[0]
     enlarged = resize(torch.from_numpy(small)[None], (16, 16))[0, 0].numpy()
-    assert row["fp"] == (enlarged > 0).sum()
+    assert row["fp"] == (enlarged >= 0).sum()
     assert row["fp"] != 64  # a mask thresholded first would be a quarter of the image
 
 
