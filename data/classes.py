@@ -92,12 +92,6 @@ class Classes:
         values = np.stack([row.take(indices) for row in table.astype(np.float32)])
         return torch.from_numpy(values).expand(channels, -1, -1)
 
-    def labels(self, rgb: np.ndarray) -> np.ndarray:
-        """Colours, uint8 [H, W, 3], to the index of the nearest class, uint8 [H, W]; VOID beyond `void_distance`."""
-        label, distance = self.nearest(rgb)
-        label[distance > self.void_distance] = VOID
-        return label
-
     def nearest(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Index of the nearest class, uint8 [H, W], and the distance to its colour, float32 [H, W]."""
         pixels = rgb.astype(np.int32)

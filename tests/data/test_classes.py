@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from data.classes import VOID, Classes
+from data.classes import Classes
 from util.errors import UserError
 
 LUNGS, FACADES = Classes.load("lungs"), Classes.load("facades")
@@ -23,7 +23,7 @@ def label_maps(classes: int) -> st.SearchStrategy[np.ndarray]:
 @settings(max_examples=30, deadline=None)
 def test_labels_survive_the_way_through_colours_and_through_the_network(case):
     classes, labels = case
-    assert np.array_equal(classes.labels(classes.encode(labels)), labels)
+    assert np.array_equal(classes.nearest(classes.encode(labels))[0], labels)
     output = classes.to_network(labels, 3)
     assert output.shape == (3, *labels.shape) and output.dtype == torch.float32
     assert np.array_equal(classes.decode(output[None])[0].numpy(), labels)
@@ -36,12 +36,13 @@ def test_facades_are_the_twelve_colours_of_pix2pix_and_void_beyond_28():
     assert FACADES.void_distance == 28
     window = np.array([0, 128, 255])
     pixels = np.array([[window, window - [0, 28, 0], window - [0, 0, 29], [255, 255, 255]]], np.uint8)
-    assert FACADES.labels(pixels).tolist() == [[2, 2, VOID, VOID]]
+    label, distance = FACADES.nearest(pixels)
+    assert label[0, :2].tolist() == [2, 2] and distance[0, :3].tolist() == [0, 28, 29] and distance[0, 3] > 28
 
 
 def test_lungs_have_no_void():
     pixels = np.array([[[0, 0, 0], [127, 127, 127], [128, 128, 128], [255, 0, 0], [255, 255, 255]]], np.uint8)
-    assert LUNGS.labels(pixels).tolist() == [[0, 0, 1, 0, 1]]
+    assert LUNGS.nearest(pixels)[0].tolist() == [[0, 0, 1, 0, 1]] and LUNGS.void_distance == float("inf")
 
 
 def test_foreground_of_black_and_white_is_the_mean_of_the_channels():

@@ -106,11 +106,6 @@ def test_surface_distance_of_a_shifted_square():
     assert 1 < assd < 3  # the upper and lower sides overlap for most of their length
 
 
-def test_surface_distance_scales_with_spacing():
-    pixels = metrics.surface(square(5, 5), square(7, 8))
-    assert metrics.surface(square(5, 5), square(7, 8), spacing=0.5) == pytest.approx([x / 2 for x in pixels])
-
-
 @pytest.mark.parametrize("which", ["prediction", "truth", "both"])
 def test_surface_distance_to_an_empty_mask_is_undefined(which):
     full, empty = square(5, 5), np.zeros((40, 40), bool)
