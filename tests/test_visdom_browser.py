@@ -1,70 +1,32 @@
 """A real training run, watched in a real browser on a real visdom server that is killed and started again."""
 
 import html
-import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from http.client import HTTPConnection
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.util.helpers import ROOT, Server, wait_until
+
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(900)]
-ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def wait_until(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.2)
-
-
-class Visdom:
-    """`make visdom` without make."""
-
-    def __init__(self, home):
-        self.home = home
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-
-    def start(self):
-        command = [sys.executable, "-m", "util.visdom_server", "--port", str(self.port)]
-        with open(self.home / "visdom.log", "w") as log:
-            env = {**os.environ, "HOME": str(self.home)}
-            self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
-        wait_until(lambda: self.answers() or self.process.poll() is not None)
-        assert self.process.poll() is None, (self.home / "visdom.log").read_text()
-
-    def answers(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
+class Visdom(Server):
+    """`make visdom` without make, and somebody who looks at it."""
 
     def curve(self, win, name):
         """x values of one curve, [] where the server has none."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("POST", "/win_data", json.dumps({"win": win, "eid": "main"}))
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        lines = json.loads(text)["content"]["data"] if answer.status == 200 and text.startswith("{") else []
-        return next((line["x"] for line in lines if line["name"] == name), [])
+        return self.lines(win).get(name, ([], []))[0]
 
     def browse(self, picture):
         """The page's text after its scripts have run, and a picture of it. The browser reaches this machine only."""
-        profile = self.home / "profile"
+        profile = self.folder / "profile"
         common = [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
             "--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}",
@@ -84,7 +46,7 @@ def visdom(tmp_path):
         pytest.skip("Chromium is not installed")
     if not shutil.which("npm"):
         pytest.skip("npm is not installed: visdom's page needs scripts from it")
-    server = Visdom(tmp_path)
+    server = Visdom(tmp_path, "-m", "util.visdom_server", "--port")
     server.start()
     yield server
     server.kill()

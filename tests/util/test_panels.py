@@ -1,81 +1,30 @@
 """Live panels: what a server gets to know, and that the training never notices one that is away."""
 
-import json
 import math
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
 import torch
 
+from tests.util.helpers import Server, free_port, wait_until
 from util.panels import Curve, Panels, finite, make_grid
 
 SERVE = """
 import sys
 from visdom.server import app, run_server
 app.tornado_settings["autoreload"] = False
-run_server.start_server(port=int(sys.argv[1]), base_url="", env_path=sys.argv[2], bind_local=True)
+run_server.start_server(port=int(sys.argv[2]), base_url="", env_path=sys.argv[1], bind_local=True)
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-class Server:
-    """A real visdom server (its page's scripts are not needed here) that can be killed and started again."""
-
-    def __init__(self, folder):
-        self.port, self.folder, self.process = free_port(), folder, None
-        self.env = "main"
-
-    def start(self):
-        command = [sys.executable, "-c", SERVE, str(self.port), str(self.folder)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, env={**os.environ, "HOME": str(self.folder)}, **quiet)
-        wait_until(self.answers)
-
-    def answers(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def kill(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
-    def window(self, win):
-        """Content of a window as the server knows it, {} where it has none."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("POST", "/win_data", json.dumps({"win": win, "eid": self.env}))
-        text = connection.getresponse().read().decode()
-        return json.loads(text) if text.startswith("{") else {}
-
-    def lines(self, win):
-        """{name: (x, y)} of a window with curves."""
-        data = self.window(win).get("content", {}).get("data", [])
-        return {line["name"]: (line["x"], line["y"]) for line in data}
 
 
 @pytest.fixture(scope="module")
 def one_server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("visdom"))
+    folder = tmp_path_factory.mktemp("visdom")
+    server = Server(folder, "-c", SERVE, str(folder))  # without the scripts of its page: nobody looks
     yield server
     server.kill()
 
