@@ -122,9 +122,9 @@ def evaluate(
     """Translate every image of `loader` with `model.translate` and score it against the data set's truth.
 
     The float output is resized to the original size and only then thresholded (foreground begins at `threshold`,
-    share of the way from background to foreground, 0..1) or matched to class colours. `on_image` is called once an image, from several
-    threads; what it raises ends the evaluation. A data set without truth or classes gives rows without scores.
-    UserError: the network puts out NaN.
+    share of the way from background to foreground, 0..1) or matched to class colours. `on_image` is called once an
+    image, from several threads; what it raises ends the evaluation. A data set without truth or classes gives rows
+    without scores. UserError: the network puts out NaN.
     """
     done = [image for image in _in_order(model, loader, _Scorer(loader.dataset, threshold, surface, on_image))]
     scored = bool(done) and done[0].pooled is not None
