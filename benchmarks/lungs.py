@@ -8,6 +8,7 @@ used to choose the settings; `test` is left for the user.
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from benchmarks.runs import markdown, test, train
@@ -21,6 +22,8 @@ RUNS: dict[str, list[str]] = {
     "donor_upstream12": PEER,
     "donor12": [*PEER, *OURS],
     "scratch12": [*PEER, *OURS],
+    "shipped12": [*PEER, *OURS],
+    "donor_L1only12": [*PEER, *OURS, "--lambda_L1", "1000000"],
     "donor40": ["--n_epochs", "12", "--n_epochs_decay", "28", *OURS],
 }
 
@@ -37,7 +40,8 @@ def main() -> None:
     rows = []
     for run in args.runs:
         flags = [*COMMON, "--dataroot", args.dataroot, *RUNS[run]]
-        flags += ["--pretrained", args.donor] if run.startswith("donor") else []
+        donor = {"donor": args.donor, "shipped": "checkpoints/facades_photo2label"}.get(re.match("[a-z]+", run)[0])
+        flags += ["--pretrained", donor] if donor else []
         minutes = train(f"bench_{run}", flags, args.checkpoints_dir)
         metrics = test(f"bench_{run}", ["--phase", "val", "--gpu_ids", "-1"], args.checkpoints_dir, args.results_dir)
         macro, low, high = metrics["macro"], *metrics["interval"]["macro"]["dice"]
