@@ -11,12 +11,14 @@ import math
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlparse
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from util.console import read_losses, read_metrics
 from util.pictures import to_picture
 
 TIMEOUT = 10  # seconds that a server may take to answer
@@ -63,6 +65,16 @@ class Panels:
     def scores(self, epoch: float, scores: Mapping[str, float]) -> None:
         """Add a point to each curve of validation scores."""
         self._add("scores", epoch, scores)
+
+    def recall(self, run_dir: Path, images: int) -> None:
+        """Take the curves up again where an earlier start of the run left them; `images`: images in an epoch."""
+        for row in read_losses(run_dir / "loss_log.txt"):
+            losses = {name: value for name, value in row.items() if name not in ("epoch", "iters", "time", "data")}
+            self.losses(row["epoch"] - 1 + row["iters"] / images, losses)
+        for row in read_metrics(run_dir / "metrics.csv"):
+            scores = {name: value for name, value in row.items() if name.startswith("val_")}
+            if scores:
+                self.scores(row["epoch"], scores)
 
     def pictures(self, pictures: Mapping[str, torch.Tensor]) -> None:
         """Show the first image of each batch [N, C, H, W], values in [-1, 1], C 1 or 3. Only the latest are kept."""
@@ -145,7 +157,8 @@ class Panels:
         labels = [f'<td style="padding: 4px 12px">{html.escape(label)}</td>' for label in pictures]
         rows = [labels[i : i + self._ncols] for i in range(0, len(labels), self._ncols)]
         table = "<table border=1>" + "".join(f"<tr>{''.join(row)}</tr>" for row in rows) + "</table>"
-        self._client.text(table, win=str(self._display_id + 2), opts={"title": f"{self._name} labels"})
+        opts = {"title": f"{self._name} labels", "width": 360, "height": 60 + 40 * len(rows)}
+        self._client.text(table, win=str(self._display_id + 2), opts=opts)
 
     @staticmethod
     def _say(line: str) -> None:

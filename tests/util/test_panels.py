@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.util.helpers import Server, free_port, wait_until
+from util.console import LossLog
 from util.panels import Curve, Panels, finite, make_grid
 
 SERVE = """
@@ -173,6 +174,20 @@ def test_fault_in_a_picture_ends_the_panels_not_the_training(server, capfd):
     panels.close()
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("live panels are off: ")
+
+
+def test_resumed_run_takes_its_curves_up_again(server, tmp_path):
+    log = LossLog(tmp_path, epochs=3, print_freq=2)
+    for epoch, g in ((1, 9.0), (2, 8.0)):
+        for count in log.batches(epoch, [2, 2], images=4):
+            log.step({"G": g}, count)
+        log.end_epoch(epoch, {"val_dice": epoch / 10})
+    panels = panels_at(server.port, server.env)
+    panels.recall(tmp_path, images=4)
+    panels.losses(2.0, {"G": 5.0})  # the last save was at 1.5: the second half of epoch 2 is trained again
+    panels.close(deadline=30)
+    assert server.lines("1") == {"G": ([0.5, 1.0, 1.5, 2.0], [9.0, 9.0, 8.0, 5.0])}
+    assert server.lines("1_scores") == {"val_dice": ([1.0, 2.0], [0.1, 0.2])}
 
 
 def test_display_id_0_is_off():
