@@ -1,7 +1,7 @@
 # make demo and make test do all their own set-up. Variables: VENV=DIR, PYTHON=python3.12, TORCH_INDEX=URL, PORT=8097.
 
-VENV = .venv
-PYTHON = python3
+VENV ?= .venv
+PYTHON ?= python3
 PORT = 8097
 PY = "$(VENV)/bin/python"
 PIP = $(PY) -m pip --disable-pip-version-check install
