@@ -14,7 +14,7 @@ from util import visdom_server
 from util.errors import UserError
 from util.visdom_server import check_port, install_scripts
 
-NPM = """#!{python}
+NPM = """
 import shutil, sys
 assert sys.argv[1] == "pack"
 if {fails}:
@@ -40,8 +40,11 @@ def registry(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     npm = tmp_path / "bin" / "npm"
 
+    script = tmp_path / "npm.py"
+
     def write_npm(fails=False):
-        npm.write_text(NPM.format(python=sys.executable, fails=fails, archive=str(archive)))
+        script.write_text(NPM.format(fails=fails, archive=str(archive)))
+        npm.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
         npm.chmod(0o755)
 
     write_npm()
@@ -76,9 +79,7 @@ def test_package_that_is_not_the_one_in_the_table_is_refused(registry):
 def test_npm_that_fails_says_why(registry):
     static, write_npm = registry
     write_npm(fails=True)
-    with pytest.raises(
-        UserError, match="could not fetch thing@1.0.0, .*: code E404 404 Not Found"
-    ):
+    with pytest.raises(UserError, match="could not fetch thing@1.0.0, .*: code E404 404 Not Found"):
         install_scripts(static)
     assert installed(static) == []
 
