@@ -1,6 +1,7 @@
 """What every data set has in common: a list of samples, a cache of decoded pictures, and the step to tensors."""
 
 import argparse
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Decoded:
         return sum(arrays.values())
 
 
-class PairedDataset(Dataset):
+class PairedDataset(Dataset, ABC):
     """Images with or without targets. A subclass lists its samples (`find`) and reads one (`read`).
 
     ids, patients, sources: one string each per sample; classes: what the target's colours mean, None if the target
@@ -88,14 +89,14 @@ class PairedDataset(Dataset):
         """What the colours of the targets mean; None: they are just pictures."""
         return Classes.load(opt.classes) if opt.classes else None
 
+    @abstractmethod
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
         """The samples of a phase, in a fixed order. NoSuchPhase: there are none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
         """Image and target at their original size, before any swap: a picture, and a picture or (with classes)
         class indices uint8 [H, W], void pixels marked by `VOID_BIT`."""
-        raise NotImplementedError
 
     @property
     def cached(self) -> bool:

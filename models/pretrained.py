@@ -14,6 +14,7 @@ State = dict[str, torch.Tensor]
 
 UNET_FIRST, UNET_LAST = "model.model.0.weight", "model.model.3.weight"
 RESNET_FIRST = "model.1.weight"
+SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"  # donors that come with the project
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,12 @@ def _end_layers(state: State) -> tuple[str, str] | None:
 
 
 def find_donor(name: str, checkpoints_dir: Path) -> Path:
-    """The file that `--pretrained NAME` means: a .pth file, a folder that holds one, or an experiment's name."""
+    """The file that `--pretrained NAME` means: a .pth file, a folder that holds one, an experiment's or a
+    shipped donor's name."""
     path = Path(name)
     if path.is_file():
         return path
-    for folder in (path, checkpoints_dir / name):
+    for folder in (path, checkpoints_dir / name, SHIPPED / name):
         donor = network_path(folder, "latest", "G")
         if donor.is_file():
             return donor

@@ -43,6 +43,12 @@ def test_donor_by_file_folder_or_experiment(tmp_path, where):
     assert find_donor(name, tmp_path) == file
 
 
+def test_the_shipped_donor_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opt = model_options(netG="unet_256", ngf=16)
+    assert "facades_photo2label" in load_donor(define_G(3, 3, 16, "unet_256"), "facades_photo2label", tmp_path, opt)
+
+
 def test_missing_donor(tmp_path):
     with pytest.raises(UserError, match="--pretrained nothing: neither"):
         find_donor("nothing", tmp_path)
