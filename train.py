@@ -59,6 +59,8 @@ def main() -> int:
     log = LossLog(run_dir if first else None, last, opt.print_freq, progress.iters)
     display_id = opt.display_id if first else 0
     panels = Panels(opt.display_server, opt.display_port, opt.display_env, display_id, opt.display_ncols, opt.name)
+    if first and opt.continue_train:
+        panels.recall(run_dir, size)
     page = TrainingPage(run_dir, opt.name, opt.display_winsize) if first and not opt.no_html else None
     with Interrupts() as interrupts:
         for epoch in range(progress.epoch, last + 1):

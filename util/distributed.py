@@ -40,8 +40,11 @@ def join(backend: str, **settings: object) -> None:
 
 
 def stop() -> None:
-    """Leave the group."""
+    """Leave the group, all processes together: one that leaves early can bring the others down."""
+    global _talk
     if dist.is_initialized():
+        dist.barrier(group=_talk)
+        _talk = None
         dist.destroy_process_group()
 
 
