@@ -4,8 +4,6 @@ import kornia.augmentation as K
 import torch
 from torch import nn
 
-AUGMENTATIONS = ("none", "strong")
-
 
 def _strong() -> list[nn.Module]:
     """Another patient, another machine: pose within 15 degrees, 10 % shift and 15 % size; gamma, contrast, brightness.

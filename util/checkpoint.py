@@ -47,13 +47,11 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
-def save_tensors(path: Path, value: object) -> None:
-    """`torch.save`, whole or not at all. Of several processes that train together only the first writes."""
-    save_together({path: value})
-
-
 def save_together(files: dict[Path, object]) -> None:
-    """`torch.save` of several files that belong together: none is replaced before all are written."""
+    """`torch.save` of files that belong together: none is replaced before all are written.
+
+    Of several processes that train together only the first writes.
+    """
     if distributed.rank():
         return
     with contextlib.ExitStack() as stack:

@@ -16,7 +16,7 @@ def seed_everything(seed: int) -> None:
 
 
 def random_states() -> dict[str, object]:
-    """PyTorch's generators on the CPU and on every GPU. Data augmentation needs none: it is seeded item by item."""
+    """PyTorch's generators on the CPU and on every GPU. Crops and flips need none: they are seeded item by item."""
     states: dict[str, object] = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state_all()

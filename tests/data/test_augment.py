@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from data.augment import AUGMENTATIONS, Augment
+from data.augment import Augment
 
 CPU = torch.device("cpu")
 
@@ -47,7 +47,7 @@ def test_draws_come_from_the_global_generator():
     assert not torch.equal(seen[0], seen[2])
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", ["none", "strong"])
 def test_grey_stays_grey(name):
     batch = Augment(name, CPU)(squares())
     assert torch.equal(batch["A"][:, 0], batch["A"][:, 2])

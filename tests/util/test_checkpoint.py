@@ -13,7 +13,7 @@ from util.checkpoint import (
     read_state_dict,
     replacing,
     save_networks,
-    save_tensors,
+    save_together,
     write_text,
 )
 from util.errors import UserError
@@ -56,7 +56,7 @@ def test_a_pickle_with_code_is_refused(tmp_path, capfd):
 @pytest.mark.parametrize("keep", [0, 10, 1000, 5000])
 def test_truncated_files(tmp_path, keep):
     path = tmp_path / "net.pth"
-    save_tensors(path, {"weight": torch.zeros(100, 100)})
+    save_together({path: {"weight": torch.zeros(100, 100)}})
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(UserError, match="net.pth: "):
         load_tensors(path)
@@ -70,13 +70,13 @@ def test_text_in_place_of_a_checkpoint(tmp_path):
 
 @pytest.mark.parametrize("value", [{"a": 1}, [torch.zeros(1)], {}, torch.zeros(1)])
 def test_not_a_state_dict(tmp_path, value):
-    save_tensors(tmp_path / "x.pth", value)
+    save_together({tmp_path / "x.pth": value})
     with pytest.raises(UserError, match="not a network's state dict"):
         read_state_dict(tmp_path / "x.pth")
 
 
 def test_prefix_of_dataparallel_goes(tmp_path):
-    save_tensors(tmp_path / "x.pth", {"module.weight": torch.zeros(1), "module.count": torch.tensor(3)})
+    save_together({tmp_path / "x.pth": {"module.weight": torch.zeros(1), "module.count": torch.tensor(3)}})
     state = read_state_dict(tmp_path / "x.pth")
     assert list(state) == ["weight", "count"]
     assert state["count"].dtype == torch.int64

@@ -10,7 +10,7 @@ from models import create_schedulers
 from models.pix2pix import Pix2PixModel
 from models.schedules import step_schedulers
 from tests.models.helpers import model_options
-from util.checkpoint import read_state_dict, save_tensors
+from util.checkpoint import read_state_dict, save_together
 from util.errors import UserError
 from util.run_state import Interrupts, Progress, load_run, save_run
 
@@ -57,7 +57,7 @@ def test_state_of_another_kind_of_run(tmp_path):
     save_run(tmp_path, model.networks, {"optimizers": {"G": model.optimizers["G"]}, "schedulers": {}}, Progress())
     with pytest.raises(UserError, match="other optimizers"):
         load_run(tmp_path, steppers)
-    save_tensors(tmp_path / "latest_train_state.pth", {"version": 99})
+    save_together({tmp_path / "latest_train_state.pth": {"version": 99}})
     with pytest.raises(UserError, match="not a train state"):
         load_run(tmp_path, steppers)
 
