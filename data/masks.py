@@ -45,20 +45,9 @@ class MasksDataset(PairedDataset):
         root = existing_folder(opt.dataroot)
         list_file = root / "splits.csv"
         listed = list_file.is_file()
-        if listed:
-            rows = read_splits(list_file)
-        elif (root / "images").is_dir():
-            rows = [Row(path) for path in find_images(root / "images")]
-        else:
-            raise UserError(f"--dataroot {root}: no folder images/ in it, as --dataset_mode masks wants; "
-                            "for a plain folder of images take --dataset_mode single")
-        if not rows:
-            raise UserError(f"--dataroot {root}: no images in images/ or below it")
-        images = [row.image for row in rows]
-        ids = dict(zip(images, safe_ids(images, root / "images"), strict=True))
-        rows = [_with_patient(row, ids[row.image], opt.patient_regex) for row in rows]
-        if not listed:
-            rows = [replace(row, split=draw_split(row.patient, opt.split_seed)) for row in rows]
+        by_id = find_rows(root, opt.patient_regex, opt.split_seed)
+        ids = {row.image: name for name, row in by_id.items()}
+        rows = list(by_id.values())
         if opt.source:
             rows = _of_sources(rows, opt.source, list_file)
         chosen = [row for row in rows if phase in ("all", row.split)]
@@ -86,8 +75,11 @@ class MasksDataset(PairedDataset):
         images = [row.image for row in rows if not row.masks]
         strays: list[Path] = []
         if images and (root / "masks").is_dir():
-            by_name, strays = match(images, root / "images", find_images(root / "masks"), root / "masks")
-            found |= {image: tuple(parts) for image, parts in by_name.items()}
+            matching = match(images, root / "images", find_images(root / "masks"), root / "masks")
+            if matching.unclear:
+                raise UserError(next(iter(matching.unclear.values())))
+            found |= {image: tuple(parts) for image, parts in matching.found.items()}
+            strays = matching.strays
         if not found and not self.train:
             return {}
         problems = [f"{image}: no mask of this name in {root / 'masks'}" for image in images
@@ -101,6 +93,27 @@ class MasksDataset(PairedDataset):
             raise UserError(f"--dataroot {root}: no image has a mask, so there is nothing to train on")
         self.skipped += problems
         return found
+
+
+def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[str, Row]:
+    """Every image of the data set `root`, by its id, each row with its patient and split: from splits.csv, or of
+    images/ by a draw. UserError: no images, a bad list or regular expression."""
+    list_file = root / "splits.csv"
+    listed = list_file.is_file()
+    if listed:
+        rows = read_splits(list_file)
+    elif (root / "images").is_dir():
+        rows = [Row(path) for path in find_images(root / "images")]
+    else:
+        raise UserError(f"--dataroot {root}: no folder images/ in it, as --dataset_mode masks wants; "
+                        "for a plain folder of images take --dataset_mode single")
+    if not rows:
+        raise UserError(f"--dataroot {root}: no images in images/ or below it")
+    ids = safe_ids([row.image for row in rows], root / "images")
+    rows = [_with_patient(row, name, patient_regex) for row, name in zip(rows, ids, strict=True)]
+    if not listed:
+        rows = [replace(row, split=draw_split(row.patient, split_seed)) for row in rows]
+    return dict(zip(ids, rows, strict=True))
 
 
 def _with_patient(row: Row, name: str, pattern: str) -> Row:

@@ -210,3 +210,9 @@ def test_a_mask_follows_its_image_through_every_crop_and_flip(lungs, flags, save
     agree = [((view["A"] > 0) == (view["B"] > 0)).float().mean().item() for view in views]
     assert min(agree) == 1 if preprocess in ("crop", "none") else min(agree) > 0.93
     assert len({view["B"].numpy().tobytes() for view in views}) > 10
+
+
+def test_a_name_that_leaves_open_what_it_belongs_to(lungs, flags, save):
+    save(lungs / "images" / "p3.jpg", np.zeros((48, 40), np.uint8))
+    with pytest.raises(UserError, match=r"p3.png and p3.jpg: two images of one name"):
+        MasksDataset(flags(dataroot=lungs), "all", train=False)

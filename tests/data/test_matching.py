@@ -2,21 +2,23 @@
 
 from pathlib import Path
 
-import pytest
-
-from data.matching import match
-from util.errors import UserError
+from data.matching import Matching, match
 
 IMAGES, MASKS = Path("d/images"), Path("d/masks")
 
 
+def match_names(images: str, masks: str) -> Matching:
+    return match([IMAGES / n for n in images.split()], IMAGES, [MASKS / n for n in masks.split()], MASKS)
+
+
 def matched(images: str, masks: str) -> tuple[dict[str, list[str]], list[str]]:
-    found, strays = match([IMAGES / n for n in images.split()], IMAGES, [MASKS / n for n in masks.split()], MASKS)
+    matching = match_names(images, masks)
+    assert not matching.unclear
     by_name = {
         image.relative_to(IMAGES).as_posix(): [m.relative_to(MASKS).as_posix() for m in parts]
-        for image, parts in found.items()
+        for image, parts in matching.found.items()
     }
-    return by_name, [m.relative_to(MASKS).as_posix() for m in strays]
+    return by_name, [m.relative_to(MASKS).as_posix() for m in matching.strays]
 
 
 def test_by_name_whatever_the_extension():
@@ -45,13 +47,17 @@ def test_a_mask_whose_image_is_missing_is_given_to_no_other():
 def test_same_stem_in_two_folders():
     found, _ = matched("x/a.png y/a.png", "x/a.png y/a_mask.png")
     assert found == {"x/a.png": ["x/a.png"], "y/a.png": ["y/a_mask.png"]}
-    with pytest.raises(UserError, match="left/a.png: belongs to .*x/a.png or to .*y/a.png"):
-        matched("x/a.png y/a.png", "left/a.png")
+    matching = match_names("x/a.png y/a.png b.png", "left/a.png b.png x/a.png")
+    assert matching.unclear == {
+        MASKS / "left/a.png": "d/masks/left/a.png: belongs to d/images/x/a.png or to d/images/y/a.png? Give it the same "
+                              "sub-folder as its image"}
+    assert [len(parts) for parts in matching.found.values()] == [1, 1] and not matching.strays
 
 
 def test_two_images_of_one_name():
-    with pytest.raises(UserError, match="a.png and a.jpg: two images of one name"):
-        matched("a.jpg a.png", "a.png")
+    unclear = match_names("a.jpg a.png b.png b.bmp", "a.png").unclear
+    assert list(unclear) == [IMAGES / "a.png", IMAGES / "b.bmp"]
+    assert unclear[IMAGES / "a.png"].startswith("d/images/a.png and a.jpg: two images of one name")
 
 
 def test_a_name_from_a_mac_is_the_same_name():
