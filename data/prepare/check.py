@@ -1,0 +1,263 @@
+"""Look through a folder of images and masks before training on it: `python -m data.prepare masks SRC`."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.classes import Classes
+from data.images import find_images
+from data.masks import find_rows
+from data.matching import match
+from data.prepare.contents import Mask, Picture, read_all
+from data.splits import Row
+from util.errors import UserError
+
+PHASES = ("train", "val", "test")
+FEW = 20
+"""Fewer patients than this train no segmenter worth the name."""
+FEW_SCORED = 5
+"""Scores of fewer images than this mean nothing."""
+DARK = 0.1
+"""A 16-bit image that stays below this share of its range is nearly black on the screen and to the network."""
+MOSTLY = 0.6
+"""A mask with more foreground than this that also reaches all four borders is perhaps inverted."""
+
+SHOWN = 10
+"""Of one hint so many files are named."""
+
+EMPTY = "masks without any foreground: right where there is nothing to be found, else a lost annotation"
+INVERTED = "masks that fill most of the image up to all four borders: is black the background?"
+LOSSY = "masks stored as JPEG: their soft edges are cut at half; PNG keeps what was drawn"
+DIM = "16-bit images that use only the dark end of 0..65535, such as 12 bits unscaled: multiply their values"
+EVEN = "images of one even grey"
+TWICE = "the same picture more than once in one split"
+SAME_MASK = "different images with exactly the same mask"
+UNLISTED = "images that splits.csv does not list, so that they are not used"
+UNREAD = "files of a kind that is not read"
+SPLITS = "splits"
+
+
+@dataclass
+class Findings:
+    """errors: lines, each about one file or patient, that stop a training or make its scores worthless; hints: by
+    what they say, the files (or other things) of which they say it; summary: (what, how much)."""
+
+    errors: list[str] = field(default_factory=list)
+    hints: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    summary: dict[str, str] = field(default_factory=dict)
+
+
+def check(root: Path, classes: Classes, patient_regex: str = "") -> Findings:
+    """Read every file of the data set `root` (the layout of --dataset_mode masks) once and tell what is wrong.
+
+    UserError: there are no images, or splits.csv is not such a list.
+    """
+    rows = find_rows(root, patient_regex)
+    return _Check(root, classes, list(rows.values())).run()
+
+
+def report(root: Path, found: Findings) -> str:
+    """The findings as text: a summary, the errors file by file, the hints by what they say."""
+    width = max(map(len, found.summary))
+    lines = [f"{root}", *(f"  {what:<{width}}  {said}" for what, said in found.summary.items())]
+    if found.errors:
+        lines += ["", _number(len(found.errors), "error"), *(f"  {line}" for line in found.errors)]
+    if found.hints:
+        lines += ["", "hints (nothing stops a training)"]
+    for what, of in found.hints.items():
+        lines += [f"  {what}", *(f"    {line}" for line in of[:SHOWN])]
+        lines += [f"    ... and {len(of) - SHOWN} more"] if len(of) > SHOWN else []
+    return "\n".join(lines)
+
+
+class _Check:
+    def __init__(self, root: Path, classes: Classes, rows: list[Row]) -> None:
+        self.root, self.classes = root, classes
+        self.listed = (root / "splits.csv").is_file()
+        self.found = Findings()
+        self.split = {row.image: row.split for row in rows}
+        self.patient = {row.image: row.patient for row in rows}
+        self.rows = rows
+        self.masks_of: dict[Path, tuple[Path, ...]] = {row.image: row.masks for row in rows if row.masks}
+        self.pictures: dict[Path, Picture] = {}
+        self.masks: dict[Path, Mask] = {}
+
+    def run(self) -> Findings:
+        self._pair()
+        self._decode()
+        for image in self.pictures:
+            self._check_image(image)
+        for path, mask in self.masks.items():
+            self._check_mask(path, mask)
+        self._check_foreground()
+        self._check_duplicates()
+        self._check_patients()
+        self._check_splits()
+        self._summarise()
+        self.found.errors = sorted(line.replace(f"{self.root}{os.sep}", "") for line in self.found.errors)
+        return self.found
+
+    def _error(self, line: str) -> None:
+        self.found.errors.append(line)
+
+    def _hint(self, what: str, path: Path | str, detail: str = "") -> None:
+        name = path.relative_to(self.root) if isinstance(path, Path) and path.is_relative_to(self.root) else path
+        self.found.hints[what].append(f"{name}{detail and ': '}{detail}")
+
+    def _pair(self) -> None:
+        """Which masks belong to which image, as `MasksDataset` sees it, and which files nobody uses."""
+        image_root, mask_root = self.root / "images", self.root / "masks"
+        on_disk = find_images(image_root)
+        for image in on_disk:
+            if image not in self.split:
+                self._hint(UNLISTED, image)
+        by_name = [image for image in {*self.split, *on_disk} if image not in self.masks_of]
+        matching = match(sorted(by_name), image_root, find_images(mask_root), mask_root)
+        used = {mask for masks in self.masks_of.values() for mask in masks}
+        for path, line in matching.unclear.items():
+            if path not in used:
+                self._error(line)
+        for mask in matching.strays:
+            if mask not in used:
+                self._error(f"{mask}: no image of this name in images/")
+        self.masks_of |= {image: tuple(masks) for image, masks in matching.found.items() if image in self.split}
+        if not self.masks_of:
+            self._error(f"{mask_root}: no image has a mask, so there is nothing to train on")
+        for image in self.split if self.masks_of else ():
+            if image not in self.masks_of and image not in matching.unclear and image.exists():
+                self._error(f"{image}: no mask of this name in masks/")
+        for folder in (image_root, mask_root):
+            read = set(find_images(folder))
+            others = [p for p in folder.rglob("*") if p.is_file() and p.name[0] != "." and p not in read]
+            for suffix, count in Counter(p.suffix or "without extension" for p in others).most_common():
+                self._hint(UNREAD, f"{folder.name}/: {suffix} ({count})")
+
+    def _decode(self) -> None:
+        masks = {mask for masks in self.masks_of.values() for mask in masks}
+        for path, what in read_all(sorted(self.split), sorted(masks), self.classes):
+            if isinstance(what, UserError):
+                self._error(str(what) if path.exists() else f"{path}: splits.csv lists it, but there is no such file")
+            elif isinstance(what, Mask):
+                self.masks[path] = what
+            else:
+                self.pictures[path] = what
+
+    def _check_image(self, image: Path) -> None:
+        picture = self.pictures[image]
+        if picture.even:
+            self._hint(EVEN, image)
+        elif picture.kind.startswith("16") and picture.high < DARK:
+            self._hint(DIM, image, f"{picture.high:.1%} of the range")
+        for mask in self.masks_of.get(image, ()):
+            if mask in self.masks and self.masks[mask].picture.size != picture.size:
+                self._error(f"{mask}: {_size(self.masks[mask].picture.size)}, but its image {image} has "
+                            f"{_size(picture.size)}: both need one size")
+
+    def _check_mask(self, path: Path, mask: Mask) -> None:
+        if mask.soft is not None:
+            self._hint(LOSSY, path, f"{mask.soft:.1%} of its pixels lie between two classes")
+        if self.classes.binary and mask.borders and mask.foreground > MOSTLY:
+            self._hint(INVERTED, path, f"{mask.foreground:.0%} foreground")
+
+    def _check_foreground(self) -> None:
+        whole = {image: [self.masks[m] for m in masks] for image, masks in self.masks_of.items()
+                 if all(m in self.masks for m in masks)}
+        empty = {image for image, masks in whole.items() if not any(m.foreground for m in masks)}
+        for image in whole:
+            if image in empty:
+                self._hint(EMPTY, self.masks_of[image][0])
+        if whole and len(empty) == len(whole):
+            self._error(f"{self.root / 'masks'}: no mask has any foreground")
+        elif whole:
+            counts = sum(mask.counts for masks in whole.values() for mask in masks)
+            never = [name for name, count in zip(self.classes.names, counts, strict=True) if not count]
+            if never:
+                self._hint("classes that no mask holds", ", ".join(never))
+
+    def _check_duplicates(self) -> None:
+        for images in _groups((picture.digest, path) for path, picture in self.pictures.items()):
+            splits = {self.split[image] for image in images} - {""}
+            if len(splits) <= 1:
+                self._hint(TWICE, images[0], ", ".join(str(i.relative_to(self.root)) for i in images[1:]))
+            else:
+                named = " and ".join(f"{image} ({self.split[image] or 'no split'})" for image in images)
+                cure = "put them in one split" if self.listed else "give them one patient (--patient_regex, splits.csv)"
+                self._error(f"{named}: the same picture in two splits; remove one, or {cure}")
+        filled = ((self.masks[masks[0]].picture.digest, image) for image, masks in self.masks_of.items()
+                  if len(masks) == 1 and masks[0] in self.masks and self.masks[masks[0]].foreground
+                  and image in self.pictures)
+        for images in _groups(filled):
+            if len({self.pictures[image].digest for image in images}) == len(images):
+                self._hint(SAME_MASK, images[0], ", ".join(str(i.relative_to(self.root)) for i in images[1:]))
+
+    def _check_patients(self) -> None:
+        where: dict[str, dict[str, Path]] = defaultdict(dict)
+        for image, patient in self.patient.items():
+            where[patient].setdefault(self.split[image], image)
+        for patient, splits in where.items():
+            if len(splits.keys() - {""}) > 1:
+                named = " and ".join(f"{split} ({image.relative_to(self.root)})" for split, image in splits.items())
+                self._error(f"splits.csv: patient {patient} is in {named}: the network knows whom it is tested on")
+
+    def _check_splits(self) -> None:
+        counts = Counter(self.split.values())
+        if not counts["train"]:
+            self._error("splits.csv: no image is in split train" if self.listed else
+                        "images/: too few images: the draw leaves none in split train")
+        for split in sorted(counts.keys() - set(PHASES)):
+            said = f"{split!r} ({_number(counts[split], 'image')}) is read only by --phase" if split else ""
+            self._hint(SPLITS, said or f"{_number(counts[split], 'image')} without a split, not used")
+        for split, use in (("val", "choose the best epoch"), ("test", "score")):
+            if not counts[split]:
+                self._hint(SPLITS, f"no image is in {split} to {use} with")
+            elif counts[split] < FEW_SCORED:
+                self._hint(SPLITS, f"{_number(counts[split], 'image')} in {split}: too few to {use} with")
+        if 0 < counts["train"] < counts["val"] + counts["test"]:
+            self._hint(SPLITS, f"train has fewer images ({counts['train']}) than val and test together")
+        patients = len(set(self.patient.values()))
+        if patients < FEW:
+            self._hint("few patients", f"{patients}: expect little beyond them")
+
+    def _summarise(self) -> None:
+        counts, patients = Counter(self.split.values()), defaultdict(set)
+        for image, split in self.split.items():
+            patients[split].add(self.patient[image])
+        sources = Counter(row.source for row in self.rows if row.source)
+        shares = sorted(mask.foreground for mask in self.masks.values())
+        lines = {
+            "images": str(len(self.split)),
+            "masks": str(len(self.masks)),
+            "patients": str(len(set(self.patient.values()))),
+            "sizes": _counted(Counter(_size(p.size) for p in self.pictures.values())),
+            "pixels": _counted(Counter(p.kind for p in self.pictures.values())),
+            "foreground": f"{shares[0]:.1%} to {shares[-1]:.1%} of a mask, median {shares[len(shares) // 2]:.1%}"
+            if shares else "",
+            "sources": _counted(sources),
+            "splits": ", ".join(f"{split or 'none'} {counts[split]} ({_number(len(patients[split]), 'patient')})"
+                                for split in sorted(counts, key=lambda s: (*PHASES, s).index(s)))
+            + (", from splits.csv" if self.listed else ", drawn"),
+        }
+        self.found.summary = {what: said for what, said in lines.items() if said}
+
+
+def _groups(pairs: Iterable[tuple[bytes, Path]]) -> list[list[Path]]:
+    """Paths of one digest, where there are several."""
+    by_digest: dict[bytes, list[Path]] = defaultdict(list)
+    for digest, path in pairs:
+        by_digest[digest].append(path)
+    return [paths for paths in by_digest.values() if len(paths) > 1]
+
+
+def _counted(counter: Counter) -> str:
+    shown = ", ".join(f"{what} ({count})" for what, count in counter.most_common(4))
+    return shown + (f" and {len(counter) - 4} more" if len(counter) > 4 else "")
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count > 1 else ''}"

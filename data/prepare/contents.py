@@ -1,0 +1,96 @@
+"""What is in many pictures and masks: each file is decoded once, in threads, and only a summary of it is kept."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data.classes import VOID_BIT, Classes
+from data.images import read_pixels
+from data.labels import labels_of
+from data.transforms import to_rgb8
+from util.errors import UserError
+
+SOFT = 8.0
+"""A pixel farther than this (Euclidean, in 0..255 RGB) from every class's colour lies on a blurred edge."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """size: width, height; kind: as in "16-bit grey"; digest: of the pixels, whatever the format of the file;
+    high: value below which 99.9 % of the pixels of a 16-bit picture lie, as a share of the range; even: all alike."""
+
+    size: tuple[int, int]
+    kind: str
+    digest: bytes
+    high: float
+    even: bool
+
+
+@dataclass(frozen=True)
+class Mask:
+    """counts: pixels of each class; borders: whether the foreground reaches all four; soft: in a lossy file the
+    share of pixels on blurred edges, else None."""
+
+    picture: Picture
+    counts: np.ndarray
+    borders: bool
+    soft: float | None
+
+    @property
+    def foreground(self) -> float:
+        """Share of pixels that are not of class 0."""
+        return float(self.counts[1:].sum() / self.counts.sum())
+
+
+def read_all(
+    images: Sequence[Path], masks: Sequence[Path], classes: Classes
+) -> Iterator[tuple[Path, Picture | Mask | UserError]]:
+    """Every file with what is in it, or with what is wrong with it; under a progress bar."""
+    jobs = [(path, None) for path in images] + [(path, classes) for path in masks]
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    bar = tqdm(total=len(jobs), desc="reading", unit="file", delay=2, leave=False, disable=None)
+    try:
+        for (path, _), what in zip(jobs, pool.map(lambda job: _read(*job), jobs), strict=True):
+            bar.update()
+            yield path, what
+    finally:
+        bar.close()
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(path: Path, classes: Classes | None) -> Picture | Mask | UserError:
+    try:
+        pixels, lossy = read_pixels(path)
+        return _picture(pixels) if classes is None else _mask(pixels, lossy, classes, path)
+    except UserError as error:
+        return error
+
+
+def _picture(pixels: np.ndarray) -> Picture:
+    if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
+        pixels = pixels[:, :, 0]
+    deep = pixels.dtype == np.uint16
+    return Picture(
+        size=(pixels.shape[1], pixels.shape[0]),
+        kind=f"{16 if deep else 8}-bit {'grey' if pixels.ndim == 2 else 'colour'}",
+        digest=hashlib.sha256(f"{pixels.shape} {pixels.dtype} ".encode() + pixels.tobytes()).digest(),
+        high=float(np.quantile(pixels, 0.999)) / 65535 if deep else 1.0,
+        even=bool(pixels.min() == pixels.max()),
+    )
+
+
+def _mask(pixels: np.ndarray, lossy: bool, classes: Classes, path: Path) -> Mask:
+    labels = labels_of(pixels, lossy, classes, str(path)) & ~np.uint8(VOID_BIT)
+    inside = labels > 0
+    return Mask(
+        picture=_picture(pixels),
+        counts=np.bincount(labels.ravel(), minlength=len(classes)),
+        borders=all(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1])),
+        soft=float((classes.nearest(to_rgb8(pixels))[1] > SOFT).mean()) if lossy else None,
+    )

@@ -1,0 +1,209 @@
+"""What `python -m data.prepare masks` finds in a folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.classes import Classes
+from data.masks import find_rows
+from data.prepare.check import DIM, EMPTY, EVEN, INVERTED, LOSSY, SAME_MASK, TWICE, UNLISTED, UNREAD, Findings, check
+
+LUNGS = Classes.load("lungs")
+
+
+def look(root: Path, **how: str) -> Findings:
+    return check(root, LUNGS, **how)
+
+
+def errors(root: Path) -> list[str]:
+    return look(root).errors
+
+
+@pytest.fixture
+def listed(lungs) -> Path:
+    """The ten X-rays with a list: p0 to p5 train, p6 and p7 val, p8 and p9 test; two images to a patient."""
+    splits = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
+    write_list(lungs, [f"images/p{i}.png,{split},P{i // 2}" for i, split in enumerate(splits)])
+    return lungs
+
+
+def write_list(root: Path, rows: list[str], columns: str = "image,split,patient") -> None:
+    (root / "splits.csv").write_text("\n".join([columns, *rows]) + "\n")
+
+
+def change_list(root: Path, old: str, new: str) -> None:
+    path = root / "splits.csv"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_a_folder_in_order(listed):
+    found = look(listed)
+    assert found.errors == []
+    assert found.summary == {
+        "images": "10", "masks": "10", "patients": "5", "sizes": "40 x 48 (10)", "pixels": "8-bit grey (10)",
+        "foreground": "13.8% to 15.9% of a mask, median 15.6%",
+        "splits": "train 6 (3 patients), val 2 (1 patient), test 2 (1 patient), from splits.csv"}
+    assert dict(found.hints) == {
+        "splits": ["2 images in val: too few to choose the best epoch with", "2 images in test: too few to score with"],
+        "few patients": ["5: expect little beyond them"]}
+
+
+def test_pairs(listed, save):
+    (listed / "masks" / "p0.png").unlink()
+    (listed / "masks" / "p1.png").rename(listed / "masks" / "q1.png")
+    save(listed / "images" / "p3.bmp", np.zeros((48, 40), np.uint8))
+    assert errors(listed) == [
+        "images/p0.png: no mask of this name in masks/",
+        "images/p1.png: no mask of this name in masks/",
+        "images/p3.png and p3.bmp: two images of one name, so that a mask cannot tell which it belongs to; rename or "
+        "remove one",
+        "masks/q1.png: no image of this name in images/",
+    ]
+
+
+def test_a_folder_without_any_mask_says_so_once(listed):
+    for mask in (listed / "masks").iterdir():
+        mask.unlink()
+    assert errors(listed) == ["masks: no image has a mask, so there is nothing to train on"]
+
+
+def test_sizes(listed, save):
+    save(listed / "masks" / "p0.png", np.zeros((40, 48), np.uint8))
+    assert errors(listed) == ["masks/p0.png: 48 x 40, but its image images/p0.png has 40 x 48: both need one size"]
+
+
+def test_files_that_cannot_be_read(listed):
+    (listed / "images" / "p0.png").write_bytes(b"")
+    (listed / "masks" / "p1.png").write_bytes((listed / "masks" / "p1.png").read_bytes()[:60])
+    (listed / "images" / "p2.png").write_text("<!doctype html>")
+    assert [line.split(": ")[:2] for line in errors(listed)] == [
+        ["images/p0.png", "the file is empty (0 bytes)"],
+        ["images/p2.png", "not an image"],
+        ["masks/p1.png", "the image is damaged"],
+    ]
+
+
+def test_mask_values(listed, save):
+    grey = np.zeros((48, 40), np.uint8)
+    grey[10:20, 10:20] = 100
+    grey[20:30, 10:20] = 200
+    save(listed / "masks" / "p0.png", grey)
+    assert errors(listed) == ["masks/p0.png: a mask of two classes holds 0 and one other value, this one holds 2 "
+                              "others: 100, 200; threshold it first"]
+
+
+def test_more_classes_than_two(listed):
+    colours = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.uint8)
+    found = check(listed, Classes(("air", "lung", "heart"), colours))
+    assert not found.errors and found.hints["classes that no mask holds"] == ["heart"]
+    found = check(listed, Classes(("air", "heart"), colours[[0, 2]]))
+    assert not found.errors, "0 and one other value are background and foreground"
+
+
+def test_masks_that_are_perhaps_wrong_are_hints(listed, save):
+    box = np.zeros((48, 40), np.uint8)
+    box[10:20, 10:20] = 255
+    save(listed / "masks" / "p0.png", 255 - box)
+    save(listed / "masks" / "p1.png", box * 0)
+    (listed / "masks" / "p2.png").unlink()
+    save(listed / "masks" / "p2.jpg", box, quality=50)
+    found = look(listed)
+    assert not found.errors
+    assert found.hints[INVERTED] == ["masks/p0.png: 95% foreground"]
+    assert found.hints[EMPTY] == ["masks/p1.png"]
+    (line,) = found.hints[LOSSY]
+    share = float(line.removeprefix("masks/p2.jpg: ").split("%")[0])
+    assert 1 < share < 30
+
+
+def test_the_parts_of_a_mask_are_not_empty_if_one_is_not(listed, save):
+    whole = np.array(Image.open(listed / "masks" / "p0.png"))
+    (listed / "masks" / "p0.png").unlink()
+    save(listed / "masks" / "p0_left.png", whole)
+    save(listed / "masks" / "p0_right.png", whole * 0)
+    found = look(listed)
+    assert not found.errors and EMPTY not in found.hints
+
+
+def test_12_bits_in_16_look_dark(listed, save):
+    random = np.random.default_rng(1)
+    deep = random.integers(0, 4096, (48, 40)).astype(np.uint16)
+    save(listed / "images" / "p0.png", deep)
+    save(listed / "images" / "p1.png", deep * 16)
+    save(listed / "images" / "p2.png", deep * 0 + 7)
+    found = look(listed)
+    assert not found.errors
+    assert found.hints[DIM] == ["images/p0.png: 6.2% of the range"]
+    assert found.hints[EVEN] == ["images/p2.png"]
+    assert found.summary["pixels"] == "8-bit grey (7), 16-bit grey (3)"
+
+
+def test_the_same_picture_in_two_splits_however_it_is_stored(listed):
+    first = Image.open(listed / "images" / "p0.png")
+    first.convert("RGB").save(listed / "images" / "p9.png", compress_level=1)
+    first.save(listed / "images" / "p1.png", compress_level=0)
+    assert errors(listed) == [
+        "images/p0.png (train) and images/p1.png (train) and images/p9.png (test): the same picture in two splits; "
+        "remove one, or put them in one split"]
+    first.convert("RGB").point(lambda value: value ^ 1).save(listed / "images" / "p9.png")
+    found = look(listed)
+    assert not found.errors and found.hints[TWICE] == ["images/p0.png: images/p1.png"]
+
+
+def test_the_same_picture_in_two_splits_of_a_draw(lungs):
+    split_of = {row.stem: split for split in ("train", "test") for row in _drawn(lungs, split)}
+    train, test = (next(name for name, split in split_of.items() if split == want) for want in ("train", "test"))
+    Image.open(lungs / "images" / f"{train}.png").save(lungs / "images" / f"{test}.png", compress_level=1)
+    (line,) = errors(lungs)
+    assert "the same picture in two splits; remove one, or give them one patient (--patient_regex, splits.csv)" in line
+    assert not look(lungs, patient_regex="^p").errors[1:]
+
+
+def _drawn(root: Path, split: str) -> list[Path]:
+    return [row.image for row in find_rows(root).values() if row.split == split]
+
+
+def test_different_images_with_one_mask(listed):
+    (listed / "masks" / "p1.png").write_bytes((listed / "masks" / "p0.png").read_bytes())
+    found = look(listed)
+    assert not found.errors and found.hints[SAME_MASK] == ["images/p0.png: images/p1.png"]
+
+
+def test_a_patient_in_two_splits(listed):
+    change_list(listed, "images/p9.png,test,P4", "images/p9.png,test,P0")
+    assert errors(listed) == ["splits.csv: patient P0 is in train (images/p0.png) and test (images/p9.png): the "
+                              "network knows whom it is tested on"]
+
+
+def test_a_list_that_does_not_fit_the_folder(listed):
+    change_list(listed, "images/p0.png", "images/gone.png")
+    found = look(listed)
+    assert found.errors == ["images/gone.png: splits.csv lists it, but there is no such file"]
+    assert found.hints[UNLISTED] == ["images/p0.png"]
+
+
+def test_splits_of_other_names_and_empty_ones(listed):
+    change_list(listed, ",val,", ",validation,")
+    change_list(listed, "p9.png,test", "p9.png,")
+    found = look(listed)
+    assert not found.errors
+    assert found.hints["splits"] == [
+        "1 image without a split, not used", "'validation' (2 images) is read only by --phase",
+        "no image is in val to choose the best epoch with", "1 image in test: too few to score with"]
+    change_list(listed, ",train,", ",Train,")
+    assert errors(listed) == ["splits.csv: no image is in split train"]
+
+
+def test_kinds_of_file_that_are_not_read(listed):
+    (listed / "images" / "p0.nii").touch()
+    (listed / "images" / ".hidden").touch()
+    assert look(listed).hints[UNREAD] == ["images/: .nii (1)"]
+
+
+def test_real_lungs_are_in_order(real_data):
+    found = look(real_data / "lungs")
+    assert found.errors == [] and dict(found.hints) == {"splits": ["no image is in test to score with"]}
+    assert found.summary["sources"] == "shenzhen (452), montgomery (110)"
