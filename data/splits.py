@@ -12,19 +12,20 @@ TRAIN, VAL = 0.7, 0.1
 
 @dataclass(frozen=True)
 class Row:
-    """One line of splits.csv. masks: as listed, empty if they are to be found by name; split, source, patient: ""
-    if unknown."""
+    """One line of splits.csv. masks: as listed, empty if they are to be found by name; split, source, patient,
+    fold: "" if unknown."""
 
     image: Path
     masks: tuple[Path, ...] = ()
     split: str = ""
     source: str = ""
     patient: str = ""
+    fold: str = ""
 
 
 def read_splits(path: Path) -> list[Row]:
-    """The rows of a CSV file with the columns image and split, and maybe mask (several: separated by `;`), source
-    and patient. Paths are relative to the file."""
+    """The rows of a CSV file with the columns image and split, and maybe mask (several: separated by `;`), source,
+    patient and fold. Paths are relative to the file."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -46,7 +47,7 @@ def read_splits(path: Path) -> list[Row]:
 
 def _row(root: Path, line: dict[str, str | None]) -> Row:
     masks = tuple(root / name.strip() for name in (line.get("mask") or "").split(";") if name.strip())
-    texts = ((line.get(column) or "").strip() for column in ("split", "source", "patient"))
+    texts = ((line.get(column) or "").strip() for column in ("split", "source", "patient", "fold"))
     return Row(root / line["image"].strip(), masks, *texts)
 
 

@@ -24,7 +24,7 @@ def to_picture(image: torch.Tensor) -> np.ndarray:
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write uint8 [H, W] or [H, W, 3], whole or not at all."""
+    """Write uint8 [H, W] or [H, W, 3], or uint16 [H, W], whole or not at all."""
     with replacing(path, "wb") as file:
         # Level 1 takes a third of the default's time for files a little larger.
         Image.fromarray(np.ascontiguousarray(picture)).save(file, format="PNG", compress_level=1)

@@ -1,0 +1,130 @@
+"""Turn a public set, as its owner distributes it, into a folder to train on.
+
+    python -m data.prepare montgomery SRC DST      SRC: the unpacked archive (or a folder around or inside it)
+    python train.py --dataset_mode masks --dataroot DST
+
+DST gets images/, masks/, splits.csv and dataset.json. Run again, it does only what is missing.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from data.prepare.assign import SPLITS, deal, from_file, published
+from data.prepare.convert import Pixels, Written, convert_all
+from data.prepare.folder import claim, describe, report, write_if_new, write_list
+from data.prepare.montgomery import Montgomery
+from data.prepare.source import Found, Source
+from data.splits import read_splits
+from util.errors import UserError, run_script
+
+SOURCES: dict[str, Source] = {source.name: source for source in (Montgomery(),)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="set", metavar="SET", required=True)
+    for source in SOURCES.values():
+        add_source(commands, source)
+    opt = parser.parse_args()
+    opt.run(opt)
+
+
+def add_source(commands: argparse._SubParsersAction, source: Source) -> None:
+    command = commands.add_parser(source.name, help=source.about, description=source.__doc__)
+    command.add_argument("src", type=Path, metavar="SRC", help="folder of the unpacked set")
+    command.add_argument("dst", type=Path, metavar="DST", help="new folder, or one that this command began")
+    command.add_argument("--size", type=int, help="scale to SIZE x SIZE pixels (default: as large as the mask)")
+    command.add_argument("--keep_bits", action="store_true",
+                         help="16-bit PNG where the source has more than 8 bits (default: scaled to 8)")
+    command.add_argument("--clahe", action="store_true",
+                         help="equalise the contrast of small regions (CLAHE, clip limit 2, 8 x 8 regions)")
+    command.add_argument("--split_file", type=Path, help="your own split: a CSV file with the columns image and split")
+    command.add_argument("--split_seed", type=int,
+                         help="draw train, val and test (70, 10, 20 %%) by patient and label with this seed "
+                              "(default: the published split of the set, else seed 0)")
+    command.add_argument("--folds", type=int, metavar="K",
+                         help="also deal train and val into K folds, by patient and label, for train.py's --fold")
+    command.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+    command.set_defaults(run=prepare_source)
+
+
+def prepare_source(opt: argparse.Namespace) -> None:
+    """Fill DST from SRC. UserError: SRC is not this set, DST is not ours, flags that cannot be."""
+    if opt.size is not None and opt.size < 16:
+        raise UserError(f"--size {opt.size}: want at least 16 pixels")
+    if opt.folds is not None and opt.folds < 2:
+        raise UserError(f"--folds {opt.folds}: want at least 2")
+    if opt.split_file and opt.split_seed is not None:
+        raise UserError("--split_seed: --split_file already says which image is in which split; leave one away")
+    source = SOURCES[opt.set]
+    root = source.root(opt.src)
+    found = source.find(root)
+    if not found.items:
+        raise UserError(f"{root}: {sum(map(len, found.left_out.values()))} files of {source.name}, but no image with "
+                        "its mask")
+    pixels = Pixels(opt.size, opt.keep_bits, opt.clahe)
+    settings = {"split_file": opt.split_file.name if opt.split_file else None, "split_seed": opt.split_seed,
+                "folds": opt.folds} | vars(pixels)
+    earlier_splits, earlier_folds = _earlier(opt.dst, settings)
+    # Before anything is converted: a damaged file that is mended later must not move other patients.
+    splits, how = _splits(opt, found, earlier_splits)
+    folds = None
+    if opt.folds:
+        inside = [item for item in found.items if splits[item.id] != "test"]
+        folds = deal(inside, {str(k): 1 / opt.folds for k in range(opt.folds)}, opt.split_seed or 0, earlier_folds)
+    claim(opt.dst, source.name, pixels, root)
+
+    written = []
+    for result in convert_all(source, found.items, opt.dst, pixels):
+        if isinstance(result, Written):
+            written.append(result)
+        else:
+            found.left_out["damaged"].append(str(result))
+    if not written:
+        raise UserError(f"{root}: none of {len(found.items)} images can be used; the first: "
+                        f"{found.left_out['damaged'][0]}")
+    _shorten(found, root)
+    write_list(opt.dst, written, source.name, splits, folds)
+    facts = describe(source, written, splits, found, settings, how)
+    write_if_new(opt.dst / "dataset.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    print(report(opt.dst, facts))
+
+
+def _splits(opt: argparse.Namespace, found: Found, earlier: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The split of each id, and in words where it comes from."""
+    if opt.split_file:
+        splits, unknown = from_file(found.items, opt.split_file)
+        found.odd[f"listed in {opt.split_file.name}, but not in this set"] += unknown
+        return splits, f"as {opt.split_file.name} says"
+    if opt.split_seed is None and (splits := published(found.items)):
+        return splits, "the published split of Gaal et al. 2020"
+    seed = opt.split_seed or 0
+    return deal(found.items, SPLITS, seed, earlier), f"drawn by patient and label with seed {seed}"
+
+
+def _earlier(dst: Path, settings: dict[str, object]) -> tuple[dict[str, str], dict[str, str]]:
+    """Splits and folds that the images were given by an earlier run with the same settings: more images in SRC must
+    not move a patient from test to train."""
+    if not ((dst / "dataset.json").is_file() and (dst / "splits.csv").is_file()):
+        return {}, {}
+    before = json.loads((dst / "dataset.json").read_text(encoding="utf-8"))["settings"]
+    rows = read_splits(dst / "splits.csv")
+
+    def same(*keys: str) -> bool:
+        return all(before.get(key) == settings[key] for key in keys)
+
+    return ({row.image.stem: row.split for row in rows} if same("split_file", "split_seed") else {},
+            {row.image.stem: row.fold for row in rows} if same("folds", "split_file", "split_seed") else {})
+
+
+def _shorten(found: Found, root: Path) -> None:
+    """Paths below `root` instead of this machine's."""
+    for names in (*found.left_out.values(), *found.odd.values()):
+        names[:] = [name.replace(f"{root}/", "") for name in names]
+
+
+if __name__ == "__main__":
+    run_script(main)

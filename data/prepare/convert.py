@@ -1,0 +1,94 @@
+"""From an image and a mask of a set to the two PNG files that training reads."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from data.prepare.source import Item, Source
+from data.transforms import resize_labels, resize_picture, to_grey
+from util.errors import UserError
+from util.pictures import save_png
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What is done to the pixels. size: width and height, None for the mask's; keep_bits: 16-bit PNG where the source
+    has more than 8 bits; clahe: equalise the contrast of small regions."""
+
+    size: int | None = None
+    keep_bits: bool = False
+    clahe: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """One image as it lies in DST. size: height and width; spacing: mm per pixel (rows, columns), None: unknown."""
+
+    item: Item
+    size: tuple[int, int]
+    spacing: tuple[float, float] | None
+
+
+def convert_all(source: Source, items: Sequence[Item], dst: Path, pixels: Pixels) -> Iterator[Written | UserError]:
+    """Write images/<id>.png and masks/<id>.png for each item that lacks one of them; in the order of items. A file
+    that cannot be read yields its error, and the others go on."""
+
+    threads = min(os.cpu_count() or 1, 8)
+    torch_threads = torch.get_num_threads()
+    # One thread of torch in each of ours: more would fight for the same cores.
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        results = pool.map(lambda item: _convert(source, item, dst, pixels), items)
+        yield from tqdm(results, total=len(items), desc=source.name, unit="img", disable=None)
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C: finish the files in hand, not the thousands in the queue
+        torch.set_num_threads(torch_threads)
+
+
+def _convert(source: Source, item: Item, dst: Path, pixels: Pixels) -> Written | UserError:
+    image_path, mask_path = (dst / folder / f"{item.id}.png" for folder in ("images", "masks"))
+    if not (image_path.is_file() and mask_path.is_file()):
+        try:
+            image, mask = source.read(item)
+        except UserError as error:
+            return error
+        image, mask = prepare(image, mask, pixels)
+        save_png(image_path, image)
+        save_png(mask_path, mask)
+    with Image.open(image_path) as picture:
+        size = picture.height, picture.width
+    extent = source.extent(item)
+    spacing = extent and (round(extent[0] / size[0], 6), round(extent[1] / size[1], 6))
+    return Written(item, size, spacing)
+
+
+def prepare(image: np.ndarray, mask: np.ndarray, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
+    """Image uint8 or uint16 [H, W] or [H, W, 3] and mask {0, 1} uint8 to the grey image and the mask {0, 255} that
+    are stored, both of one size."""
+    size = (pixels.size, pixels.size) if pixels.size else mask.shape
+    image = resize_picture(to_grey(image), size)
+    if pixels.clahe:
+        image = equalize(image)
+    if image.dtype == np.uint16 and not pixels.keep_bits:
+        image = np.round(image / 257.0).astype(np.uint8)
+    return image, resize_labels(mask, size) * np.uint8(255)
+
+
+def equalize(image: np.ndarray) -> np.ndarray:
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994) of uint8 or uint16 [H, W], 8 x 8 regions.
+
+    clip_limit 2 is scikit-image's and OpenCV's usual strength; kornia's own 40 turns noise into structure. Its
+    histograms have 256 bins, so 16 bits come out with little more than 8 bits of information.
+    """
+    from kornia.enhance import equalize_clahe  # seconds to import
+
+    top = np.iinfo(image.dtype).max
+    tensor = torch.from_numpy(image.astype(np.float32) / top)[None, None]
+    return np.round(equalize_clahe(tensor, clip_limit=2.0, grid_size=(8, 8))[0, 0].numpy() * top).astype(image.dtype)

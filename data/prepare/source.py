@@ -1,0 +1,100 @@
+"""What `python -m data.prepare` has to know of a public set: which images it has, and how one is read."""
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data.classes import Classes
+from data.images import read_image
+from data.labels import read_labels
+from util.errors import UserError
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a set and where its mask lies, not read yet.
+
+    id: what its files will be called; label: what splits are stratified by.
+    """
+
+    id: str
+    image: Path
+    masks: tuple[Path, ...]
+    patient: str
+    label: str
+
+
+@dataclass
+class Found:
+    """What lies in a set's folder. left_out: by the reason, the files that cannot be used because of it; odd: by
+    what is odd about them, files that are used or do not matter."""
+
+    items: list[Item] = field(default_factory=list)
+    left_out: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    odd: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+class Source(ABC):
+    """A public set. name: its column `source` in splits.csv; inner: folders in it that users name in its place."""
+
+    name: str
+    about: str
+    homepage: str
+    licence: str
+    citation: str
+    inner: frozenset[str] = frozenset()
+
+    def root(self, src: Path) -> Path:
+        """The folder to look through: SRC, or the one around it if SRC is one of the set's inner folders."""
+        if not src.exists():
+            raise UserError(f"{src}: no such folder")
+        if not src.is_dir():
+            raise UserError(f"{src}: a file, not a folder; unpack the archive and name the folder")
+        root = src
+        while root.resolve().name in self.inner:
+            root = root.resolve().parent
+        return root
+
+    @abstractmethod
+    def find(self, root: Path) -> Found:
+        """The set's images in or below `root`, in a fixed order. UserError: there are none, with what was looked
+        for."""
+
+    def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
+        """Image (uint8 or uint16, full scale) and mask (uint8 {0, 1}) [H, W]. UserError: a damaged file, two sizes."""
+        image, mask = read_image(item.image), read_labels(item.masks, LUNGS)
+        if image.shape[:2] != mask.shape:
+            raise UserError(f"{item.masks[0]}: {mask.shape[1]} x {mask.shape[0]} pixels, but its image "
+                            f"{item.image.name} has {image.shape[1]} x {image.shape[0]}")
+        return image, mask
+
+    def extent(self, item: Item) -> tuple[float, float] | None:
+        """Height and width of the whole image in mm; None if unknown."""
+        return None
+
+
+LUNGS = Classes.load("lungs")
+
+
+def files_by_name(root: Path, pattern: str) -> dict[str, list[Path]]:
+    """Files in or below `root` whose whole name matches (without case), by their name without extension; sorted.
+    Hidden files are left out: a Mac's archives hold one beside each real one."""
+    wanted = re.compile(pattern, re.IGNORECASE)
+    found: dict[str, list[Path]] = defaultdict(list)
+    for parent, folders, names in os.walk(root):
+        folders[:] = sorted(f for f in folders if f[0] != ".")
+        for name in sorted(names):
+            if name[0] != "." and wanted.fullmatch(name):
+                found[name.rpartition(".")[0]].append(Path(parent, name))
+    return dict(sorted(found.items()))
+
+
+def first_of_each(files: dict[str, list[Path]], found: Found) -> dict[str, Path]:
+    """One file of each name; copies elsewhere in the folder are told as odd."""
+    found.odd["a second file of the same name, not used"] += [str(p) for paths in files.values() for p in paths[1:]]
+    return {name: paths[0] for name, paths in files.items()}

@@ -1,0 +1,65 @@
+"""`python -m data.prepare montgomery`, on a small copy of the set's layout."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.prepare.montgomery import Montgomery
+from tests.data.prepare.helpers import facts_of, pixels, rows_of, splits_of
+from util.errors import UserError
+
+
+def test_both_lungs_are_one_mask_and_the_names_say_the_rest(montgomery, tmp_path, prepare, capsys):
+    dst = tmp_path / "out"
+    prepare("montgomery", montgomery, dst)
+    mask = pixels(dst / "masks" / "MCUCXR_0001_0.png")
+    assert mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
+    assert (mask > 0).sum() == 12 * 6 + 16 * 6
+    original = pixels(montgomery / "CXR_png" / "MCUCXR_0001_0.png")
+    assert (pixels(dst / "images" / "MCUCXR_0001_0.png") == original).all()
+    assert rows_of(dst)["MCUCXR_0104_1"] == {
+        "image": "images/MCUCXR_0104_1.png", "mask": "masks/MCUCXR_0104_1.png", "source": "montgomery",
+        "split": "train", "patient": "montgomery-0104", "label": "tuberculosis", "spacing": ""}  # fmt: skip
+    facts = facts_of(dst)
+    assert facts["images"] == facts["patients"] == 8 and facts["sizes"] == {"20 x 24": 8}
+    assert facts["labels"]["val"] == {"normal": 1, "tuberculosis": 1}
+    assert facts["left_out"] == facts["odd"] == {} and "Jaeger" in facts["citation"]
+    assert "8 images of 8 patients: train 5, val 2, test 1 (the published split" in capsys.readouterr().out
+
+
+def test_the_published_split_goes_by_the_number_in_the_name(montgomery, tmp_path, prepare):
+    prepare("montgomery", montgomery, tmp_path / "out")
+    places = {int(name[7:11]): split for name, split in splits_of(tmp_path / "out").items()}
+    assert places == {1: "train", 2: "train", 3: "val", 4: "test", 104: "train", 108: "train", 117: "val", 162: "train"}
+
+
+@pytest.mark.parametrize("src", ["..", "CXR_png", "ManualMask", "ManualMask/leftMask"])
+def test_a_folder_around_or_inside_the_set_will_do(montgomery, tmp_path, prepare, src):
+    prepare("montgomery", montgomery / src, tmp_path / "out")
+    assert len(rows_of(tmp_path / "out")) == 8
+
+
+def test_half_a_mask_is_no_mask(montgomery, tmp_path, prepare, capsys):
+    (montgomery / "ManualMask" / "leftMask" / "MCUCXR_0002_0.png").unlink()
+    (montgomery / "CXR_png" / "MCUCXR_0003_0.png").unlink()
+    prepare("montgomery", montgomery, tmp_path / "out")
+    assert rows_of(tmp_path / "out").keys().isdisjoint({"MCUCXR_0002_0", "MCUCXR_0003_0"})
+    left_out = facts_of(tmp_path / "out")["left_out"]
+    assert left_out == {"no mask of the left lung": ["MCUCXR_0002_0.png"],
+                        "a mask without its image": ["MCUCXR_0003_0"]}
+    assert "left out: 1 (no mask of the left lung): MCUCXR_0002_0.png" in capsys.readouterr().out
+
+
+def test_another_folder_is_told_from_the_set(tmp_path, prepare, save):
+    save(tmp_path / "src" / "CXR_png" / "MCUCXR_0001_0.png", np.zeros((8, 8), np.uint8))
+    with pytest.raises(UserError, match=r"src: not the Montgomery set: .*\(found 1\).*leftMask/ \(found 0\)"):
+        prepare("montgomery", tmp_path / "src", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_originals_have_the_published_pixel_spacing_and_reduced_copies_do_not(montgomery, tmp_path):
+    source = Montgomery()
+    item = source.find(montgomery).items[0]
+    assert source.extent(item) is None
+    Image.new("1", (4892, 4020)).save(item.image)
+    assert source.extent(item) == pytest.approx((351.75, 428.05))

@@ -1,0 +1,200 @@
+"""What `python -m data.prepare` promises of every set, shown on Montgomery's layout."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from data.prepare import convert
+from data.prepare.montgomery import Montgomery
+from tests.data.prepare.helpers import facts_of, pixels, rows_of, splits_of, states
+from util.errors import UserError
+
+
+def test_a_second_run_touches_nothing(montgomery, tmp_path, prepare):
+    dst = tmp_path / "out"
+    prepare("montgomery", montgomery, dst, "--size", 16)
+    before = states(dst)
+    assert len(before) == 2 * 8 + 3
+    prepare("montgomery", montgomery, dst, "--size", 16)
+    assert states(dst) == before
+
+
+def test_a_run_that_was_cut_is_taken_up(montgomery, tmp_path, prepare, monkeypatch):
+    dst = tmp_path / "out"
+    read = Montgomery.read
+
+    def stop_at_the_fifth(self, item):
+        if item.id == "MCUCXR_0104_1":
+            raise KeyboardInterrupt
+        return read(self, item)
+
+    monkeypatch.setattr(Montgomery, "read", stop_at_the_fifth)
+    with pytest.raises(KeyboardInterrupt):
+        prepare("montgomery", montgomery, dst)
+    before = states(dst)
+    assert not (dst / "splits.csv").exists() and not (dst / "dataset.json").exists()
+    assert dst / "images" / "MCUCXR_0001_0.png" in before
+
+    monkeypatch.setattr(Montgomery, "read", read)
+    prepare("montgomery", montgomery, dst)
+    assert before.items() <= states(dst).items()
+    assert len(rows_of(dst)) == len(list((dst / "masks").iterdir())) == 8
+
+
+def test_other_pixels_want_another_folder(montgomery, tmp_path, prepare):
+    dst = tmp_path / "out"
+    prepare("montgomery", montgomery, dst, "--size", 16)
+    with pytest.raises(UserError, match="holds montgomery --size 16; this run wants montgomery --clahe --size 16: "):
+        prepare("montgomery", montgomery, dst, "--size", 16, "--clahe")
+
+
+def test_another_split_rewrites_only_the_lists(montgomery, tmp_path, prepare):
+    dst = tmp_path / "out"
+    prepare("montgomery", montgomery, dst)
+    before = states(dst)
+    prepare("montgomery", montgomery, dst, "--split_seed", 3)
+    changed = {path.name for path, when in states(dst).items() if before[path] != when}
+    assert changed == {"splits.csv", "dataset.json"}
+    assert facts_of(dst)["split"] == "drawn by patient and label with seed 3"
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(montgomery, tmp_path, prepare):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="out: not empty, and not begun by data.prepare"):
+        prepare("montgomery", montgomery, tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("src", "dst", "more", "message"),
+    [
+        ("gone", "out", (), "gone: no such folder"),
+        ("archive.zip", "out", (), "archive.zip: a file, not a folder; unpack"),
+        ("archive", "archive/out", (), "SRC and DST lie in one another"),
+        ("archive", ".", (), "SRC and DST lie in one another"),
+        ("archive", "archive.zip", (), "archive.zip: a file, not a folder"),
+        ("archive", "out", ("--size", 3), "--size 3: want at least 16"),
+        ("archive", "out", ("--folds", 1), "--folds 1: want at least 2"),
+        ("archive", "out", ("--split_file", "mine.csv"), "--split_file mine.csv: no such file"),
+        ("archive", "out", ("--split_file", "mine.csv", "--split_seed", 1), "leave one away"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_writes_nothing(montgomery, tmp_path, prepare, src, dst, more, message):
+    (tmp_path / "archive.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match=message):
+        prepare("montgomery", tmp_path / src, tmp_path / dst, *more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_file_is_named_and_the_others_go_on(montgomery, tmp_path, prepare, capsys):
+    dst = tmp_path / "out"
+    whole = (montgomery / "CXR_png" / "MCUCXR_0104_1.png").read_bytes()
+    (montgomery / "CXR_png" / "MCUCXR_0104_1.png").write_bytes(whole[:200])
+    mask = montgomery / "ManualMask" / "leftMask" / "MCUCXR_0001_0.png"
+    mask.write_text("<html>")
+    prepare("montgomery", montgomery, dst, "--split_seed", 0)
+    damaged = facts_of(dst)["left_out"]["damaged"]
+    assert [line.split(":")[0] for line in damaged] == [
+        "ManualMask/leftMask/MCUCXR_0001_0.png", "CXR_png/MCUCXR_0104_1.png"]
+    assert "left out: 2 (damaged): ManualMask/leftMask/MCUCXR_0001_0.png: not an image" in capsys.readouterr().out
+    assert len(rows_of(dst)) == 6 and not (dst / "images" / "MCUCXR_0001_0.png").exists()
+
+    places = splits_of(dst)
+    (montgomery / "CXR_png" / "MCUCXR_0104_1.png").write_bytes(whole)
+    prepare("montgomery", montgomery, dst, "--split_seed", 0)
+    assert places.items() < splits_of(dst).items()  # mended, it moves nobody
+    assert len(rows_of(dst)) == 7
+
+
+def test_nothing_but_damaged_files_is_an_error(montgomery, tmp_path, prepare):
+    for path in (montgomery / "CXR_png").glob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="none of 8 images can be used; the first: .*0001_0.png: the file is empty"):
+        prepare("montgomery", montgomery, tmp_path / "out")
+
+
+def test_a_disk_that_cannot_be_written_is_no_damaged_image(montgomery, tmp_path, prepare):
+    dst = tmp_path / "out"
+    prepare("montgomery", montgomery, dst)
+    shutil.rmtree(dst / "images")
+    (dst / "images").write_text("in the way")
+    with pytest.raises(UserError, match="not written"):
+        prepare("montgomery", montgomery, dst)
+
+
+def test_patients_who_come_later_move_nobody(montgomery, tmp_path, prepare):
+    dst, later = tmp_path / "out", tmp_path / "later"
+    later.mkdir()
+    names = [f"MCUCXR_0{number}.png" for number in ("002_0", "104_1", "162_1")]
+    for name in names:
+        (montgomery / "CXR_png" / name).rename(later / name)
+    prepare("montgomery", montgomery, dst, "--split_seed", 1, "--folds", 2)
+    before = rows_of(dst)
+    for name in names:
+        (later / name).rename(montgomery / "CXR_png" / name)
+    prepare("montgomery", montgomery, dst, "--split_seed", 1, "--folds", 2)
+    after = rows_of(dst)
+    assert before.items() < after.items() and len(after) == 8
+
+
+def test_a_list_of_one_s_own(montgomery, tmp_path, prepare, capsys):
+    mine = tmp_path / "mine.csv"
+    names = [path.name for path in (montgomery / "CXR_png").glob("*.png")]
+    lines = [f"x/{name},{'test' if '_1.' in name else 'train'}" for name in names]
+    mine.write_text("\n".join(["image,split", *lines, "other_0,val"]) + "\n")
+    prepare("montgomery", montgomery, tmp_path / "out", "--split_file", mine)
+    assert {name[-1]: split for name, split in splits_of(tmp_path / "out").items()} == {"0": "train", "1": "test"}
+    assert "odd: 1 (listed in mine.csv, but not in this set): other_0" in capsys.readouterr().out
+
+
+def test_folds_share_train_and_val_out(montgomery, tmp_path, prepare):
+    prepare("montgomery", montgomery, tmp_path / "out", "--folds", 2)
+    rows = rows_of(tmp_path / "out").values()
+    assert {row["fold"] for row in rows if row["split"] == "test"} == {""}
+    folds = [[row["label"] for row in rows if row["fold"] == fold] for fold in ("0", "1")]
+    assert sum(map(len, folds)) == 7
+    assert all(len(set(labels)) == 2 for labels in folds)
+
+
+def test_size_scales_image_mask_and_spacing(montgomery, tmp_path, prepare, monkeypatch):
+    monkeypatch.setattr(Montgomery, "extent", lambda self, item: (24 * 0.5, 20 * 0.5))
+    dst = tmp_path / "out"
+    prepare("montgomery", montgomery, dst, "--size", 32)
+    row = rows_of(dst)["MCUCXR_0001_0"]
+    assert row["spacing"] == "0.375 0.3125"
+    assert pixels(dst / row["image"]).shape == pixels(dst / row["mask"]).shape == (32, 32)
+    assert set(np.unique(pixels(dst / row["mask"]))) == {0, 255}
+    assert facts_of(dst)["sizes"] == {"32 x 32": 8} and facts_of(dst)["spacing_mm"] == {"0.375 0.3125": 8}
+
+
+def deep(value: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+    return np.full((16, 16), value, np.uint16), np.ones((16, 16), np.uint8)
+
+
+def test_bits_are_scaled_or_kept():
+    image, mask = convert.prepare(*deep(257 * 100), convert.Pixels())
+    assert image.dtype == np.uint8 and (image == 100).all() and (mask == 255).all()
+    image, _ = convert.prepare(*deep(), convert.Pixels(keep_bits=True))
+    assert image.dtype == np.uint16 and (image == 1000).all()
+    image, _ = convert.prepare(np.full((16, 16, 3), 9, np.uint8), deep()[1], convert.Pixels(keep_bits=True))
+    assert image.dtype == np.uint8 and (image == 9).all() and image.shape == (16, 16)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_clahe_stretches_a_flat_region_but_not_without_limit(dtype):
+    top = np.iinfo(dtype).max
+    ramp = np.linspace(0.4, 0.5, 256 * 256).reshape(256, 256)
+    out = convert.equalize(np.round(ramp * top).astype(dtype))
+    assert out.dtype == dtype and out.shape == (256, 256)
+    assert 0.1 < np.ptp(out / top) < 0.9  # kornia's own limit of 40 stretches it to the full range
+
+
+def test_sixteen_bits_reach_the_file(montgomery, tmp_path, prepare, save):
+    path = montgomery / "CXR_png" / "MCUCXR_0001_0.png"
+    save(path, np.full((24, 20), 30000, np.uint16))
+    prepare("montgomery", montgomery, tmp_path / "out", "--keep_bits")
+    kept = pixels(tmp_path / "out" / "images" / path.name)
+    assert kept.dtype == np.uint16 and (kept == 30000).all()
+    assert pixels(tmp_path / "out" / "images" / "MCUCXR_0002_0.png").dtype == np.uint8
