@@ -14,12 +14,14 @@ from pathlib import Path
 from data.prepare.assign import SPLITS, deal, from_file, published
 from data.prepare.convert import Pixels, Written, convert_all
 from data.prepare.folder import claim, describe, report, write_if_new, write_list
+from data.prepare.jsrt import Jsrt
 from data.prepare.montgomery import Montgomery
+from data.prepare.shenzhen import Shenzhen
 from data.prepare.source import Found, Source
 from data.splits import read_splits
 from util.errors import UserError, run_script
 
-SOURCES: dict[str, Source] = {source.name: source for source in (Montgomery(),)}
+SOURCES: dict[str, Source] = {source.name: source for source in (Montgomery(), Shenzhen(), Jsrt())}
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ def report(dst: Path, facts: dict) -> str:
                        if split in facts["splits"])
     sizes = list(facts["sizes"])
     lines = [f"{dst}: {facts['images']} images of {facts['patients']} patients: {splits} ({facts['split']}); "
-             f"{', '.join(sizes[:3])}{f' and {len(sizes) - 3} other sizes' if len(sizes) > 3 else ''}"]
+             f"{', '.join(sizes[:3])}{f' and {len(sizes) - 3} more' if len(sizes) > 3 else ''}"]
     for word, what in (("left out", "left_out"), ("odd", "odd")):
         for why, names in sorted(facts[what].items()):
             more = f" and {len(names) - SHOWN} more in dataset.json" if len(names) > SHOWN else ""

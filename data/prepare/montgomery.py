@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from data.prepare.source import Found, Item, Source, files_by_name, first_of_each
+from data.prepare.source import Found, Item, Source, files_by_name, in_folders, with_both_lungs
 from util.errors import UserError
 
 JAEGER = ("S. Jaeger, S. Candemir, S. Antani, Y. X. Wang, P. X. Lu, G. Thoma: Two public chest X-ray datasets for "
@@ -15,8 +15,6 @@ LABELS = {"0": "normal", "1": "tuberculosis"}
 """By the last digit of a name, here and in the Shenzhen set."""
 MM = 0.0875
 """Per pixel, in the originals."""
-
-NAME = r"MCUCXR_(\d{4})_([01])\.png"
 
 
 class Montgomery(Source):
@@ -32,26 +30,16 @@ class Montgomery(Source):
 
     def find(self, root: Path) -> Found:
         found = Found()
-        files = files_by_name(root, NAME)
-        sides = {side: {name: hits for name, paths in files.items()
-                        if (hits := [p for p in paths if p.parent.name.lower() == f"{side}mask"])}
-                 for side in ("left", "right")}
-        pictures = {name: hits for name, paths in files.items()
-                    if (hits := [p for p in paths if p.parent.name.lower() not in ("leftmask", "rightmask")])}
-        if not pictures or not any(sides.values()):
+        files = files_by_name(root, r"MCUCXR_\d{4}_[01]\.png")
+        left, right = in_folders(files, "leftmask"), in_folders(files, "rightmask")
+        pictures = in_folders(files, "cxr_png")
+        if not pictures or not (left or right):
             raise UserError(f"{root}: not the Montgomery set: looked for CXR_png/MCUCXR_0001_0.png and its like "
-                            f"(found {len(pictures)}) and for ManualMask/leftMask/ (found {len(sides['left'])}) and "
-                            f"rightMask/ (found {len(sides['right'])}), here and below")
-        left, right = (first_of_each(sides[side], found) for side in ("left", "right"))
-        for name, path in first_of_each(pictures, found).items():
-            if name not in left or name not in right:
-                missing = " and ".join(s for s, masks in (("left", left), ("right", right)) if name not in masks)
-                found.left_out[f"no mask of the {missing} lung"].append(path.name)
-                continue
+                            f"(found {len(pictures)}) and for its masks in ManualMask/leftMask/ (found {len(left)}) "
+                            f"and rightMask/ (found {len(right)}), here and below")
+        for name, path, masks in with_both_lungs(pictures, left, right, found):
             _, number, ill = name.split("_")
-            found.items.append(Item(name, path, (left[name], right[name]), f"{self.name}-{number}",
-                                    LABELS[ill]))
-        found.left_out["a mask without its image"] += sorted((left.keys() | right.keys()) - pictures.keys())
+            found.items.append(Item(name, path, masks, f"{self.name}-{number}", LABELS[ill]))
         return found
 
     def extent(self, item: Item) -> tuple[float, float] | None:

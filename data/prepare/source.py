@@ -4,6 +4,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,3 +99,23 @@ def first_of_each(files: dict[str, list[Path]], found: Found) -> dict[str, Path]
     """One file of each name; copies elsewhere in the folder are told as odd."""
     found.odd["a second file of the same name, not used"] += [str(p) for paths in files.values() for p in paths[1:]]
     return {name: paths[0] for name, paths in files.items()}
+
+
+def in_folders(files: dict[str, list[Path]], *folders: str) -> dict[str, list[Path]]:
+    """Those files that lie in a folder of one of these (lower-case) names."""
+    inside = {name: [p for p in paths if p.parent.name.lower() in folders] for name, paths in files.items()}
+    return {name: paths for name, paths in inside.items() if paths}
+
+
+def with_both_lungs(
+    pictures: dict[str, list[Path]], left: dict[str, list[Path]], right: dict[str, list[Path]], found: Found
+) -> Iterator[tuple[str, Path, tuple[Path, Path]]]:
+    """Name, image and the two masks of each image that has both; the others, and strays, are told in `found`."""
+    sides = {side: first_of_each(masks, found) for side, masks in (("left", left), ("right", right))}
+    for name, path in first_of_each(pictures, found).items():
+        missing = [side for side, masks in sides.items() if name not in masks]
+        if missing:
+            found.left_out[f"no mask of the {' and '.join(missing)} lung"].append(path.name)
+        else:
+            yield name, path, (sides["left"][name], sides["right"][name])
+    found.left_out["a mask without its image"] += sorted((left.keys() | right.keys()) - pictures.keys())
