@@ -4,6 +4,8 @@
     python train.py --dataset_mode masks --dataroot DST
 
 DST gets images/, masks/, splits.csv and dataset.json. Run again, it does only what is missing.
+
+    python -m data.prepare masks SRC               checks such a folder, or your own, file by file
 """
 
 import argparse
@@ -12,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data.prepare.assign import SPLITS, deal, from_file, published
+from data.prepare.check import add_command as add_check
 from data.prepare.convert import Pixels, Written, convert_all
 from data.prepare.folder import claim, describe, report, write_if_new, write_list
 from data.prepare.jsrt import Jsrt
@@ -24,14 +27,15 @@ from util.errors import UserError, run_script
 SOURCES: dict[str, Source] = {source.name: source for source in (Montgomery(), Shenzhen(), Jsrt())}
 
 
-def main() -> None:
+def main() -> int | None:
     parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="set", metavar="SET", required=True)
     for source in SOURCES.values():
         add_source(commands, source)
+    add_check(commands)
     opt = parser.parse_args()
-    opt.run(opt)
+    return opt.run(opt)
 
 
 def add_source(commands: argparse._SubParsersAction, source: Source) -> None:

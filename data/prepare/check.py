@@ -1,9 +1,10 @@
 """Look through a folder of images and masks before training on it: `python -m data.prepare masks SRC`."""
 
+import argparse
 import os
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.classes import Classes
@@ -11,6 +12,8 @@ from data.images import find_images
 from data.masks import find_rows
 from data.matching import match
 from data.prepare.contents import Mask, Picture, read_all
+from data.prepare.findings import Findings, counted, number, report
+from data.single import existing_folder
 from data.splits import Row
 from util.errors import UserError
 
@@ -24,8 +27,9 @@ DARK = 0.1
 MOSTLY = 0.6
 """A mask with more foreground than this that also reaches all four borders is perhaps inverted."""
 
-SHOWN = 10
-"""Of one hint so many files are named."""
+START = ("--pretrained facades_photo2label --ngf 16 --ndf 16 --load_size 256 --augment strong --lambda_L1 1000 "
+         "--lr 0.0004 --n_epochs 12 --n_epochs_decay 28")
+"""How a first training goes (README.md, benchmarks/README.md)."""
 
 EMPTY = "masks without any foreground: right where there is nothing to be found, else a lost annotation"
 INVERTED = "masks that fill most of the image up to all four borders: is black the background?"
@@ -39,16 +43,6 @@ UNREAD = "files of a kind that is not read"
 SPLITS = "splits"
 
 
-@dataclass
-class Findings:
-    """errors: lines, each about one file or patient, that stop a training or make its scores worthless; hints: by
-    what they say, the files (or other things) of which they say it; summary: (what, how much)."""
-
-    errors: list[str] = field(default_factory=list)
-    hints: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    summary: dict[str, str] = field(default_factory=dict)
-
-
 def check(root: Path, classes: Classes, patient_regex: str = "") -> Findings:
     """Read every file of the data set `root` (the layout of --dataset_mode masks) once and tell what is wrong.
 
@@ -58,18 +52,34 @@ def check(root: Path, classes: Classes, patient_regex: str = "") -> Findings:
     return _Check(root, classes, list(rows.values())).run()
 
 
-def report(root: Path, found: Findings) -> str:
-    """The findings as text: a summary, the errors file by file, the hints by what they say."""
-    width = max(map(len, found.summary))
-    lines = [f"{root}", *(f"  {what:<{width}}  {said}" for what, said in found.summary.items())]
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """Add `masks SRC` to the commands of data.prepare."""
+    command = commands.add_parser("masks", help="check your own folder of images and masks",
+                                  description="Check a folder of images/, masks/ and perhaps splits.csv, file by file. "
+                                              "Exit code 0: in order, 1: errors, 2: no such folder.")
+    command.add_argument("src", type=Path, metavar="SRC", help="the folder, as train.py's --dataroot wants it")
+    command.add_argument("--classes", default="lungs", help="as for train.py (default: %(default)s)")
+    command.add_argument("--patient_regex", default="", help="as for train.py")
+    command.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+    command.set_defaults(run=check_folder)
+
+
+def check_folder(opt: argparse.Namespace) -> int:
+    """Print the findings; 1 if there are errors, else 0."""
+    root = existing_folder(str(opt.src))
+    found = check(root, Classes.load(opt.classes), opt.patient_regex)
+    print(report(root, found))
     if found.errors:
-        lines += ["", _number(len(found.errors), "error"), *(f"  {line}" for line in found.errors)]
-    if found.hints:
-        lines += ["", "hints (nothing stops a training)"]
-    for what, of in found.hints.items():
-        lines += [f"  {what}", *(f"    {line}" for line in of[:SHOWN])]
-        lines += [f"    ... and {len(of) - SHOWN} more"] if len(of) > SHOWN else []
-    return "\n".join(lines)
+        print(f"\n{number(len(found.errors), 'error')}: mend them, or train on the rest with --skip_bad_files where "
+              "only single files are bad")
+        return 1
+    command = ["--dataroot", str(opt.src), "--name", root.resolve().name]
+    if opt.classes != "lungs":
+        command += ["--classes", opt.classes]
+    if opt.patient_regex:
+        command += ["--patient_regex", opt.patient_regex]
+    print(f"\nno errors; next:\n  python train.py --dataset_mode masks {shlex.join(command)} {START}")
+    return 0
 
 
 class _Check:
@@ -193,13 +203,15 @@ class _Check:
                 self._hint(SAME_MASK, images[0], ", ".join(str(i.relative_to(self.root)) for i in images[1:]))
 
     def _check_patients(self) -> None:
-        where: dict[str, dict[str, Path]] = defaultdict(dict)
-        for image, patient in self.patient.items():
-            where[patient].setdefault(self.split[image], image)
-        for patient, splits in where.items():
-            if len(splits.keys() - {""}) > 1:
-                named = " and ".join(f"{split} ({image.relative_to(self.root)})" for split, image in splits.items())
-                self._error(f"splits.csv: patient {patient} is in {named}: the network knows whom it is tested on")
+        for place in ("split", "fold"):
+            where: dict[str, dict[str, Path]] = defaultdict(dict)
+            for row in self.rows:
+                if named := getattr(row, place):
+                    where[row.patient].setdefault(named, row.image)
+            for patient, places in where.items():
+                if len(places) > 1:
+                    told = " and ".join(f"{place} {named} ({image})" for named, image in places.items())
+                    self._error(f"splits.csv: patient {patient} is in {told}: the network knows whom it is tested on")
 
     def _check_splits(self) -> None:
         counts = Counter(self.split.values())
@@ -207,18 +219,18 @@ class _Check:
             self._error("splits.csv: no image is in split train" if self.listed else
                         "images/: too few images: the draw leaves none in split train")
         for split in sorted(counts.keys() - set(PHASES)):
-            said = f"{split!r} ({_number(counts[split], 'image')}) is read only by --phase" if split else ""
-            self._hint(SPLITS, said or f"{_number(counts[split], 'image')} without a split, not used")
+            said = f"{split!r} ({number(counts[split], 'image')}) is read only by --phase" if split else ""
+            self._hint(SPLITS, said or f"{number(counts[split], 'image')} without a split, not used")
         for split, use in (("val", "choose the best epoch"), ("test", "score")):
             if not counts[split]:
                 self._hint(SPLITS, f"no image is in {split} to {use} with")
             elif counts[split] < FEW_SCORED:
-                self._hint(SPLITS, f"{_number(counts[split], 'image')} in {split}: too few to {use} with")
+                self._hint(SPLITS, f"{number(counts[split], 'image')} in {split}: too few to {use} with")
         if 0 < counts["train"] < counts["val"] + counts["test"]:
             self._hint(SPLITS, f"train has fewer images ({counts['train']}) than val and test together")
         patients = len(set(self.patient.values()))
         if patients < FEW:
-            self._hint("few patients", f"{patients}: expect little beyond them")
+            self._hint(SPLITS, f"only {number(patients, 'patient')}: too few to learn or to conclude much from")
 
     def _summarise(self) -> None:
         counts, patients = Counter(self.split.values()), defaultdict(set)
@@ -228,14 +240,14 @@ class _Check:
         shares = sorted(mask.foreground for mask in self.masks.values())
         lines = {
             "images": str(len(self.split)),
-            "masks": str(len(self.masks)),
+            "masks": str(sum(map(len, self.masks_of.values()))),
             "patients": str(len(set(self.patient.values()))),
-            "sizes": _counted(Counter(_size(p.size) for p in self.pictures.values())),
-            "pixels": _counted(Counter(p.kind for p in self.pictures.values())),
+            "sizes": counted(Counter(_size(p.size) for p in self.pictures.values())),
+            "pixels": counted(Counter(p.kind for p in self.pictures.values())),
             "foreground": f"{shares[0]:.1%} to {shares[-1]:.1%} of a mask, median {shares[len(shares) // 2]:.1%}"
             if shares else "",
-            "sources": _counted(sources),
-            "splits": ", ".join(f"{split or 'none'} {counts[split]} ({_number(len(patients[split]), 'patient')})"
+            "sources": counted(sources),
+            "splits": ", ".join(f"{split or 'none'} {counts[split]} ({number(len(patients[split]), 'patient')})"
                                 for split in sorted(counts, key=lambda s: (*PHASES, s).index(s)))
             + (", from splits.csv" if self.listed else ", drawn"),
         }
@@ -250,14 +262,5 @@ def _groups(pairs: Iterable[tuple[bytes, Path]]) -> list[list[Path]]:
     return [paths for paths in by_digest.values() if len(paths) > 1]
 
 
-def _counted(counter: Counter) -> str:
-    shown = ", ".join(f"{what} ({count})" for what, count in counter.most_common(4))
-    return shown + (f" and {len(counter) - 4} more" if len(counter) > 4 else "")
-
-
 def _size(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' if count > 1 else ''}"

@@ -13,12 +13,12 @@ MONTGOMERY = [(1, 0), (2, 0), (3, 0), (4, 0), (104, 1), (108, 1), (117, 1), (162
 
 
 @pytest.fixture
-def prepare(monkeypatch) -> Callable[..., None]:
-    """`python -m data.prepare` with these arguments; errors are raised."""
+def prepare(monkeypatch) -> Callable[..., int | None]:
+    """`python -m data.prepare` with these arguments; errors are raised, the exit code is returned."""
 
-    def run(*arguments: object) -> None:
+    def run(*arguments: object) -> int | None:
         monkeypatch.setattr("sys.argv", ["data.prepare", *map(str, arguments)])
-        main()
+        return main()
 
     return run
 

@@ -8,7 +8,9 @@ from PIL import Image
 
 from data.classes import Classes
 from data.masks import find_rows
-from data.prepare.check import DIM, EMPTY, EVEN, INVERTED, LOSSY, SAME_MASK, TWICE, UNLISTED, UNREAD, Findings, check
+from data.prepare.check import DIM, EMPTY, EVEN, INVERTED, LOSSY, SAME_MASK, TWICE, UNLISTED, UNREAD, check
+from data.prepare.findings import Findings
+from util.errors import UserError
 
 LUNGS = Classes.load("lungs")
 
@@ -47,8 +49,8 @@ def test_a_folder_in_order(listed):
         "foreground": "13.8% to 15.9% of a mask, median 15.6%",
         "splits": "train 6 (3 patients), val 2 (1 patient), test 2 (1 patient), from splits.csv"}
     assert dict(found.hints) == {
-        "splits": ["2 images in val: too few to choose the best epoch with", "2 images in test: too few to score with"],
-        "few patients": ["5: expect little beyond them"]}
+        "splits": ["2 images in val: too few to choose the best epoch with", "2 images in test: too few to score with",
+                   "only 5 patients: too few to learn or to conclude much from"]}
 
 
 def test_pairs(listed, save):
@@ -174,8 +176,16 @@ def test_different_images_with_one_mask(listed):
 
 def test_a_patient_in_two_splits(listed):
     change_list(listed, "images/p9.png,test,P4", "images/p9.png,test,P0")
-    assert errors(listed) == ["splits.csv: patient P0 is in train (images/p0.png) and test (images/p9.png): the "
-                              "network knows whom it is tested on"]
+    assert errors(listed) == ["splits.csv: patient P0 is in split train (images/p0.png) and split test "
+                              "(images/p9.png): the network knows whom it is tested on"]
+
+
+def test_a_patient_in_two_folds(listed):
+    write_list(listed, [f"images/p{i}.png,{'test' if i > 7 else 'train'},P{i // 2},{'' if i > 7 else i % 4 // 3}"
+                        for i in range(10)], "image,split,patient,fold")
+    assert errors(listed) == [
+        f"splits.csv: patient P{k} is in fold 0 (images/p{2 * k}.png) and fold 1 (images/p{2 * k + 1}.png): the "
+        "network knows whom it is tested on" for k in (1, 3)]
 
 
 def test_a_list_that_does_not_fit_the_folder(listed):
@@ -192,7 +202,8 @@ def test_splits_of_other_names_and_empty_ones(listed):
     assert not found.errors
     assert found.hints["splits"] == [
         "1 image without a split, not used", "'validation' (2 images) is read only by --phase",
-        "no image is in val to choose the best epoch with", "1 image in test: too few to score with"]
+        "no image is in val to choose the best epoch with", "1 image in test: too few to score with",
+        "only 5 patients: too few to learn or to conclude much from"]
     change_list(listed, ",train,", ",Train,")
     assert errors(listed) == ["splits.csv: no image is in split train"]
 
@@ -201,6 +212,34 @@ def test_kinds_of_file_that_are_not_read(listed):
     (listed / "images" / "p0.nii").touch()
     (listed / "images" / ".hidden").touch()
     assert look(listed).hints[UNREAD] == ["images/: .nii (1)"]
+
+
+def test_the_command_prints_errors_and_hints_apart(listed, prepare, capsys):
+    assert prepare("masks", listed) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{listed}\n  images      10\n") and "\n1 error" not in said
+    assert f"python train.py --dataset_mode masks --dataroot {listed} --name lungs --pretrained" in said
+    (listed / "masks" / "p0.png").unlink()
+    assert prepare("masks", listed) == 1
+    said = capsys.readouterr().out
+    errors, hints = said.split("\nhints")
+    assert "\n1 error\n  images/p0.png: no mask of this name in masks/\n" in errors and "images/p0" not in hints
+    assert "python train.py" not in said
+
+
+def test_of_many_hints_of_one_kind_ten_are_shown(listed, prepare, capsys):
+    for i in range(11, 26):
+        (listed / "images" / f"new{i}.png").write_bytes((listed / "images" / "p0.png").read_bytes())
+    assert prepare("masks", listed) == 0
+    said = capsys.readouterr().out
+    assert said.count("images/new") == 10 and "... and 5 more" in said
+
+
+def test_a_folder_that_is_none(tmp_path, prepare):
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        prepare("masks", tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no folder images/ in it"):
+        prepare("masks", tmp_path)
 
 
 def test_real_lungs_are_in_order(real_data):
