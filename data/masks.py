@@ -26,6 +26,9 @@ class MasksDataset(PairedDataset):
     <dataroot>/splits.csv (`data.splits`) says which image is in which phase. Without it, 70 % of the patients
     train, 10 % are val, 20 % test: a patient's place depends on its name and --split_seed alone, so that new images
     move nobody. --phase all takes every image.
+
+    --fold N, for cross-validation: the images of fold N (column fold of splits.csv) are val, those of the other folds
+    train; images without a fold stay where they are, such as in test.
     """
 
     defaults = {"classes": "lungs"}
@@ -34,6 +37,7 @@ class MasksDataset(PairedDataset):
     def add_options(group: argparse._ArgumentGroup) -> None:
         group.add_argument("--source", default="", help="only these sources of splits.csv, separated by commas")
         group.add_argument("--split_seed", type=int, default=0, help="seed of the split, where there is no splits.csv")
+        group.add_argument("--fold", type=int, help="cross-validation: this fold of splits.csv is val, the rest train")
         group.add_argument("--patient_regex", default="",
                            help="regular expression for the patient in an image's name (first group, or whole match); "
                                 "default: splits.csv's column, else every image is its own patient")
@@ -50,6 +54,8 @@ class MasksDataset(PairedDataset):
         rows = list(by_id.values())
         if opt.source:
             rows = _of_sources(rows, opt.source, list_file)
+        if opt.fold is not None:
+            rows = _folded(rows, opt.fold, list_file)
         chosen = [row for row in rows if phase in ("all", row.split)]
         if not chosen:
             splits = ", ".join(f"{s or 'none'} ({sum(r.split == s for r in rows)})"
@@ -134,3 +140,12 @@ def _of_sources(rows: list[Row], wanted: str, list_file: Path) -> list[Row]:
     if names - there:
         raise UserError(f"--source {wanted}: {list_file} knows {', '.join(sorted(there)) or 'no sources'}")
     return [row for row in rows if row.source in names]
+
+
+def _folded(rows: list[Row], fold: int, list_file: Path) -> list[Row]:
+    there = {row.fold for row in rows} - {""}
+    if str(fold) not in there:
+        known = f"fold {', '.join(sorted(there))}" if there else "no folds"
+        raise UserError(f"--fold {fold}: {list_file} knows {known}; "
+                        "python -m data.prepare --folds K writes a column fold")
+    return [replace(row, split="val" if row.fold == str(fold) else "train") if row.fold else row for row in rows]

@@ -53,7 +53,7 @@ def _recorded(known: argparse.Namespace) -> dict[str, object]:
     path = Path(known.checkpoints_dir) / known.name / "options.json"
     if path.is_file():
         # Other data has other hospitals, patients and splits.
-        left = NOT_RECORDED | ({"source", "patient_regex", "split_seed"} if known.dataroot else set())
+        left = NOT_RECORDED | ({"source", "patient_regex", "split_seed", "fold"} if known.dataroot else set())
         return {key: value for key, value in read_options(path).items() if key not in left}
     if path.parent.is_dir():
         print(f"{path.parent} has no options.json: upstream's defaults hold (50 images, dropout alive; see --help)")

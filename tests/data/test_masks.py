@@ -73,6 +73,26 @@ def test_a_list_says_phase_source_patient_and_mask(lungs, flags):
         MasksDataset(flags(dataroot=lungs), "val", train=False)
 
 
+def test_a_fold_is_val_and_the_others_train(lungs, flags):
+    write_list(lungs, "image,split,fold", "images/p0.png,train,0", "images/p1.png,val,0", "images/p2.png,train,1",
+               "images/p3.png,train,2", "images/p4.png,test,")
+
+    def phases(fold):
+        return [MasksDataset(flags(dataroot=lungs, fold=fold), phase, train=False).ids
+                for phase in ("train", "val", "test")]
+
+    assert phases(None) == [["p0", "p2", "p3"], ["p1"], ["p4"]]
+    assert phases(0) == [["p2", "p3"], ["p0", "p1"], ["p4"]]
+    assert phases(2) == [["p0", "p1", "p2"], ["p3"], ["p4"]]
+    with pytest.raises(UserError, match="--fold 3: .*splits.csv knows fold 0, 1, 2; python -m data.prepare --folds K"):
+        phases(3)
+
+
+def test_folds_need_a_list_with_folds(lungs, flags):
+    with pytest.raises(UserError, match="--fold 0: .*splits.csv knows no folds"):
+        MasksDataset(flags(dataroot=lungs, fold=0), "train", train=False)
+
+
 def test_a_source_needs_a_list(lungs, flags):
     with pytest.raises(UserError, match="--source A: .*splits.csv"):
         MasksDataset(flags(dataroot=lungs, source="A"), "all", train=False)

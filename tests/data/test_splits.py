@@ -15,9 +15,10 @@ def write(tmp_path, text: str, encoding: str = "utf-8"):
 
 
 def test_columns_are_found_by_name_and_paths_are_relative_to_the_file(tmp_path):
-    path = write(tmp_path, "split,age,image,patient,mask,source\nval,40,images/ä b.png,P7,masks/l.png; masks/r.png,A\n")
+    columns = "split,age,image,patient,mask,source,fold"
+    path = write(tmp_path, f"{columns}\nval,40,images/ä b.png,P7,masks/l.png; masks/r.png,A,2\n")
     masks = (tmp_path / "masks/l.png", tmp_path / "masks/r.png")
-    assert read_splits(path) == [Row(tmp_path / "images/ä b.png", masks, "val", "A", "P7")]
+    assert read_splits(path) == [Row(tmp_path / "images/ä b.png", masks, "val", "A", "P7", "2")]
 
 
 def test_only_image_and_split_are_needed_and_excel_may_have_written_it(tmp_path):
