@@ -16,6 +16,7 @@ from pathlib import Path
 from data.prepare.assign import SPLITS, deal, from_file, published
 from data.prepare.check import add_command as add_check
 from data.prepare.convert import Pixels, Written, convert_all
+from data.prepare.facades import Facades
 from data.prepare.folder import claim, describe, report, write_if_new, write_list
 from data.prepare.jsrt import Jsrt
 from data.prepare.montgomery import Montgomery
@@ -24,7 +25,7 @@ from data.prepare.source import Found, Source
 from data.splits import read_splits
 from util.errors import UserError, run_script
 
-SOURCES: dict[str, Source] = {source.name: source for source in (Montgomery(), Shenzhen(), Jsrt())}
+SOURCES: dict[str, Source] = {source.name: source for source in (Facades(), Montgomery(), Shenzhen(), Jsrt())}
 
 
 def main() -> int | None:
@@ -66,6 +67,8 @@ def prepare_source(opt: argparse.Namespace) -> None:
     if opt.split_file and opt.split_seed is not None:
         raise UserError("--split_seed: --split_file already says which image is in which split; leave one away")
     source = SOURCES[opt.set]
+    if opt.clahe and source.colour:
+        raise UserError(f"--clahe: for grey images; those of {source.name} keep their colour")
     root = source.root(opt.src)
     found = source.find(root)
     if not found.items:

@@ -56,10 +56,10 @@ def _convert(source: Source, item: Item, dst: Path, pixels: Pixels) -> Written |
     image_path, mask_path = (dst / folder / f"{item.id}.png" for folder in ("images", "masks"))
     if not (image_path.is_file() and mask_path.is_file()):
         try:
-            image, mask = source.read(item)
+            image, labels = source.read(item)
         except UserError as error:
             return error
-        image, mask = prepare(image, mask, pixels)
+        image, mask = prepare(source, image, labels, pixels)
         save_png(image_path, image)
         save_png(mask_path, mask)
     with Image.open(image_path) as picture:
@@ -69,16 +69,17 @@ def _convert(source: Source, item: Item, dst: Path, pixels: Pixels) -> Written |
     return Written(item, size, spacing)
 
 
-def prepare(image: np.ndarray, mask: np.ndarray, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
-    """Image uint8 or uint16 [H, W] or [H, W, 3] and mask {0, 1} uint8 to the grey image and the mask {0, 255} that
-    are stored, both of one size."""
-    size = (pixels.size, pixels.size) if pixels.size else mask.shape
-    image = resize_picture(to_grey(image), size)
+def prepare(source: Source, image: np.ndarray, labels: np.ndarray, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
+    """Image uint8 or uint16 [H, W] or [H, W, 3] and class indices uint8 [H, W], of one size, to what is stored: the
+    image, grey unless the set keeps its colour, and the mask, {0, 255} or, of more classes than two, in colours."""
+    size = (pixels.size, pixels.size) if pixels.size else labels.shape
+    image = resize_picture(image if source.colour else to_grey(image), size)
     if pixels.clahe:
         image = equalize(image)
     if image.dtype == np.uint16 and not pixels.keep_bits:
         image = np.round(image / 257.0).astype(np.uint8)
-    return image, resize_labels(mask, size) * np.uint8(255)
+    labels = resize_labels(labels, size)
+    return image, labels * np.uint8(255) if source.classes.binary else source.classes.encode(labels)
 
 
 def equalize(image: np.ndarray) -> np.ndarray:

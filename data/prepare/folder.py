@@ -54,8 +54,9 @@ def write_list(dst: Path, written: Sequence[Written], source: str, splits: Mappi
     table.writerow(("image", "mask", "source", "split", "patient", "label", "spacing", *(("fold",) if folds else ())))
     for one in sorted(written, key=lambda w: w.item.id):
         item = one.item
-        table.writerow((f"images/{item.id}.png", f"masks/{item.id}.png", source, splits[item.id], item.patient,
-                        item.label, spacing_text(one.spacing), *((folds.get(item.id, ""),) if folds else ())))
+        fold = (folds.get(item.id, ""),) if folds else ()
+        table.writerow((f"images/{item.id}.png", f"masks/{item.id}.png", item.source or source, splits[item.id],
+                        item.patient, item.label, spacing_text(one.spacing), *fold))
     write_if_new(dst / "splits.csv", text.getvalue())
 
 

@@ -15,12 +15,14 @@ from data.images import read_image
 from data.labels import read_labels
 from util.errors import UserError
 
+LUNGS = Classes.load("lungs")
+
 
 @dataclass(frozen=True)
 class Item:
     """One image of a set and where its mask lies, not read yet.
 
-    id: what its files will be called; label: what splits are stratified by.
+    id: what its files will be called; label: what splits are stratified by; source: part of the set that it is from.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Item:
     masks: tuple[Path, ...]
     patient: str
     label: str
+    source: str = ""
 
 
 @dataclass
@@ -41,7 +44,8 @@ class Found:
 
 
 class Source(ABC):
-    """A public set. name: its column `source` in splits.csv; inner: folders in it that users name in its place."""
+    """A public set. name: the column `source` in splits.csv, unless an item says better; inner: folders in it that
+    users name in its place; classes: what its masks hold; colour: whether its images keep their colour."""
 
     name: str
     about: str
@@ -49,6 +53,8 @@ class Source(ABC):
     licence: str
     citation: str
     inner: frozenset[str] = frozenset()
+    classes = LUNGS
+    colour = False
 
     def root(self, src: Path) -> Path:
         """The folder to look through: SRC, or the one around it if SRC is one of the set's inner folders."""
@@ -67,19 +73,21 @@ class Source(ABC):
         for."""
 
     def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
-        """Image (uint8 or uint16, full scale) and mask (uint8 {0, 1}) [H, W]. UserError: a damaged file, two sizes."""
-        image, mask = read_image(item.image), read_labels(item.masks, LUNGS)
+        """Image (uint8 or uint16, full scale) and class indices (uint8) [H, W]. UserError: a damaged file, two
+        sizes."""
+        image, mask = read_image(item.image), self.read_mask(item)
         if image.shape[:2] != mask.shape:
             raise UserError(f"{item.masks[0]}: {mask.shape[1]} x {mask.shape[0]} pixels, but its image "
                             f"{item.image.name} has {image.shape[1]} x {image.shape[0]}")
         return image, mask
 
+    def read_mask(self, item: Item) -> np.ndarray:
+        """Class indices, uint8 [H, W]. UserError: a damaged file."""
+        return read_labels(item.masks, self.classes)
+
     def extent(self, item: Item) -> tuple[float, float] | None:
         """Height and width of the whole image in mm; None if unknown."""
         return None
-
-
-LUNGS = Classes.load("lungs")
 
 
 def files_by_name(root: Path, pattern: str) -> dict[str, list[Path]]:

@@ -174,11 +174,12 @@ def deep(value: int = 1000) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_bits_are_scaled_or_kept():
-    image, mask = convert.prepare(*deep(257 * 100), convert.Pixels())
+    image, mask = convert.prepare(Montgomery(), *deep(257 * 100), convert.Pixels())
     assert image.dtype == np.uint8 and (image == 100).all() and (mask == 255).all()
-    image, _ = convert.prepare(*deep(), convert.Pixels(keep_bits=True))
+    image, _ = convert.prepare(Montgomery(), *deep(), convert.Pixels(keep_bits=True))
     assert image.dtype == np.uint16 and (image == 1000).all()
-    image, _ = convert.prepare(np.full((16, 16, 3), 9, np.uint8), deep()[1], convert.Pixels(keep_bits=True))
+    colour = np.full((16, 16, 3), 9, np.uint8)
+    image, _ = convert.prepare(Montgomery(), colour, deep()[1], convert.Pixels(keep_bits=True))
     assert image.dtype == np.uint8 and (image == 9).all() and image.shape == (16, 16)
 
 
