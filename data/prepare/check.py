@@ -39,6 +39,7 @@ EVEN = "images of one even grey"
 TWICE = "the same picture more than once in one split"
 SAME_MASK = "different images with exactly the same mask"
 UNLISTED = "images that splits.csv does not list, so that they are not used"
+STRAY = "masks of no image that splits.csv lists"
 UNREAD = "files of a kind that is not read"
 SPLITS = "splits"
 
@@ -119,20 +120,23 @@ class _Check:
     def _pair(self) -> None:
         """Which masks belong to which image, as `MasksDataset` sees it, and which files nobody uses."""
         image_root, mask_root = self.root / "images", self.root / "masks"
-        on_disk = find_images(image_root)
-        for image in on_disk:
-            if image not in self.split:
-                self._hint(UNLISTED, image)
-        by_name = [image for image in {*self.split, *on_disk} if image not in self.masks_of]
-        matching = match(sorted(by_name), image_root, find_images(mask_root), mask_root)
+        unlisted = [image for image in find_images(image_root) if image not in self.split]
+        for image in unlisted:
+            self._hint(UNLISTED, image)
+        by_name = [image for image in self.split if image not in self.masks_of]
+        matching = match(by_name, image_root, find_images(mask_root), mask_root)
         used = {mask for masks in self.masks_of.values() for mask in masks}
         for path, line in matching.unclear.items():
             if path not in used:
                 self._error(line)
-        for mask in matching.strays:
+        for mask in match(unlisted, image_root, matching.strays, mask_root).strays:
             if mask not in used:
-                self._error(f"{mask}: no image of this name in images/")
-        self.masks_of |= {image: tuple(masks) for image, masks in matching.found.items() if image in self.split}
+                # Without a list, training stops at such a mask: its image may be missing.
+                if self.listed:
+                    self._hint(STRAY, mask)
+                else:
+                    self._error(f"{mask}: no image of this name in images/")
+        self.masks_of |= {image: tuple(masks) for image, masks in matching.found.items()}
         if not self.masks_of:
             self._error(f"{mask_root}: no image has a mask, so there is nothing to train on")
         for image in self.split if self.masks_of else ():

@@ -8,7 +8,7 @@ from PIL import Image
 
 from data.classes import Classes
 from data.masks import find_rows
-from data.prepare.check import DIM, EMPTY, EVEN, INVERTED, LOSSY, SAME_MASK, TWICE, UNLISTED, UNREAD, check
+from data.prepare.check import DIM, EMPTY, EVEN, INVERTED, LOSSY, SAME_MASK, STRAY, TWICE, UNLISTED, UNREAD, check
 from data.prepare.findings import Findings
 from util.errors import UserError
 
@@ -56,14 +56,23 @@ def test_a_folder_in_order(listed):
 def test_pairs(listed, save):
     (listed / "masks" / "p0.png").unlink()
     (listed / "masks" / "p1.png").rename(listed / "masks" / "q1.png")
-    save(listed / "images" / "p3.bmp", np.zeros((48, 40), np.uint8))
+    save(listed / "images" / "new.png", np.zeros((48, 40), np.uint8))
+    save(listed / "masks" / "new.png", np.zeros((48, 40), np.uint8))
     assert errors(listed) == [
         "images/p0.png: no mask of this name in masks/",
         "images/p1.png: no mask of this name in masks/",
-        "images/p3.png and p3.bmp: two images of one name, so that a mask cannot tell which it belongs to; rename or "
-        "remove one",
-        "masks/q1.png: no image of this name in images/",
     ]
+    assert look(listed).hints[STRAY] == ["masks/q1.png"] and look(listed).hints[UNLISTED] == ["images/new.png"]
+    (listed / "splits.csv").unlink()
+    assert errors(listed)[2] == "masks/q1.png: no image of this name in images/"
+
+
+def test_two_images_of_one_name(listed, save):
+    save(listed / "images" / "p3.bmp", np.zeros((48, 40), np.uint8))
+    assert errors(listed) == [], "the list says which of the two is meant"
+    (listed / "splits.csv").unlink()
+    assert errors(listed) == ["images/p3.png and p3.bmp: two images of one name, so that a mask cannot tell which it "
+                             "belongs to; rename or remove one"]
 
 
 def test_a_folder_without_any_mask_says_so_once(listed):
