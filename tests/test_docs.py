@@ -1,0 +1,39 @@
+"""The commands of the README are such as the scripts understand."""
+
+import subprocess
+import sys
+
+import pytest
+
+from data import DATASETS
+from models import MODELS
+from options import test as test_options
+from options import train as train_options
+from tests.helpers import ROOT, commands
+
+
+def test_readme_names_many_commands():
+    assert len(commands("README.md")) > 8
+
+
+@pytest.mark.parametrize("words", [c for c in commands("README.md") if c[0] in ("train.py", "test.py")], ids=" ".join)
+def test_the_flags_of_the_readme_exist(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    if "--name" in words:  # a run that is continued must be there
+        (tmp_path / "checkpoints" / words[words.index("--name") + 1]).mkdir(parents=True)
+    parse = {"train.py": train_options.parse, "test.py": test_options.parse}[words[0]]
+    if "--help" in words:
+        with pytest.raises(SystemExit, match="0"):
+            parse(MODELS, DATASETS, words[1:])
+        assert "--lambda_L1" in capsys.readouterr().out
+    else:
+        assert parse(MODELS, DATASETS, words[1:]).name
+
+
+@pytest.mark.parametrize("words", [c for c in commands("README.md") if c[0] == "-m"], ids=" ".join)
+def test_the_modules_of_the_readme_exist(words):
+    """Their help, that of a sub-command if they have any, names every flag."""
+    done = subprocess.run([sys.executable, *words[:3], "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for flag in (word for word in words if word.startswith("--")):
+        assert flag in done.stdout
