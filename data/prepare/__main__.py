@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from data.prepare.assign import SPLITS, deal, from_file, published
+from data.prepare.assign import SPLITS, deal, from_file, published, torn
 from data.prepare.check import add_command as add_check
 from data.prepare.convert import Pixels, Written, convert_all
 from data.prepare.facades import Facades
@@ -25,7 +25,7 @@ from data.prepare.source import Found, Source
 from data.splits import read_splits
 from util.errors import UserError, run_script
 
-SOURCES: dict[str, Source] = {source.name: source for source in (Facades(), Montgomery(), Shenzhen(), Jsrt())}
+SOURCES: dict[str, Source] = {s.name: s for s in (Facades(), Jsrt(), Montgomery(), Shenzhen())}
 
 
 def main() -> int | None:
@@ -107,6 +107,7 @@ def _splits(opt: argparse.Namespace, found: Found, earlier: Mapping[str, str]) -
     if opt.split_file:
         splits, unknown = from_file(found.items, opt.split_file)
         found.odd[f"listed in {opt.split_file.name}, but not in this set"] += unknown
+        found.odd[f"patients whose images {opt.split_file.name} puts into several splits"] += torn(found.items, splits)
         return splits, f"as {opt.split_file.name} says"
     if opt.split_seed is None and (splits := published(found.items)):
         return splits, "the published split of Gaal et al. 2020"

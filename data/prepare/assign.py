@@ -77,3 +77,11 @@ def from_file(items: Sequence[Item], path: Path) -> tuple[dict[str, str], list[s
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise UserError(f"--split_file {path}: does not list {', '.join(missing[:3])}{more}; give each image a split")
     return {name: split for name, split in listed.items() if name in ids}, sorted(listed.keys() - ids)
+
+
+def torn(items: Sequence[Item], splits: Mapping[str, str]) -> list[str]:
+    """The patients with images in more than one split: scores on them would flatter."""
+    places = defaultdict(set)
+    for item in items:
+        places[item.patient].add(splits[item.id])
+    return sorted(patient for patient, own in places.items() if len(own) > 1)

@@ -40,7 +40,7 @@ def convert_all(source: Source, items: Sequence[Item], dst: Path, pixels: Pixels
     """Write images/<id>.png and masks/<id>.png for each item that lacks one of them; in the order of items. A file
     that cannot be read yields its error, and the others go on."""
 
-    threads = min(os.cpu_count() or 1, 8)
+    threads = min(os.cpu_count() or 1, 4)  # CLAHE of one full Montgomery X-ray takes a gigabyte
     torch_threads = torch.get_num_threads()
     # One thread of torch in each of ours: more would fight for the same cores.
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
@@ -70,8 +70,8 @@ def _convert(source: Source, item: Item, dst: Path, pixels: Pixels) -> Written |
 
 
 def prepare(source: Source, image: np.ndarray, labels: np.ndarray, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
-    """Image uint8 or uint16 [H, W] or [H, W, 3] and class indices uint8 [H, W], of one size, to what is stored: the
-    image, grey unless the set keeps its colour, and the mask, {0, 255} or, of more classes than two, in colours."""
+    """Image uint8 or uint16 [H, W] or [H, W, 3] and class indices uint8 [H, W] to what is stored, both of one size:
+    the image, grey unless the set keeps its colour, and the mask, {0, 255} or, of more classes than two, in colours."""
     size = (pixels.size, pixels.size) if pixels.size else labels.shape
     image = resize_picture(image if source.colour else to_grey(image), size)
     if pixels.clahe:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.labels import read_labels
-from data.prepare.source import LUNGS, Found, Item, Source, files_by_name, in_folders, with_both_lungs
+from data.prepare.source import Found, Item, Source, files_by_name, in_folders, with_both_lungs
 from util.errors import UserError
 
 WHITE = 4095
@@ -45,7 +44,7 @@ class Jsrt(Source):
 
     def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
         """The image [2048, 2048], uint16, and its mask [1024, 1024]."""
-        return read_raw(item.image, self.side), read_labels(item.masks, LUNGS)
+        return read_raw(item.image, self.side), self.read_mask(item)
 
     def extent(self, item: Item) -> tuple[float, float]:
         return self.side * MM, self.side * MM

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.prepare.assign import SPLITS, deal, from_file, published
+from data.prepare.assign import SPLITS, deal, from_file, published, torn
 from data.prepare.source import Item
 from util.errors import UserError
 
@@ -88,3 +88,8 @@ def test_a_list_that_will_not_do(tmp_path, text, message):
     path.write_text("image,split\n" + text)
     with pytest.raises(UserError, match=f"--split_file .*mine.csv: {message}"):
         from_file([item(name) for name in "abcd"], path)
+
+
+def test_torn_patients_are_told():
+    items = [item(f"i{n}", patient) for n, patient in enumerate("aabb")]
+    assert torn(items, {"i0": "train", "i1": "test", "i2": "val", "i3": "val"}) == ["a"]

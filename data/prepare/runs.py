@@ -1,0 +1,76 @@
+"""Masks as runs of pixels in a CSV file, as the SIIM-ACR pneumothorax challenge writes them."""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from util.errors import UserError
+
+IMAGE, RUNS = {"imageid", "fname"}, {"encodedpixels", "mask"}
+EMPTY = "-1"
+
+
+def decode(runs: str, height: int, width: int) -> np.ndarray:
+    """Runs such as "3 2 4 1" to a mask uint8 {0, 1} [height, width]; "-1" is empty.
+
+    Pairs of numbers: pixels to skip since the end of the run before (the first time since pixel 0), and the run's
+    length; pixels are counted down the columns. UserError: not such pairs, pixels outside the image.
+    """
+    if runs.strip() == EMPTY:
+        return np.zeros((height, width), np.uint8)
+    try:
+        numbers = np.array([int(word) for word in runs.split()], np.int64)
+    except (ValueError, OverflowError):
+        raise UserError("a mask that is not a list of numbers") from None
+    if not numbers.size or numbers.size % 2 or numbers.min() < 0:
+        raise UserError(f"a mask of {numbers.size} numbers; want pairs of a gap and a length, or {EMPTY}")
+    ends = np.cumsum(numbers)[1::2]
+    if ends[-1] > height * width:
+        raise UserError(f"a mask that reaches pixel {ends[-1]} of an image of {width} x {height}")
+    steps = np.zeros(height * width + 1, np.int8)
+    np.add.at(steps, ends - numbers[1::2], 1)  # runs may touch: then a pixel gets both
+    np.add.at(steps, ends, -1)
+    return np.cumsum(steps[:-1], dtype=np.int8).astype(np.uint8).reshape(width, height).T
+
+
+def find_table(root: Path) -> Path:
+    """The CSV file below `root` that holds such masks. UserError: none, or several."""
+    tables = [path for path in sorted(root.rglob("*.csv")) if path.name[0] != "." and _columns(path)]
+    # The challenge's form for answers looks the same, and its short sample holds rows of the whole table.
+    for word in ("submission", "sample"):
+        tables = [path for path in tables if word not in path.name.lower()] or tables
+    if not tables:
+        raise UserError(f"{root}: not the SIIM-ACR set: looked for a CSV file with the columns ImageId and "
+                        "EncodedPixels (train-rle.csv), here and below")
+    if len(tables) > 1:
+        names = ", ".join(str(path.relative_to(root)) for path in tables)
+        raise UserError(f"{root}: {names} all hold masks; leave one of them there")
+    return tables[0]
+
+
+def read_table(path: Path) -> dict[str, list[str]]:
+    """The runs of each image; an image may have several rows, each with a part of its mask."""
+    image, runs = _columns(path)
+    rows = defaultdict(list)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            for line in csv.DictReader(file):
+                if name := (line[image] or "").strip():
+                    rows[name].append((line[runs] or "").strip())
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a CSV file in UTF-8: {error}") from None
+    return dict(rows)
+
+
+def _columns(path: Path) -> tuple[str, str] | None:
+    """What the columns of image and runs are called in this file, letter by letter; None: it has no such columns."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header = next(csv.reader(file), [])
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    # The challenge's own file has a blank before EncodedPixels.
+    image, runs = ([name for name in header if name.strip().lower() in known] for known in (IMAGE, RUNS))
+    return (image[0], runs[0]) if image and runs else None
