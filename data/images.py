@@ -9,24 +9,26 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from data.dicom import is_dicom, read_dicom
+from data.limits import refuse_too_large, too_large
 from util.errors import UserError
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff"}
-MAX_PIXELS = 89_478_485
-"""Larger pictures are refused by their header, before anything is decoded (Pillow's own figure: 9459 x 9459)."""
 
 # Pillow warns where we refuse; the refusal says it all.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Every picture below `folder`, sorted by its path relative to it; hidden files and folders are left out."""
+    """Every picture below `folder`, sorted by its path relative to it; hidden files and folders are left out. A DICOM
+    file needs no extension."""
     found = []
     seen: set[str] = set()  # a link to a folder above must not lead round in circles
     for parent, folders, files in os.walk(folder, followlinks=True):
         seen.add(os.path.realpath(parent))
         folders[:] = [f for f in folders if f[0] != "." and os.path.realpath(os.path.join(parent, f)) not in seen]
-        found += [Path(parent, f) for f in files if f[0] != "." and Path(f).suffix.lower() in EXTENSIONS]
+        paths = (Path(parent, f) for f in files if f[0] != ".")
+        found += [path for path in paths if path.suffix.lower() in EXTENSIONS or is_dicom(path)]
     return sorted(found)
 
 
@@ -40,20 +42,21 @@ def read_pixels(path: Path) -> tuple[np.ndarray, bool]:
     """`read_image`'s array, and whether the file's compression changes pixels (JPEG).
 
     A palette is resolved to its colours; transparent pixels are seen on black; the EXIF orientation is applied, as
-    every viewer does; of several pages the first counts.
+    every viewer does; of several pages the first counts. For DICOM see `data.dicom.read_dicom`.
     """
     try:
+        if path.suffix.lower() not in EXTENSIONS and is_dicom(path):
+            dicom = read_dicom(path)
+            return dicom.pixels, dicom.lossy
         with Image.open(path) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise UserError(_too_large(path, width, height))
+            refuse_too_large(path, *picture.size)
             lossy = picture.format == "JPEG" or picture.info.get("compression") == "jpeg"
             ImageOps.exif_transpose(picture, in_place=True)
             return _to_array(picture, path), lossy
     except UserError:
         raise
     except Image.DecompressionBombError:
-        raise UserError(_too_large(path)) from None
+        raise too_large(path, "its header") from None
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -73,12 +76,9 @@ def _why_not_an_image(path: Path) -> str:
         return "the file is empty (0 bytes)"
     if start.startswith((b"\x89PNG", b"\xff\xd8", b"II*\0", b"MM\0*", b"BM")):
         return "the image is damaged, or of a kind that cannot be read"
-    return "not an image: its content is no PNG, JPEG, TIFF, BMP or PPM"
-
-
-def _too_large(path: Path, width: int | None = None, height: int | None = None) -> str:
-    size = f"{width} x {height} pixels" if width else "its header"
-    return f"{path}: refused, {size} is more than the {MAX_PIXELS:,} pixels an image may have"
+    if is_dicom(path):
+        return "a DICOM file; name it .dcm"
+    return "not an image: its content is no DICOM, PNG, JPEG, TIFF, BMP or PPM"
 
 
 def _to_array(picture: Image.Image, path: Path) -> np.ndarray:
@@ -108,7 +108,7 @@ def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
     """One id for each path: its stem; stems that clash are joined with their sub-folders below `root` by `_`, then
     with their extension, then numbered. An id can be a file name: no separators, no `..`, at most 150 bytes (and a
     number)."""
-    parts = [p.relative_to(root).with_suffix("").parts if p.is_relative_to(root) else (p.stem,) for p in paths]
+    parts = [without_extension(p.relative_to(root) if p.is_relative_to(root) else Path(p.name)).parts for p in paths]
     suffixes = [p.suffix[1:] for p in paths]
     candidates = [
         lambda i: parts[i][-1],
@@ -127,6 +127,11 @@ def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
             number += 1
         seen.add(ids[i].casefold())
     return ids
+
+
+def without_extension(path: Path) -> Path:
+    """The path without its extension; the last number of 1.2.840.10008 (DICOM files are named so) is none."""
+    return path if path.suffix[1:].isdigit() else path.with_suffix("")
 
 
 def _clashes(ids: list[str]) -> set[str]:

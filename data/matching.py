@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.images import without_extension
+
 # What a mask's name may carry beyond its image's: x_mask.png, x_left.png, x_lung_mask.png.
 SUFFIX = re.compile(r"([_-](left|right|lung|lungs|mask|seg|label))+$", re.IGNORECASE)
 
@@ -60,4 +62,4 @@ def match(images: list[Path], image_root: Path, masks: list[Path], mask_root: Pa
 def _key(path: Path, root: Path) -> Path:
     """The path below `root` without extension, in one Unicode form: a Mac writes the same name in other bytes."""
     inside = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
-    return Path(unicodedata.normalize("NFC", str(inside.with_suffix(""))))
+    return Path(unicodedata.normalize("NFC", str(without_extension(inside))))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data.images import MAX_PIXELS, find_images, read_image, read_pixels, safe_ids
+from data.images import find_images, read_image, read_pixels, safe_ids
+from data.limits import MAX_PIXELS
 from util.errors import UserError
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5

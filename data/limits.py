@@ -1,0 +1,19 @@
+"""How large an image may be, whatever kind of file it is."""
+
+from pathlib import Path
+
+from util.errors import UserError
+
+MAX_PIXELS = 89_478_485
+"""Larger pictures are refused by their header, before anything is decoded (Pillow's own figure: 9459 x 9459)."""
+
+
+def refuse_too_large(path: Path, width: int, height: int) -> None:
+    """UserError for more than `MAX_PIXELS`."""
+    if width * height > MAX_PIXELS:
+        raise too_large(path, f"{width} x {height} pixels")
+
+
+def too_large(path: Path, size: str) -> UserError:
+    """The refusal of an image of this size, said in words."""
+    return UserError(f"{path}: refused, {size} is more than the {MAX_PIXELS:,} pixels an image may have")
