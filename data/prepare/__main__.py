@@ -21,11 +21,12 @@ from data.prepare.folder import claim, describe, report, write_if_new, write_lis
 from data.prepare.jsrt import Jsrt
 from data.prepare.montgomery import Montgomery
 from data.prepare.shenzhen import Shenzhen
+from data.prepare.siim import Siim
 from data.prepare.source import Found, Source
 from data.splits import read_splits
 from util.errors import UserError, run_script
 
-SOURCES: dict[str, Source] = {s.name: s for s in (Facades(), Jsrt(), Montgomery(), Shenzhen())}
+SOURCES: dict[str, Source] = {s.name: s for s in (Facades(), Jsrt(), Montgomery(), Shenzhen(), Siim())}
 
 
 def main() -> int | None:

@@ -1,0 +1,117 @@
+"""`python -m data.prepare siim`: a tree of DICOM files, a table of masks, and nothing of the patients."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from tests.data.prepare.helpers import facts_of, pixels, rows_of
+from tests.dicoms import PATIENT, write_dicom
+from util.errors import UserError
+
+ROOT = "1.2.276.0.7230010.3.1.4.8323329"
+UIDS = [f"{ROOT}.{i}.1517875160.{i}" for i in range(1, 6)]
+
+
+@pytest.fixture
+def siim(tmp_path) -> Path:
+    """Five images of 20 x 16 pixels; the second and third are one patient's, the fourth is not in the table."""
+    root = tmp_path / "siim"
+    for i, (uid, patient) in enumerate(zip(UIDS, ("SECRET-9", "SECRET-1", "SECRET-1", "SECRET-3", ""), strict=True)):
+        folder = root / "dicom-images-train" / f"{uid}.1" / f"{uid}.2"
+        write_dicom(folder / f"{uid}.dcm", np.full((20, 16), 10 * i + 7, np.uint8), SOPInstanceUID=uid,
+                    PatientID=patient, PixelSpacing=[0.2, 0.1])
+    (root / "train-rle.csv").write_text("ImageId, EncodedPixels\n" + "\n".join([
+        f"{UIDS[0]}, -1", f"{UIDS[1]}, 0 2 18 1", f"{UIDS[1]}, 319 1", f"{UIDS[2]}, 5 10", f"{UIDS[4]},-1",
+        f"{ROOT}.99.1,-1"]) + "\n")  # fmt: skip
+    return root
+
+
+def test_the_rows_of_an_image_are_one_mask(siim, tmp_path, prepare):
+    dst = tmp_path / "out"
+    prepare("siim", siim, dst)
+    mask = pixels(dst / "masks" / f"{UIDS[1]}.png")
+    assert mask.shape == (20, 16)
+    assert np.argwhere(mask).tolist() == [[0, 0], [0, 1], [1, 0], [19, 15]]
+    assert not pixels(dst / "masks" / f"{UIDS[0]}.png").any()
+    assert (pixels(dst / "images" / f"{UIDS[1]}.png") == 17).all()
+    rows = rows_of(dst)
+    assert [rows[uid]["label"] for uid in UIDS if uid in rows] == [
+        "no pneumothorax", "pneumothorax", "pneumothorax", "no pneumothorax"]
+    assert {row["spacing"] for row in rows.values()} == {"0.2 0.1"}
+    assert facts_of(dst)["left_out"] == {"not listed in train-rle.csv": [f"{UIDS[3]}.dcm"],
+                                         "listed in train-rle.csv, but no DICOM file of it": [f"{ROOT}.99.1"]}
+
+
+def test_patients_are_numbers_and_stay_together(siim, tmp_path, prepare, capsys):
+    dst = tmp_path / "out"
+    prepare("siim", siim, dst, "--folds", 2)
+    rows = rows_of(dst)
+    assert [rows[uid]["patient"] for uid in UIDS if uid in rows] == [
+        "siim-00001", "siim-00002", "siim-00002", "siim-00003"]
+    assert rows[UIDS[1]]["split"] == rows[UIDS[2]]["split"] and rows[UIDS[1]]["fold"] == rows[UIDS[2]]["fold"]
+    prepare("siim", siim, dst, "--folds", 2)
+    assert rows_of(dst) == rows
+    out = capsys.readouterr()
+    written = b"".join(path.read_bytes() for path in dst.rglob("*") if path.is_file())
+    for secret in ("SECRET", *PATIENT.values()):
+        assert secret.encode() not in written and secret not in out.out + out.err
+
+
+def test_a_list_that_tears_a_patient_apart_is_told(siim, tmp_path, prepare, capsys):
+    mine = tmp_path / "mine.csv"
+    mine.write_text(f"image,split\n{UIDS[0]}.dcm,train\n{UIDS[1]}.png,train\n{UIDS[2]},test\n{UIDS[4]},test\n")
+    prepare("siim", siim, tmp_path / "out", "--split_file", mine)
+    assert "odd: 1 (patients whose images mine.csv puts into several splits): siim-00002" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("src", ["dicom-images-train", ".."])
+def test_a_folder_around_or_inside_the_set_will_do(siim, tmp_path, prepare, src):
+    prepare("siim", siim / src, tmp_path.parent / f"{tmp_path.name}-out")
+    assert len(rows_of(tmp_path.parent / f"{tmp_path.name}-out")) == 4
+
+
+def test_twelve_bits_and_monochrome1(siim, tmp_path, prepare):
+    path = next(siim.rglob(f"{UIDS[0]}.dcm"))
+    write_dicom(path, np.full((20, 16), 1000, np.uint16), SOPInstanceUID=UIDS[0], BitsStored=12,
+                PhotometricInterpretation="MONOCHROME1")
+    prepare("siim", siim, tmp_path / "out", "--keep_bits")
+    image = pixels(tmp_path / "out" / "images" / f"{UIDS[0]}.png")
+    assert image.dtype == np.uint16 and (image == round((4095 - 1000) * 65535 / 4095)).all()
+
+
+def test_bad_files_and_bad_runs_are_named_and_left_out(siim, tmp_path, prepare):
+    next(siim.rglob(f"{UIDS[0]}.dcm")).write_bytes(b"<html>")
+    table = siim / "train-rle.csv"
+    table.write_text(table.read_text().replace("5 10", "5 10000"))
+    prepare("siim", siim, tmp_path / "out")
+    assert set(rows_of(tmp_path / "out")) == {UIDS[1], UIDS[4]}
+    header, runs = facts_of(tmp_path / "out")["left_out"]["damaged"]
+    assert f"{UIDS[0]}.dcm: not a DICOM file" in header
+    assert f"{UIDS[2]}.dcm: the table gives it a mask that reaches pixel 10005 of an image of 16 x 20" in runs
+
+
+def test_a_table_without_images(siim, tmp_path, prepare):
+    for path in siim.rglob("*.dcm"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"train-rle.csv lists masks, but there are no DICOM files \(\*.dcm\)"):
+        prepare("siim", siim, tmp_path / "out")
+
+
+def test_real_dicoms_with_a_table(real_data, tmp_path, prepare):
+    files = sorted((real_data / "dicom").glob("siim_*.dcm"))
+    uids = [path.stem.removeprefix("siim_") for path in files]
+    src = tmp_path / "src"
+    src.mkdir()
+    for uid, path in zip(uids, files, strict=True):
+        (src / f"{uid}.dcm").symlink_to(path)
+    (src / "train-rle.csv").write_text(f"ImageId,EncodedPixels\n{uids[0]},-1\n{uids[1]},0 16384\n")  # 16 columns
+    prepare("siim", src, tmp_path / "out", "--size", 64)
+    rows = rows_of(tmp_path / "out")
+    assert {uid: row["spacing"] for uid, row in rows.items()} == {uids[0]: "2.288 2.288", uids[1]: "2.688 2.688"}
+    assert (pixels(tmp_path / "out" / "masks" / f"{uids[1]}.png")[:, 0] == 255).all()
+    image = pixels(tmp_path / "out" / "images" / f"{uids[0]}.png")
+    assert image.shape == (64, 64) and 60 < image.mean() < 200
+    listed = (tmp_path / "out" / "splits.csv").read_text()
+    assert not any(dcmread(path, stop_before_pixels=True).PatientID in listed for path in files)
