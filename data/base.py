@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from data.cache import Cache
 from data.classes import VOID, VOID_BIT, Classes
+from data.dicom import read_spacing
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
 from util.errors import UserError
 
@@ -21,13 +22,15 @@ class NoSuchPhase(UserError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and where its target lies (nowhere: an empty tuple). `patient` and `source` may be ""."""
+    """One image and where its target lies (nowhere: an empty tuple). `patient` and `source` may be ""; spacing: mm per
+    pixel (rows, columns) of the original, None if only the image itself can tell."""
 
     id: str
     image: Path
     targets: tuple[Path, ...] = ()
     patient: str = ""
     source: str = ""
+    spacing: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,12 @@ class PairedDataset(Dataset, ABC):
         if self.swap and self._stored_as is not None:
             return self._stored_as.encode(picture & ~np.uint8(VOID_BIT))
         return to_rgb8(picture)
+
+    def spacing(self, index: int) -> tuple[float, float] | None:
+        """mm per pixel (rows, columns) of the image at its original size: what the data set's list says, else the
+        header of a DICOM file; None if unknown. Nothing is decoded for it."""
+        sample = self.samples[index]
+        return sample.spacing or read_spacing(sample.image)
 
     def _decoded(self, index: int) -> Decoded:
         return self._cache.get(self.samples[index])

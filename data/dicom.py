@@ -105,6 +105,11 @@ def spacing_of(header: Dataset) -> tuple[float, float] | None:
     return None
 
 
+def read_spacing(path: Path) -> tuple[float, float] | None:
+    """`spacing_of` a file's header; None for a file that is not DICOM."""
+    return spacing_of(read_header(path)) if is_dicom(path) else None
+
+
 def _check(header: Dataset, path: Path) -> None:
     """Refuse by the header what is not one grey image."""
     if not header.get("Rows") or not header.get("Columns"):

@@ -66,7 +66,7 @@ class MasksDataset(PairedDataset):
         # val after train, which has told of those.
         masks = self._masks_of(chosen if listed else rows, root, opt.skip_bad_files, {row.image for row in chosen},
                                tell_strays=not listed and phase != "val")
-        return [Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source)
+        return [Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.spacing)
                 for row in chosen if not masks or row.image in masks]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ TRAIN, VAL = 0.7, 0.1
 @dataclass(frozen=True)
 class Row:
     """One line of splits.csv. masks: as listed, empty if they are to be found by name; split, source, patient,
-    fold: "" if unknown."""
+    fold: "" if unknown; spacing: mm per pixel (rows, columns), None if unknown."""
 
     image: Path
     masks: tuple[Path, ...] = ()
@@ -21,18 +22,20 @@ class Row:
     source: str = ""
     patient: str = ""
     fold: str = ""
+    spacing: tuple[float, float] | None = None
 
 
 def read_splits(path: Path) -> list[Row]:
     """The rows of a CSV file with the columns image and split, and maybe mask (several: separated by `;`), source,
-    patient and fold. Paths are relative to the file."""
+    patient, fold and spacing (mm per pixel: rows and columns, or one number for both). Paths are relative to the
+    file."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = {"image", "split"} - set(reader.fieldnames or ())
             if missing:
                 raise UserError(f"{path}: no column {' and no column '.join(sorted(missing))} in its first line")
-            rows = [_row(path.parent, line) for line in reader if line["image"]]
+            rows = [_row(path, line) for line in reader if line["image"]]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV file in UTF-8: {error}") from None
     if not rows:
@@ -45,10 +48,24 @@ def read_splits(path: Path) -> list[Row]:
     return rows
 
 
-def _row(root: Path, line: dict[str, str | None]) -> Row:
+def _row(path: Path, line: dict[str, str | None]) -> Row:
+    root = path.parent
     masks = tuple(root / name.strip() for name in (line.get("mask") or "").split(";") if name.strip())
     texts = ((line.get(column) or "").strip() for column in ("split", "source", "patient", "fold"))
-    return Row(root / line["image"].strip(), masks, *texts)
+    image = root / line["image"].strip()
+    return Row(image, masks, *texts, spacing=_spacing(path, image, line.get("spacing") or ""))
+
+
+def _spacing(path: Path, image: Path, text: str) -> tuple[float, float] | None:
+    if not (words := text.split()):
+        return None
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(0 < number < math.inf for number in numbers):
+        raise UserError(f"{path}: spacing {text!r} of {image.name}: want millimetres per pixel, as 0.175 0.175")
+    return numbers[0], numbers[-1]
 
 
 def draw_split(patient: str, seed: int) -> str:

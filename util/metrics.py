@@ -56,8 +56,11 @@ def _share(part: np.ndarray, whole: np.ndarray, wrong: np.ndarray) -> np.ndarray
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.where(wrong > 0, 0.0, 1.0))
 
 
-def surface(pred: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Distances between the outlines of two boolean masks [H, W]: (HD95, ASSD), in pixels.
+def surface(
+    pred: np.ndarray, truth: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)
+) -> tuple[float, float]:
+    """Distances between the outlines of two boolean masks [H, W]: (HD95, ASSD), in units of `spacing`, the height and
+    width of a pixel.
 
     HD95 is the larger of the two directed 95th percentiles, ASSD the symmetric mean. Both are NaN (undefined) where
     a mask is empty.
@@ -69,8 +72,8 @@ def surface(pred: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
 
     warnings.filterwarnings("ignore", message="monai.metrics.utils get_mask_edges")  # MONAI's word to itself
     a, b = (torch.from_numpy(np.ascontiguousarray(mask))[None, None] for mask in (pred, truth))
-    hd95 = compute_hausdorff_distance(a, b, include_background=True, percentile=95)
-    assd = compute_average_surface_distance(a, b, include_background=True, symmetric=True)
+    hd95 = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing)
+    assd = compute_average_surface_distance(a, b, include_background=True, symmetric=True, spacing=spacing)
     return float(hd95), float(assd)
 
 

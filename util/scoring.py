@@ -16,6 +16,7 @@ from util import metrics
 from util.errors import UserError
 from util.summary import contradictions, summarize
 
+SURFACE = ("hd95_mm", "assd_mm", "hd95_px", "assd_px")
 WORKERS = 4  # threads that read truths, resize, count and write while the network goes on
 
 
@@ -54,7 +55,7 @@ class Evaluation:
     @property
     def columns(self) -> list[str]:
         """Names of the scores in a row, the most telling one first."""
-        known = (*metrics.SCORES, "hd95_px", "assd_px", "pixel_accuracy", "class_accuracy", "fwiou", "void_rate")
+        known = (*metrics.SCORES, *SURFACE, "pixel_accuracy", "class_accuracy", "fwiou", "void_rate")
         names = [name for name in known if self.rows and name in self.rows[0]]
         return names if self.binary else sorted(names, key=lambda name: name != "miou")
 
@@ -122,7 +123,8 @@ def evaluate(
     """Translate every image of `loader` with `model.translate` and score it against the data set's truth.
 
     The float output is resized to the original size and only then thresholded (foreground begins at `threshold`,
-    share of the way from background to foreground, 0..1) or matched to class colours. `on_image` is called once an
+    share of the way from background to foreground, 0..1) or matched to class colours. `surface` adds distances between
+    outlines: in mm if the data set knows the pixel spacing of every image, else in pixels. `on_image` is called once an
     image, from several threads; what it raises ends the evaluation. A data set without truth or classes gives rows
     without scores. UserError: the network puts out NaN.
     """
@@ -168,6 +170,8 @@ class _Scorer:
 
     def __init__(self, dataset, threshold: float, surface: bool, on_image: Callable[[Scored], None] | None):
         self.dataset, self.threshold, self.surface, self.on_image = dataset, threshold, surface, on_image
+        # One unit for all: a mean over some images in mm and others in pixels would mean nothing.
+        self.spacings = [dataset.spacing(index) for index in range(len(dataset))] if surface else []
 
     def __call__(self, image: Scored) -> Scored:
         data, classes = self.dataset, self.dataset.classes
@@ -201,8 +205,9 @@ class _Scorer:
         image.histogram = metrics.histogram(values, image.truth)
         image.row |= found._asdict() | {name: float(x) for name, x in metrics.scores(found).items()}
         if self.surface:
-            hd95, assd = metrics.surface(mask & valid, truth)
-            image.row |= {"hd95_px": hd95, "assd_px": assd}
+            unit, spacing = ("mm", self.spacings[image.index]) if all(self.spacings) else ("px", (1.0, 1.0))
+            hd95, assd = metrics.surface(mask & valid, truth, spacing)
+            image.row |= {f"hd95_{unit}": hd95, f"assd_{unit}": assd}
 
     def _many_classes(self, image: Scored, output: torch.Tensor) -> None:
         classes = self.dataset.classes

@@ -11,11 +11,12 @@ from util import plots
 from util.metrics import threshold_curve
 from util.pages import page, picture_row, write_page
 from util.pictures import BOTH, OPEN, PREDICTION, TRUTH
-from util.scoring import Evaluation
+from util.scoring import SURFACE, Evaluation
 
 TITLES = {
     "dice": "Dice", "iou": "IoU", "miou": "mIoU", "precision": "precision", "recall": "recall",
     "specificity": "specificity", "accuracy": "accuracy", "hd95_px": "HD95 (px)", "assd_px": "ASSD (px)",
+    "hd95_mm": "HD95 (mm)", "assd_mm": "ASSD (mm)",
     "pixel_accuracy": "pixel accuracy", "class_accuracy": "class accuracy", "fwiou": "fw IoU", "void_rate": "void rate",
 }  # fmt: skip
 
@@ -98,7 +99,7 @@ def _cell(name: str, value: float | None, interval: list[float] | None) -> None:
 
 
 def _number(name: str, value: float) -> str:
-    return f"{value:.2f}" if name.endswith("_px") else f"{value:.4f}"
+    return f"{value:.2f}" if name in SURFACE else f"{value:.4f}"
 
 
 def _class_table(class_iou: Mapping[str, float | None]) -> None:
@@ -140,7 +141,8 @@ def _pictures(name: str) -> list[tuple[str, Path]]:
 
 
 def _facts(row: Mapping[str, object], columns: list[str]) -> str:
-    shown = columns[:2] + [name for name in columns[2:] if name in ("precision", "recall", "hd95_px", "pixel_accuracy")]
+    telling = ("precision", "recall", "hd95_px", "hd95_mm", "pixel_accuracy")
+    shown = columns[:2] + [name for name in columns[2:] if name in telling]
     facts = [f"{TITLES[name]} {_number(name, row[name])}" for name in shown if not np.isnan(row[name])]
     if row["patient"] not in ("", row["id"]):
         facts.append(f"patient {row['patient']}")

@@ -26,6 +26,18 @@ def test_only_image_and_split_are_needed_and_excel_may_have_written_it(tmp_path)
     assert read_splits(path) == [Row(tmp_path / "a.png", split="train")]
 
 
+def test_the_spacing_is_two_numbers_or_one_for_both_or_unknown(tmp_path):
+    path = write(tmp_path, "image,split,spacing\na.png,test,0.2 0.1\nb.png,test,0.175\nc.png,test,\n")
+    assert [row.spacing for row in read_splits(path)] == [(0.2, 0.1), (0.175, 0.175), None]
+
+
+@pytest.mark.parametrize("text", ["0", "-1 1", "0.1 0.1 0.1", "0.1mm", "nan", "0.1 inf"])
+def test_a_spacing_that_cannot_be_is_named(tmp_path, text):
+    path = write(tmp_path, f"image,split,spacing\na.png,test,{text}\n")
+    with pytest.raises(UserError, match=f"splits.csv: spacing '{text}' of a.png: want millimetres per pixel"):
+        read_splits(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

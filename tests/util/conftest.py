@@ -11,16 +11,19 @@ from data.classes import Classes
 class Pictures(Dataset):
     """Every sample is given: what the network will put out, and the truth (None: there is none).
 
-    outputs: float [C, h, w] in -1..1; truths: uint8 [H, W] or None; size: original size where there is no truth.
+    outputs: float [C, h, w] in -1..1; truths: uint8 [H, W] or None; size: original size where there is no truth;
+    spacings: mm per pixel of each image.
     """
 
-    def __init__(self, outputs, truths, classes="lungs", ids=None, patients=None, sources=None, size=(8, 8)):
+    def __init__(self, outputs, truths, classes="lungs", ids=None, patients=None, sources=None, size=(8, 8),
+                 spacings=None):
         self.outputs, self.truths, self.size = outputs, truths, size
         self.classes = Classes.load(classes) if classes else None
         self.ids = ids or [f"image{i}" for i in range(len(outputs))]
         self.patients = patients or self.ids
         self.sources = sources or [""] * len(outputs)
         self.has_targets = truths[0] is not None
+        self.spacings = spacings or [None] * len(outputs)
 
     def __len__(self) -> int:
         return len(self.outputs)
@@ -35,6 +38,9 @@ class Pictures(Dataset):
 
     def truth(self, index: int) -> np.ndarray | None:
         return self.truths[index] if self.classes else None
+
+    def spacing(self, index: int) -> tuple[float, float] | None:
+        return self.spacings[index]
 
     def image(self, index: int) -> np.ndarray:
         return np.full((*self.shape(index), 3), 100, np.uint8)

@@ -106,6 +106,11 @@ def test_surface_distance_of_a_shifted_square():
     assert 1 < assd < 3  # the upper and lower sides overlap for most of their length
 
 
+def test_surface_distance_in_millimetres():
+    assert metrics.surface(square(5, 5), square(5, 8), spacing=(0.5, 2.0))[0] == pytest.approx(6)  # 3 pixels of width 2
+    assert metrics.surface(square(5, 5), square(8, 5), spacing=(0.5, 2.0))[0] == pytest.approx(1.5)
+
+
 @pytest.mark.parametrize("which", ["prediction", "truth", "both"])
 def test_surface_distance_to_an_empty_mask_is_undefined(which):
     full, empty = square(5, 5), np.zeros((40, 40), bool)

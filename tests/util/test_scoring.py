@@ -120,6 +120,17 @@ def test_surface_distances_are_blank_and_counted_where_undefined(pictures, echo,
     assert rows[0]["dice"] == "1" and rows[1]["fn"] == "4"
 
 
+def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo):
+    shifted = np.roll(TRUTH, 1, axis=1)  # one pixel to the right, of width 2 mm
+    known = pictures([output(shifted)] * 2, [TRUTH] * 2, spacings=[(0.5, 2.0), (0.5, 1.0)])
+    result = evaluate(echo, known.loader(), surface=True)
+    assert [row["hd95_mm"] for row in result.rows] == pytest.approx([2, 1])
+    assert "hd95_px" not in result.columns and result.summary["macro"]["hd95_mm"] == pytest.approx(1.5)
+    half_known = pictures([output(shifted)] * 2, [TRUTH] * 2, spacings=[(0.5, 2.0), None])
+    result = evaluate(echo, half_known.loader(), surface=True)
+    assert [row["hd95_px"] for row in result.rows] == pytest.approx([1, 1]) and "hd95_mm" not in result.columns
+
+
 @pytest.mark.parametrize(("channels", "classes"), [(1, "lungs"), (3, "lungs"), (3, "facades"), (3, None)])
 def test_an_output_that_is_no_number_names_the_image(pictures, echo, channels, classes):
     good = np.zeros((channels, 2, 4))
