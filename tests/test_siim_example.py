@@ -1,0 +1,105 @@
+"""docs/siim.md, typed as it stands there, on a small tree of drawn X-rays."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+from data.phantom import chest
+from tests.helpers import ROOT, commands
+
+
+def write_siim(folder: Path, count: int) -> dict[str, int]:
+    """SIIM-ACR's layout: an X-ray a file three folders deep, and a table of run lengths; in every other a drawn
+    pneumothorax, in every sixth one on each side. Returns the pixels of each image's pneumothorax."""
+    rows, areas = [], {}
+    for i in range(count):
+        image, lungs = chest(i, size=128)
+        uid = f"1.2.276.0.7230010.3.1.4.8323329.{i}.1517875160.{850819 + i}"
+        masks = [pneumothorax(lungs, side) for side in ("left", "right")[:0 if i % 2 else 2 if i % 6 == 0 else 1]]
+        for mask in masks:
+            image = np.where(mask, image // 3, image)
+        areas[uid] = int(sum(mask.sum() for mask in masks))
+        write_dicom(folder / "dicom-images-train" / f"{uid}.1" / f"{uid}.2" / f"{uid}.dcm", image, uid, f"patient {i}")
+        rows += [(uid, run_lengths(mask)) for mask in masks] or [(uid, "-1")]
+    with (folder / "train-rle.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("ImageId", " EncodedPixels"), *rows])
+    return areas
+
+
+def pneumothorax(lungs: np.ndarray, side: str) -> np.ndarray:
+    """An ellipse at the top of the lung on one side of the picture, bool [H, W]."""
+    half = np.zeros_like(lungs, bool)
+    half[:, :64] = side == "left"
+    half[:, 64:] = side == "right"
+    rows, columns = np.nonzero(lungs.astype(bool) & half)
+    y, x = np.mgrid[:128, :128]
+    return ((y - rows.min() - 20) / 18) ** 2 + ((x - columns.mean()) / 10) ** 2 < 1
+
+
+def run_lengths(mask: np.ndarray) -> str:
+    """`start length start length ...`: down the columns, each start counted from the end of the run before."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.T.ravel().astype(int), [0]])))
+    starts, ends = edges[::2], edges[1::2]
+    gaps = starts - np.concatenate([[0], ends[:-1]])
+    return " ".join(f"{gap} {length}" for gap, length in zip(gaps, ends - starts, strict=True))
+
+
+def write_dicom(path: Path, image: np.ndarray, uid: str, patient: str) -> None:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = uid, ExplicitVRLittleEndian
+    file = FileDataset(path, {}, file_meta=meta, preamble=bytes(128))
+    file.SOPClassUID, file.SOPInstanceUID = meta.MediaStorageSOPClassUID, uid
+    file.StudyInstanceUID, file.SeriesInstanceUID = generate_uid(), generate_uid()
+    file.PatientID, file.PatientName, file.PatientBirthDate = patient, "Doe^Jane", "19500101"
+    file.Modality, file.ViewPosition, file.PixelSpacing = "CR", "PA", [0.5, 0.5]
+    file.Rows, file.Columns = image.shape
+    file.SamplesPerPixel, file.PhotometricInterpretation, file.PixelRepresentation = 1, "MONOCHROME2", 0
+    file.BitsAllocated, file.BitsStored, file.HighBit = 8, 8, 7
+    file.PixelData = image.astype(np.uint8).tobytes()
+    path.parent.mkdir(parents=True)
+    file.save_as(path, enforce_file_format=True)
+
+
+def test_run_lengths_by_hand():
+    mask = np.array([[0, 1, 0], [1, 1, 0], [0, 0, 1]], bool)
+    assert run_lengths(mask) == "1 1 1 2 3 1"
+
+
+@pytest.mark.slow
+def test_siim_from_dicom_to_a_page(tmp_path):
+    """Every command of docs/siim.md, in order, on a tree like SIIM's. Only --display_id 0 is added: no test draws in a
+    visdom that happens to run."""
+    areas = write_siim(tmp_path / "datasets" / "siim_dicom", 30)
+    said = ""
+    typed = commands("docs/siim.md")
+    assert len(typed) == 4
+    for words in typed:
+        script = [str(ROOT / words[0])] if words[0] != "-m" else words[:1]
+        extra = ["--display_id", "0"] if words[0] == "train.py" else []
+        done = subprocess.run([sys.executable, *script, *words[1:], *extra], cwd=tmp_path, capture_output=True,
+                              text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        said += done.stdout + done.stderr
+
+    masks = {path.stem: np.array(Image.open(path)) for path in (tmp_path / "datasets/siim/masks").iterdir()}
+    assert {uid: (mask > 0).sum() for uid, mask in masks.items()} == {uid: 4 * area for uid, area in areas.items()}
+    folder = tmp_path / "results" / "siim" / "test_latest"
+    scores = json.loads((folder / "metrics.json").read_text())
+    assert scores["images"] == len(list((folder / "masks").glob("*.png"))) > 3
+    assert 0 <= scores["macro"]["dice"] <= 1
+
+    made = [path for top in ("datasets/siim", "checkpoints", "results") for path in (tmp_path / top).rglob("*")]
+    said += "".join(path.read_text() for path in made if path.suffix in (".html", ".csv", ".json", ".txt"))
+    said += "".join(map(str, made))
+    for private in ("Doe", "Jane", "19500101", "patient 1"):
+        assert private not in said
