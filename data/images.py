@@ -22,13 +22,18 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def find_images(folder: Path) -> list[Path]:
     """Every picture below `folder`, sorted by its path relative to it; hidden files and folders are left out. A DICOM
     file needs no extension."""
+    return [path for path in files_below(folder) if path.suffix.lower() in EXTENSIONS or is_dicom(path)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file in or below `folder`, sorted; hidden ones are left out (a Mac's archives hold one beside each real
+    one), links are followed."""
     found = []
     seen: set[str] = set()  # a link to a folder above must not lead round in circles
     for parent, folders, files in os.walk(folder, followlinks=True):
         seen.add(os.path.realpath(parent))
         folders[:] = [f for f in folders if f[0] != "." and os.path.realpath(os.path.join(parent, f)) not in seen]
-        paths = (Path(parent, f) for f in files if f[0] != ".")
-        found += [path for path in paths if path.suffix.lower() in EXTENSIONS or is_dicom(path)]
+        found += [Path(parent, f) for f in files if f[0] != "."]
     return sorted(found)
 
 

@@ -3,13 +3,13 @@
     python -m data.prepare montgomery SRC DST      SRC: the unpacked archive (or a folder around or inside it)
     python train.py --dataset_mode masks --dataroot DST
 
-DST gets images/, masks/, splits.csv and dataset.json. Run again, it does only what is missing.
+DST gets images/, masks/, splits.csv and dataset.json. Run again, it does only what is missing. Several sets of
+lungs can share one DST; train.py's --source picks from them.
 
     python -m data.prepare masks SRC               checks such a folder, or your own, file by file
 """
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from data.prepare.assign import SPLITS, deal, from_file, published, torn
 from data.prepare.check import add_command as add_check
 from data.prepare.convert import Pixels, Written, convert_all
 from data.prepare.facades import Facades
-from data.prepare.folder import claim, describe, report, write_if_new, write_list
+from data.prepare.folder import claim
 from data.prepare.jsrt import Jsrt
+from data.prepare.lists import describe, earlier, report, write_lists
 from data.prepare.montgomery import Montgomery
 from data.prepare.shenzhen import Shenzhen
 from data.prepare.siim import Siim
 from data.prepare.source import Found, Source
-from data.splits import read_splits
 from util.errors import UserError, run_script
 
 SOURCES: dict[str, Source] = {s.name: s for s in (Facades(), Jsrt(), Montgomery(), Shenzhen(), Siim())}
@@ -61,8 +61,8 @@ def add_source(commands: argparse._SubParsersAction, source: Source) -> None:
 
 def prepare_source(opt: argparse.Namespace) -> None:
     """Fill DST from SRC. UserError: SRC is not this set, DST is not ours, flags that cannot be."""
-    if opt.size is not None and opt.size < 16:
-        raise UserError(f"--size {opt.size}: want at least 16 pixels")
+    if opt.size is not None and not 16 <= opt.size <= 8192:
+        raise UserError(f"--size {opt.size}: want 16 to 8192 pixels")
     if opt.folds is not None and opt.folds < 2:
         raise UserError(f"--folds {opt.folds}: want at least 2")
     if opt.split_file and opt.split_seed is not None:
@@ -78,14 +78,14 @@ def prepare_source(opt: argparse.Namespace) -> None:
     pixels = Pixels(opt.size, opt.keep_bits, opt.clahe)
     settings = {"split_file": opt.split_file.name if opt.split_file else None, "split_seed": opt.split_seed,
                 "folds": opt.folds} | vars(pixels)
-    earlier_splits, earlier_folds = _earlier(opt.dst, settings)
+    earlier_splits, earlier_folds = earlier(opt.dst, source.name, settings)
     # Before anything is converted: a damaged file that is mended later must not move other patients.
     splits, how = _splits(opt, found, earlier_splits)
-    folds = None
+    folds = {}
     if opt.folds:
         inside = [item for item in found.items if splits[item.id] != "test"]
         folds = deal(inside, {str(k): 1 / opt.folds for k in range(opt.folds)}, opt.split_seed or 0, earlier_folds)
-    claim(opt.dst, source.name, pixels, root)
+    claim(opt.dst, source, pixels, root)
 
     written = []
     for result in convert_all(source, found.items, opt.dst, pixels):
@@ -97,10 +97,9 @@ def prepare_source(opt: argparse.Namespace) -> None:
         raise UserError(f"{root}: none of {len(found.items)} images can be used; the first: "
                         f"{found.left_out['damaged'][0]}")
     _shorten(found, root)
-    write_list(opt.dst, written, source.name, splits, folds)
     facts = describe(source, written, splits, found, settings, how)
-    write_if_new(opt.dst / "dataset.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-    print(report(opt.dst, facts))
+    write_lists(opt.dst, source, written, splits, folds, facts)
+    print(report(opt.dst, source.name, facts))
 
 
 def _splits(opt: argparse.Namespace, found: Found, earlier: Mapping[str, str]) -> tuple[dict[str, str], str]:
@@ -114,21 +113,6 @@ def _splits(opt: argparse.Namespace, found: Found, earlier: Mapping[str, str]) -
         return splits, "the published split of Gaal et al. 2020"
     seed = opt.split_seed or 0
     return deal(found.items, SPLITS, seed, earlier), f"drawn by patient and label with seed {seed}"
-
-
-def _earlier(dst: Path, settings: dict[str, object]) -> tuple[dict[str, str], dict[str, str]]:
-    """Splits and folds that the images were given by an earlier run with the same settings: more images in SRC must
-    not move a patient from test to train."""
-    if not ((dst / "dataset.json").is_file() and (dst / "splits.csv").is_file()):
-        return {}, {}
-    before = json.loads((dst / "dataset.json").read_text(encoding="utf-8"))["settings"]
-    rows = read_splits(dst / "splits.csv")
-
-    def same(*keys: str) -> bool:
-        return all(before.get(key) == settings[key] for key in keys)
-
-    return ({row.image.stem: row.split for row in rows} if same("split_file", "split_seed") else {},
-            {row.image.stem: row.fold for row in rows} if same("folds", "split_file", "split_seed") else {})
 
 
 def _shorten(found: Found, root: Path) -> None:

@@ -27,6 +27,7 @@ class Facades(Source):
     citation = ("R. Tyleček, R. Šára: Spatial Pattern Templates for Recognition of Objects with Regular Structure. "
                 "GCPR 2013")
     inner = frozenset({"base", "extended"})
+    target = "facades"
     classes = Classes.load("facades")
     colour = True
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.images import files_below
 from util.errors import UserError
 
 IMAGE, RUNS = {"imageid", "fname"}, {"encodedpixels", "mask"}
@@ -37,7 +38,7 @@ def decode(runs: str, height: int, width: int) -> np.ndarray:
 
 def find_table(root: Path) -> Path:
     """The CSV file below `root` that holds such masks. UserError: none, or several."""
-    tables = [path for path in sorted(root.rglob("*.csv")) if path.name[0] != "." and _columns(path)]
+    tables = [path for path in files_below(root) if path.suffix.lower() == ".csv" and _columns(path)]
     # The challenge's form for answers looks the same, and its short sample holds rows of the whole table.
     for word in ("submission", "sample"):
         tables = [path for path in tables if word not in path.name.lower()] or tables

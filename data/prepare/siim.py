@@ -33,6 +33,7 @@ class Siim(Source):
     licence = "the rules of the Kaggle competition; images from NIH ChestX-ray14"
     citation = ("SIIM-ACR Pneumothorax Segmentation, Kaggle 2019; X. Wang et al.: ChestX-ray8: Hospital-scale chest "
                 "X-ray database and benchmarks. CVPR 2017")
+    target = "pneumothorax"
     inner = frozenset({"dicom-images-train", "dicom-images-test"})
 
     def find(self, root: Path) -> Found:

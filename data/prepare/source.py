@@ -1,6 +1,5 @@
 """What `python -m data.prepare` has to know of a public set: which images it has, and how one is read."""
 
-import os
 import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data.classes import Classes
-from data.images import read_image
+from data.images import files_below, read_image
 from data.labels import read_labels
 from util.errors import UserError
 
@@ -45,7 +44,8 @@ class Found:
 
 class Source(ABC):
     """A public set. name: the column `source` in splits.csv, unless an item says better; inner: folders in it that
-    users name in its place; classes: what its masks hold; colour: whether its images keep their colour."""
+    users name in its place; target: what its masks show, sets of one target can share a folder; classes: what its masks
+    hold; colour: whether its images keep their colour."""
 
     name: str
     about: str
@@ -53,6 +53,7 @@ class Source(ABC):
     licence: str
     citation: str
     inner: frozenset[str] = frozenset()
+    target = "lungs"
     classes = LUNGS
     colour = False
 
@@ -91,15 +92,12 @@ class Source(ABC):
 
 
 def files_by_name(root: Path, pattern: str) -> dict[str, list[Path]]:
-    """Files in or below `root` whose whole name matches (without case), by their name without extension; sorted.
-    Hidden files are left out: a Mac's archives hold one beside each real one."""
+    """Files in or below `root` whose whole name matches (without case), by their name without extension; sorted."""
     wanted = re.compile(pattern, re.IGNORECASE)
     found: dict[str, list[Path]] = defaultdict(list)
-    for parent, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if f[0] != ".")
-        for name in sorted(names):
-            if name[0] != "." and wanted.fullmatch(name):
-                found[name.rpartition(".")[0]].append(Path(parent, name))
+    for path in files_below(root):
+        if wanted.fullmatch(path.name):
+            found[path.stem].append(path)
     return dict(sorted(found.items()))
 
 

@@ -10,6 +10,7 @@ from data.prepare.__main__ import main
 
 MONTGOMERY = [(1, 0), (2, 0), (3, 0), (4, 0), (104, 1), (108, 1), (117, 1), (162, 1)]
 """Number and label: 3 and 117 are val, 4 is test in the published split."""
+SHENZHEN = ["CHNCXR_0001_0", "CHNCXR_0002_0", "CHNCXR_0003_0", "CHNCXR_0327_1", "CHNCXR_0025_0"]
 
 
 @pytest.fixture
@@ -43,4 +44,20 @@ def montgomery(tmp_path, save) -> Path:
     (root / "NLM-MontgomeryCXRSet-ReadMe.pdf").write_bytes(b"%PDF")
     (tmp_path / "archive" / "__MACOSX").mkdir()
     (tmp_path / "archive" / "__MACOSX" / "._MCUCXR_0001_0.png").write_bytes(b"\0\5\x16\7")
+    return root
+
+
+@pytest.fixture
+def shenzhen(tmp_path, save) -> Path:
+    """Five X-rays of their own sizes, one of them in colours, and four masks beside the set."""
+    root = tmp_path / "downloads"
+    for i, name in enumerate(SHENZHEN):
+        image = np.full((20 + i, 24), 40 + i, np.uint8)
+        save(root / "ChinaSet_AllFiles" / "CXR_png" / f"{name}.png", np.dstack([image] * 3) if i == 1 else image)
+        if i < 4:
+            mask = np.zeros((20 + i, 24), np.uint8)
+            mask[5:15, 4:20] = 255
+            save(root / "mask" / f"{name}_mask.png", mask)
+    (root / "ChinaSet_AllFiles" / "ClinicalReadings").mkdir()
+    (root / "ChinaSet_AllFiles" / "ClinicalReadings" / "CHNCXR_0001_0.txt").write_text("male 45yrs\nnormal\n")
     return root

@@ -18,7 +18,9 @@ def splits_of(dst: Path) -> dict[str, str]:
 
 
 def facts_of(dst: Path) -> dict:
-    return json.loads((dst / "dataset.json").read_text(encoding="utf-8"))
+    """What dataset.json says of the only set."""
+    (facts,) = json.loads((dst / "dataset.json").read_text(encoding="utf-8"))["sets"].values()
+    return facts
 
 
 def pixels(path: Path) -> np.ndarray:

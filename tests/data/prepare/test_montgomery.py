@@ -22,9 +22,10 @@ def test_both_lungs_are_one_mask_and_the_names_say_the_rest(montgomery, tmp_path
         "split": "train", "patient": "montgomery-0104", "label": "tuberculosis", "spacing": ""}  # fmt: skip
     facts = facts_of(dst)
     assert facts["images"] == facts["patients"] == 8 and facts["sizes"] == {"20 x 24": 8}
-    assert facts["labels"]["val"] == {"normal": 1, "tuberculosis": 1}
+    assert facts["counts"]["val"] == {"montgomery": {"normal": 1, "tuberculosis": 1}}
     assert facts["left_out"] == facts["odd"] == {} and "Jaeger" in facts["citation"]
-    assert "8 images of 8 patients: train 5, val 2, test 1 (the published split" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "out: montgomery, 8 images of 8 patients: train 5, val 2, test 1 (the published split" in said
 
 
 def test_the_published_split_goes_by_the_number_in_the_name(montgomery, tmp_path, prepare):
@@ -37,6 +38,14 @@ def test_the_published_split_goes_by_the_number_in_the_name(montgomery, tmp_path
 def test_a_folder_around_or_inside_the_set_will_do(montgomery, tmp_path, prepare, src):
     prepare("montgomery", montgomery / src, tmp_path / "out")
     assert len(rows_of(tmp_path / "out")) == 8
+
+
+def test_links_are_followed_and_other_cases_known(montgomery, tmp_path, prepare):
+    (montgomery / "CXR_png").rename(tmp_path / "elsewhere")
+    (montgomery / "cxr_PNG").symlink_to(tmp_path / "elsewhere")
+    (montgomery / "around").symlink_to(montgomery)
+    prepare("montgomery", montgomery, tmp_path / "out")
+    assert len(rows_of(tmp_path / "out")) == 8 and facts_of(tmp_path / "out")["odd"] == {}
 
 
 def test_half_a_mask_is_no_mask(montgomery, tmp_path, prepare, capsys):

@@ -1,10 +1,13 @@
 """What `python -m data.prepare` promises of every set, shown on Montgomery's layout."""
 
+import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
 
+from data.masks import MasksDataset
 from data.prepare import convert
 from data.prepare.montgomery import Montgomery
 from tests.data.prepare.helpers import facts_of, pixels, rows_of, splits_of, states
@@ -45,7 +48,7 @@ def test_a_run_that_was_cut_is_taken_up(montgomery, tmp_path, prepare, monkeypat
 def test_other_pixels_want_another_folder(montgomery, tmp_path, prepare):
     dst = tmp_path / "out"
     prepare("montgomery", montgomery, dst, "--size", 16)
-    with pytest.raises(UserError, match="holds montgomery --size 16; this run wants montgomery --clahe --size 16: "):
+    with pytest.raises(UserError, match="holds lungs --size 16; this run wants lungs --clahe --size 16: name another"):
         prepare("montgomery", montgomery, dst, "--size", 16, "--clahe")
 
 
@@ -75,7 +78,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(montgomery, tmp_path, prepare):
         ("archive", "archive/out", (), "SRC and DST lie in one another"),
         ("archive", ".", (), "SRC and DST lie in one another"),
         ("archive", "archive.zip", (), "archive.zip: a file, not a folder"),
-        ("archive", "out", ("--size", 3), "--size 3: want at least 16"),
+        ("archive", "out", ("--size", 3), "--size 3: want 16 to 8192 pixels"),
         ("archive", "out", ("--folds", 1), "--folds 1: want at least 2"),
         ("archive", "out", ("--split_file", "mine.csv"), "--split_file mine.csv: no such file"),
         ("archive", "out", ("--split_file", "mine.csv", "--split_seed", 1), "leave one away"),
@@ -199,3 +202,36 @@ def test_sixteen_bits_reach_the_file(montgomery, tmp_path, prepare, save):
     kept = pixels(tmp_path / "out" / "images" / path.name)
     assert kept.dtype == np.uint16 and (kept == 30000).all()
     assert pixels(tmp_path / "out" / "images" / "MCUCXR_0002_0.png").dtype == np.uint8
+
+
+def test_several_sets_of_lungs_share_a_folder(montgomery, shenzhen, tmp_path, prepare, flags):
+    dst = tmp_path / "lungs"
+    prepare("montgomery", montgomery, dst, "--folds", 2)
+    prepare("shenzhen", shenzhen, dst)
+    before = states(dst)
+    prepare("montgomery", montgomery, dst, "--folds", 2)
+    assert states(dst) == before
+    rows = rows_of(dst).values()
+    assert Counter(row["source"] for row in rows) == {"montgomery": 8, "shenzhen": 4}
+    assert {row["fold"] for row in rows if row["source"] == "shenzhen"} == {""}
+    whole = json.loads((dst / "dataset.json").read_text())
+    assert whole["images"] == 12 and whole["splits"] == {"test": 3, "train": 6, "val": 3}
+    assert list(whole["sets"]) == ["montgomery", "shenzhen"] and whole["sets"]["shenzhen"]["images"] == 4
+    assert MasksDataset(flags(dataroot=dst, source="shenzhen"), "test", train=False).sources == ["shenzhen"] * 2
+    folds = [MasksDataset(flags(dataroot=dst, fold=fold, source="montgomery"), "val", False).ids for fold in (0, 1)]
+    assert set(folds[0]).isdisjoint(folds[1]) and len(folds[0] + folds[1]) == 7
+
+
+def test_sets_with_other_masks_do_not(montgomery, tmp_path, prepare, monkeypatch):
+    prepare("montgomery", montgomery, tmp_path / "out")
+    monkeypatch.setattr(Montgomery, "target", "pneumothorax")
+    with pytest.raises(UserError, match="holds lungs without --size, .*; this run wants pneumothorax without"):
+        prepare("montgomery", montgomery, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "splits.csv", ".prepare.json"])
+def test_a_damaged_list_is_named(montgomery, tmp_path, prepare, name):
+    prepare("montgomery", montgomery, tmp_path / "out", "--split_seed", 1)
+    (tmp_path / "out" / name).write_text('{"sets')
+    with pytest.raises(UserError, match=rf"{name}: (damaged; delete|no column image)"):
+        prepare("montgomery", montgomery, tmp_path / "out", "--split_seed", 1)

@@ -1,0 +1,114 @@
+"""splits.csv and dataset.json of a prepared folder, which may hold several sets, and what is told at the end."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from data.prepare.convert import Written
+from data.prepare.folder import read_json
+from data.prepare.source import Found, Source
+from data.splits import read_splits
+from util.checkpoint import write_text
+
+COLUMNS = ("image", "mask", "source", "split", "patient", "label", "spacing")
+SHOWN = 5
+
+
+def earlier(dst: Path, name: str, settings: Mapping[str, object]) -> tuple[dict[str, str], dict[str, str]]:
+    """Splits and folds that images were given when this set was prepared before with the same settings: more images in
+    SRC must not move a patient from test to train."""
+    before = _sets(dst).get(name)
+    if before is None or not (dst / "splits.csv").is_file():
+        return {}, {}
+    rows = read_splits(dst / "splits.csv")
+
+    def same(*keys: str) -> bool:
+        return all(before["settings"].get(key) == settings[key] for key in keys)
+
+    return ({row.image.stem: row.split for row in rows} if same("split_file", "split_seed") else {},
+            {row.image.stem: row.fold for row in rows} if same("split_file", "split_seed", "folds") else {})
+
+
+def write_lists(dst: Path, source: Source, written: Sequence[Written], splits: Mapping[str, str],
+                folds: Mapping[str, str], facts: dict[str, object]) -> None:
+    """Put this set's rows into splits.csv, as --dataset_mode masks reads it, and its facts into dataset.json; other
+    sets in the folder keep theirs."""
+    sets = _sets(dst)
+    ours = {name for one in (facts, sets.get(source.name, {"counts": {}}))
+            for names in one["counts"].values() for name in names}
+    rows = [row for row in _rows(dst / "splits.csv") if row.get("source") not in ours]
+    for one in written:
+        item = one.item
+        rows.append({"image": f"images/{item.id}.png", "mask": f"masks/{item.id}.png",
+                     "source": item.source or source.name, "split": splits[item.id], "patient": item.patient,
+                     "label": item.label, "spacing": spacing_text(one.spacing), "fold": folds.get(item.id, "")})
+    text = io.StringIO()
+    columns = (*COLUMNS, "fold") if any(row.get("fold") for row in rows) else COLUMNS
+    table = csv.DictWriter(text, columns, extrasaction="ignore", restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows(sorted(rows, key=lambda row: row["image"]))
+    _write_if_new(dst / "splits.csv", text.getvalue())
+
+    sets = dict(sorted((sets | {source.name: facts}).items()))
+    whole = {"images": len(rows), "splits": dict(sorted(Counter(row["split"] for row in rows).items())), "sets": sets}
+    _write_if_new(dst / "dataset.json", json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+
+
+def _sets(dst: Path) -> dict[str, dict]:
+    path = dst / "dataset.json"
+    return read_json(path)["sets"] if path.is_file() else {}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    read_splits(path)  # tells what is wrong with it
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    # Running again touches nothing.
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+
+
+def spacing_text(spacing: tuple[float, float] | None) -> str:
+    """Millimetres per pixel, rows then columns, as splits.csv has them; "" if unknown."""
+    return "" if spacing is None else " ".join(f"{mm:g}" for mm in spacing)
+
+
+def describe(source: Source, written: Sequence[Written], splits: Mapping[str, str], found: Found,
+             settings: dict[str, object], how: str) -> dict[str, object]:
+    """What dataset.json says of a set; counts: images by split, source and label."""
+    counts: dict[str, dict[str, Counter[str]]] = {}
+    for item in sorted((one.item for one in written), key=lambda item: splits[item.id]):
+        place = counts.setdefault(splits[item.id], {})
+        place.setdefault(item.source or source.name, Counter())[item.label] += 1
+    return {
+        "about": source.about, "homepage": source.homepage, "licence": source.licence, "citation": source.citation,
+        "settings": settings, "split": how, "images": len(written), "patients": len({w.item.patient for w in written}),
+        "splits": dict(Counter(sorted(splits[one.item.id] for one in written))), "counts": counts,
+        "sizes": dict(Counter(f"{w.size[1]} x {w.size[0]}" for w in written)),
+        "spacing_mm": dict(Counter(spacing_text(w.spacing) or "unknown" for w in written)),
+        "left_out": {why: names for why, names in found.left_out.items() if names},
+        "odd": {what: names for what, names in found.odd.items() if names},
+    }  # fmt: skip
+
+
+def report(dst: Path, name: str, facts: dict) -> str:
+    """What the user reads at the end: how many images are where, what is missing or odd with the first few names."""
+    splits = ", ".join(f"{split} {facts['splits'][split]}" for split in ("train", "val", "test")
+                       if split in facts["splits"])
+    sizes = list(facts["sizes"])
+    lines = [f"{dst}: {name}, {facts['images']} images of {facts['patients']} patients: {splits} ({facts['split']}); "
+             f"{', '.join(sizes[:3])}{f' and {len(sizes) - 3} more' if len(sizes) > 3 else ''}"]
+    for word, what in (("left out", "left_out"), ("odd", "odd")):
+        for why, names in sorted(facts[what].items()):
+            more = f" and {len(names) - SHOWN} more in dataset.json" if len(names) > SHOWN else ""
+            lines.append(f"{word}: {len(names)} ({why}): {'; '.join(names[:SHOWN])}{more}")
+    lines += [f"licence: {facts['licence']}", f"please cite: {facts['citation']}"]
+    return "\n".join(lines)
