@@ -9,10 +9,12 @@ from data.loader import Loader
 from data.masks import MasksDataset
 from data.phantom import PhantomDataset
 from data.single import SingleDataset
+from data.unaligned import UnalignedDataset
 from util import distributed
 from util.errors import UserError
 
 DATASETS: dict[str, type[PairedDataset]] = {
+    "unaligned": UnalignedDataset,
     "aligned": AlignedDataset,
     "masks": MasksDataset,
     "single": SingleDataset,

@@ -23,7 +23,8 @@ class NoSuchPhase(UserError):
 @dataclass(frozen=True)
 class Sample:
     """One image and where its target lies (nowhere: an empty tuple). `patient` and `source` may be ""; spacing: mm per
-    pixel (rows, columns) of the original, None if only the image itself can tell."""
+    pixel (rows, columns) of the original, None if only the image itself can tell; lends: this one only lends its
+    target to others' images (data without pairs)."""
 
     id: str
     image: Path
@@ -31,6 +32,7 @@ class Sample:
     patient: str = ""
     source: str = ""
     spacing: tuple[float, float] | None = None
+    lends: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,15 @@ class Decoded:
 class PairedDataset(Dataset, ABC):
     """Images with or without targets. A subclass lists its samples (`find`) and reads one (`read`).
 
+    Without pairs, some samples only lend their targets (`Sample.lends`): in training every epoch deals them out anew
+    to the images, all of them equally often; in testing, and with --serial_batches, in order.
     ids, patients, sources: one string each per sample; classes: what the target's colours mean, None if the target
-    is just a picture; has_targets: whether `B` is in the batches; skipped: one line for every bad file left out.
+    is just a picture; has_targets: whether an image has a target of its own; skipped: one line for every bad file left
+    out; model: the --model that suits such data.
     """
 
     defaults: dict[str, object] = {}
+    model = "pix2pix"
 
     @staticmethod
     def add_options(group: argparse._ArgumentGroup) -> None:
@@ -71,8 +77,10 @@ class PairedDataset(Dataset, ABC):
         self.classes = self._stored_as = self.target_classes(opt)
         self._channels = (opt.input_nc, opt.output_nc)
         samples = self.find(opt, phase)
-        samples = samples[: int(min(opt.max_dataset_size, num_test, len(samples)))]
-        self.has_targets = any(s.targets for s in samples)
+        most = int(min(opt.max_dataset_size, num_test, len(samples)))
+        lenders = [s for s in samples if s.lends]
+        samples = [s for s in samples if not s.lends][:most] + lenders[:most]
+        self.has_targets = any(s.targets for s in samples) and not (lenders and not train)
         if self.swap:
             if not self.has_targets:
                 raise UserError("--direction BtoA: this data set has no B to start from")
@@ -81,9 +89,13 @@ class PairedDataset(Dataset, ABC):
         self._cache = Cache(self._decode, opt.cache_gb, opt.num_threads, opt.skip_bad_files)
         bad = self._cache.fill(samples, f"reading {phase}")
         self.skipped += bad.values()
-        self.samples = [s for i, s in enumerate(samples) if i not in bad]
-        if not self.samples:
+        read = [s for i, s in enumerate(samples) if i not in bad]
+        self.samples = [s for s in read if not s.lends]
+        self._lenders = [s for s in read if s.lends]
+        if not self.samples or (lenders and not self._lenders):
             raise UserError(f"--dataroot {opt.dataroot}: no readable image is left in phase {phase}")
+        self._shuffles = train and not opt.serial_batches
+        self._deal: tuple[int, np.ndarray | None] = (-1, None)
         self.ids = [s.id for s in self.samples]
         self.patients = [s.patient or s.id for s in self.samples]
         self.sources = [s.source for s in self.samples]
@@ -107,7 +119,8 @@ class PairedDataset(Dataset, ABC):
         return self._cache.complete
 
     def __len__(self) -> int:
-        return len(self.samples)
+        """Images; without pairs a training epoch also shows every target at least once."""
+        return max(len(self.samples), len(self._lenders) if self.train else 0)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, object]:
         """Sample `index`, or (index, epoch): what training draws at random depends on seed, epoch and index alone.
@@ -116,19 +129,25 @@ class PairedDataset(Dataset, ABC):
         size: original (height, width); index: int.
         """
         index, epoch = key if isinstance(key, tuple) else (key, 0)
-        sample, decoded = self.samples[index], self._decoded(index)
-        image, target = decoded.image, decoded.target
+        sample = self.samples[index % len(self.samples)]
+        lender = self._lenders[self._dealt(index, epoch)] if self._lenders else sample
+        decoded = self._cache.get(sample)
+        image, target = decoded.image, (decoded if lender is sample else self._cache.get(lender)).target
         if self.train:
             random = np.random.default_rng((self.seed, epoch, index))
             view = self.geometry.draw(*image.shape[:2], random, str(sample.image))
-            image, target = image[view], target[view]
+            if lender is not sample:
+                target = target[self.geometry.draw(*target.shape[:2], random, str(lender.image))]
+            else:
+                target = target[view]
+            image = image[view]
         # With --direction BtoA the network's input is the target of the file.
         a_channels, b_channels = reversed(self._channels) if self.swap else self._channels
         tensors = [to_network(image, a_channels)]
         paths = [str(sample.image)]
         if target is not None:
             tensors.append(self._target_tensor(target, b_channels))
-            paths.append(str(sample.targets[0]))
+            paths.append(str(lender.targets[0]))
         if self.swap:
             tensors.reverse()
             paths.reverse()
@@ -173,6 +192,15 @@ class PairedDataset(Dataset, ABC):
         sample = self.samples[index]
         return sample.spacing or read_spacing(sample.image)
 
+    def _dealt(self, index: int, epoch: int) -> int:
+        """Which lender's target stands beside image `index` in this epoch."""
+        place = index % len(self._lenders)
+        if not self._shuffles:
+            return place
+        if self._deal[0] != epoch:
+            self._deal = epoch, np.random.default_rng((self.seed, epoch, 0, 1)).permutation(len(self._lenders))
+        return self._deal[1][place]
+
     def _decoded(self, index: int) -> Decoded:
         return self._cache.get(self.samples[index])
 
@@ -188,6 +216,8 @@ class PairedDataset(Dataset, ABC):
         small = self._fit(image, loaded, self._channels[1 if self.swap else 0])
         if target is None:
             return Decoded(small, None, size, None)
+        if target is image and self._channels[0] == self._channels[1]:
+            return Decoded(small, small, size, None)
         if self._stored_as is None:
             return Decoded(small, self._fit(target, loaded, self._channels[0 if self.swap else 1]), size, None)
         keep_truth = self.classes is not None and not self.train

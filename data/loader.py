@@ -78,12 +78,13 @@ def collate(items: list[dict[str, object] | UserError]) -> dict[str, object] | U
     for item in items:
         if isinstance(item, UserError):
             return item
-    first = items[0]
-    for item in items:
-        if item["A"].shape != first["A"].shape:  # A and B of an item have one size
-            small, large = (f"{i['A_paths']} ({i['A'].shape[2]} x {i['A'].shape[1]})" for i in (first, item))
-            return UserError(f"one batch cannot hold {small} and {large}: take --batch_size 1, "
-                             "or --preprocess resize_and_crop, which gives all images one size")
+    for side in "AB":
+        for item in items if side in items[0] else ():
+            if item[side].shape != items[0][side].shape:
+                small, large = (f"{i[f'{side}_paths']} ({i[side].shape[2]} x {i[side].shape[1]})"
+                                for i in (items[0], item))
+                return UserError(f"one batch cannot hold {small} and {large}: take --batch_size 1, "
+                                 "or --preprocess resize_and_crop, which gives all images one size")
     batch = {side: torch.from_numpy(np.stack([item.pop(side).numpy() for item in items]))
-             for side in "AB" if side in first}
+             for side in "AB" if side in items[0]}
     return batch | default_collate(items)

@@ -13,7 +13,7 @@ from data.images import find_images, read_image, safe_ids
 from data.labels import read_labels
 from data.matching import match
 from data.single import existing_folder
-from data.splits import Row, draw_split, read_splits
+from data.splits import Row, draw, draw_split, read_splits
 from util.errors import UserError
 
 
@@ -38,6 +38,8 @@ class MasksDataset(PairedDataset):
         group.add_argument("--source", default="", help="only these sources of splits.csv, separated by commas")
         group.add_argument("--split_seed", type=int, default=0, help="seed of the split, where there is no splits.csv")
         group.add_argument("--fold", type=int, help="cross-validation: this fold of splits.csv is val, the rest train")
+        group.add_argument("--unpaired", action="store_true",
+                           help="train as if no image had a mask of its own: images and masks of different patients")
         group.add_argument("--patient_regex", default="",
                            help="regular expression for the patient in an image's name (first group, or whole match); "
                                 "default: splits.csv's column, else every image is its own patient")
@@ -66,8 +68,11 @@ class MasksDataset(PairedDataset):
         # val after train, which has told of those.
         masks = self._masks_of(chosen if listed else rows, root, opt.skip_bad_files, {row.image for row in chosen},
                                tell_strays=not listed and phase != "val")
-        return [Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.spacing)
-                for row in chosen if not masks or row.image in masks]
+        samples = [
+            Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.spacing)
+            for row in chosen if not masks or row.image in masks
+        ]
+        return _without_pairs(samples, opt.split_seed) if self.train and opt.unpaired else samples
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
         return read_image(sample.image), read_labels(sample.targets, self._stored_as) if sample.targets else None
@@ -120,6 +125,15 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     if not listed:
         rows = [replace(row, split=draw_split(row.patient, split_seed)) for row in rows]
     return dict(zip(ids, rows, strict=True))
+
+
+def _without_pairs(samples: list[Sample], seed: int) -> list[Sample]:
+    """Every second patient's samples only lend their masks; which, depends on the names and the seed."""
+    patients = sorted({s.patient or s.id for s in samples}, key=lambda patient: draw(patient, seed))
+    if len(patients) < 2:
+        raise UserError("--unpaired: images and masks come from different patients, and there is only one")
+    lending = set(patients[1::2])
+    return [replace(s, lends=(s.patient or s.id) in lending) for s in samples]
 
 
 def _with_patient(row: Row, name: str, pattern: str) -> Row:

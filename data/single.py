@@ -13,6 +13,8 @@ from util.errors import UserError
 class SingleDataset(PairedDataset):
     """Every image below --dataroot; for testing only, since there is nothing to learn from."""
 
+    model = "test"
+
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
         if self.train:
             raise UserError("--dataset_mode single has no targets to train on: take masks, aligned or phantom")

@@ -68,8 +68,13 @@ def _spacing(path: Path, image: Path, text: str) -> tuple[float, float] | None:
     return numbers[0], numbers[-1]
 
 
+def draw(patient: str, seed: int) -> float:
+    """A number in [0, 1) for a patient, a function of name and seed alone."""
+    digest = hashlib.sha256(f"{seed}/{patient}".encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
 def draw_split(patient: str, seed: int) -> str:
     """train, val or test for a patient: 70, 10 and 20 % of patients, a function of name and seed alone."""
-    digest = hashlib.sha256(f"{seed}/{patient}".encode("utf-8", "surrogateescape")).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
+    place = draw(patient, seed)
     return "train" if place < TRAIN else "val" if place < TRAIN + VAL else "test"

@@ -1,0 +1,125 @@
+"""--dataset_mode unaligned, and masks --unpaired: images and targets that do not belong together."""
+
+import numpy as np
+import pytest
+import torch
+
+from data import create_dataset
+from data.base import NoSuchPhase
+from data.masks import MasksDataset
+from data.unaligned import UnalignedDataset
+from util.errors import UserError
+
+
+@pytest.fixture
+def folders(tmp_path, save):
+    """Three A of values 10, 20, 30 (48 x 40) and five B of 100, 110, ... 140 (40 x 48), to train and to test."""
+    for phase in ("train", "test"):
+        for i in range(3):
+            save(tmp_path / f"{phase}A" / f"a{i}.png", np.full((48, 40), 10 + 10 * i, np.uint8))
+        for i in range(5):
+            save(tmp_path / f"{phase}B" / f"b{i}.png", np.full((40, 48), 100 + 10 * i, np.uint8))
+    return tmp_path
+
+
+def values(item: dict) -> tuple[int, int]:
+    return tuple(round(127.5 * item[side].mean().item() + 127.5) for side in "AB")
+
+
+def test_every_epoch_shows_all_of_both_folders_in_new_pairs(folders, flags):
+    dataset = UnalignedDataset(flags(dataroot=folders), "train", train=True)
+    assert len(dataset) == 5
+    epochs = [[values(dataset[i, epoch]) for i in range(5)] for epoch in range(1, 30)]
+    for epoch in epochs:
+        assert {a for a, _ in epoch} == {10, 20, 30}
+        assert sorted(b for _, b in epoch) == [100, 110, 120, 130, 140]
+    assert len({pair for epoch in epochs for pair in epoch}) == 15, "sooner or later everyone meets"
+    again = UnalignedDataset(flags(dataroot=folders), "train", train=True)
+    assert [values(again[i, 7]) for i in range(5)] == epochs[6], "the deal depends on seed and epoch alone"
+
+
+def test_paths_tell_who_met(folders, flags):
+    item = UnalignedDataset(flags(dataroot=folders), "train", train=True)[1, 3]
+    assert item["A_paths"].endswith("trainA/a1.png") and "trainB/b" in item["B_paths"]
+
+
+def test_serial_batches_pair_in_order(folders, flags):
+    dataset = UnalignedDataset(flags(dataroot=folders, serial_batches=True), "train", train=True)
+    assert [values(dataset[i, 1]) for i in range(5)] == [(10, 100), (20, 110), (30, 120), (10, 130), (20, 140)]
+
+
+def test_backwards_the_folders_change_places(folders, flags):
+    dataset = UnalignedDataset(flags(dataroot=folders, direction="BtoA", serial_batches=True), "train", train=True)
+    assert values(dataset[1, 1]) == (110, 20)
+    tested = UnalignedDataset(flags(dataroot=folders, direction="BtoA"), "test", train=False)
+    assert tested.ids == [f"b{i}" for i in range(5)] and tested.image(0)[0, 0, 0] == 100
+
+
+def test_testing_goes_through_a_and_scores_nothing(folders, flags):
+    dataset = UnalignedDataset(flags(dataroot=folders), "test", train=False)
+    assert len(dataset) == 3 and dataset.ids == ["a0", "a1", "a2"]
+    assert not dataset.has_targets and dataset.truth(0) is None
+    assert values(dataset[2]) == (30, 120) and dataset[2]["size"].tolist() == [48, 40]
+
+
+def test_views_of_a_and_b_are_drawn_apart(tmp_path, flags, save):
+    """A and B hold the same picture; crops and flips make them differ."""
+    picture = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48) % 251
+    for side in "AB":
+        save(tmp_path / f"train{side}" / "x.png", picture.astype(np.uint8))
+    dataset = UnalignedDataset(flags(dataroot=tmp_path, preprocess="crop"), "train", train=True)
+    same = [torch.equal(dataset[0, epoch]["A"], dataset[0, epoch]["B"]) for epoch in range(1, 11)]
+    assert not any(same)
+
+
+def test_sizes_of_b_count_for_a_batch_too(folders, flags, save):
+    save(folders / "trainB" / "b9.png", np.zeros((64, 64), np.uint8))
+    loader = create_dataset(flags(dataroot=folders, dataset_mode="unaligned", preprocess="none", batch_size=3,
+                                  cache_gb=1), "train", train=True)  # fmt: skip
+    with pytest.raises(UserError, match="one batch cannot hold .*--batch_size 1"):
+        for epoch in range(5):
+            loader.sampler.set_position(epoch)
+            list(loader)
+
+
+def test_folders_that_are_not_there(folders, flags):
+    with pytest.raises(NoSuchPhase, match="no folder 'valA'; .* <phase>A and <phase>B; there is testA, testB, trainA"):
+        UnalignedDataset(flags(dataroot=folders), "val", train=False)
+    for path in (folders / "trainB").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="trainB: no images in this folder"):
+        UnalignedDataset(flags(dataroot=folders), "train", train=True)
+
+
+def test_unpaired_masks_come_from_other_patients(lungs, flags):
+    """Two images a patient: no patient gives both an image and a mask, whatever the epoch."""
+    opt = flags(dataroot=lungs, unpaired=True, patient_regex="p([0-4]|[5-9])", split_seed=1)
+    dataset = MasksDataset(opt, "all", train=True)
+    assert len(dataset) == 5
+    met = [(item["A_paths"], item["B_paths"]) for epoch in range(20) for item in (dataset[i, epoch] for i in range(5))]
+    images, masks = ({path.rsplit("/", 1)[1] for path in side} for side in zip(*met, strict=True))
+    assert len(images) == len(masks) == 5 and not images & masks
+    assert len(set(met)) > 15, "an image meets many masks"
+
+
+def test_unpaired_needs_two_patients(lungs, flags):
+    with pytest.raises(UserError, match="only one"):
+        MasksDataset(flags(dataroot=lungs, unpaired=True, patient_regex="(p)"), "all", train=True)
+
+
+def test_validation_stays_paired(lungs, flags):
+    dataset = MasksDataset(flags(dataroot=lungs, unpaired=True), "all", train=False)
+    assert len(dataset) == 10 and dataset.has_targets
+    assert all(dataset[i]["A_paths"].replace("images", "masks") == dataset[i]["B_paths"] for i in range(10))
+
+
+def test_real_lungs_never_meet_their_own_mask(real_data, flags):
+    dataset = MasksDataset(flags(dataroot=real_data / "lungs", unpaired=True), "train", train=True)
+    assert len(dataset) == 246
+    images = {sample.patient for sample in dataset.samples}
+    assert not images & {sample.patient for sample in dataset._lenders} and len(images) == 246
+
+
+def test_real_horses(real_data, flags):
+    dataset = UnalignedDataset(flags(dataroot=real_data / "horse2zebra"), "train", train=True)
+    assert len(dataset) == 60 and dataset[0, 1]["A"].shape == (3, 32, 32)
