@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.networks import define_G, widths_of
 from util.checkpoint import load_state, network_path, read_state_dict
 from util.errors import UserError
 
@@ -19,19 +20,26 @@ SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"  # donors that 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A generator's make, by the flags that build it. `no_dropout` is None where the weights cannot tell."""
+    """A generator's make, by the flags that build it. `no_dropout` is None where the weights cannot tell, `ngf` where
+    the widths are read off the weights anyway."""
 
     netG: str
     input_nc: int
     output_nc: int
-    ngf: int
+    ngf: int | None
     norm: str
     no_dropout: bool | None
 
     def flags(self) -> str:
         """The command-line flags that build this generator."""
-        words = [f"--{f.name} {getattr(self, f.name)}" for f in fields(self) if f.name != "no_dropout"]
+        known = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "no_dropout"}
+        words = [f"--{name} {value}" for name, value in known.items() if value is not None]
         return " ".join(words + ["--no_dropout"] * bool(self.no_dropout))
+
+    def differing(self, opt: argparse.Namespace) -> list[str]:
+        """The flags that do not say the same."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return [name for name, value in found.items() if value is not None and value != getattr(opt, name)]
 
 
 def infer_architecture(state: State) -> Architecture | None:
@@ -50,10 +58,14 @@ def infer_architecture(state: State) -> Architecture | None:
         norm = "instance"
     if first == UNET_FIRST:
         netG, no_dropout = f"unet_{2 ** (1 + sum(key.endswith('.model.1.weight') for key in state))}", None
+    elif widths_of(state):
+        netG, no_dropout = "mobile_resnet_9blocks", None
     else:
         blocks = {key.split(".")[1] for key in state if ".conv_block." in key}
         netG, no_dropout = f"resnet_{len(blocks)}blocks", any(".conv_block.5.weight" in key for key in state)
     ngf, input_nc = state[first].shape[:2]
+    if widths_of(state):
+        ngf = None
     output_nc = state[last].shape[1 if first == UNET_FIRST else 0]
     return Architecture(netG, input_nc, output_nc, ngf, norm, no_dropout)
 
@@ -70,14 +82,14 @@ def _end_layers(state: State) -> tuple[str, str] | None:
 
 def find_donor(name: str, checkpoints_dir: Path) -> Path:
     """The file that `--pretrained NAME` means: a .pth file, a folder that holds one, an experiment's or a
-    shipped donor's name."""
+    shipped donor's name. Of a CycleGAN's two generators it is G_A."""
     path = Path(name)
     if path.is_file():
         return path
     for folder in (path, checkpoints_dir / name, SHIPPED / name):
-        donor = network_path(folder, "latest", "G")
-        if donor.is_file():
-            return donor
+        for net in ("G", "G_A"):
+            if (donor := network_path(folder, "latest", net)).is_file():
+                return donor
         if folder.is_dir():
             raise UserError(f"--pretrained {name}: {folder} holds no latest_net_G.pth")
     raise UserError(
@@ -85,14 +97,38 @@ def find_donor(name: str, checkpoints_dir: Path) -> Path:
     )
 
 
+def find_twin(donor: Path) -> Path | None:
+    """The generator of the opposite direction that was trained together with a donor, where it can be had."""
+    twin = donor.with_name(donor.name.replace("_net_G_A.", "_net_G_B."))
+    return twin if twin != donor and twin.is_file() else None
+
+
+def build_generator(
+    opt: argparse.Namespace, name: str, donor: Path | None = None, saved: bool = False
+) -> tuple[nn.Module, str]:
+    """Generator `name` of a run by the flags, and a line on where it starts from ("": random weights).
+
+    donor: the file it starts from (`--adapt scratch`: only its widths count). saved: the run's own weights will be
+    loaded. Where the flags do not tell the widths (mobile ResNets), they are read off donor or saved weights.
+    """
+    source = donor or network_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
+    state = read_state_dict(source) if donor or (saved and source.is_file()) else {}
+    widths = widths_of(state) if opt.netG.startswith("mobile") else None
+    init = (opt.init_type, opt.init_gain, widths)
+    net = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
+    if not donor:
+        return net, ""
+    if opt.adapt == "scratch":
+        return net, f"{name} has random weights (--adapt scratch)"
+    return net, f"{name} starts from {'; '.join([str(donor), *load_donor(net, state, donor, opt)])}"
+
+
 def explain_mismatch(state: State, opt: argparse.Namespace) -> str:
     """Advice for a state dict that does not fit the flags: which flags would make it fit."""
     made = infer_architecture(state)
     if made is None:
         return f"it holds no generator known here (first key: {next(iter(state))})"
-    wrong = [f.name for f in fields(made) if f.name != "no_dropout" and getattr(made, f.name) != getattr(opt, f.name)]
-    if made.no_dropout is not None and made.no_dropout != opt.no_dropout:
-        wrong.append("no_dropout")
+    wrong = made.differing(opt)
     if not wrong:
         return f"it has the make of {made.flags()} but not all of its tensors"
     return f"it was made with {made.flags()}: change --{', --'.join(wrong)}"
@@ -105,18 +141,16 @@ def explain_discriminator(state: State, opt: argparse.Namespace) -> str:
     return f"it was trained with another of {given}"
 
 
-def load_donor(net: nn.Module, name: str, checkpoints_dir: Path, opt: argparse.Namespace) -> str:
-    """Start a generator from a donor. Returns one line that says what was loaded and what was fitted.
+def load_donor(net: nn.Module, state: State, path: Path, opt: argparse.Namespace) -> list[str]:
+    """Start a generator from a donor's weights, read from `path`. Returns a line for each thing that was fitted.
 
     Another number of input or output channels is fitted: a grey image through a colour donor (--input_nc 1) sums
     the first layer over its channels, which equals repeating the grey three times; a one-channel mask (--output_nc 1)
     takes the mean of the last layer's filters. Everything else must agree, or a UserError names the flags.
     """
-    path = find_donor(name, checkpoints_dir)
-    state = read_state_dict(path)
     fitted = _fit_channels(state, opt)
     load_state(net, state, path, lambda state: explain_mismatch(state, opt))
-    return "; ".join([f"generator starts from {path}", *fitted])
+    return fitted
 
 
 def _fit_channels(state: State, opt: argparse.Namespace) -> list[str]:

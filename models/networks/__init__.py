@@ -7,10 +7,11 @@ from torch import nn
 
 from .discriminators import PatchDiscriminator, PixelDiscriminator
 from .layers import INITS, NORMS, init_weights
+from .mobile_resnet import MobileResnetGenerator, widths_of
 from .resnet import ResnetGenerator
 from .unet import UnetGenerator
 
-__all__ = ["DISCRIMINATORS", "GENERATORS", "INITS", "NORMS", "define_D", "define_G"]
+__all__ = ["DISCRIMINATORS", "GENERATORS", "INITS", "NORMS", "define_D", "define_G", "widths_of"]
 
 GENERATORS: dict[str, Callable[..., nn.Module]] = {
     "unet_64": partial(UnetGenerator, num_downs=6),
@@ -18,6 +19,7 @@ GENERATORS: dict[str, Callable[..., nn.Module]] = {
     "unet_256": partial(UnetGenerator, num_downs=8),
     "resnet_6blocks": partial(ResnetGenerator, num_blocks=6),
     "resnet_9blocks": partial(ResnetGenerator, num_blocks=9),
+    "mobile_resnet_9blocks": MobileResnetGenerator,
 }
 
 
@@ -45,9 +47,14 @@ def define_G(
     dropout: bool = True,
     init_type: str = "normal",
     init_gain: float = 0.02,
+    widths: tuple[int, ...] | None = None,
 ) -> nn.Module:
-    """A generator with freshly drawn weights. Its `multiple` says what H and W must be divisible by."""
-    net = GENERATORS[netG](input_nc=input_nc, output_nc=output_nc, ngf=ngf, norm=norm, dropout=dropout)
+    """A generator with freshly drawn weights. Its `multiple` says what H and W must be divisible by.
+
+    widths: of a mobile ResNet whose layers do not follow from `ngf` (`widths_of`); None for every other network.
+    """
+    more = {"widths": widths} if widths else {}
+    net = GENERATORS[netG](input_nc=input_nc, output_nc=output_nc, ngf=ngf, norm=norm, dropout=dropout, **more)
     return init_weights(net, init_type, init_gain)
 
 

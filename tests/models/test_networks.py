@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from data.images import read_image
+from data.transforms import to_network
 from models.base import generate
-from models.networks import DISCRIMINATORS, GENERATORS, INITS, NORMS, define_D, define_G
+from models.networks import DISCRIMINATORS, GENERATORS, INITS, NORMS, define_D, define_G, widths_of
 
 
 def size(net: torch.nn.Module) -> tuple[int, int]:
@@ -59,6 +61,46 @@ def test_dropout_leaves_no_trace_in_a_unet():
 def test_real_upstream_checkpoint_loads_strictly(real_data):
     path = real_data / "weights/facades_photo2label_upstream_unet256_ngf16_latest_net_G.pth"
     define_G(3, 3, 16, "unet_256", "batch").load_state_dict(torch.load(path, weights_only=True), strict=True)
+
+
+def horse2zebra(real_data) -> torch.nn.Module:
+    """GAN Compression's generator from its own weights."""
+    path = real_data / "weights/horse2zebra_gancompression_mobile_resnet9_latest_net_G.pth"
+    state = torch.load(path, weights_only=True)
+    net = define_G(3, 3, 64, "mobile_resnet_9blocks", "instance", False, widths=widths_of(state))
+    net.load_state_dict(state, strict=True)
+    return net.eval()
+
+
+def test_a_real_mobile_resnet_has_the_widths_its_search_left(real_data):
+    net = horse2zebra(real_data)
+    assert size(net) == (84, 356_867)
+    assert widths_of(net.state_dict()) == (16, 32, 128, 64, 64, 64, 128, 128, 128, 128, 128, 128, 32, 16)
+
+
+def test_a_real_horse_gets_stripes(real_data):
+    """Mean, spread and mean absolute step from pixel to pixel of what it made, stored when the pictures were looked
+    at: the stripes are in them."""
+    expected = {"002": (0.0533, 0.5300, 0.1008), "003": (-0.1323, 0.4611, 0.0997)}
+    for name, statistics in expected.items():
+        image = to_network(read_image(real_data / f"horse2zebra/testA/{name}.jpeg"), 3)[None]
+        with torch.no_grad():
+            zebra = horse2zebra(real_data)(image)
+        step = (zebra[..., 1:] - zebra[..., :-1]).abs().mean()
+        found = (zebra.mean().item(), zebra.std().item(), step.item())
+        assert found == pytest.approx(statistics, abs=2e-3), name
+
+
+def test_uniform_widths_are_the_plain_resnets():
+    plain, mobile = (define_G(3, 3, 5, f"{kind}resnet_9blocks", "instance", False) for kind in ("", "mobile_"))
+    assert widths_of(mobile.state_dict()) == (5, 10, 20, *[20] * 9, 10, 5)
+    assert widths_of(plain.state_dict()) is None
+    assert size(mobile)[1] < size(plain)[1] / 3
+
+
+def test_dropout_leaves_no_trace_in_a_mobile_resnet():
+    nets = [define_G(3, 3, 4, "mobile_resnet_9blocks", "batch", dropout) for dropout in (True, False)]
+    assert list(nets[0].state_dict()) == list(nets[1].state_dict())
 
 
 @pytest.mark.parametrize("netG", GENERATORS)

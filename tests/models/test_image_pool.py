@@ -1,0 +1,47 @@
+"""The pool of earlier fakes."""
+
+import torch
+
+from models.image_pool import ImagePool
+
+
+def numbered(*numbers: int) -> torch.Tensor:
+    return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1, 1)
+
+
+def test_a_pool_of_none_gives_back_what_it_gets():
+    images = numbered(1, 2)
+    assert ImagePool(0).query(images) is images
+
+
+def test_while_it_fills_images_come_back_as_they_are():
+    pool = ImagePool(3)
+    assert pool.query(numbered(1, 2, 3)).flatten().tolist() == [1, 2, 3]
+
+
+def test_afterwards_about_half_are_older_ones_and_none_comes_twice():
+    pool = ImagePool(50)
+    given = [pool.query(numbered(i)).item() for i in range(2000)]
+    older = [value for i, value in enumerate(given) if i >= 50 and value != i]
+    assert 0.45 < len(older) / 1950 < 0.55
+    assert len(set(older)) == len(older), "what the pool gave away has left it"
+    assert all(value < i for i, value in enumerate(given) if value != i)
+
+
+def test_it_goes_on_where_it_was_saved(tmp_path):
+    pool = ImagePool(5, seed=1)
+    for i in range(20):
+        pool.query(numbered(i))
+    torch.save(pool.state_dict(), tmp_path / "pool.pth")
+    again = ImagePool(5, seed=2)
+    again.load_state_dict(torch.load(tmp_path / "pool.pth", weights_only=True))
+    for i in range(20, 40):
+        assert torch.equal(pool.query(numbered(i)), again.query(numbered(i)))
+
+
+def test_what_it_holds_does_not_change_with_the_callers_tensor():
+    pool = ImagePool(1)
+    image = numbered(1)
+    pool.query(image)
+    image.zero_()
+    assert {pool.query(numbered(2)).item(), pool.query(numbered(2)).item(), pool.query(numbered(2)).item()} <= {1, 2}
