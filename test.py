@@ -39,7 +39,7 @@ def main() -> int:
     title = f"Experiment = {opt.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
     settings = describe(opt, network_path(run_dir, opt.epoch, model.translator), loader.dataset)
     with replacing_folder(results) as folder:
-        pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio)
+        pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, model.labels)
         with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
 
             def keep(image: Scored) -> None:

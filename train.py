@@ -40,7 +40,7 @@ def main() -> int:
     model = create_model(opt, device, training=True)
     schedulers = create_schedulers(opt, model.optimizers)
     run_dir = Path(opt.checkpoints_dir) / opt.name
-    steppers = {"optimizers": model.optimizers, "schedulers": schedulers}
+    steppers = {"optimizers": model.optimizers, "schedulers": schedulers, "pools": model.pools}
     progress = Progress(epoch=opt.epoch_count)
     last, size = opt.n_epochs + opt.n_epochs_decay, len(loader.dataset)
     if opt.continue_train:

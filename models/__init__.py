@@ -6,15 +6,17 @@ import re
 import torch
 
 from models.base import BaseModel
+from models.cycle_gan import CycleGANModel
 from models.files import load_networks
 from models.pix2pix import Pix2PixModel
 from models.schedules import create_schedulers, step_schedulers
+from models.single_direction import SingleDirectionModel
 from util import distributed
 from util.errors import UserError
 
 __all__ = ["MODELS", "create_model", "create_schedulers", "load_networks", "pick_device", "step_schedulers"]
 
-MODELS: dict[str, type[BaseModel]] = {"pix2pix": Pix2PixModel}
+MODELS: dict[str, type[BaseModel]] = {"cycle_gan": CycleGANModel, "pix2pix": Pix2PixModel, "test": SingleDirectionModel}
 
 
 def pick_device(gpu_ids: str | None) -> torch.device:

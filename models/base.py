@@ -3,13 +3,16 @@
 import argparse
 import copy
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.optim import Optimizer
 
+from models.image_pool import ImagePool
 from models.norm_stats import inference
+from models.pretrained import build_generator
 from util.errors import UserError
 
 
@@ -30,18 +33,22 @@ def generate(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
 class BaseModel(ABC):
     """Networks and optimizers by name, one training step, one translation.
 
-    networks: "G", "D" (or "G_A", ...); optimizers: by the same kind of name; training: whether the model will train.
+    networks: "G", "D" (or "G_A", ...); optimizers: by the same kind of name; pools: image histories of discriminators;
+    translator: the network that maps A to B; labels: what upstream calls its input and output; training: whether the
+    model will train.
     Saving, scheduling, showing and distributing are done to a model from outside.
     """
 
     defaults: dict[str, object] = {}
     translator = "G"
+    labels = ("real_A", "fake_B")
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         self.device = device
         self.training = training
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Optimizer] = {}
+        self.pools: dict[str, ImagePool] = {}
         self.norm_stats = opt.norm_stats
         self.notes: list[str] = []
         self.noise_seed = opt.seed if opt.stochastic else None
@@ -49,6 +56,13 @@ class BaseModel(ABC):
     @staticmethod  # noqa: B027 (a model may have no flags)
     def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
         """Add the model's own flags."""
+
+    def add_generator(self, opt: argparse.Namespace, name: str, donor: Path | None = None) -> nn.Module:
+        """Build generator `name` on the device, from a donor if there is one, and note where it starts."""
+        net, note = build_generator(opt, name, donor, saved=not self.training or opt.continue_train)
+        self.networks[name] = net.to(self.device)
+        self.notes += [note] * bool(note)
+        return net
 
     @abstractmethod
     def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
@@ -67,15 +81,20 @@ class BaseModel(ABC):
             lines += [str(net)] * verbose
         return "\n".join(lines)
 
+    def companions(self, batch: dict) -> dict[str, torch.Tensor]:
+        """What test.py shows besides an image's translation, by upstream's labels: float [N, C, H, W] in [-1, 1]."""
+        return {}
+
     @torch.no_grad()
-    def translate(self, images: torch.Tensor) -> torch.Tensor:
+    def translate(self, images: torch.Tensor, network: str = "") -> torch.Tensor:
         """A to B: float [N, C, H, W] in [-1, 1] -> [N, C', H, W] in [-1, 1] on the model's device.
 
+        network: the generator to apply, by default the model's translator.
         The same image gives the same result whatever else is in the batch. With `--stochastic`, dropout is alive
         and drawn from `--seed` anew for each image; the global random state stays as it was.
         """
         images = images.to(self.device, non_blocking=True)
-        net = self.networks[self.translator]
+        net = self.networks[network or self.translator]
         with inference(net, self.norm_stats, dropout=self.noise_seed is not None):
             if self.noise_seed is None:
                 return generate(net, images)

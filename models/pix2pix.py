@@ -8,8 +8,9 @@ import torch.nn.functional as F
 
 from models.base import BaseModel, check_size, generate, set_requires_grad
 from models.losses import GAN_LOSSES, gradient_penalty
-from models.networks import define_D, define_G
-from models.pretrained import load_donor
+from models.networks import define_D
+from models.pretrained import find_donor
+from util.errors import UserError
 
 
 class Pix2PixModel(BaseModel):
@@ -24,18 +25,19 @@ class Pix2PixModel(BaseModel):
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
-        init = (opt.init_type, opt.init_gain)
-        netG = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
-        self.networks["G"] = netG.to(device)
+        starts = training and opt.pretrained and not opt.continue_train
+        self.add_generator(opt, "G", find_donor(opt.pretrained, Path(opt.checkpoints_dir)) if starts else None)
         self.real_A = self.fake_B = self.real_B = None
         if not training:
             return
-        if opt.pretrained and not opt.continue_train:
-            self.notes.append(load_donor(netG, opt.pretrained, Path(opt.checkpoints_dir), opt))
+        if opt.dataset_mode == "unaligned" or getattr(opt, "unpaired", False):
+            raise UserError("--model pix2pix learns from pairs; for images without their pictures take "
+                            "--model cycle_gan")
         self.lambda_L1 = opt.lambda_L1
         self.gan_loss = GAN_LOSSES[opt.gan_mode]
         self.penalise = opt.gan_mode == "wgangp"
-        netD = define_D(opt.input_nc + opt.output_nc, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, *init)
+        netD = define_D(opt.input_nc + opt.output_nc, opt.ndf, opt.netD, opt.n_layers_D, opt.norm,
+                        opt.init_type, opt.init_gain)
         self.networks["D"] = netD.to(device)
         if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
             channels = {"G": opt.input_nc, "D": opt.input_nc + opt.output_nc}

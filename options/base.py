@@ -21,12 +21,13 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
 
     group = parser.add_argument_group("networks")
-    group.add_argument("--model", default="pix2pix", help="training scheme")
+    group.add_argument("--model", default=None,
+                       help="training scheme; without the flag what suits --dataset_mode, or else cycle_gan")
     group.add_argument("--input_nc", type=count, default=3, help="channels of the input: 1 grey, 3 colour")
     group.add_argument("--output_nc", type=count, default=3, help="channels of the output: 1 mask, 3 class colours")
     group.add_argument("--ngf", type=count, default=64, help="generator filters in the outermost layer")
     group.add_argument("--ndf", type=count, default=64, help="discriminator filters in the first layer")
-    nets = ("unet_64", "unet_128", "unet_256", "resnet_6blocks", "resnet_9blocks")
+    nets = ("unet_64", "unet_128", "unet_256", "resnet_6blocks", "resnet_9blocks", "mobile_resnet_9blocks")
     group.add_argument("--netG", default="resnet_9blocks", choices=nets, help="generator")
     group.add_argument("--netD", default="basic", choices=("basic", "n_layers", "pixel"), help="discriminator")
     group.add_argument("--n_layers_D", type=count, default=3, help="layers of --netD n_layers")
@@ -38,7 +39,8 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no_dropout", action="store_true", help="build the generator without dropout")
 
     group = parser.add_argument_group("data")
-    group.add_argument("--dataset_mode", default="aligned", help="how the data lies on disk")
+    group.add_argument("--dataset_mode", default=None,
+                       help="how the data lies on disk; without the flag what suits --model")
     group.add_argument("--direction", default="AtoB", choices=("AtoB", "BtoA"), help="BtoA swaps input and target")
     group.add_argument("--classes", default=None, help="what the target's colours mean: lungs, facades or a JSON file")
     group.add_argument("--serial_batches", action="store_true", help="take images in order, without shuffling")

@@ -38,8 +38,9 @@ class Parser(argparse.ArgumentParser):
         opt, unknown = self.parse_known_args(argv)
         if unknown:
             flag = unknown[0].split("=")[0]
-            close = difflib.get_close_matches(flag, self.flags(), n=1)
-            hint = f": did you mean {close[0]}?" if close else ""
+            close = difflib.get_close_matches(flag, [*self.flags(), *elsewhere], n=1)
+            owner = f" of {elsewhere[close[0]]}" if close and close[0] in elsewhere else ""
+            hint = f": did you mean {close[0]}{owner}?" if close else ""
             hint = f": it belongs to {elsewhere[flag]}" if flag in elsewhere else hint
             raise UserError(f"unknown flag {unknown[0]}{hint} (see --help)")
         return opt
@@ -75,21 +76,22 @@ def parse(
         add(peek)
     known, _ = peek.parse_known_args(argv)
     recorded = run_defaults(known) if run_defaults else {}
-    peek.set_defaults(**{key: recorded[key] for key in ("model", "dataset_mode") if key in recorded})
-    known, _ = peek.parse_known_args(argv)
-    model = _choose(models, known.model, "--model")
-    peek.set_defaults(**{key: value for key, value in model.defaults.items() if key not in recorded})
-    known, _ = peek.parse_known_args(argv)
-    dataset = _choose(datasets, known.dataset_mode, "--dataset_mode")
+    name = known.model or recorded.get("model") or _suiting(datasets, known.dataset_mode, training)
+    model = _choose(models, name, "--model")
+    if name != recorded.get("model"):  # other networks on the run's weights: the run's way of reading data may not suit
+        recorded = {key: value for key, value in recorded.items() if key not in model.defaults}
+    mode = known.dataset_mode or recorded.get("dataset_mode") or model.defaults["dataset_mode"]
+    dataset = _choose(datasets, mode, "--dataset_mode")
 
     parser = Parser(description=description)
     for add in add_options:
         add(parser)
-    model.add_options(parser.add_argument_group(f"model {known.model}"), training)
-    dataset.add_options(parser.add_argument_group(f"data set {known.dataset_mode}"))
+    model.add_options(parser.add_argument_group(f"model {name}"), training)
+    dataset.add_options(parser.add_argument_group(f"data set {mode}"))
     actions = {action.dest: action for action in parser._actions if action.dest != "help"}
     for defaults in (model.defaults, dataset.defaults):
         parser.set_defaults(**{key: value for key, value in defaults.items() if key in actions})
+    parser.set_defaults(model=name, dataset_mode=mode)
     stated = {key: parser.get_default(key) for key in actions}
     for key, value in recorded.items():
         choices = actions[key].choices if key in actions else None
@@ -103,6 +105,14 @@ def parse(
     opt = argparse.Namespace(**vars(opt) | derived | {"stated_defaults": stated})
     check(opt)
     return opt
+
+
+def _suiting(datasets: dict[str, type], mode: str | None, training: bool) -> str:
+    """The --model that a command line without the flag means."""
+    if mode is None:
+        return "cycle_gan" if training else "test"
+    model = _choose(datasets, mode, "--dataset_mode").model
+    return "cycle_gan" if training and model == "test" else model
 
 
 def with_suffix(opt: argparse.Namespace) -> str:

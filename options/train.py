@@ -16,6 +16,9 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument("--phase", default="train", help="which part of the data to train on")
     group.add_argument("--pretrained", default="", help="start the generator from a .pth, a folder or another run")
+    group.add_argument("--adapt", default="finetune", choices=("finetune", "scratch"),
+                       help="finetune: train all weights of --pretrained; scratch: a generator of its make with random "
+                            "weights, as a control")
     group.add_argument("--continue_train", action="store_true", help="go on exactly where the run stopped")
     group.add_argument("--epoch_count", type=count, default=1, help="number of the first epoch")
     group.add_argument("--n_epochs", type=whole, default=100, help="epochs at the initial learning rate")

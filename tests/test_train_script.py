@@ -16,6 +16,7 @@ except ImportError:  # Windows
     resource = None
 
 import train
+from data.phantom.__main__ import write_chests
 from models.pix2pix import Pix2PixModel
 from util.console import read_losses, read_metrics
 from util.errors import UserError
@@ -35,9 +36,9 @@ def run(monkeypatch, folder: Path, *flags: str, name: str = "run") -> int:
 
 def weights(folder: Path, epoch: str = "latest") -> dict[str, torch.Tensor]:
     states = {}
-    for net in "GD":
-        state = torch.load(folder / f"{epoch}_net_{net}.pth", weights_only=True)
-        states |= {f"{net}.{key}": value for key, value in state.items()}
+    for path in sorted(folder.glob(f"{epoch}_net_*.pth")):
+        net = path.stem.split("_net_")[1]
+        states |= {f"{net}.{key}": value for key, value in torch.load(path, weights_only=True).items()}
     return states
 
 
@@ -108,6 +109,28 @@ def test_an_interrupted_epoch_goes_on_where_it_stopped(monkeypatch, tmp_path, ca
     assert_same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
 
 
+def test_cyclegan_without_pairs_resumes_exactly_pool_and_all(monkeypatch, tmp_path):
+    """Masks and images of different patients; the pool (4 images) is full long before the run is cut in two."""
+    write_chests(tmp_path / "data", 12, 64)
+    flags = [*TINY, "--model", "cycle_gan", "--dataset_mode", "masks", "--unpaired", "--pool_size", "4", "--dataroot",
+             str(tmp_path / "data"), "--netG", "resnet_6blocks", "--load_size", "36", "--crop_size", "32",
+             "--n_epochs_decay", "0"]  # fmt: skip
+    run(monkeypatch, tmp_path, *flags, "--n_epochs", "3", name="whole")
+    run(monkeypatch, tmp_path, *flags, "--n_epochs", "2", name="parts")
+    torch.manual_seed(12345)
+    run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "3", name="parts")
+    whole = weights(tmp_path / "whole")
+    assert {key.split(".")[0] for key in whole} == {"G_A", "G_B", "D_A", "D_B"}
+    assert_same(whole, weights(tmp_path / "parts"))
+    row = read_metrics(tmp_path / "whole" / "metrics.csv")[-1]
+    assert {"D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B", "val_dice"} <= row.keys()
+    assert (tmp_path / "whole" / "best_net_G_A.pth").is_file()
+    for label in ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A"):
+        assert (tmp_path / "whole" / "web" / "images" / f"epoch003_{label}.png").is_file()
+    with pytest.raises(UserError, match="--model pix2pix learns from pairs"):
+        run(monkeypatch, tmp_path, *flags, "--model", "pix2pix", name="wrong")
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(monkeypatch, tmp_path):
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", seed, name=name)
@@ -119,7 +142,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(monkeypatc
 def test_fine_tuning_starts_from_the_donor(monkeypatch, tmp_path, capsys):
     run(monkeypatch, tmp_path, *SMALL, "--phantom", "facades", "--n_epochs", "1", "--n_epochs_decay", "0", name="donor")
     run(monkeypatch, tmp_path, *SMALL, "--pretrained", "donor", "--lr", "0", "--n_epochs", "1", "--n_epochs_decay", "0")
-    assert "generator starts from" in capsys.readouterr().out
+    assert "G starts from" in capsys.readouterr().out
     donor, tuned = weights(tmp_path / "donor"), weights(tmp_path / "run")
     for key in donor:  # with a learning rate of 0 only batch norm's averages may move
         if key.startswith("G.") and "running" not in key and "batches" not in key:

@@ -58,12 +58,15 @@ class PictureWriter:
     """Writes the pictures of one scored image after another into `folder`; safe to call from several threads.
 
     images/<id>_{real_A,fake_B,real_B}.png as upstream names them, at the original size, their width stretched by
-    `aspect_ratio`; masks/<id>.png (two classes: 0 and 255; else class colours); overlays/<id>.png and
-    differences/<id>.png. thumbs/ holds smaller copies under the same names where originals are large.
+    `aspect_ratio` (labels: the names of input and output; a model's companion pictures lie beside); masks/<id>.png
+    (two classes: 0 and 255; else class colours); overlays/<id>.png and differences/<id>.png. thumbs/ holds smaller
+    copies under the same names where originals are large.
     """
 
-    def __init__(self, folder: Path, dataset, aspect_ratio: float = 1.0):
-        self.folder, self.dataset, self.aspect_ratio = folder, dataset, aspect_ratio
+    def __init__(
+        self, folder: Path, dataset, aspect_ratio: float = 1.0, labels: tuple[str, str] = ("real_A", "fake_B")
+    ):
+        self.folder, self.dataset, self.aspect_ratio, self.labels = folder, dataset, aspect_ratio, labels
         for name in ("images", "masks", "overlays", "differences"):
             (folder / name).mkdir()
 
@@ -71,7 +74,9 @@ class PictureWriter:
         name, classes = self.dataset.ids[image.index], self.dataset.classes
         real = self.dataset.image(image.index)
         size = real.shape[:2]
-        pictures = {"real_A": real, "fake_B": to_picture(resize(image.fake[None], size)[0])}
+        pictures = dict(zip(self.labels, (real, to_picture(resize(image.fake[None], size)[0])), strict=True))
+        for label, picture in image.companions.items():
+            pictures[label] = to_picture(resize(picture[None], size)[0])
         if image.truth is not None:
             pictures["real_B"] = classes.encode(image.truth)
         elif image.target is not None:

@@ -38,7 +38,7 @@ class Progress:
 def save_run(folder: Path, networks: dict[str, nn.Module], steppers: dict[str, dict], progress: Progress) -> None:
     """Write `latest_net_<X>.pth` and all that an exact resume needs besides.
 
-    steppers: {"optimizers": {name: Optimizer}, "schedulers": {name: LRScheduler}}.
+    steppers: by kind and name, what has `state_dict` and `load_state_dict`: optimizers, schedulers, image pools.
     """
     if distributed.rank():
         return
@@ -62,10 +62,11 @@ def load_run(folder: Path, steppers: dict[str, dict]) -> Progress | None:
     if not isinstance(state, dict) or state.get("version") != VERSION:
         raise UserError(f"{path}: not a train state that this version can read; delete it to go on without optimizers")
     for kind, things in steppers.items():
-        if state[kind].keys() != things.keys():
-            raise UserError(f"{path}: belongs to a run with other {kind} ({', '.join(state[kind])}); check --model")
+        stored = state.get(kind, {})
+        if stored.keys() != things.keys():
+            raise UserError(f"{path}: belongs to a run with other {kind} ({', '.join(stored)}); check --model")
         for name, thing in things.items():
-            thing.load_state_dict(state[kind][name])
+            thing.load_state_dict(stored[name])
     restore_random_states(state["random"])
     return Progress(**state["progress"])
 

@@ -28,6 +28,7 @@ class Scored:
     size: tuple[int, int]  # height and width of the original
     fake: torch.Tensor  # float [C, h, w] in -1..1, as the network gave it
     target: torch.Tensor | None = None  # the same of the batch's B
+    companions: dict[str, torch.Tensor] = field(default_factory=dict)  # the same of what the model shows besides
     labels: np.ndarray | None = None  # uint8 [H, W]: predicted class of every original pixel
     truth: np.ndarray | None = None  # uint8 [H, W]: its true class, metrics.VOID where open
     row: dict[str, str | int | float] = field(default_factory=dict)  # a line of metrics.csv
@@ -125,8 +126,8 @@ def evaluate(
     The float output is resized to the original size and only then thresholded (foreground begins at `threshold`,
     share of the way from background to foreground, 0..1) or matched to class colours. `surface` adds distances between
     outlines: in mm if the data set knows the pixel spacing of every image, else in pixels. `on_image` is called once an
-    image, from several threads; what it raises ends the evaluation. A data set without truth or classes gives rows
-    without scores. UserError: the network puts out NaN.
+    image, with the model's companion pictures too, from several threads; what it raises ends the evaluation. A data
+    set without truth or classes gives rows without scores. UserError: the network puts out NaN.
     """
     done = [image for image in _in_order(model, loader, _Scorer(loader.dataset, threshold, surface, on_image))]
     scored = bool(done) and done[0].pooled is not None
@@ -139,7 +140,7 @@ def evaluate(
     )
 
 
-def _in_order(model, loader, work: Callable[[Scored], Scored]) -> Iterator[Scored]:
+def _in_order(model, loader, work: "_Scorer") -> Iterator[Scored]:
     """Translate batch after batch while `work` runs on earlier images in threads; images come back in order."""
     waiting: deque = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -147,10 +148,13 @@ def _in_order(model, loader, work: Callable[[Scored], Scored]) -> Iterator[Score
             for batch in loader:
                 with torch.no_grad():
                     fakes = model.translate(batch["A"]).float().cpu()
+                    more = model.companions(batch) if work.on_image else {}
+                more = {label: pictures.float().cpu() for label, pictures in more.items()}
                 sizes = batch["size"].tolist()
                 targets = batch.get("B", [None] * len(fakes))
-                for index, size, fake, target in zip(batch["index"].tolist(), sizes, fakes, targets, strict=True):
-                    waiting.append(pool.submit(work, Scored(index, tuple(size), fake, target)))
+                for i, (index, size) in enumerate(zip(batch["index"].tolist(), sizes, strict=True)):
+                    beside = {label: pictures[i] for label, pictures in more.items()}
+                    waiting.append(pool.submit(work, Scored(index, tuple(size), fakes[i], targets[i], beside)))
                 while len(waiting) > 4 * WORKERS:
                     yield _light(waiting.popleft().result())
             while waiting:
@@ -162,6 +166,7 @@ def _in_order(model, loader, work: Callable[[Scored], Scored]) -> Iterator[Score
 def _light(image: Scored) -> Scored:
     """Drop the pictures once they are counted: a test set need not fit into memory."""
     image.fake = image.target = image.labels = image.truth = None
+    image.companions = {}
     return image
 
 

@@ -136,7 +136,8 @@ def _images(folder: Path, evaluation: Evaluation, winsize: int) -> None:
 
 
 def _pictures(name: str) -> list[tuple[str, Path]]:
-    images = [(label, Path("images") / f"{name}_{label}.png") for label in ("real_A", "fake_B", "real_B")]
+    labels = ("real", "fake", "real_A", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
+    images = [(label, Path("images") / f"{name}_{label}.png") for label in labels]
     return [*images, ("overlay", Path("overlays") / f"{name}.png"), ("difference", Path("differences") / f"{name}.png")]
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.networks import GENERATORS, define_G
-from models.pretrained import find_donor, infer_architecture, load_donor
+from models.pretrained import build_generator, find_donor, find_twin, infer_architecture
 from tests.models.helpers import model_options
 from util.errors import UserError
 
@@ -23,8 +23,9 @@ def donor(tmp_path, netG="unet_64", norm="batch", ngf=4, dropout=True, input_nc=
 @pytest.mark.parametrize("dropout", [True, False])
 def test_architecture_is_read_off_the_weights(netG, norm, dropout):
     made = infer_architecture(define_G(1, 3, 6, netG, norm, dropout).state_dict())
-    assert (made.netG, made.input_nc, made.output_nc, made.ngf, made.norm) == (netG, 1, 3, 6, norm)
-    assert made.no_dropout == (None if netG.startswith("unet") else not dropout)
+    ngf = None if netG.startswith("mobile") else 6  # its widths are read one by one
+    assert (made.netG, made.input_nc, made.output_nc, made.ngf, made.norm) == (netG, 1, 3, ngf, norm)
+    assert made.no_dropout == (not dropout if netG.startswith("resnet") else None)
 
 
 def test_a_discriminator_is_no_donor():
@@ -46,7 +47,7 @@ def test_donor_by_file_folder_or_experiment(tmp_path, where):
 def test_the_shipped_donor_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     opt = model_options(netG="unet_256", ngf=16)
-    assert "facades_photo2label" in load_donor(define_G(3, 3, 16, "unet_256"), "facades_photo2label", tmp_path, opt)
+    assert "facades_photo2label" in build_generator(opt, "G", find_donor("facades_photo2label", tmp_path))[1]
 
 
 def test_missing_donor(tmp_path):
@@ -60,8 +61,7 @@ def test_missing_donor(tmp_path):
 @pytest.mark.parametrize("half", [False, True])
 def test_loaded_weights_are_the_donors(tmp_path, half):
     source = donor(tmp_path, half=half)
-    net = define_G(3, 3, 4, "unet_64")
-    load_donor(net, str(tmp_path), tmp_path, model_options())
+    net, _ = build_generator(model_options(), "G", find_donor(str(tmp_path), tmp_path))
     for ours, theirs in zip(net.state_dict().values(), source.state_dict().values(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-3 if half else 0, rtol=1e-3 if half else 0)
         assert ours.dtype == theirs.dtype
@@ -81,23 +81,22 @@ def test_loaded_weights_are_the_donors(tmp_path, half):
 def test_mismatch_names_the_flag(tmp_path, made, flags, message):
     donor(tmp_path, **made)
     opt = model_options(**flags)
-    net = define_G(3, 3, opt.ngf, opt.netG, opt.norm)
     with pytest.raises(UserError, match=message):
-        load_donor(net, str(tmp_path), tmp_path, opt)
+        build_generator(opt, "G", tmp_path / "latest_net_G.pth")
 
 
 def test_donor_of_something_else(tmp_path):
     torch.save({"fc.weight": torch.zeros(2, 2)}, tmp_path / "latest_net_G.pth")
     with pytest.raises(UserError, match="no generator known here"):
-        load_donor(define_G(3, 3, 4, "unet_64"), str(tmp_path), tmp_path, model_options())
+        build_generator(model_options(), "G", tmp_path / "latest_net_G.pth")
 
 
 @pytest.mark.parametrize("netG", ["unet_64", "resnet_6blocks"])
 def test_grey_input_equals_repeating_the_grey(tmp_path, netG):
     source = donor(tmp_path, netG, "none", dropout=False).eval()
     opt = model_options(netG=netG, norm="none", no_dropout=True, input_nc=1)
-    net = define_G(1, 3, 4, netG, "none", dropout=False).eval()
-    said = load_donor(net, str(tmp_path), tmp_path, opt)
+    net, said = build_generator(opt, "G", tmp_path / "latest_net_G.pth")
+    net.eval()
     grey = torch.rand(1, 1, 64, 64)
     torch.testing.assert_close(net(grey), source(grey.expand(-1, 3, -1, -1)), atol=1e-5, rtol=1e-4)
     assert "1 input channel" in said
@@ -107,8 +106,8 @@ def test_grey_input_equals_repeating_the_grey(tmp_path, netG):
 def test_one_channel_head_is_the_mean_of_the_donors(tmp_path, netG):
     source = donor(tmp_path, netG, "none", dropout=False).eval()
     opt = model_options(netG=netG, norm="none", no_dropout=True, output_nc=1)
-    net = define_G(3, 1, 4, netG, "none", dropout=False).eval()
-    said = load_donor(net, str(tmp_path), tmp_path, opt)
+    net, said = build_generator(opt, "G", tmp_path / "latest_net_G.pth")
+    net.eval()
     image = torch.rand(1, 3, 64, 64)
     mean = torch.atanh(source(image)).mean(1, keepdim=True)
     torch.testing.assert_close(net(image), torch.tanh(mean), atol=1e-4, rtol=1e-3)
@@ -121,12 +120,33 @@ def test_checkpoints_from_before_instance_norm_forgot_its_statistics(tmp_path):
     state["model.model.1.model.2.running_mean"] = torch.zeros(8)
     state["model.model.1.model.2.running_var"] = torch.ones(8)
     torch.save(state, tmp_path / "latest_net_G.pth")
-    load_donor(net, str(tmp_path), tmp_path, model_options(norm="instance"))
+    build_generator(model_options(norm="instance"), "G", tmp_path / "latest_net_G.pth")
 
 
-def test_real_donor(real_data, tmp_path):
-    name = str(real_data / "weights/facades_photo2label_upstream_unet256_ngf16_latest_net_G.pth")
-    opt = model_options(netG="unet_256", ngf=16)
-    load_donor(define_G(3, 3, 16, "unet_256"), name, tmp_path, opt)
+def test_real_donor(real_data):
+    donor = real_data / "weights/facades_photo2label_upstream_unet256_ngf16_latest_net_G.pth"
+    build_generator(model_options(netG="unet_256", ngf=16), "G", donor)
     with pytest.raises(UserError, match="--ngf 16.*change --ngf$"):
-        load_donor(define_G(3, 3, 64, "unet_256"), name, tmp_path, model_options(netG="unet_256", ngf=64))
+        build_generator(model_options(netG="unet_256", ngf=64), "G", donor)
+
+
+def test_scratch_takes_the_donors_make_but_not_its_weights(tmp_path):
+    widths = (4, 6, 10, *[3] * 9, 5, 4)
+    source = define_G(3, 3, 0, "mobile_resnet_9blocks", "instance", widths=widths)
+    torch.save(source.state_dict(), tmp_path / "latest_net_G.pth")
+    opt = model_options(netG="mobile_resnet_9blocks", norm="instance", adapt="scratch")
+    net, said = build_generator(opt, "G", tmp_path / "latest_net_G.pth")
+    assert "random weights" in said
+    for ours, theirs in zip(net.parameters(), source.parameters(), strict=True):
+        assert ours.shape == theirs.shape
+        assert not torch.equal(ours, theirs) or not ours.any()  # fresh biases are zero in both
+
+
+def test_the_twin_of_a_cyclegan_lies_beside_it(tmp_path):
+    for side in "AB":
+        (tmp_path / f"latest_net_G_{side}.pth").touch()
+    donor = find_donor(str(tmp_path), tmp_path)
+    assert donor.name == "latest_net_G_A.pth"
+    assert find_twin(donor).name == "latest_net_G_B.pth"
+    (tmp_path / "latest_net_G_B.pth").unlink()
+    assert find_twin(donor) is None

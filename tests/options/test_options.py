@@ -16,6 +16,7 @@ class Folder:
     """A data set with one flag of its own."""
 
     defaults = {"max_dataset_size": 9.0}
+    model = "pix2pix"
 
     @staticmethod
     def add_options(group: argparse._ArgumentGroup) -> None:
@@ -26,13 +27,22 @@ class Plain:
     """A data set without flags."""
 
     defaults: dict[str, object] = {}
+    model = "pix2pix"
 
     @staticmethod
     def add_options(group: argparse._ArgumentGroup) -> None:
         pass
 
 
-DATASETS = {"aligned": Plain, "masks": Folder}
+class Unaligned(Plain):
+    model = "cycle_gan"
+
+
+class Single(Plain):
+    model = "test"
+
+
+DATASETS = {"unaligned": Unaligned, "aligned": Plain, "masks": Folder, "single": Single}
 
 
 def train(*argv: str) -> argparse.Namespace:
@@ -49,8 +59,10 @@ test.__test__ = False
 def test_upstreams_defaults():
     opt = train()
     expected = dict(
+        model="cycle_gan", dataset_mode="unaligned", netG="resnet_9blocks", norm="instance", gan_mode="lsgan",
+        pool_size=50, lambda_A=10.0, lambda_B=10.0, lambda_identity=0.5,
         name="experiment_name", checkpoints_dir="./checkpoints", input_nc=3, output_nc=3, ngf=64, ndf=64, netD="basic",
-        n_layers_D=3, init_type="normal", init_gain=0.02, no_dropout=False, direction="AtoB", serial_batches=False,
+        n_layers_D=3, init_type="normal", init_gain=0.02, no_dropout=True, direction="AtoB", serial_batches=False,
         num_threads=4, batch_size=1, crop_size=256, preprocess="resize_and_crop",
         no_flip=False, display_winsize=256, epoch="latest", verbose=False, display_freq=400, display_ncols=4,
         display_id=1, display_server="http://localhost", display_env="main", display_port=8097, update_html_freq=1000,
@@ -61,11 +73,34 @@ def test_upstreams_defaults():
     assert {key: getattr(opt, key) for key in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("flags", "training", "testing"),
+    [
+        ([], ("cycle_gan", "unaligned"), ("test", "single")),
+        (["--dataset_mode", "masks"], ("pix2pix", "masks"), ("pix2pix", "masks")),
+        (["--dataset_mode", "single"], ("cycle_gan", "single"), ("test", "single")),
+        (["--model", "pix2pix"], ("pix2pix", "aligned"), ("pix2pix", "aligned")),
+        (["--model", "cycle_gan", "--dataset_mode", "masks"], ("cycle_gan", "masks"), ("cycle_gan", "masks")),
+    ],
+)
+def test_model_and_data_set_suit_each_other(flags, training, testing):
+    for parse, expected in ((train, training), (test, testing)):
+        opt = parse(*flags)
+        assert (opt.model, opt.dataset_mode) == expected
+
+
+def test_one_generator_of_a_run_reads_plain_images(tmp_path):
+    """--model test with a run that was trained in pairs: `single`, as upstream, and the run's networks."""
+    argv = run_folder(tmp_path, "--model", "cycle_gan", "--dataset_mode", "masks", "--ngf", "8")
+    opt = test(*argv, "--model", "test", "--model_suffix", "_B")
+    assert (opt.model, opt.dataset_mode, opt.ngf, opt.no_dropout, opt.model_suffix) == ("test", "single", 8, True, "_B")
+
+
 def test_pix2pix_overrides_defaults_and_the_command_line_overrides_pix2pix():
     opt = train("--model", "pix2pix")
     assert (opt.norm, opt.netG, opt.dataset_mode, opt.gan_mode, opt.lambda_L1) == (
         "batch", "unet_256", "aligned", "vanilla", 100.0)  # fmt: skip
-    assert train("--norm", "instance").norm == "instance"
+    assert train("--model", "pix2pix", "--norm", "instance").norm == "instance"
 
 
 def test_the_data_set_brings_flags_and_defaults():
@@ -77,9 +112,9 @@ def test_the_data_set_brings_flags_and_defaults():
     ("argv", "message"),
     [
         (["--n_epoch", "3"], "unknown flag --n_epoch: did you mean --n_epochs?"),
-        (["--lamda_L1=3"], "unknown flag --lamda_L1=3: did you mean --lambda_L1?"),
-        (["--model", "pix3pix"], "--model pix3pix: unknown; choose one of pix2pix"),
-        (["--dataset_mode", "x"], "--dataset_mode x: unknown; choose one of aligned, masks"),
+        (["--lamda_L1=3"], "unknown flag --lamda_L1=3: did you mean --lambda_L1 of --model pix2pix?"),
+        (["--model", "pix3pix"], "--model pix3pix: unknown; choose one of cycle_gan, pix2pix, test"),
+        (["--dataset_mode", "x"], "--dataset_mode x: unknown; choose one of unaligned, aligned, masks"),
         (["--netG", "vgg"], "invalid choice: 'vgg'"),
         (["--batch_size", "zero"], "argument --batch_size: invalid count value: 'zero'"),
         (["--batch_size", "0"], "argument --batch_size: 0 must be at least 1"),
@@ -123,7 +158,7 @@ def test_files_that_hold_no_flags(tmp_path, text):
 
 def test_suffix_and_load_iter():
     opt = train("--name", "lungs", "--suffix", "{netG}_{crop_size}", "--load_iter", "500")
-    assert (opt.name, opt.epoch) == ("lungs_unet_256_256", "iter_500")
+    assert (opt.name, opt.epoch) == ("lungs_resnet_9blocks_256", "iter_500")
 
 
 def test_help_shows_the_models_and_the_data_sets_flags(capsys):
@@ -189,7 +224,7 @@ def test_damaged_options_file(tmp_path):
 
 
 def test_text_as_upstream_writes_it():
-    lines = as_text(train("--ngf", "8")).splitlines()
+    lines = as_text(train("--model", "pix2pix", "--ngf", "8")).splitlines()
     assert lines[0].startswith("-----") and lines[-1].startswith("-----")
     assert "                      ngf: 8                             \t[default: 64]" in lines
     assert any(line.startswith("                     norm: batch") and "default" not in line for line in lines)

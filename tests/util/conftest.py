@@ -55,6 +55,9 @@ class Echo:
     def translate(self, images: torch.Tensor) -> torch.Tensor:
         return images
 
+    def companions(self, batch: dict) -> dict[str, torch.Tensor]:
+        return {}
+
 
 @pytest.fixture
 def pictures() -> type[Pictures]:

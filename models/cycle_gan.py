@@ -1,0 +1,146 @@
+"""CycleGAN: image-to-image translation without pairs (Zhu et al. 2017, arXiv 1703.10593)."""
+
+import argparse
+import itertools
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from models.base import BaseModel, check_size, generate, set_requires_grad
+from models.image_pool import ImagePool
+from models.losses import GAN_LOSSES, gradient_penalty
+from models.networks import define_D
+from models.pretrained import find_donor, find_twin
+from util.errors import UserError
+
+
+class CycleGANModel(BaseModel):
+    """G_A: A to B, judged by D_A among real B; G_B: B to A, judged by D_B among real A. Both G step first.
+
+    G_A and G_B minimise GAN + lambda_A * |G_B(G_A(A)) - A| + lambda_B * |G_A(G_B(B)) - B|, and lambda_identity times
+    as much for |G_A(B) - B| and |G_B(A) - A|. Discriminators see earlier fakes too (`ImagePool`).
+    """
+
+    defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
+    translator = "G_A"
+
+    @staticmethod
+    def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
+        if not training:
+            return
+        group.add_argument("--lambda_A", type=float, default=10.0, help="weight of the cycle A -> B -> A")
+        group.add_argument("--lambda_B", type=float, default=10.0, help="weight of the cycle B -> A -> B")
+        group.add_argument("--lambda_identity", type=float, default=0.5,
+                           help="weight of G_A(B) = B and G_B(A) = A, as a share of the cycle's (0: none)")
+        group.add_argument("--pretrained_B", default="twin",
+                           help="start G_B from another donor; `twin`: the B -> A generator that was trained beside "
+                                "--pretrained, else the same donor; `same`: the same donor; `none`: random weights")
+
+    def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
+        super().__init__(opt, device, training)
+        starts = training and opt.pretrained and not opt.continue_train
+        donor, twin = _donors(opt) if starts else (None, None)
+        self.add_generator(opt, "G_A", donor)
+        self.add_generator(_backwards(opt), "G_B", twin)
+        if donor and not twin:
+            self.notes.append("G_B has random weights (--pretrained_B none)")
+        self.images: dict[str, torch.Tensor] = {}
+        if not training:
+            return
+        if opt.lambda_identity and opt.input_nc != opt.output_nc:
+            raise UserError(f"--lambda_identity {opt.lambda_identity}: G_A(B) = B needs --input_nc and --output_nc to "
+                            "be equal; make them so, or take --lambda_identity 0")
+        self.weights = {"A": opt.lambda_A, "B": opt.lambda_B}
+        self.identity = opt.lambda_identity
+        self.gan_loss = GAN_LOSSES[opt.gan_mode]
+        self.penalise = opt.gan_mode == "wgangp"
+        for name, channels in (("D_A", opt.output_nc), ("D_B", opt.input_nc)):
+            net = define_D(channels, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, opt.init_type, opt.init_gain)
+            self.networks[name] = net.to(device)
+        if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
+            channels = {"G_A": opt.input_nc, "D_B": opt.input_nc, "G_B": opt.output_nc, "D_A": opt.output_nc}
+            check_size(self.networks, channels, opt.batch_size, opt.crop_size)
+        self.pools = {"D_A": ImagePool(opt.pool_size, opt.seed), "D_B": ImagePool(opt.pool_size, opt.seed + 1)}
+        for kind in "GD":
+            both = itertools.chain(*(self.networks[f"{kind}_{side}"].parameters() for side in "AB"))
+            self.optimizers[kind] = torch.optim.Adam(both, lr=opt.lr, betas=(opt.beta1, 0.999))
+        for net in self.networks.values():
+            net.train()
+
+    def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
+        real_A = batch["A"].to(self.device, non_blocking=True)
+        real_B = batch["B"].to(self.device, non_blocking=True)
+        losses = self._step_G(real_A, real_B) | self._step_D()
+        order = [f"{name}_{side}" for side in "AB" for name in ("D", "G", "cycle", "idt")]
+        return {name: losses[name].detach() for name in order if name in losses}
+
+    def _step_G(self, real_A: torch.Tensor, real_B: torch.Tensor) -> dict[str, torch.Tensor]:
+        nets = self.networks
+        for side in "AB":
+            set_requires_grad(nets[f"D_{side}"], False)
+        images = {"real_A": real_A, "real_B": real_B}
+        images["fake_B"] = generate(nets["G_A"], real_A)
+        images["fake_A"] = generate(nets["G_B"], real_B)
+        images["rec_A"] = generate(nets["G_B"], images["fake_B"])
+        images["rec_B"] = generate(nets["G_A"], images["fake_A"])
+        losses = {
+            "G_A": self.gan_loss(nets["D_A"](images["fake_B"]), True),
+            "G_B": self.gan_loss(nets["D_B"](images["fake_A"]), True),
+            "cycle_A": F.l1_loss(images["rec_A"], real_A) * self.weights["A"],
+            "cycle_B": F.l1_loss(images["rec_B"], real_B) * self.weights["B"],
+        }
+        if self.identity:
+            # Named after the generator: idt_A is G_A(B), as upstream has it.
+            images["idt_A"] = generate(nets["G_A"], real_B)
+            images["idt_B"] = generate(nets["G_B"], real_A)
+            losses["idt_A"] = F.l1_loss(images["idt_A"], real_B) * self.weights["B"] * self.identity
+            losses["idt_B"] = F.l1_loss(images["idt_B"], real_A) * self.weights["A"] * self.identity
+        self.optimizers["G"].zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        self.optimizers["G"].step()
+        self.images = {name: image.detach() for name, image in images.items()}
+        return losses
+
+    def _step_D(self) -> dict[str, torch.Tensor]:
+        losses = {}
+        for name, side in (("D_A", "B"), ("D_B", "A")):
+            net, real = self.networks[name], self.images[f"real_{side}"]
+            fake = self.pools[name].query(self.images[f"fake_{side}"])
+            set_requires_grad(net, True)
+            losses[name] = (self.gan_loss(net(real), True) + self.gan_loss(net(fake), False)) / 2
+            if self.penalise:
+                losses[name] = losses[name] + gradient_penalty(net, real, fake)
+        self.optimizers["D"].zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        self.optimizers["D"].step()
+        return losses
+
+    def pictures(self) -> dict[str, torch.Tensor]:
+        order = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A")
+        return {name: self.images[name] for name in order if name in self.images}
+
+    def companions(self, batch: dict) -> dict[str, torch.Tensor]:
+        back = {"rec_A": self.translate(self.translate(batch["A"]), "G_B")}
+        if "B" in batch:
+            back["fake_A"] = self.translate(batch["B"], "G_B")
+            back["rec_B"] = self.translate(back["fake_A"])
+        return back
+
+
+def _donors(opt: argparse.Namespace) -> tuple[Path, Path | None]:
+    """The files that G_A and G_B start from."""
+    folder = Path(opt.checkpoints_dir)
+    donor = find_donor(opt.pretrained, folder)
+    if opt.pretrained_B == "none":
+        return donor, None
+    if opt.pretrained_B == "same":
+        return donor, donor
+    if opt.pretrained_B == "twin":
+        return donor, find_twin(donor) or donor
+    return donor, find_donor(opt.pretrained_B, folder)
+
+
+def _backwards(opt: argparse.Namespace) -> argparse.Namespace:
+    """The flags of a generator that maps B to A."""
+    return argparse.Namespace(**vars(opt) | {"input_nc": opt.output_nc, "output_nc": opt.input_nc})
