@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from data.phantom import chest
+from tests.dicoms import PATIENT, write_dicom
 from tests.helpers import ROOT, commands
 
 
@@ -28,7 +27,8 @@ def write_siim(folder: Path, count: int) -> dict[str, int]:
         for mask in masks:
             image = np.where(mask, image // 3, image)
         areas[uid] = int(sum(mask.sum() for mask in masks))
-        write_dicom(folder / "dicom-images-train" / f"{uid}.1" / f"{uid}.2" / f"{uid}.dcm", image, uid, f"patient {i}")
+        path = folder / "dicom-images-train" / f"{uid}.1" / f"{uid}.2" / f"{uid}.dcm"
+        write_dicom(path, image.astype(np.uint8), SOPInstanceUID=uid, PatientID=f"MRN-{i}", PixelSpacing=[0.5, 0.5])
         rows += [(uid, run_lengths(mask)) for mask in masks] or [(uid, "-1")]
     with (folder / "train-rle.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("ImageId", " EncodedPixels"), *rows])
@@ -51,23 +51,6 @@ def run_lengths(mask: np.ndarray) -> str:
     starts, ends = edges[::2], edges[1::2]
     gaps = starts - np.concatenate([[0], ends[:-1]])
     return " ".join(f"{gap} {length}" for gap, length in zip(gaps, ends - starts, strict=True))
-
-
-def write_dicom(path: Path, image: np.ndarray, uid: str, patient: str) -> None:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = uid, ExplicitVRLittleEndian
-    file = FileDataset(path, {}, file_meta=meta, preamble=bytes(128))
-    file.SOPClassUID, file.SOPInstanceUID = meta.MediaStorageSOPClassUID, uid
-    file.StudyInstanceUID, file.SeriesInstanceUID = generate_uid(), generate_uid()
-    file.PatientID, file.PatientName, file.PatientBirthDate = patient, "Doe^Jane", "19500101"
-    file.Modality, file.ViewPosition, file.PixelSpacing = "CR", "PA", [0.5, 0.5]
-    file.Rows, file.Columns = image.shape
-    file.SamplesPerPixel, file.PhotometricInterpretation, file.PixelRepresentation = 1, "MONOCHROME2", 0
-    file.BitsAllocated, file.BitsStored, file.HighBit = 8, 8, 7
-    file.PixelData = image.astype(np.uint8).tobytes()
-    path.parent.mkdir(parents=True)
-    file.save_as(path, enforce_file_format=True)
 
 
 def test_run_lengths_by_hand():
@@ -101,5 +84,5 @@ def test_siim_from_dicom_to_a_page(tmp_path):
     made = [path for top in ("datasets/siim", "checkpoints", "results") for path in (tmp_path / top).rglob("*")]
     said += "".join(path.read_text() for path in made if path.suffix in (".html", ".csv", ".json", ".txt"))
     said += "".join(map(str, made))
-    for private in ("Doe", "Jane", "19500101", "patient 1"):
+    for private in (*PATIENT.values(), "MRN-"):
         assert private not in said

@@ -41,6 +41,7 @@ SAME_MASK = "different images with exactly the same mask"
 UNLISTED = "images that splits.csv does not list, so that they are not used"
 STRAY = "masks of no image that splits.csv lists"
 UNREAD = "files of a kind that is not read"
+OWNER = "DICOM files of one patient, by their headers, in two splits: --patient_regex or splits.csv keep them together"
 SPLITS = "splits"
 
 
@@ -216,6 +217,12 @@ class _Check:
                 if len(places) > 1:
                     told = " and ".join(f"{place} {named} ({image})" for named, image in places.items())
                     self._error(f"splits.csv: patient {patient} is in {told}: the network knows whom it is tested on")
+
+        owners = {path: picture.owner for path, picture in self.pictures.items() if picture.owner}
+        if len(set(owners.values())) > 1:  # one id for all is what is left where ids were blanked
+            for images in _groups((owner, path) for path, owner in owners.items()):
+                if len({self.split[image] for image in images} - {""}) > 1:
+                    self._hint(OWNER, images[0], ", ".join(str(i.relative_to(self.root)) for i in images[1:]))
 
     def _check_splits(self) -> None:
         counts = Counter(self.split.values())

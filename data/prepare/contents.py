@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data.classes import VOID_BIT, Classes
+from data.dicom import is_dicom, read_header
 from data.images import read_pixels
 from data.labels import labels_of
 from data.transforms import to_rgb8
@@ -23,13 +24,15 @@ SOFT = 8.0
 @dataclass(frozen=True)
 class Picture:
     """size: width, height; kind: as in "16-bit grey"; digest: of the pixels, whatever the format of the file;
-    high: value below which 99.9 % of the pixels of a 16-bit picture lie, as a share of the range; even: all alike."""
+    high: value below which 99.9 % of the pixels of a 16-bit picture lie, as a share of the range; even: all alike;
+    owner: digest of the patient's id in a DICOM header, None if there is none."""
 
     size: tuple[int, int]
     kind: str
     digest: bytes
     high: float
     even: bool
+    owner: bytes | None
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,12 @@ def read_all(
 def _read(path: Path, classes: Classes | None) -> Picture | Mask | UserError:
     try:
         pixels, lossy = read_pixels(path)
-        return _picture(pixels) if classes is None else _mask(pixels, lossy, classes, path)
+        return _picture(pixels, _owner(path)) if classes is None else _mask(pixels, lossy, classes, path)
     except UserError as error:
         return error
 
 
-def _picture(pixels: np.ndarray) -> Picture:
+def _picture(pixels: np.ndarray, owner: bytes | None = None) -> Picture:
     if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
         pixels = pixels[:, :, 0]
     deep = pixels.dtype == np.uint16
@@ -82,7 +85,13 @@ def _picture(pixels: np.ndarray) -> Picture:
         digest=hashlib.sha256(f"{pixels.shape} {pixels.dtype} ".encode() + pixels.tobytes()).digest(),
         high=float(np.quantile(pixels, 0.999)) / 65535 if deep else 1.0,
         even=bool(pixels.min() == pixels.max()),
+        owner=owner,
     )
+
+
+def _owner(path: Path) -> bytes | None:
+    patient = str(read_header(path).get("PatientID") or "") if is_dicom(path) else ""
+    return hashlib.sha256(patient.encode()).digest() if patient else None
 
 
 def _mask(pixels: np.ndarray, lossy: bool, classes: Classes, path: Path) -> Mask:

@@ -8,8 +8,22 @@ from PIL import Image
 
 from data.classes import Classes
 from data.masks import find_rows
-from data.prepare.check import DIM, EMPTY, EVEN, INVERTED, LOSSY, SAME_MASK, STRAY, TWICE, UNLISTED, UNREAD, check
+from data.prepare.check import (
+    DIM,
+    EMPTY,
+    EVEN,
+    INVERTED,
+    LOSSY,
+    OWNER,
+    SAME_MASK,
+    STRAY,
+    TWICE,
+    UNLISTED,
+    UNREAD,
+    check,
+)
 from data.prepare.findings import Findings
+from tests.dicoms import write_dicom
 from util.errors import UserError
 
 LUNGS = Classes.load("lungs")
@@ -195,6 +209,25 @@ def test_a_patient_in_two_folds(listed):
     assert errors(listed) == [
         f"splits.csv: patient P{k} is in fold 0 (images/p{2 * k}.png) and fold 1 (images/p{2 * k + 1}.png): the "
         "network knows whom it is tested on" for k in (1, 3)]
+
+
+def test_dicom_files_of_one_patient_in_two_splits_by_their_headers(listed):
+    change_list(listed, "images/p0.png", "images/p0.dcm")
+    change_list(listed, "images/p1.png", "images/p1.dcm")
+    change_list(listed, "images/p8.png", "images/p8.dcm")
+    pixels = np.random.default_rng(2).integers(0, 256, (3, 48, 40), np.uint8)
+
+    def hints(*patients: str) -> list[str]:
+        for name, image, patient in zip(("p0", "p1", "p8"), pixels, patients, strict=True):
+            (listed / "images" / f"{name}.png").unlink(missing_ok=True)
+            write_dicom(listed / "images" / f"{name}.dcm", image, PatientID=patient)
+        found = look(listed)
+        assert not found.errors
+        return found.hints[OWNER]
+
+    assert hints("MRN-1", "MRN-2", "MRN-1") == ["images/p0.dcm: images/p8.dcm"]
+    assert hints("MRN-1", "MRN-1", "MRN-2") == []
+    assert hints("anonymous", "anonymous", "anonymous") == [], "blanked ids say nothing"
 
 
 def test_a_list_that_does_not_fit_the_folder(listed):
