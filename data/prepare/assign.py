@@ -47,7 +47,7 @@ def published(items: Sequence[Item]) -> dict[str, str] | None:
     known = json.loads(Path(__file__).with_name("gaal2020.json").read_text(encoding="utf-8"))
     places = {}
     for item in items:
-        name = re.match(r"([A-Z]+)_?(\d+)", item.id)
+        name = re.match(r"([A-Z]+)_?(\d+)", item.id.upper())
         if name is None or name[1] not in known:
             return None
         listed = known[name[1]]
