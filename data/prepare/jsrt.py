@@ -39,7 +39,8 @@ class Jsrt(Source):
                             f"'right lung/' (found {len(right)}), here and below; images and masks are two downloads: "
                             "name a folder that holds both")
         for name, path, masks in with_both_lungs(pictures, left, right, found):
-            found.items.append(Item(name, path, masks, name, "nodule" if name.upper().startswith("JPCLN") else "no nodule"))
+            label = "nodule" if name.upper().startswith("JPCLN") else "no nodule"
+            found.items.append(Item(name, path, masks, patient=name, label=label))
         return found
 
     def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
