@@ -81,7 +81,7 @@ def test_what_was_prepared_passes_the_check(facades, tmp_path, prepare, capsys):
     capsys.readouterr()
     assert prepare("masks", tmp_path / "out", "--classes", "facades") == 0
     said = capsys.readouterr().out
-    assert "8-bit colour (20)" in said and "--classes facades" in said and "no mask holds" not in said
+    assert "8-bit colour (20)" in said and "--classes facades\n" in said and "no mask holds" not in said
 
 
 def test_one_archive_alone_will_do(facades, tmp_path, prepare):
