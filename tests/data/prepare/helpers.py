@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+MONTGOMERY = [(1, 0), (2, 0), (3, 0), (4, 0), (104, 1), (108, 1), (117, 1), (162, 1)]
+"""Number and label: 3 and 117 are val, 4 is test in the published split."""
+SHENZHEN = ["CHNCXR_0001_0", "CHNCXR_0002_0", "CHNCXR_0003_0", "CHNCXR_0327_1", "CHNCXR_0025_0"]
+
 
 def rows_of(dst: Path) -> dict[str, dict[str, str]]:
     with (dst / "splits.csv").open(newline="", encoding="utf-8") as file:

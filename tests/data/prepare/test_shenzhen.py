@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.data.prepare.conftest import SHENZHEN
-from tests.data.prepare.helpers import facts_of, pixels, rows_of
+from tests.data.prepare.helpers import SHENZHEN, facts_of, pixels, rows_of
 from util.errors import UserError
 
 
