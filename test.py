@@ -4,7 +4,7 @@
     python test.py --name lungs --epoch best --phase val --surface
 
 Leaves in results/<name>/<phase>_<epoch>: index.html, images/, masks/, overlays/, differences/, metrics.csv,
-metrics.json.
+metrics.json; with --write dicomseg also dicomseg/.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 import options.test
 from data import DATASETS, PairedDataset, create_dataset
+from data.dicomseg import SegmentationWriter
 from models import MODELS, create_model, load_networks, pick_device
 from options.parser import as_text
 from util.checkpoint import network_path, write_json, write_text
@@ -32,6 +33,9 @@ def main() -> int:
     model = create_model(opt, device, training=False)
     load_networks(model, run_dir, opt.epoch, opt)
     loader = create_dataset(opt, opt.phase, train=False, num_test=opt.num_test)
+    segmentations = None
+    if opt.write == "dicomseg":
+        segmentations = SegmentationWriter(loader.dataset, f"{opt.name}, epoch {opt.epoch}")
     print(as_text(opt))
     write_text(run_dir / "test_opt.txt", as_text(opt) + "\n")
 
@@ -44,6 +48,8 @@ def main() -> int:
 
             def keep(image: Scored) -> None:
                 pictures(image)
+                if segmentations:
+                    segmentations(folder / "dicomseg", image.index, image.labels)
                 bar.update()
 
             evaluation = evaluate(model, loader, opt.mask_threshold, opt.surface, on_image=keep)

@@ -26,6 +26,11 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--eval", action="store_true", help="upstream's flag: the same as --norm_stats running")
     group.add_argument("--surface", action="store_true",
                        help="also HD95 and average surface distance, in mm where the pixel spacing is known (slower)")
+    group.add_argument(
+        "--write", default="png", choices=("png", "dicomseg"),
+        help="how masks are written: png, or dicomseg for DICOM Segmentation objects beside the PNG files. Unlike all "
+        "else that is written here, these carry the patient data of their source images, as the standard wants",
+    )  # fmt: skip
     group.add_argument("--aspect_ratio", type=amount, default=1.0, help="stretch the written pictures' width by this")
     parser.set_defaults(batch_size=8, load_size=None)
 

@@ -15,7 +15,7 @@ from util.scoring import Scored, resize
 
 OURS = {
     "images", "masks", "overlays", "differences", "thumbs", "metrics.csv", "metrics.json", "index.html",
-    "thresholds.png", "histogram.png",
+    "thresholds.png", "histogram.png", "dicomseg",
 }  # fmt: skip
 THUMB = 512  # pictures with a longer side get a smaller copy for the page: browsers choke on hundreds of big X-rays
 

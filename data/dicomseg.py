@@ -1,0 +1,115 @@
+"""Write predicted masks as DICOM Segmentation objects that refer to the X-rays they belong to."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.valuerep import DA, TM
+
+from data.base import PairedDataset
+from data.dicom import is_dicom, read_header
+from util.checkpoint import replacing
+from util.errors import UserError
+
+# highdicom's complaint about a patient's name quotes it.
+warnings.filterwarnings("ignore", module=r"highdicom\b")
+
+NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+# What a segmentation must carry of its source, even if empty; anonymised files often leave it out.
+COPIED = ("PatientID", "PatientName", "PatientSex", "PatientBirthDate", "StudyDate", "StudyTime", "StudyID",
+          "AccessionNumber", "Modality")  # fmt: skip
+
+
+class SegmentationWriter:
+    """Writes <folder>/<id>.dcm for images of a data set: one binary segment for each class but the background.
+
+    By the standard such an object belongs to its source's study and carries its source's patient and study data.
+    algorithm: what made the masks (a name and version), to be written into the objects.
+
+    UserError, before anything is written: an image that is no DICOM file, or that cannot be referred to.
+    """
+
+    def __init__(self, dataset: PairedDataset, algorithm: str) -> None:
+        if dataset.classes is None:
+            raise UserError("--write dicomseg: this run paints pictures, not masks; --classes says what they mean")
+        self.dataset, self.algorithm = dataset, _text(algorithm)
+        for sample in dataset.samples:
+            if not is_dicom(sample.image):
+                raise UserError(f"--write dicomseg: {sample.image} is not a DICOM file; a segmentation object must "
+                                "refer to one")
+            if sample.image in sample.targets:
+                raise UserError(f"--write dicomseg: {sample.image} shows A and B side by side; a mask covers only half")
+            header = read_header(sample.image)
+            if missing := [keyword for keyword in NEEDED if not header.get(keyword)]:
+                raise UserError(f"--write dicomseg: {sample.image}: its header has no {missing[0]} to refer to")
+
+    def __call__(self, folder: Path, index: int, labels: np.ndarray) -> None:
+        """Write the mask of one image: class indices uint8 [H, W] at the size of the source. Safe in threads."""
+        sample = self.dataset.samples[index]
+        try:
+            segmentation = self._segmentation(_as_source(read_header(sample.image)), labels)
+        except (ValueError, TypeError, AttributeError):  # the message may quote a header's values
+            raise UserError(f"--write dicomseg: {sample.image}: its header is not fit to be referred to") from None
+        with replacing(folder / f"{sample.id}.dcm", "wb") as file:
+            segmentation.save_as(file, enforce_file_format=True)
+
+    def _segmentation(self, source: Dataset, labels: np.ndarray) -> Dataset:
+        # Heavy, and few runs ask for it.
+        from highdicom import UID, AlgorithmIdentificationSequence
+        from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
+        from pydicom.sr.codedict import codes
+
+        known = {"lung": codes.SCT.Lung, "heart": codes.SCT.Heart}
+        segments = [
+            SegmentDescription(
+                segment_number=number,
+                segment_label=_text(name),
+                segmented_property_category=codes.SCT.AnatomicalStructure,
+                segmented_property_type=known.get(name.lower(), codes.SCT.AnatomicalStructure),
+                algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+                algorithm_identification=AlgorithmIdentificationSequence(
+                    name="pix2mask", family=codes.DCM.ArtificialIntelligence, version=self.algorithm
+                ),
+            )
+            for number, name in enumerate(self.dataset.classes.names[1:], 1)
+        ]
+        segmentation = Segmentation(
+            source_images=[source],
+            pixel_array=labels[None],
+            segmentation_type=SegmentationTypeValues.BINARY,
+            segment_descriptions=segments,
+            series_instance_uid=UID(),
+            series_number=1,
+            sop_instance_uid=UID(),
+            instance_number=1,
+            manufacturer="pix2mask",
+            manufacturer_model_name="pix2mask",
+            software_versions=self.algorithm,
+            device_serial_number="none",
+            omit_empty_frames=False,
+        )
+        segmentation.SpecificCharacterSet = "ISO_IR 192"  # a class may have a name in any script
+        return segmentation
+
+
+def _as_source(header: Dataset) -> Dataset:
+    """A header as highdicom wants it."""
+    for keyword in COPIED:
+        if keyword not in header:
+            setattr(header, keyword, "OT" if keyword == "Modality" else "")
+    for keyword, kind in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
+        try:
+            kind(header.get(keyword))
+        except ValueError:  # the 31st of April: it may lie in a file, but not be written into another
+            setattr(header, keyword, "")
+    # highdicom would write a Pixel Measures Sequence that it cannot read again: to it, pixels have a thickness. A
+    # projection has none; the pixel spacing stays in the source, whose pixels are the mask's.
+    if "PixelSpacing" in header and "SliceThickness" not in header:
+        del header.PixelSpacing
+    return header
+
+
+def _text(words: str) -> str:
+    """What fits into a DICOM long string."""
+    return words.replace("\\", "/")[:64]
