@@ -11,12 +11,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 
 PATIENT = {
-    "PatientName": "Zzyzx^Quillon", "PatientID": "MRN-7740913", "PatientBirthDate": "19370229",
+    "PatientName": "Zzyzx Quillon", "PatientID": "MRN-7740913", "PatientBirthDate": "19370229",
     "StudyDate": "20190817", "StudyTime": "174311", "AccessionNumber": "ACC5561207", "StudyID": "STDY8831",
     "ReferringPhysicianName": "Vroomfondel^Dr", "InstitutionName": "Blorptown General",
     "StudyDescription": "Thrax Kwibble", "OtherPatientIDs": "ALT-3390021", "PatientComments": "Likes jazzercise",
 }  # fmt: skip
-"""Values that a search finds nowhere else."""
+"""Values that a search finds nowhere else, some of them such as pydicom and highdicom complain about."""
 
 
 def write_dicom(path: Path, pixels: np.ndarray, syntax: uid.UID = uid.ExplicitVRLittleEndian, **header: object) -> Path:
