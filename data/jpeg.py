@@ -20,6 +20,8 @@ def is_available(uid: str) -> bool:
 def decode(source: bytes, runner: DecodeRunner) -> bytes:
     """The samples of one grey frame, one or two bytes each. An error of any kind: damaged, or not of the size that the
     header says."""
+    if b"\xff\xd9" not in source[-32:]:  # libjpeg-turbo would fill up with grey what is missing
+        raise ValueError("no end of image")
     pixels = np.empty((runner.rows, runner.columns), np.uint8 if runner.bits_stored <= 8 else np.uint16)
     imagecodecs.jpeg8_decode(source, out=pixels)
     runner.set_option("bits_allocated", 8 * pixels.itemsize)

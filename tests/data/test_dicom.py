@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import apply_voi_lut
 
 from data.aligned import AlignedDataset
@@ -238,6 +239,19 @@ def test_a_file_cut_anywhere_is_one_line(tmp_path_factory, syntax, share):
     assert not any(str(value) in str(caught.value) for value in PATIENT.values())
 
 
+@pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGLossless, uid.JPEGLSLossless, uid.JPEG2000Lossless,
+                                    uid.RLELossless], ids=lambda syntax: syntax.name)  # fmt: skip
+def test_a_frame_cut_short_in_a_whole_file_is_not_filled_up_with_grey(tmp_path, syntax):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    path = write_dicom(tmp_path / "x.dcm", noise, syntax)
+    image = pydicom.dcmread(path)
+    frame = next(generate_frames(image.PixelData, number_of_frames=1))
+    image.PixelData = encapsulate([frame[: len(frame) // 2]])
+    image.save_as(path)
+    with pytest.raises(UserError, match="x.dcm: the DICOM file is damaged or cut short"):
+        read_image(path)
+
+
 # --- which files ----------------------------------------------------------------------------------------------------
 
 
@@ -301,7 +315,7 @@ def test_real_x_rays(real_data):
     # The twin has the original's very bytes and is only marked MONOCHROME1: read right, it is the negative.
     assert np.array_equal(twin.pixels, 255 - original.pixels)
     frame = pydicom.dcmread(folder / name)
-    jpeg = next(pydicom.encaps.generate_frames(frame.PixelData, number_of_frames=1))
+    jpeg = next(generate_frames(frame.PixelData, number_of_frames=1))
     assert np.abs(np.asarray(Image.open(io.BytesIO(jpeg))).astype(int) - original.pixels).max() <= 1
 
     philips = read_dicom(folder / "RG1_J2KI.dcm")  # 15 bits, MONOCHROME1, window 0 to 30000, spacing 0
