@@ -103,8 +103,13 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network file systems cannot lock
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: waiting for another download to end", flush=True)
             fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            pass  # some network file systems cannot lock
         yield
     finally:
         os.close(handle)

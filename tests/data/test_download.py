@@ -1,0 +1,213 @@
+"""python -m data.download against a server on loopback, as a user would type it."""
+
+import errno
+import io
+import re
+import sys
+import zipfile
+from dataclasses import replace
+
+import pytest
+import torch
+
+from data import download
+from models.networks import define_G
+from tests.util.web import serving
+from util import catalogue
+from util.errors import run_script
+
+
+@pytest.fixture
+def web():
+    with serving() as web:
+        yield web
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run the command in an empty folder; returns (exit code, what it said)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["download", *words])
+        with pytest.raises(SystemExit) as end:
+            run_script(download.main)
+        said = capsys.readouterr()
+        return end.value.code, said.out + said.err
+
+    return run
+
+
+def packed(files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+PICTURES = {"cezanne2photo/trainA/1.jpg": b"Cezanne", "cezanne2photo/trainB/2.jpg": b"photo"}
+
+
+def publish(monkeypatch, url, name="cezanne2photo", checksum=None):
+    """Let a data set of the catalogue, of one file, lie at `url`."""
+    known = catalogue.DATA_SETS[name]
+    file = replace(known.files[0], url=url, size=None, checksum=checksum)
+    monkeypatch.setitem(catalogue.DATA_SETS, name, replace(known, files=(file,)))
+
+
+def publish_donor(monkeypatch, url, name="zebra2horse"):
+    known = catalogue.DONORS[name]
+    monkeypatch.setitem(catalogue.DONORS, name, replace(known, file=replace(known.file, url=url, size=None)))
+
+
+def generator():
+    data = io.BytesIO()
+    torch.save(define_G(3, 3, 2, "unet_64").state_dict(), data)
+    return data.getvalue()
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_data_set_comes_with_its_terms_and_the_next_command(run, web, monkeypatch, tmp_path):
+    publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
+    code, said = run("cezanne2photo")
+    assert code == 0
+    assert "licence: paintings from WikiArt" in said and "ICCV 2017" in said
+    assert "next: python train.py --dataroot datasets/cezanne2photo --dataset_mode unaligned" in said
+    files = ["cezanne2photo/SOURCE.txt", "cezanne2photo/trainA/1.jpg", "cezanne2photo/trainB/2.jpg"]
+    assert tree(tmp_path) == [f"datasets/{file}" for file in files]
+    source = (tmp_path / "datasets/cezanne2photo/SOURCE.txt").read_text()
+    assert "from: http://127.0.0.1" in source and "licence: " in source and "sha256: " in source
+
+
+def test_a_second_call_fetches_nothing(run, web, monkeypatch):
+    publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
+    run("cezanne2photo")
+    code, said = run("cezanne2photo")
+    assert code == 0 and "is there already" in said
+    assert len(web.asked) == 1
+
+
+def test_a_folder_of_the_users_own_is_left_alone(run, web, monkeypatch, tmp_path):
+    publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
+    mine = tmp_path / "datasets/cezanne2photo/mine.jpg"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    code, said = run("cezanne2photo")
+    assert code == 2 and "left as it is" in said and "--datasets_dir" in said
+    assert tree(tmp_path) == ["datasets/cezanne2photo/mine.jpg"] and not web.asked
+    assert run("cezanne2photo", "--datasets_dir", "elsewhere")[0] == 0
+    assert (tmp_path / "elsewhere/cezanne2photo/trainA/1.jpg").is_file()
+
+
+def test_an_archive_put_there_by_hand_is_used_and_kept(run, monkeypatch, tmp_path):
+    publish(monkeypatch, "http://nowhere.invalid/a.zip")
+    code, said = run("cezanne2photo")
+    assert code == 2 and said.splitlines()[-1].startswith("error: http://nowhere.invalid/a.zip: cannot be reached")
+    assert "save it as datasets/cezanne2photo.zip" in said
+    (tmp_path / "datasets/cezanne2photo.zip").write_bytes(packed(PICTURES))
+    code, said = run("cezanne2photo")
+    assert code == 0 and "using datasets/cezanne2photo.zip" in said
+    assert (tmp_path / "datasets/cezanne2photo/trainA/1.jpg").read_bytes() == b"Cezanne"
+    assert (tmp_path / "datasets/cezanne2photo.zip").is_file()
+
+
+@pytest.mark.parametrize(("content", "checksum", "message"), [
+    (packed(PICTURES), "md5:" + "0" * 32, "wrong md5 checksum.*delete it"),
+    (b"<html>Log in", None, "damaged or unknown archive.*delete it"),
+])  # fmt: skip
+def test_a_wrong_archive_put_there_by_hand(run, monkeypatch, tmp_path, content, checksum, message):
+    publish(monkeypatch, "http://nowhere.invalid/a.zip", checksum=checksum)
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets/cezanne2photo.zip").write_bytes(content)
+    code, said = run("cezanne2photo")
+    assert code == 2 and re.search(message, said)
+    assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]
+
+
+def test_an_archive_that_means_harm_leaves_nothing_visible(run, web, monkeypatch, tmp_path):
+    publish(monkeypatch, web.put("/a.zip", packed(PICTURES | {"../../evil": b"evil"})))
+    code, said = run("cezanne2photo")
+    assert code == 2 and "leads out of the folder" in said
+    assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]
+
+
+def test_a_disk_that_fills_up_leaves_nothing_visible(run, web, monkeypatch, tmp_path):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
+    with monkeypatch.context() as patch:
+        patch.setattr("util.unpack.shutil.copyfileobj", full)
+        code, said = run("cezanne2photo")
+    assert code == 2 and "No space left on device" in said
+    assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]
+    assert run("cezanne2photo")[0] == 0 and len(web.asked) == 1
+
+
+def test_several_archives_become_one_folder(run, web, monkeypatch, tmp_path):
+    known = catalogue.DATA_SETS["cmp_facades"]
+    parts = [packed({f"{part}/cmp_{part[0]}0001.jpg": b"x"}) for part in ("base", "extended")]
+    files = [replace(file, url=web.put(f"/{file.name}", part)) for file, part in zip(known.files, parts, strict=True)]
+    monkeypatch.setitem(catalogue.DATA_SETS, "cmp_facades", replace(known, files=tuple(files)))
+    code, said = run("cmp_facades")
+    assert code == 0 and "python -m data.prepare facades datasets/cmp_facades" in said
+    folder = tmp_path / "datasets/cmp_facades"
+    assert tree(folder) == ["SOURCE.txt", "base/cmp_b0001.jpg", "extended/cmp_e0001.jpg"]
+
+
+def test_what_needs_a_login_says_how_to_get_it(run, web, monkeypatch, tmp_path):
+    code, said = run("siim")
+    assert code == 2 and "log in at https://www.kaggle.com" in said and "data.prepare siim datasets/siim" in said
+    publish(monkeypatch, web.put("/a.zip", packed({"masks/left lung/JPCLN001.gif": b"x"})), "jsrt")
+    code, said = run("jsrt")
+    assert code == 0 and "register at http://db.jsrt.or.jp" in said and "data.prepare jsrt datasets/jsrt" in said
+
+
+def test_a_generator_lies_where_upstreams_scripts_put_it(run, web, monkeypatch, tmp_path):
+    publish_donor(monkeypatch, web.put("/a.pth", generator()))
+    code, said = run("zebra2horse")
+    assert code == 0
+    assert "--netG resnet_9blocks --ngf 64 --norm instance --no_dropout" in said and "ICCV 2017" in said
+    assert tree(tmp_path / "checkpoints") == ["zebra2horse_pretrained/SOURCE.txt",
+                                              "zebra2horse_pretrained/latest_net_G.pth"]  # fmt: skip
+    code, said = run("zebra2horse_pretrained")
+    assert code == 0 and "is there already" in said and len(web.asked) == 1
+
+
+@pytest.mark.parametrize("page", [b"not torch's", b"PK\x03\x04 damaged"])
+def test_a_generator_that_is_none_never_takes_its_place(run, web, monkeypatch, tmp_path, page):
+    publish_donor(monkeypatch, web.put("/a.pth", page))
+    code, said = run("zebra2horse")
+    assert code == 2 and re.search("not a checkpoint|damaged", said)
+    assert not any((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_name_of_both_brings_both(run, web, monkeypatch, tmp_path):
+    publish(monkeypatch, web.put("/a.zip", packed({"horse2zebra/trainA/1.jpg": b"x"})), "horse2zebra")
+    publish_donor(monkeypatch, web.put("/a.pth", generator()), "horse2zebra")
+    assert run("horse2zebra")[0] == 0
+    assert (tmp_path / "datasets/horse2zebra/trainA/1.jpg").is_file()
+    assert (tmp_path / "checkpoints/horse2zebra_pretrained/latest_net_G.pth").is_file()
+
+
+def test_an_unknown_name_stops_before_anything_is_fetched(run, web, monkeypatch):
+    publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
+    code, said = run("cezanne2photo", "horse2zebr")
+    assert code == 2 and "did you mean horse2zebra" in said
+    assert not web.asked
+
+
+def test_the_list_names_all(run):
+    code, said = run("--list")
+    assert code == 0
+    for name in [*catalogue.DATA_SETS, *catalogue.DONORS, "facades_photo2label"]:
+        assert f" {name} " in said
+
+
+def test_nothing_asked(run):
+    code, said = run()
+    assert code == 2 and "want a NAME or --list" in said
