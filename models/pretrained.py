@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from models.networks import define_G, widths_of
+from util import catalogue
 from util.checkpoint import load_state, network_path, read_state_dict
 from util.errors import UserError
+from util.obtain import obtain_donor
 
 State = dict[str, torch.Tensor]
 
@@ -81,19 +83,23 @@ def _end_layers(state: State) -> tuple[str, str] | None:
 
 
 def find_donor(name: str, checkpoints_dir: Path) -> Path:
-    """The file that `--pretrained NAME` means: a .pth file, a folder that holds one, an experiment's or a
-    shipped donor's name. Of a CycleGAN's two generators it is G_A."""
-    path = Path(name)
+    """The file that `--pretrained NAME` means: a .pth file, a folder that holds one, an experiment's, a shipped
+    donor's or a published generator's name, which is downloaded if need be. Of a CycleGAN's two generators it is G_A.
+    """
+    path, published = Path(name), catalogue.donor(name)
     if path.is_file():
         return path
     for folder in (path, checkpoints_dir / name, SHIPPED / name):
         for net in ("G", "G_A"):
             if (donor := network_path(folder, "latest", net)).is_file():
                 return donor
-        if folder.is_dir():
+        if folder.is_dir() and not published:
             raise UserError(f"--pretrained {name}: {folder} holds no latest_net_G.pth")
+    if published:
+        return obtain_donor(published, checkpoints_dir)
     raise UserError(
-        f"--pretrained {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}"
+        f"--pretrained {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}, nor a "
+        "published generator (python -m data.download --list)"
     )
 
 

@@ -15,7 +15,9 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags that only training has."""
     group = parser.add_argument_group("training")
     group.add_argument("--phase", default="train", help="which part of the data to train on")
-    group.add_argument("--pretrained", default="", help="start the generator from a .pth, a folder or another run")
+    group.add_argument("--pretrained", default="",
+                       help="start the generator from a .pth, a folder, another run, or a published one by its name, "
+                            "downloaded if need be (python -m data.download --list)")
     group.add_argument("--adapt", default="finetune", choices=("finetune", "scratch"),
                        help="finetune: train all weights of --pretrained; scratch: a generator of its make with random "
                             "weights, as a control")

@@ -1,10 +1,12 @@
 """train.py as a user runs it, on phantoms small enough for a test."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,10 @@ except ImportError:  # Windows
 
 import train
 from data.phantom.__main__ import write_chests
+from models.networks import define_G
 from models.pix2pix import Pix2PixModel
+from tests.util.web import serving
+from util import catalogue
 from util.console import read_losses, read_metrics
 from util.errors import UserError
 
@@ -248,3 +253,20 @@ def test_torchrun_trains_on_two_processes_and_only_one_writes(tmp_path):
     assert log.count("Training Loss") == 1
     assert [row["iters"] for row in read_losses(tmp_path / "run" / "loss_log.txt")] == [2, 4, 6] * 2
     assert [row["iters"] for row in read_metrics(tmp_path / "run" / "metrics.csv")] == [6, 12]
+
+
+def test_a_published_generator_is_downloaded_and_trained(monkeypatch, tmp_path, capsys):
+    donor = define_G(3, 3, 4, "unet_64")
+    data = io.BytesIO()
+    torch.save(donor.state_dict(), data)
+    known = catalogue.DONORS["day2night"]
+    with serving() as web:
+        file = replace(known.file, url=web.put("/day2night.pth", data.getvalue(), cut=[1000]))
+        monkeypatch.setitem(catalogue.DONORS, "day2night", replace(known, file=file))
+        code = run(monkeypatch, tmp_path, *SMALL, "--pretrained", "day2night", "--n_epochs", "1",
+                   "--n_epochs_decay", "0", "--lr", "0")  # fmt: skip
+    assert code == 0
+    assert "cite P. Isola" in capsys.readouterr().out
+    trained = torch.load(tmp_path / "run" / "latest_net_G.pth", weights_only=True)
+    assert torch.equal(trained["model.model.0.weight"], donor.state_dict()["model.model.0.weight"])
+    assert (tmp_path / "day2night_pretrained" / "SOURCE.txt").is_file()

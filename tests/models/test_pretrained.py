@@ -1,11 +1,16 @@
 """Donors: found, recognised by their tensors, fitted, or refused with the flag to change."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from models.networks import GENERATORS, define_G
 from models.pretrained import build_generator, find_donor, find_twin, infer_architecture
 from tests.models.helpers import model_options
+from tests.util.web import serving
+from util import catalogue
+from util.checkpoint import read_state_dict
 from util.errors import UserError
 
 
@@ -150,3 +155,19 @@ def test_the_twin_of_a_cyclegan_lies_beside_it(tmp_path):
     assert find_twin(donor).name == "latest_net_G_B.pth"
     (tmp_path / "latest_net_G_B.pth").unlink()
     assert find_twin(donor) is None
+
+
+def test_a_published_name_is_downloaded_once(tmp_path, monkeypatch, capsys):
+    net = donor(tmp_path, "resnet_6blocks", "instance", dropout=False)
+    known = catalogue.DONORS["horse2zebra"]
+    (tmp_path / "runs" / "horse2zebra").mkdir(parents=True)  # a run of that name that has no weights yet
+    with serving() as web:
+        url = web.put("/horse2zebra.pth", (tmp_path / "latest_net_G.pth").read_bytes())
+        monkeypatch.setitem(catalogue.DONORS, "horse2zebra", replace(known, file=replace(known.file, url=url)))
+        path = find_donor("horse2zebra", tmp_path / "runs")
+        said = capsys.readouterr().out
+        assert find_donor("horse2zebra", tmp_path / "runs") == find_donor("horse2zebra_pretrained", tmp_path / "runs")
+    assert path == tmp_path / "runs" / "horse2zebra_pretrained" / "latest_net_G.pth"
+    assert said.count("\n") == 1 and "downloading http://127.0.0.1" in said
+    assert len(web.asked) == 1
+    assert torch.equal(read_state_dict(path)["model.1.weight"], net.state_dict()["model.1.weight"])
