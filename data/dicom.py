@@ -67,7 +67,7 @@ def read_dicom(path: Path) -> Picture:
         _check(header, path)
         image = pydicom.dcmread(path)
         if "PixelData" not in image:
-            raise UserError(f"{path}: a DICOM file without an image in it (no pixel data)")
+            raise UserError(f"{path}: a DICOM file without an image in it (no pixel data), or one that is cut short")
         values = image.pixel_array
         table = _shades(image, path)
     except (UserError, FileNotFoundError, IsADirectoryError, PermissionError):
@@ -124,6 +124,9 @@ def _check(header: Dataset, path: Path) -> None:
     if header.BitsAllocated > 16 or not 1 <= header.BitsStored <= header.BitsAllocated:
         raise UserError(f"{path}: a DICOM image of {header.BitsStored} bits stored in {header.BitsAllocated}; "
                         "1 to 16 can be read")
+    if header.HighBit != header.BitsStored - 1:
+        raise UserError(f"{path}: a DICOM image of {header.BitsStored} bits whose highest is bit {header.HighBit}; the "
+                        f"standard wants bit {header.BitsStored - 1}")
 
 
 def _shades(image: Dataset, path: Path) -> np.ndarray:
@@ -143,24 +146,25 @@ def _shades(image: Dataset, path: Path) -> np.ndarray:
     if image.PhotometricInterpretation == "MONOCHROME1":
         shades = 1 - shades
     kind = np.uint8 if bits <= 8 else np.uint16
-    return np.round(shades * np.iinfo(kind).max).astype(kind)
+    return np.round(np.clip(shades, 0, 1) * np.iinfo(kind).max).astype(kind)  # a LUT may break its own bounds
 
 
 def _windowed(values: np.ndarray, image: Dataset) -> np.ndarray | None:
-    """0..1 by the first VOI LUT, else by the first window (PS3.3 C.11.2.1.2); None without either."""
+    """By the first VOI LUT, else by the first window (PS3.3 C.11.2.1.2): 0..1 within it; None without either."""
     if tables := image.get("VOILUTSequence"):
         return apply_voi(np.round(values).astype(np.int64), image) / _last(tables[0])
     center, width = (_first(image.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
-    kind = image.get("VOILUTFunction") or "LINEAR"
-    if center is None or width is None or not (width >= 1 or (width > 0 and kind != "LINEAR")):
+    function = image.get("VOILUTFunction")
+    exact = function in ("LINEAR_EXACT", "SIGMOID")
+    if center is None or width is None or not (width >= 1 or (exact and width > 0)):
         return None
-    if kind == "SIGMOID":
+    if function == "SIGMOID":
         return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
-    if kind == "LINEAR":  # the standard's half pixel: a window of width 1 is a threshold
+    if not exact:  # the standard's half pixel: a window of width 1 is a threshold
         center, width = center - 0.5, width - 1
     if width == 0:
         return (values > center).astype(np.float64)
-    return np.clip((values - center) / width + 0.5, 0, 1)
+    return (values - center) / width + 0.5
 
 
 def _last(table: Dataset) -> int:

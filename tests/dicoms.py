@@ -36,8 +36,7 @@ def write_dicom(path: Path, pixels: np.ndarray, syntax: uid.UID = uid.ExplicitVR
         "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": bits, "BitsStored": bits,
         "PixelRepresentation": int(pixels.dtype.kind == "i"),
     } | header  # fmt: skip
-    if values["BitsStored"] is not None:
-        values["HighBit"] = values["BitsStored"] - 1
+    values.setdefault("HighBit", values["BitsStored"] - 1)
     for keyword, value in values.items():
         if value is not None:
             setattr(image, keyword, value)

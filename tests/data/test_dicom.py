@@ -134,6 +134,10 @@ def test_windows_are_pydicoms(tmp_path_factory, center, width, function):
     assert np.abs(read_dicom(path).pixels - apply_voi_lut(image.pixel_array, image)).max() <= 0.5 + 1e-6
 
 
+def test_a_lut_that_breaks_its_own_bounds_is_cut_off(tmp_path):
+    assert shades(tmp_path, [0, 1, 2], VOILUTSequence=lut(0, 10, [0, 2000, 512])) == [0, 255, 128]
+
+
 def test_a_voi_lut_goes_before_a_window(tmp_path):
     header = {"VOILUTSequence": lut(1, 8, [10, 255, 20]), "WindowCenter": 1, "WindowWidth": 2}
     assert shades(tmp_path, [0, 1, 2, 3, 9], **header) == [10, 10, 255, 20, 20]
@@ -185,6 +189,7 @@ def test_a_spacing_that_is_no_number_is_none(tmp_path):
     ({"Rows": 60}, "damaged"),
     ({"BitsAllocated": 32}, "8 bits stored in 32"),
     ({"BitsStored": 12}, "12 bits stored in 8"),
+    ({"BitsStored": 6, "HighBit": 7}, "6 bits whose highest is bit 7; the standard wants bit 5"),
     ({"RescaleSlope": 0, "RescaleIntercept": 3}, "all values one"),
 ])  # fmt: skip
 def test_what_is_not_one_grey_image_is_one_line(tmp_path, header, message):
