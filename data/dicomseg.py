@@ -86,6 +86,7 @@ class SegmentationWriter:
             manufacturer="pix2mask",
             manufacturer_model_name="pix2mask",
             software_versions=self.algorithm,
+            series_description=_text("pix2mask: " + ", ".join(self.dataset.classes.names[1:])),
             device_serial_number="none",
             omit_empty_frames=False,
         )

@@ -40,6 +40,7 @@ def test_a_lung_mask_comes_back_and_refers_to_its_source(tmp_path, single):
     instance = series.ReferencedInstanceSequence[0]
     assert instance.ReferencedSOPInstanceUID == source.SOPInstanceUID
     assert instance.ReferencedSOPClassUID == source.SOPClassUID
+    assert plain.SeriesDescription == "pix2mask: lung"
     segment = plain.SegmentSequence[0]
     assert segment.SegmentLabel == "lung" and segment.SegmentAlgorithmType == "AUTOMATIC"
     assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "39607008"  # SNOMED CT: lung
