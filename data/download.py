@@ -15,7 +15,7 @@ from pathlib import Path
 
 from util.catalogue import DATA_SETS, DONORS, DataSet, Donor, donor
 from util.errors import UserError, run_script
-from util.obtain import donor_path, flags, next_steps, obtain_data_set, obtain_donor
+from util.obtain import flags, next_steps, obtain_data_set, obtain_donor
 
 
 def main() -> None:
@@ -36,13 +36,11 @@ def main() -> None:
     # All names are looked up before anything is fetched.
     for item in [item for name in opt.names for item in meant(name)]:
         if isinstance(item, Donor):
-            there = donor_path(item, opt.checkpoints_dir).is_file()
             path = obtain_donor(item, opt.checkpoints_dir)
-            print(f"{path}: {'is there already' if there else item.about}; "
-                  f"train.py --pretrained {item.name} {flags(item)}")
+            print(f"{path}: is there; train.py --pretrained {item.name} {flags(item)}")
         else:
             folder = obtain_data_set(item, opt.datasets_dir)
-            print(f"{folder}: ready\nnext: {next_steps(item, folder)}")
+            print(f"{folder}: is there; next: {next_steps(item, folder)}")
 
 
 def meant(name: str) -> list[DataSet | Donor]:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,6 +62,7 @@ def fetch(
         if pause is None:
             kept = f" (what has come is kept in {part})" if part.is_file() else ""
             raise UserError(f"{url}: {why}; run this again later{kept}, {by_hand} and run this again")
+        print(f"{url}: {why}; trying again in {pause:g} s", file=sys.stderr)
         time.sleep(pause)
     try:
         verify(part, size, checksum)

@@ -55,7 +55,6 @@ def obtain_data_set(data_set: DataSet, datasets_dir: Path) -> Path:
         raise UserError(f"{data_set.name}: cannot be downloaded without a login: {next_steps(data_set, folder)}")
     with one_at_a_time(datasets_dir):
         if (folder / SOURCE).is_file():
-            print(f"{folder}: is there already")
             return folder
         if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
             raise UserError(f"{folder}: exists, but not from this command, and is left as it is; move it away, or name "

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import shutil
 import stat
 import tarfile
@@ -102,6 +103,9 @@ class _Limited(io.RawIOBase):
 def _inside(folder: Path, name: str, archive: Path) -> Path | None:
     """Where a member goes; None for what macOS leaves in archives. UserError for a name that leads elsewhere."""
     parts = PurePosixPath(name).parts
-    if "\\" in name or ":" in name or name.startswith("/") or ".." in parts or not parts:
+    if "\\" in name or name[1:2] == ":" or name.startswith("/") or ".." in parts or not parts:
         raise UserError(f"{archive}: {name!r} leads out of the folder; not unpacked")
-    return None if parts[0] == "__MACOSX" or parts[-1] == ".DS_Store" else folder.joinpath(*parts)
+    if parts[0] == "__MACOSX" or parts[-1] == ".DS_Store" or parts[-1].startswith("._"):
+        return None
+    # summer2winter_yosemite has times of day in its names, which Windows cannot write
+    return folder.joinpath(*(part.replace(":", "_") if os.name == "nt" else part for part in parts))

@@ -76,7 +76,7 @@ def test_a_data_set_comes_with_its_terms_and_the_next_command(run, web, monkeypa
     code, said = run("cezanne2photo")
     assert code == 0
     assert "licence: paintings from WikiArt" in said and "ICCV 2017" in said
-    assert "next: python train.py --dataroot datasets/cezanne2photo --dataset_mode unaligned" in said
+    assert "is there; next: python train.py --dataroot datasets/cezanne2photo --dataset_mode unaligned" in said
     files = ["cezanne2photo/SOURCE.txt", "cezanne2photo/trainA/1.jpg", "cezanne2photo/trainB/2.jpg"]
     assert tree(tmp_path) == [f"datasets/{file}" for file in files]
     source = (tmp_path / "datasets/cezanne2photo/SOURCE.txt").read_text()
@@ -87,7 +87,7 @@ def test_a_second_call_fetches_nothing(run, web, monkeypatch):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     run("cezanne2photo")
     code, said = run("cezanne2photo")
-    assert code == 0 and "is there already" in said
+    assert code == 0 and "is there; next:" in said and "downloading" not in said
     assert len(web.asked) == 1
 
 
@@ -175,7 +175,7 @@ def test_a_generator_lies_where_upstreams_scripts_put_it(run, web, monkeypatch, 
     assert tree(tmp_path / "checkpoints") == ["zebra2horse_pretrained/SOURCE.txt",
                                               "zebra2horse_pretrained/latest_net_G.pth"]  # fmt: skip
     code, said = run("zebra2horse_pretrained")
-    assert code == 0 and "is there already" in said and len(web.asked) == 1
+    assert code == 0 and "is there" in said and len(web.asked) == 1
 
 
 @pytest.mark.parametrize("page", [b"not torch's", b"PK\x03\x04 damaged"])

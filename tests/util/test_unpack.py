@@ -10,7 +10,7 @@ import pytest
 from util.errors import UserError
 from util.unpack import unpack
 
-FILES = {"set/train/1.jpg": b"one", "set/test/2.jpg": b"two"}
+FILES = {"set/train/2010-10-05 13:45:11.jpg": b"one", "set/test/2.jpg": b"two"}
 
 
 def zip_of(path, files):
@@ -37,7 +37,7 @@ both = pytest.mark.parametrize("kind", PACK)
 
 @both
 def test_files_come_out(tmp_path, kind):
-    archive = PACK[kind](tmp_path / kind, FILES | {"__MACOSX/set/._1.jpg": b"x", "set/.DS_Store": b"x"})
+    archive = PACK[kind](tmp_path / kind, FILES | {"__MACOSX/set/1.jpg": b"x", "set/.DS_Store": b"x", "./._set": b"x"})
     assert unpack(archive, tmp_path / "out") == 2
     out = {str(p.relative_to(tmp_path / "out")): p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert out == FILES
