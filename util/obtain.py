@@ -9,7 +9,7 @@ from util.catalogue import DataSet, Donor, File
 from util.checkpoint import network_path, read_state_dict, write_text
 from util.download import digest, fetch, one_at_a_time, verify
 from util.errors import UserError
-from util.unpack import unpack
+from util.unpack import check_archive, unpack
 
 SOURCE = "SOURCE.txt"
 """Beside what was downloaded: where it is from and on what terms."""
@@ -78,7 +78,7 @@ def _is_there(archive: Path, file: File) -> bool:
     """Whether the archive was there; if not, it is now."""
     if not archive.is_file():
         print(f"downloading {file.url}", flush=True)
-        fetch(file.url, archive, file.size, file.checksum)
+        fetch(file.url, archive, file.size, file.checksum, check=check_archive)
         return False
     print(f"using {archive}, which was there; delete it when you like", flush=True)
     try:
@@ -91,8 +91,9 @@ def _is_there(archive: Path, file: File) -> bool:
 def _unpack_together(data_set: DataSet, datasets_dir: Path, folder: Path) -> None:
     """Unpack the set's archives beside `folder` and put the result in its place. Where all lies in a single folder,
     as in most archives, that folder becomes `folder`."""
-    beside = datasets_dir / f".{data_set.name}.{os.getpid()}"
+    beside = datasets_dir / f".{data_set.name}.unpacking"
     archives = [datasets_dir / file.name for file in data_set.files]
+    shutil.rmtree(beside, ignore_errors=True)  # left by a call that was killed
     try:
         for archive in archives:
             unpack(archive, beside)

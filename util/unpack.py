@@ -24,6 +24,14 @@ ALWAYS = 64 << 20
 CHUNK = 1 << 20
 
 
+def check_archive(path: Path) -> None:
+    """UserError unless the file looks like a whole .zip or the beginning of a .tar.gz."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start != b"\x1f\x8b" and not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: neither a .tar.gz nor a whole .zip")
+
+
 def unpack(archive: Path, folder: Path) -> int:
     """Unpack a .zip or a .tar.gz into `folder`, which is made; returns the number of files.
 

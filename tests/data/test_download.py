@@ -5,6 +5,7 @@ import io
 import re
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from models.networks import define_G
 from tests.util.web import serving
 from util import catalogue
 from util.errors import run_script
+from util.obtain import obtain_donor
 
 
 @pytest.fixture
@@ -128,6 +130,23 @@ def test_a_wrong_archive_put_there_by_hand(run, monkeypatch, tmp_path, content, 
     assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]
 
 
+@pytest.mark.parametrize("page", [b"<html>Log in", packed(PICTURES)[:-30]])
+def test_what_is_no_archive_is_not_kept(run, web, monkeypatch, tmp_path, page):
+    publish(monkeypatch, web.put("/a.zip", page, length=False))
+    code, said = run("cezanne2photo")
+    assert code == 2 and "neither a .tar.gz nor a whole .zip; nothing was kept" in said
+    assert tree(tmp_path) == []
+
+
+def test_what_a_killed_call_left_is_not_mixed_in(run, web, monkeypatch, tmp_path):
+    publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
+    stale = tmp_path / "datasets/.cezanne2photo.unpacking/stale.jpg"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"stale")
+    assert run("cezanne2photo")[0] == 0
+    assert not stale.exists() and not (tmp_path / "datasets/cezanne2photo/stale.jpg").exists()
+
+
 def test_an_archive_that_means_harm_leaves_nothing_visible(run, web, monkeypatch, tmp_path):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES | {"../../evil": b"evil"})))
     code, said = run("cezanne2photo")
@@ -184,6 +203,14 @@ def test_a_generator_that_is_none_never_takes_its_place(run, web, monkeypatch, t
     code, said = run("zebra2horse")
     assert code == 2 and re.search("not a checkpoint|damaged", said)
     assert not any((tmp_path / "checkpoints").iterdir())
+
+
+def test_processes_that_want_the_same_generator_fetch_it_once(web, monkeypatch, tmp_path):
+    publish_donor(monkeypatch, web.put("/a.pth", generator(), cut=[1000]))
+    with ThreadPoolExecutor() as pool:
+        paths = {pool.submit(obtain_donor, catalogue.DONORS["zebra2horse"], tmp_path) for _ in range(4)}
+        assert len({path.result() for path in paths}) == 1
+    assert [asked for _, asked in web.asked] == [None, "bytes=1000-"]
 
 
 def test_a_name_of_both_brings_both(run, web, monkeypatch, tmp_path):

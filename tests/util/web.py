@@ -35,7 +35,7 @@ def serving() -> Iterator[Web]:
             page = web.pages.get(self.path) or Page(status=404)
             start, status = 0, page.status
             wanted = self.headers.get("Range")
-            if wanted and page.ranges and self.headers.get("If-Range") == page.etag:
+            if wanted and page.ranges and self.headers.get("If-Range", page.etag) == page.etag:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
                 status = 206 if start < len(page.body) else 416
             self.send_response(status)
