@@ -80,7 +80,8 @@ FLICKR = "photos from Flickr, each under its owner's licence"
 ART = f"paintings from WikiArt; {FLICKR}"
 GOOGLE = "images from Google Maps, under its terms"
 CMP = "research use, citation required; see https://cmp.felk.cvut.cz/~tylecr1/facade/"
-NLM = "released by the U.S. National Library of Medicine for research and education; citation required"
+NLM = ("released by the U.S. National Library of Medicine for research and education, citation required "
+       "(https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/)")
 CITYSCAPES = "https://www.cityscapes-dataset.com"
 
 _SETS = (

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from util.catalogue import DataSet, Donor, File
-from util.checkpoint import network_path, read_state_dict, write_text
+from util.checkpoint import network_path, read_state_dict, replacing
 from util.download import digest, fetch, one_at_a_time, verify
 from util.errors import UserError
 from util.unpack import check_archive, unpack
@@ -34,7 +34,7 @@ def obtain_donor(made: Donor, checkpoints_dir: Path) -> Path:
             with contextlib.suppress(OSError):  # it stays if a part of the file lies in it
                 path.parent.rmdir()
             raise
-        write_text(path.with_name(SOURCE), _origin(made, {made.file: digest(path)}) + f"make: {flags(made)}\n")
+        _write_origin(path.parent, made, {made.file: digest(path)}, f"make: {flags(made)}")
     return path
 
 
@@ -100,8 +100,7 @@ def _unpack_together(data_set: DataSet, datasets_dir: Path, folder: Path) -> Non
         found = list(beside.iterdir())
         top = found[0] if len(found) == 1 and found[0].is_dir() else beside
         sums = {file: digest(archive) for file, archive in zip(data_set.files, archives, strict=True)}
-        steps = f"next: {next_steps(data_set, folder)}\n"
-        write_text(top / SOURCE, _origin(data_set, sums) + steps)
+        _write_origin(top, data_set, sums, f"next: {next_steps(data_set, folder)}")
         if folder.exists():
             folder.rmdir()
         os.replace(top, folder)
@@ -109,6 +108,8 @@ def _unpack_together(data_set: DataSet, datasets_dir: Path, folder: Path) -> Non
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _origin(item: DataSet | Donor, sums: dict[File, str]) -> str:
+def _write_origin(folder: Path, item: DataSet | Donor, sums: dict[File, str], more: str) -> None:
     files = "".join(f"from: {file.url}\nsha256: {checksum}\n" for file, checksum in sums.items())
-    return f"{item.name}: {item.about}\n{files}licence: {item.licence}\ncite: {item.citation}\n"
+    # Not write_text: of processes that train together it may be any that downloads.
+    with replacing(folder / SOURCE) as file:
+        file.write(f"{item.name}: {item.about}\n{files}licence: {item.licence}\ncite: {item.citation}\n{more}\n")
