@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from benchmarks.runs import markdown, test, train
+from benchmarks.runs import LUNG_HEADER, lung_row, markdown, train
 
 COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
           "--gpu_ids", "-1", "--save_epoch_freq", "1000"]  # fmt: skip
@@ -43,15 +43,9 @@ def main() -> None:
         donor = {"donor": args.donor, "shipped": "checkpoints/facades_photo2label"}.get(re.match("[a-z]+", run)[0])
         flags += ["--pretrained", donor] if donor else []
         minutes = train(f"bench_{run}", flags, args.checkpoints_dir)
-        metrics = test(f"bench_{run}", ["--phase", "val", "--gpu_ids", "-1"], args.checkpoints_dir, args.results_dir)
-        macro, low, high = metrics["macro"], *metrics["interval"]["macro"]["dice"]
-        by_source = [f"{metrics['by_source'][name]['macro']['dice']:.4f}" for name in ("montgomery", "shenzhen")]
-        rest = [f"{macro[name]:.4f}" for name in ("iou", "precision", "recall", "accuracy")]
-        dice = f"{macro['dice']:.4f} ({low:.4f} to {high:.4f})"
-        rows.append([run, dice, *by_source, *rest, f"{minutes:.0f}"])
+        rows.append(lung_row(f"bench_{run}", run, minutes, args.checkpoints_dir, args.results_dir))
     print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}\n")
-    header = ["run", "val Dice (95 %)", "Montgomery", "Shenzhen", "IoU", "precision", "recall", "accuracy", "minutes"]
-    print(markdown(header, rows))
+    print(markdown(LUNG_HEADER, rows))
 
 
 if __name__ == "__main__":
