@@ -137,7 +137,7 @@ def _donors(opt: argparse.Namespace) -> tuple[Path, Path | None]:
     if opt.pretrained_B == "same":
         return donor, donor
     if opt.pretrained_B == "twin":
-        return donor, find_twin(donor) or donor
+        return donor, find_twin(opt.pretrained, folder) or donor
     return donor, find_donor(opt.pretrained_B, folder)
 
 

@@ -103,10 +103,15 @@ def find_donor(name: str, checkpoints_dir: Path) -> Path:
     )
 
 
-def find_twin(donor: Path) -> Path | None:
-    """The generator of the opposite direction that was trained together with a donor, where it can be had."""
-    twin = donor.with_name(donor.name.replace("_net_G_A.", "_net_G_B."))
-    return twin if twin != donor and twin.is_file() else None
+def find_twin(name: str, checkpoints_dir: Path) -> Path | None:
+    """The generator of the opposite direction that was trained together with donor `name`: a run's G_B, or what was
+    published beside it; None where there is none."""
+    donor = find_donor(name, checkpoints_dir)
+    beside = donor.with_name(donor.name.replace("_net_G_A.", "_net_G_B."))
+    if beside != donor and beside.is_file():
+        return beside
+    published = catalogue.twin(name)
+    return find_donor(published, checkpoints_dir) if published else None
 
 
 def build_generator(

@@ -201,3 +201,52 @@ def test_upstreams_facades_generator_scores_as_upstream_scored_it(run, real_data
     assert summary["micro"]["miou"] == pytest.approx(0.163, abs=0.003)
     # Many pixels lie near the rim of a colour's void distance, so that rounding alone moves this by a point.
     assert summary["macro"]["void_rate"] == pytest.approx(0.258, abs=0.02)
+
+
+def cycle_run(tmp_path, *flags: str):
+    return save_run(tmp_path, "--model", "cycle_gan", "--netG", "resnet_6blocks", *flags)
+
+
+def names(folder: Path, stem: str) -> set[str]:
+    return {path.stem.removeprefix(f"{stem}_") for path in (folder / "images").glob(f"{stem}_*.png")}
+
+
+def test_cyclegan_shows_both_cycles_and_is_scored_on_pairs(run, tmp_path, chests):
+    cycle_run(tmp_path, "--dataset_mode", "masks", "--unpaired")
+    folder = run("--dataroot", str(chests))
+    assert names(folder, "x1") == {"real_A", "fake_B", "rec_A", "real_B", "fake_A", "rec_B"}
+    assert Image.open(folder / "images" / "x1_rec_A.png").size == (50, 80)
+    assert "dice" in table(folder)[0]
+    page = (folder / "index.html").read_text()
+    assert page.count("x1_rec_A.png") and page.count("x1_fake_A.png")
+
+
+def test_unaligned_folders_are_translated_both_ways(run, tmp_path):
+    cycle_run(tmp_path)
+    for side, count in (("A", 3), ("B", 2)):
+        (tmp_path / "horses" / f"test{side}").mkdir(parents=True)
+        for i in range(count):
+            picture = np.full((40, 40, 3), 60 * i, np.uint8)
+            Image.fromarray(picture).save(tmp_path / "horses" / f"test{side}" / f"{side}{i}.png")
+    folder = run("--dataroot", str(tmp_path / "horses"), phase="test")
+    assert [row["id"] for row in table(folder)] == ["A0", "A1", "A2"]
+    assert names(folder, "A2") == {"real_A", "fake_B", "rec_A", "real_B", "fake_A", "rec_B"}
+    assert np.asarray(Image.open(folder / "images" / "A2_real_B.png")).max() == 0, "the third A stands beside B0"
+
+
+@pytest.mark.parametrize("side", "AB")
+def test_one_direction_of_a_cyclegan(run, tmp_path, chests, side):
+    """--model test as upstream has it: plain images in, `real` and `fake` out."""
+    model = cycle_run(tmp_path, "--dataset_mode", "masks")
+    folder = run("--model", "test", "--model_suffix", f"_{side}", "--dataroot", str(chests / "images"), phase="test")
+    assert names(folder, "x0") == {"real", "fake"} and len(table(folder)) == 5
+    real = np.asarray(Image.open(folder / "images" / "x0_real.png"), np.float32) / 127.5 - 1
+    expected = model.translate(torch.from_numpy(real).permute(2, 0, 1)[None], f"G_{side}")[0].permute(1, 2, 0)
+    fake = np.asarray(Image.open(folder / "images" / "x0_fake.png"), np.float32) / 127.5 - 1
+    assert np.abs(fake - expected.numpy()).max() < 0.01
+
+
+def test_a_generator_that_the_run_does_not_have(run, tmp_path, chests):
+    cycle_run(tmp_path, "--dataset_mode", "masks")
+    with pytest.raises(UserError, match="latest_net_G_C.pth does not exist; saved epochs: latest"):
+        run("--model", "test", "--model_suffix", "_C", "--dataroot", str(chests / "images"), phase="test")

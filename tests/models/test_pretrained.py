@@ -150,11 +150,10 @@ def test_scratch_takes_the_donors_make_but_not_its_weights(tmp_path):
 def test_the_twin_of_a_cyclegan_lies_beside_it(tmp_path):
     for side in "AB":
         (tmp_path / f"latest_net_G_{side}.pth").touch()
-    donor = find_donor(str(tmp_path), tmp_path)
-    assert donor.name == "latest_net_G_A.pth"
-    assert find_twin(donor).name == "latest_net_G_B.pth"
+    assert find_donor(str(tmp_path), tmp_path).name == "latest_net_G_A.pth"
+    assert find_twin(str(tmp_path), tmp_path).name == "latest_net_G_B.pth"
     (tmp_path / "latest_net_G_B.pth").unlink()
-    assert find_twin(donor) is None
+    assert find_twin(str(tmp_path), tmp_path) is None
 
 
 def test_a_published_name_is_downloaded_once(tmp_path, monkeypatch, capsys):
@@ -171,3 +170,11 @@ def test_a_published_name_is_downloaded_once(tmp_path, monkeypatch, capsys):
     assert said.count("\n") == 1 and "downloading http://127.0.0.1" in said
     assert len(web.asked) == 1
     assert torch.equal(read_state_dict(path)["model.1.weight"], net.state_dict()["model.1.weight"])
+
+
+def test_a_published_donor_has_its_published_twin(tmp_path):
+    """As data.download puts them."""
+    for name in ("horse2zebra", "zebra2horse"):
+        (tmp_path / f"{name}_pretrained").mkdir()
+        (tmp_path / f"{name}_pretrained" / "latest_net_G.pth").touch()
+    assert find_twin("horse2zebra", tmp_path) == tmp_path / "zebra2horse_pretrained" / "latest_net_G.pth"
