@@ -13,7 +13,7 @@ GB = 10**9
 
 
 class Cache:
-    """Calls `decode(sample)` for samples that do not yet lie in memory; a sample needs an `id`, its value `nbytes`.
+    """Calls `decode(sample)` for samples that do not yet lie in memory; a sample can be hashed, its value has `nbytes`.
 
     Filled once, by `fill`, in the process that trains: workers that are forked share the memory. A pickled copy (a
     worker that is spawned) starts empty rather than carry gigabytes along. The budget is one for all caches of the
@@ -28,7 +28,7 @@ class Cache:
         self._budget = gigabytes * GB
         self._threads = max(1, threads)
         self._skip_bad = skip_bad
-        self._held: dict[str, Any] = {}
+        self._held: dict[Any, Any] = {}
         self._bytes = 0
         self.complete = False
 
@@ -53,7 +53,7 @@ class Cache:
                     if isinstance(value, UserError):
                         bad[i] = str(value)
                     elif not full and Cache.used + value.nbytes <= self._budget:
-                        self._held[samples[i].id] = value
+                        self._held[samples[i]] = value
                         self._bytes += value.nbytes
                         Cache.used += value.nbytes
                     else:
@@ -66,7 +66,7 @@ class Cache:
 
     def get(self, sample: Any) -> Any:
         """The decoded sample, from memory or else from disk."""
-        held = self._held.get(sample.id)
+        held = self._held.get(sample)
         return self._decode(sample) if held is None else held
 
     def _try(self, sample: Any) -> Any:

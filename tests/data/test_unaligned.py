@@ -62,6 +62,12 @@ def test_testing_goes_through_a_and_scores_nothing(folders, flags):
     assert values(dataset[2]) == (30, 120) and dataset[2]["size"].tolist() == [48, 40]
 
 
+def test_files_of_one_name_in_both_folders_are_two_pictures(tmp_path, flags, save):
+    for side, value in (("A", 10), ("B", 200)):
+        save(tmp_path / f"train{side}" / "001.png", np.full((48, 48), value, np.uint8))
+    assert values(UnalignedDataset(flags(dataroot=tmp_path), "train", train=True)[0, 1]) == (10, 200)
+
+
 def test_views_of_a_and_b_are_drawn_apart(tmp_path, flags, save):
     """A and B hold the same picture; crops and flips make them differ."""
     picture = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48) % 251
