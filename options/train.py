@@ -29,7 +29,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--lr", type=amount, default=0.0002, help="initial learning rate of Adam")
     gans = ("lsgan", "vanilla", "wgangp")
     group.add_argument("--gan_mode", default="lsgan", choices=gans, help="adversarial loss")
-    group.add_argument("--pool_size", type=int, default=50, help="images in the discriminator's pool (0: none)")
+    group.add_argument("--pool_size", type=whole, default=50, help="images in the discriminator's pool (0: none)")
     policies = ("linear", "step", "plateau", "cosine")
     group.add_argument("--lr_policy", default="linear", choices=policies, help="learning-rate schedule")
     group.add_argument("--lr_decay_iters", type=count, default=50, help="epochs between the drops of --lr_policy step")
