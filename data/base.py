@@ -58,11 +58,12 @@ class PairedDataset(Dataset, ABC):
     to the images, all of them equally often; in testing, and with --serial_batches, in order.
     ids, patients, sources: one string each per sample; classes: what the target's colours mean, None if the target
     is just a picture; has_targets: whether an image has a target of its own; skipped: one line for every bad file left
-    out; model: the --model that suits such data.
+    out; model: the --model that suits such data; swaps: whether --direction BtoA makes an item's target the input.
     """
 
     defaults: dict[str, object] = {}
     model = "pix2pix"
+    swaps = True
 
     @staticmethod
     def add_options(group: argparse._ArgumentGroup) -> None:
@@ -72,7 +73,7 @@ class PairedDataset(Dataset, ABC):
         self.train = train
         self.seed = opt.seed
         self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, flip=not opt.no_flip, train=train)
-        self.swap = opt.direction == "BtoA"
+        self.swap = self.swaps and opt.direction == "BtoA"
         self.skipped: list[str] = []
         self.classes = self._stored_as = self.target_classes(opt)
         self._channels = (opt.input_nc, opt.output_nc)

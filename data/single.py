@@ -11,13 +11,15 @@ from util.errors import UserError
 
 
 class SingleDataset(PairedDataset):
-    """Every image below --dataroot; for testing only, since there is nothing to learn from."""
+    """Every image below --dataroot, the network's input whatever --direction its training had; for testing only, since
+    there is nothing to learn from."""
 
     model = "test"
+    swaps = False
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
         if self.train:
-            raise UserError("--dataset_mode single has no targets to train on: take masks, aligned or phantom")
+            raise UserError("--dataset_mode single has no targets to train on: take unaligned, aligned, masks, phantom")
         root = existing_folder(opt.dataroot)
         paths = find_images(root)
         if not paths:

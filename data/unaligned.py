@@ -7,25 +7,25 @@ from pathlib import Path
 import numpy as np
 
 from data.base import NoSuchPhase, PairedDataset, Sample
+from data.classes import Classes
 from data.images import find_images, read_pixels, safe_ids
 from data.labels import labels_of
 from data.single import existing_folder
-from util.errors import UserError
 
 
 class UnalignedDataset(PairedDataset):
-    """The files of <dataroot>/<phase>A and <dataroot>/<phase>B. With --classes, B is read as label pictures."""
+    """The files of <dataroot>/<phase>A and <dataroot>/<phase>B; --direction BtoA lets the folders change places. With
+    --classes, B is read as label pictures where it is the target."""
 
     model = "cycle_gan"
+    swaps = False
 
-    def __init__(self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> None:
-        # Backwards, the folders change places; nothing within an item has to.
-        self._sides = ("B", "A") if opt.direction == "BtoA" else ("A", "B")
-        super().__init__(argparse.Namespace(**vars(opt) | {"direction": "AtoB"}), phase, train, num_test)
+    def target_classes(self, opt: argparse.Namespace) -> Classes | None:
+        return None if opt.direction == "BtoA" else super().target_classes(opt)
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
         root = existing_folder(opt.dataroot)
-        first, second = (self._samples(root, phase + side) for side in self._sides)
+        first, second = (self._samples(root, phase + side) for side in ("BA" if opt.direction == "BtoA" else "AB"))
         return first + [replace(sample, targets=(sample.image,), lends=True) for sample in second]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
@@ -44,5 +44,5 @@ class UnalignedDataset(PairedDataset):
                               f"<phase>B; there is {', '.join(there) or 'no folder at all'}")
         paths = find_images(folder)
         if not paths:
-            raise UserError(f"{folder}: no images in this folder or below it")
+            raise NoSuchPhase(f"{folder}: no images in this folder or below it")
         return [Sample(name, path) for name, path in zip(safe_ids(paths, folder), paths, strict=True)]

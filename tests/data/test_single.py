@@ -29,6 +29,9 @@ def test_nothing_to_test_and_nothing_to_train_on(tmp_path, flags):
         SingleDataset(flags(dataroot=tmp_path), "test", train=False)
     with pytest.raises(UserError, match="no targets to train on"):
         SingleDataset(flags(dataroot=tmp_path), "train", train=True)
-    with pytest.raises(UserError, match="--direction BtoA"):
-        (tmp_path / "x.png").touch()
-        SingleDataset(flags(dataroot=tmp_path, direction="BtoA"), "test", train=False)
+
+
+def test_the_images_are_the_input_whatever_direction_a_run_recorded(tmp_path, flags, save):
+    save(tmp_path / "x.png", np.full((20, 20), 255, np.uint8))
+    item = SingleDataset(flags(dataroot=tmp_path, direction="BtoA", input_nc=1), "test", train=False)[0]
+    assert item["A"].shape == (1, 32, 32) and item["A"].min() == 1

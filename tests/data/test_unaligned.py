@@ -55,6 +55,16 @@ def test_backwards_the_folders_change_places(folders, flags):
     assert tested.ids == [f"b{i}" for i in range(5)] and tested.image(0)[0, 0, 0] == 100
 
 
+def test_classes_are_those_of_the_target(folders, flags, save):
+    """Photos in A, labels in B: backwards B is the input, and nobody takes the photos for labels."""
+    for i in range(5):
+        save(folders / "trainB" / f"b{i}.png", np.full((40, 48), 255 * (i % 2), np.uint8))
+    forward = UnalignedDataset(flags(dataroot=folders, classes="lungs"), "train", train=True)
+    assert set(forward[0]["B"].unique().tolist()) <= {-1.0, 1.0}
+    back = UnalignedDataset(flags(dataroot=folders, classes="lungs", direction="BtoA"), "train", train=True)
+    assert values(back[1])[0] == 255 and values(back[1])[1] in (10, 20, 30)
+
+
 def test_testing_goes_through_a_and_scores_nothing(folders, flags):
     dataset = UnalignedDataset(flags(dataroot=folders), "test", train=False)
     assert len(dataset) == 3 and dataset.ids == ["a0", "a1", "a2"]
@@ -93,7 +103,7 @@ def test_folders_that_are_not_there(folders, flags):
         UnalignedDataset(flags(dataroot=folders), "val", train=False)
     for path in (folders / "trainB").iterdir():
         path.unlink()
-    with pytest.raises(UserError, match="trainB: no images in this folder"):
+    with pytest.raises(NoSuchPhase, match="trainB: no images in this folder"):
         UnalignedDataset(flags(dataroot=folders), "train", train=True)
 
 
