@@ -12,7 +12,7 @@ from data.images import find_images
 from data.masks import find_rows
 from data.matching import match
 from data.prepare.contents import Mask, Picture, read_all
-from data.prepare.findings import Findings, counted, number, report
+from data.prepare.findings import Findings, counted, few, number, report
 from data.single import existing_folder
 from data.splits import Row
 from util.errors import UserError
@@ -111,15 +111,23 @@ class _Check:
         self._check_patients()
         self._check_splits()
         self._summarise()
-        self.found.errors = sorted(line.replace(f"{self.root}{os.sep}", "") for line in self.found.errors)
+        self.found.errors.sort()
         return self.found
 
     def _error(self, line: str) -> None:
-        self.found.errors.append(line)
+        self.found.errors.append(self._short(line))
 
     def _hint(self, what: str, path: Path | str, detail: str = "") -> None:
-        name = path.relative_to(self.root) if isinstance(path, Path) and path.is_relative_to(self.root) else path
-        self.found.hints[what].append(f"{name}{detail and ': '}{detail}")
+        self.found.hints[what].append(self._short(f"{path}{detail and ': '}{detail}"))
+
+    def _short(self, line: str) -> str:
+        return line.replace(f"{self.root}{os.sep}", "")
+
+    def _by_split(self, images: list[Path]) -> str:
+        """A few images of each split, if they are in more than one; else nothing."""
+        splits = sorted({self.split[image] for image in images} - {""})
+        return " and ".join(f"{few(i for i in images if self.split[i] == split)} ({split})" for split in splits
+                            if len(splits) > 1)
 
     def _pair(self) -> None:
         """Which masks belong to which image, as `MasksDataset` sees it, and which files nobody uses."""
@@ -196,19 +204,17 @@ class _Check:
 
     def _check_duplicates(self) -> None:
         for images in _groups((picture.digest, path) for path, picture in self.pictures.items()):
-            splits = {self.split[image] for image in images} - {""}
-            if len(splits) <= 1:
-                self._hint(TWICE, images[0], ", ".join(str(i.relative_to(self.root)) for i in images[1:]))
-            else:
-                named = " and ".join(f"{image} ({self.split[image] or 'no split'})" for image in images)
+            if named := self._by_split(images):
                 cure = "put them in one split" if self.listed else "give them one patient (--patient_regex, splits.csv)"
                 self._error(f"{named}: the same picture in two splits; remove one, or {cure}")
+            else:
+                self._hint(TWICE, images[0], few(images[1:]))
         filled = ((self.masks[masks[0]].picture.digest, image) for image, masks in self.masks_of.items()
                   if len(masks) == 1 and masks[0] in self.masks and self.masks[masks[0]].foreground
                   and image in self.pictures)
         for images in _groups(filled):
             if len({self.pictures[image].digest for image in images}) == len(images):
-                self._hint(SAME_MASK, images[0], ", ".join(str(i.relative_to(self.root)) for i in images[1:]))
+                self._hint(SAME_MASK, images[0], few(images[1:]))
 
     def _check_patients(self) -> None:
         for place in ("split", "fold"):
@@ -224,8 +230,8 @@ class _Check:
         owners = {path: picture.owner for path, picture in self.pictures.items() if picture.owner}
         if len(set(owners.values())) > 1:  # one id for all is what is left where ids were blanked
             for images in _groups((owner, path) for path, owner in owners.items()):
-                if len({self.split[image] for image in images} - {""}) > 1:
-                    self._hint(OWNER, images[0], ", ".join(str(i.relative_to(self.root)) for i in images[1:]))
+                if named := self._by_split(images):
+                    self._hint(OWNER, named)
 
     def _check_splits(self) -> None:
         counts = Counter(self.split.values())

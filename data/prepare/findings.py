@@ -1,6 +1,7 @@
 """What a check of a folder found, and how it is told."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def counted(counter: Counter[str]) -> str:
     """The four most frequent, each with its count."""
     shown = ", ".join(f"{what} ({count})" for what, count in counter.most_common(4))
     return shown + (f" and {len(counter) - 4} more" if len(counter) > 4 else "")
+
+
+def few(names: Iterable[object]) -> str:
+    """The first three, and how many more there are."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def number(count: int, noun: str) -> str:

@@ -171,11 +171,24 @@ def test_the_same_picture_in_two_splits_however_it_is_stored(listed):
     first.convert("RGB").save(listed / "images" / "p9.png", compress_level=1)
     first.save(listed / "images" / "p1.png", compress_level=0)
     assert errors(listed) == [
-        "images/p0.png (train) and images/p1.png (train) and images/p9.png (test): the same picture in two splits; "
-        "remove one, or put them in one split"]
+        "images/p9.png (test) and images/p0.png, images/p1.png (train): the same picture in two splits; remove one, or "
+        "put them in one split"]
     first.convert("RGB").point(lambda value: value ^ 1).save(listed / "images" / "p9.png")
     found = look(listed)
     assert not found.errors and found.hints[TWICE] == ["images/p0.png: images/p1.png"]
+
+
+def test_of_many_images_of_one_picture_a_few_are_named(listed, tmp_path):
+    picture = (listed / "images" / "p0.png").read_bytes()
+    for i in range(1, 6):
+        (listed / "images" / f"p{i}.png").write_bytes(picture)
+    assert look(listed).hints[TWICE] == ["images/p0.png: images/p1.png, images/p2.png, images/p3.png and 2 more"]
+    (tmp_path / "elsewhere.png").write_bytes(picture)
+    change_list(listed, "images/p9.png", str(tmp_path / "elsewhere.png"))
+    change_list(listed, "test,P4", "test,P4,masks/p9.png")
+    change_list(listed, "patient", "patient,mask")
+    assert errors(listed)[0].startswith(f"{tmp_path / 'elsewhere.png'} (test) and images/p0.png, images/p1.png, "
+                                        "images/p2.png and 3 more (train): the same picture in two splits")
 
 
 def test_the_same_picture_in_two_splits_of_a_draw(lungs):
@@ -225,7 +238,7 @@ def test_dicom_files_of_one_patient_in_two_splits_by_their_headers(listed):
         assert not found.errors
         return found.hints[OWNER]
 
-    assert hints("MRN-1", "MRN-2", "MRN-1") == ["images/p0.dcm: images/p8.dcm"]
+    assert hints("MRN-1", "MRN-2", "MRN-1") == ["images/p8.dcm (test) and images/p0.dcm (train)"]
     assert hints("MRN-1", "MRN-1", "MRN-2") == []
     assert hints("anonymous", "anonymous", "anonymous") == [], "blanked ids say nothing"
 
