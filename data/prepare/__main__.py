@@ -17,7 +17,7 @@ from data.prepare.assign import SPLITS, deal, from_file, published, torn
 from data.prepare.check import add_command as add_check
 from data.prepare.convert import Pixels, Written, convert_all
 from data.prepare.facades import Facades
-from data.prepare.folder import claim
+from data.prepare.folder import check_free, claim
 from data.prepare.jsrt import Jsrt
 from data.prepare.lists import describe, earlier, report, write_lists
 from data.prepare.montgomery import Montgomery
@@ -71,11 +71,12 @@ def prepare_source(opt: argparse.Namespace) -> None:
     if opt.clahe and source.colour:
         raise UserError(f"--clahe: for grey images; those of {source.name} keep their colour")
     root = source.root(opt.src)
+    pixels = Pixels(opt.size, opt.keep_bits, opt.clahe)
+    check_free(opt.dst, source, pixels, root)  # before thousands of headers are read
     found = source.find(root)
     if not found.items:
-        raise UserError(f"{root}: {sum(map(len, found.left_out.values()))} files of {source.name}, but no image with "
-                        "its mask")
-    pixels = Pixels(opt.size, opt.keep_bits, opt.clahe)
+        reasons = "; ".join(f"{len(names)} {why}, such as {names[0]}" for why, names in found.left_out.items() if names)
+        raise UserError(f"{root}: no image of {source.name} can be used: {reasons}")
     settings = {"split_file": opt.split_file.name if opt.split_file else None, "split_seed": opt.split_seed,
                 "folds": opt.folds} | vars(pixels)
     earlier_splits, earlier_folds = earlier(opt.dst, source.name, settings)
@@ -84,8 +85,10 @@ def prepare_source(opt: argparse.Namespace) -> None:
     folds = {}
     if opt.folds:
         inside = [item for item in found.items if splits[item.id] != "test"]
+        if opt.folds > (patients := len({item.patient for item in inside})):
+            raise UserError(f"--folds {opt.folds}: train and val have {patients} patients; want at least one a fold")
         folds = deal(inside, {str(k): 1 / opt.folds for k in range(opt.folds)}, opt.split_seed or 0, earlier_folds)
-    claim(opt.dst, source, pixels, root)
+    claim(opt.dst, source, pixels)
 
     written = []
     for result in convert_all(source, found.items, opt.dst, pixels):

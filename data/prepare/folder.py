@@ -13,14 +13,13 @@ STATE = ".prepare.json"
 """Written first: what the pictures in the folder show, and how they were made."""
 
 
-def claim(dst: Path, source: Source, pixels: Pixels, src: Path) -> None:
-    """Make DST ours: new, empty, or begun earlier by a set of the same kind with the same flags. UserError: it is
-    something else."""
+def check_free(dst: Path, source: Source, pixels: Pixels, src: Path) -> None:
+    """UserError unless DST is new, empty, or begun earlier by a set of the same kind with the same flags."""
     if dst.resolve().is_relative_to(src.resolve()) or src.resolve().is_relative_to(dst.resolve()):
         raise UserError(f"{dst}: SRC and DST lie in one another; name a DST beside {src}")
     if dst.exists() and not dst.is_dir():
         raise UserError(f"{dst}: a file, not a folder")
-    state, wanted = dst / STATE, {"target": source.target} | asdict(pixels)
+    state, wanted = dst / STATE, _state(source, pixels)
     if state.is_file():
         held = read_json(state)
         if held != wanted:
@@ -28,8 +27,16 @@ def claim(dst: Path, source: Source, pixels: Pixels, src: Path) -> None:
                             "name another folder, or delete this one")
     elif dst.is_dir() and any(dst.iterdir()):
         raise UserError(f"{dst}: not empty, and not begun by data.prepare; name a new folder")
-    else:
-        write_json(state, wanted)
+
+
+def claim(dst: Path, source: Source, pixels: Pixels) -> None:
+    """Make DST ours."""
+    if not (dst / STATE).is_file():
+        write_json(dst / STATE, _state(source, pixels))
+
+
+def _state(source: Source, pixels: Pixels) -> dict[str, object]:
+    return {"target": source.target} | asdict(pixels)
 
 
 def read_json(path: Path) -> dict:

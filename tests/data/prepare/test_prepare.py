@@ -68,6 +68,9 @@ def test_a_folder_that_is_not_ours_is_left_alone(montgomery, tmp_path, prepare):
     with pytest.raises(UserError, match="out: not empty, and not begun by data.prepare"):
         prepare("montgomery", montgomery, tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+    (tmp_path / "out" / "dataset.json").write_text("[1, 2, 3]")
+    with pytest.raises(UserError, match="out: not empty, and not begun by data.prepare"):
+        prepare("montgomery", montgomery, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(montgomery, tmp_path, prepare):
         ("archive", "archive.zip", (), "archive.zip: a file, not a folder"),
         ("archive", "out", ("--size", 3), "--size 3: want 16 to 8192 pixels"),
         ("archive", "out", ("--folds", 1), "--folds 1: want at least 2"),
+        ("archive", "out", ("--folds", 8), "--folds 8: train and val have 7 patients; want at least one a fold"),
         ("archive", "out", ("--split_file", "mine.csv"), "--split_file mine.csv: no such file"),
         ("archive", "out", ("--split_file", "mine.csv", "--split_seed", 1), "leave one away"),
     ],

@@ -99,6 +99,13 @@ def test_a_table_without_images(siim, tmp_path, prepare):
         prepare("siim", siim, tmp_path / "out")
 
 
+def test_a_table_of_other_images(siim, tmp_path, prepare):
+    (siim / "train-rle.csv").write_text(f"ImageId,EncodedPixels\n{ROOT}.98.1,-1\n{ROOT}.99.1,-1\n")
+    with pytest.raises(UserError, match="no image of siim can be used: 5 not listed in train-rle.csv, such as "
+                                        rf"{UIDS[0]}.dcm; 2 listed in train-rle.csv, but no DICOM file of it"):
+        prepare("siim", siim, tmp_path / "out")
+
+
 def test_real_dicoms_with_a_table(real_data, tmp_path, prepare):
     files = sorted((real_data / "dicom").glob("siim_*.dcm"))
     uids = [path.stem.removeprefix("siim_") for path in files]
