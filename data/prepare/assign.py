@@ -1,14 +1,14 @@
 """Which patient is in which split or fold: the published split, a list of the user's, or a stratified deal."""
 
-import hashlib
 import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from data.prepare.findings import few
 from data.prepare.source import Item
-from data.splits import TRAIN, VAL, read_splits
+from data.splits import TRAIN, VAL, draw, read_splits
 from util.errors import UserError
 
 SPLITS = {"train": TRAIN, "val": VAL, "test": 1 - TRAIN - VAL}
@@ -27,7 +27,7 @@ def deal(items: Sequence[Item], shares: Mapping[str, float], seed: int, before: 
     settled = {p: before[i.id] for p, own in patients.items() for i in own if before.get(i.id) in shares}
     filled: dict[str, Counter[str]] = defaultdict(Counter)
     places: dict[str, str] = {}
-    for patient in sorted(patients, key=lambda p: (p not in settled, _shuffled(p, seed))):
+    for patient in sorted(patients, key=lambda p: (p not in settled, draw(p, seed))):
         own = patients[patient]
         counts = filled["+".join(sorted({item.label for item in own}))]
         total = counts.total() + len(own)
@@ -35,10 +35,6 @@ def deal(items: Sequence[Item], shares: Mapping[str, float], seed: int, before: 
         counts[place] += len(own)
         places |= {item.id: place for item in own}
     return places
-
-
-def _shuffled(patient: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}/{patient}".encode("utf-8", "surrogateescape")).digest()
 
 
 def published(items: Sequence[Item]) -> dict[str, str] | None:
@@ -74,8 +70,7 @@ def from_file(items: Sequence[Item], path: Path) -> tuple[dict[str, str], list[s
             raise UserError(f"--split_file {path}: {name} is listed as {listed[name]} and as {row.split}")
     missing = sorted(ids - listed.keys())
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise UserError(f"--split_file {path}: does not list {', '.join(missing[:3])}{more}; give each image a split")
+        raise UserError(f"--split_file {path}: does not list {few(missing)}; give each image a split")
     return {name: split for name, split in listed.items() if name in ids}, sorted(listed.keys() - ids)
 
 

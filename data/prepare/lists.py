@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data.prepare.convert import Written
+from data.prepare.findings import few
 from data.prepare.folder import read_json
 from data.prepare.source import Found, Source
 from data.splits import read_splits
@@ -103,9 +104,8 @@ def report(dst: Path, name: str, facts: dict) -> str:
     """What the user reads at the end: how many images are where, what is missing or odd with the first few names."""
     splits = ", ".join(f"{split} {facts['splits'][split]}" for split in ("train", "val", "test")
                        if split in facts["splits"])
-    sizes = list(facts["sizes"])
     lines = [f"{dst}: {name}, {facts['images']} images of {facts['patients']} patients: {splits} ({facts['split']}); "
-             f"{', '.join(sizes[:3])}{f' and {len(sizes) - 3} more' if len(sizes) > 3 else ''}"]
+             f"{few(facts['sizes'])}"]
     for word, what in (("left out", "left_out"), ("odd", "odd")):
         for why, names in sorted(facts[what].items()):
             more = f" and {len(names) - SHOWN} more in dataset.json" if len(names) > SHOWN else ""
