@@ -39,6 +39,9 @@ class CycleGANModel(BaseModel):
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
+        if training and opt.pretrained_B != "twin" and not opt.pretrained:
+            raise UserError(f"--pretrained_B {opt.pretrained_B}: it counts only beside --pretrained, which starts G_A; "
+                            "give that too")
         starts = training and opt.pretrained and not opt.continue_train
         donor, twin = _donors(opt) if starts else (None, None)
         self.add_generator(opt, "G_A", donor)
@@ -61,7 +64,7 @@ class CycleGANModel(BaseModel):
         if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
             channels = {"G_A": opt.input_nc, "D_B": opt.input_nc, "G_B": opt.output_nc, "D_A": opt.output_nc}
             check_size(self.networks, channels, opt.batch_size, opt.crop_size)
-        self.pools = {"D_A": ImagePool(opt.pool_size, opt.seed), "D_B": ImagePool(opt.pool_size, opt.seed + 1)}
+        self.pools = {f"D_{side}": ImagePool(opt.pool_size, opt.seed + i, device) for i, side in enumerate("AB")}
         for kind in "GD":
             both = itertools.chain(*(self.networks[f"{kind}_{side}"].parameters() for side in "AB"))
             self.optimizers[kind] = torch.optim.Adam(both, lr=opt.lr, betas=(opt.beta1, 0.999))
@@ -138,7 +141,7 @@ def _donors(opt: argparse.Namespace) -> tuple[Path, Path | None]:
         return donor, donor
     if opt.pretrained_B == "twin":
         return donor, find_twin(opt.pretrained, folder) or donor
-    return donor, find_donor(opt.pretrained_B, folder)
+    return donor, find_donor(opt.pretrained_B, folder, "--pretrained_B")
 
 
 def _backwards(opt: argparse.Namespace) -> argparse.Namespace:

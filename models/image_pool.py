@@ -8,12 +8,12 @@ import torch
 class ImagePool:
     """Gives a discriminator earlier fakes in place of half of the newest ones.
 
-    size: images kept (0: every query gives back what it was asked with). Chance comes from a generator of its own, on
-    the host, so that no query waits for the device.
+    size: images kept (0: every query gives back what it was asked with); device: where they lie. Chance comes from a
+    generator of its own, on the host, so that no query waits for the device.
     """
 
-    def __init__(self, size: int, seed: int = 0):
-        self.size = size
+    def __init__(self, size: int, seed: int = 0, device: torch.device | str = "cpu"):
+        self.size, self.device = size, device
         self._images: list[torch.Tensor] = []
         self._random = random.Random(seed)
 
@@ -30,7 +30,7 @@ class ImagePool:
             return image
         place = self._random.randrange(len(self._images))
         earlier, self._images[place] = self._images[place], image.clone()
-        return earlier.to(image.device)  # after a resume the old ones lie in the host's memory
+        return earlier
 
     def state_dict(self) -> dict[str, object]:
         """What an exact resume needs."""
@@ -38,5 +38,5 @@ class ImagePool:
 
     def load_state_dict(self, state: dict) -> None:
         """Take back what `state_dict` gave."""
-        self._images = state["images"][: self.size]
+        self._images = [image.to(self.device) for image in state["images"][: self.size]]
         self._random.setstate(state["random"])

@@ -133,6 +133,14 @@ def test_another_donor_for_g_b(tmp_path):
     assert same(CycleGANModel(opt, CPU, training=True).networks["G_B"], other)
 
 
+def test_a_donor_for_g_b_needs_one_for_g_a_and_errors_name_its_flag(tmp_path):
+    donors(tmp_path, "G")
+    with pytest.raises(UserError, match="--pretrained_B same: it counts only beside --pretrained"):
+        CycleGANModel(cycle_options(pretrained_B="same"), CPU, training=True)
+    with pytest.raises(UserError, match="--pretrained_B nothing: neither"):
+        CycleGANModel(cycle_options(pretrained=str(tmp_path), pretrained_B="nothing"), CPU, training=True)
+
+
 def test_what_a_test_shows_besides():
     model = CycleGANModel(cycle_options(), CPU, training=False)
     data = batch()

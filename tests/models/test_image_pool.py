@@ -39,6 +39,13 @@ def test_it_goes_on_where_it_was_saved(tmp_path):
         assert torch.equal(pool.query(numbered(i)), again.query(numbered(i)))
 
 
+def test_after_a_resume_its_images_lie_on_the_device_again():
+    """The file holds them on the CPU; `meta` stands in for a GPU."""
+    pool = ImagePool(1, device="meta")
+    pool.load_state_dict({"images": [numbered(1)], "random": ImagePool(1).state_dict()["random"]})
+    assert all(pool.query(numbered(i).to("meta")).is_meta for i in range(8))
+
+
 def test_what_it_holds_does_not_change_with_the_callers_tensor():
     pool = ImagePool(1)
     image = numbered(1)
