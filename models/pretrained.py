@@ -11,7 +11,7 @@ from models.networks import define_G, widths_of
 from util import catalogue
 from util.checkpoint import load_state, network_path, read_state_dict
 from util.errors import UserError
-from util.obtain import obtain_donor
+from util.obtain import donor_path, obtain_donor
 
 State = dict[str, torch.Tensor]
 
@@ -82,9 +82,10 @@ def _end_layers(state: State) -> tuple[str, str] | None:
     return None
 
 
-def find_donor(name: str, checkpoints_dir: Path) -> Path:
-    """The file that `--pretrained NAME` means: a .pth file, a folder that holds one, an experiment's, a shipped
-    donor's or a published generator's name, which is downloaded if need be. Of a CycleGAN's two generators it is G_A.
+def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> Path:
+    """The file that `--pretrained NAME` (flag: or another) means: a .pth file, a folder that holds one, an
+    experiment's, a shipped donor's or a published generator's name, which is downloaded if need be. Of a CycleGAN's
+    two generators it is G_A.
     """
     path, published = Path(name), catalogue.donor(name)
     if path.is_file():
@@ -94,24 +95,29 @@ def find_donor(name: str, checkpoints_dir: Path) -> Path:
             if (donor := network_path(folder, "latest", net)).is_file():
                 return donor
         if folder.is_dir() and not published:
-            raise UserError(f"--pretrained {name}: {folder} holds no latest_net_G.pth")
+            raise UserError(f"{flag} {name}: {folder} holds no latest_net_G.pth")
     if published:
         return obtain_donor(published, checkpoints_dir)
     raise UserError(
-        f"--pretrained {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}, nor a "
+        f"{flag} {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}, nor a "
         "published generator (python -m data.download --list)"
     )
 
 
 def find_twin(name: str, checkpoints_dir: Path) -> Path | None:
-    """The generator of the opposite direction that was trained together with donor `name`: a run's G_B, or what was
-    published beside it; None where there is none."""
+    """The generator of the opposite direction that was trained together with donor `name`: a run's G_B, or for a
+    published donor (not a run of the same name) what was published beside it; None where there is none."""
     donor = find_donor(name, checkpoints_dir)
     beside = donor.with_name(donor.name.replace("_net_G_A.", "_net_G_B."))
     if beside != donor and beside.is_file():
         return beside
-    published = catalogue.twin(name)
-    return find_donor(published, checkpoints_dir) if published else None
+    made, twin = catalogue.donor(name), catalogue.twin(name)
+    if not twin or donor != donor_path(made, checkpoints_dir):
+        return None
+    try:
+        return obtain_donor(catalogue.DONORS[twin], checkpoints_dir)
+    except UserError as error:
+        raise UserError(f"{error}; or start G_B as G_A (--pretrained_B same)") from error
 
 
 def build_generator(
@@ -123,9 +129,9 @@ def build_generator(
     loaded. Where the flags do not tell the widths (mobile ResNets), they are read off donor or saved weights.
     """
     source = donor or network_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
-    state = read_state_dict(source) if donor or (saved and source.is_file()) else {}
-    widths = widths_of(state) if opt.netG.startswith("mobile") else None
-    init = (opt.init_type, opt.init_gain, widths)
+    mobile = opt.netG.startswith("mobile")
+    state = read_state_dict(source) if donor or (mobile and saved and source.is_file()) else {}
+    init = (opt.init_type, opt.init_gain, widths_of(state) if mobile else None)
     net = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
     if not donor:
         return net, ""

@@ -156,6 +156,23 @@ def test_the_twin_of_a_cyclegan_lies_beside_it(tmp_path):
     assert find_twin(str(tmp_path), tmp_path) is None
 
 
+def test_a_run_of_a_published_name_has_no_published_twin(tmp_path):
+    (tmp_path / "sat2map").mkdir()
+    (tmp_path / "sat2map" / "latest_net_G.pth").touch()
+    assert find_twin("sat2map", tmp_path) is None
+
+
+def test_a_twin_that_cannot_be_had_names_the_way_without(tmp_path, monkeypatch):
+    (tmp_path / "horse2zebra_pretrained").mkdir()
+    (tmp_path / "horse2zebra_pretrained" / "latest_net_G.pth").touch()
+    known = catalogue.DONORS["zebra2horse"]
+    with serving() as web:
+        file = replace(known.file, url=web.put("/zebra2horse.pth", status=404))
+        monkeypatch.setitem(catalogue.DONORS, "zebra2horse", replace(known, file=file))
+        with pytest.raises(UserError, match="says 404 .*zebra2horse_pretrained.*--pretrained_B same"):
+            find_twin("horse2zebra", tmp_path)
+
+
 def test_a_published_name_is_downloaded_once(tmp_path, monkeypatch, capsys):
     net = donor(tmp_path, "resnet_6blocks", "instance", dropout=False)
     known = catalogue.DONORS["horse2zebra"]
