@@ -25,6 +25,8 @@ def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argpars
         if not path.is_file():
             saved = sorted({file.name.split("_net_")[0] for file in folder.glob("*_net_*.pth")})
             hint = f"saved epochs: {', '.join(saved)}" if saved else "the folder holds no networks; train it first"
+            if others := sorted(file.stem.split("_net_")[1] for file in folder.glob(f"{epoch}_net_G*.pth")):
+                hint = f"this epoch has {' and '.join(others)}; check --model and, for --model test, --model_suffix"
             raise UserError(f"--epoch {epoch}: {path} does not exist; {hint}")
         state = read_state_dict(path)
         advice = explain_discriminator if name.startswith("D") else explain_mismatch
