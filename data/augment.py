@@ -4,6 +4,8 @@ import kornia.augmentation as K
 import torch
 from torch import nn
 
+from util.errors import UserError
+
 
 def _strong() -> list[nn.Module]:
     """Another patient, another machine: pose within 15 degrees, 10 % shift and 15 % size; gamma, contrast, brightness.
@@ -23,7 +25,7 @@ class Augment:
 
     name: "none" or "strong". A, B: float [N, C, H, W] in [-1, 1]. Geometry is drawn anew for each image and moves A
     and B alike, B by nearest neighbour so that its colours stay those of its classes; intensity changes A alone.
-    Draws come from PyTorch's global generator.
+    Draws come from PyTorch's global generator. UserError: A and B of a batch differ in size.
     """
 
     def __init__(self, name: str, device: torch.device):
@@ -36,6 +38,9 @@ class Augment:
         if self.sequence is None:
             return batch
         image, target = (batch[side].to(self.device, non_blocking=True) for side in "AB")
+        if image.shape[-2:] != target.shape[-2:]:
+            raise UserError(f"--augment strong moves A and B alike, but {batch['A_paths'][0]} and "
+                            f"{batch['B_paths'][0]} are loaded at different sizes; take --preprocess resize_and_crop")
         with torch.no_grad():
             image, target = self.sequence((image + 1) / 2, (target + 1) / 2)
         return batch | {"A": image * 2 - 1, "B": target * 2 - 1}

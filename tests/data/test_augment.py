@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from data.augment import Augment
+from util.errors import UserError
 
 CPU = torch.device("cpu")
 
@@ -45,6 +46,13 @@ def test_draws_come_from_the_global_generator():
         seen.append(augment(squares())["A"])
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
+
+
+def test_images_and_targets_of_two_sizes_are_refused():
+    """As data without pairs can have them."""
+    batch = squares(1) | {"B": torch.zeros(1, 3, 64, 32), "A_paths": ["a.png"], "B_paths": ["b.png"]}
+    with pytest.raises(UserError, match="a.png and b.png are loaded at different sizes; .* resize_and_crop"):
+        Augment("strong", CPU)(batch)
 
 
 @pytest.mark.parametrize("name", ["none", "strong"])
