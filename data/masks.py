@@ -128,12 +128,13 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
 
 
 def _without_pairs(samples: list[Sample], seed: int) -> list[Sample]:
-    """Every second patient's samples only lend their masks; which, depends on the names and the seed."""
+    """Every second patient's samples only lend their masks, the others have none; which, depends on the names and the
+    seed."""
     patients = sorted({s.patient or s.id for s in samples}, key=lambda patient: draw(patient, seed))
     if len(patients) < 2:
         raise UserError("--unpaired: images and masks come from different patients, and there is only one")
     lending = set(patients[1::2])
-    return [replace(s, lends=(s.patient or s.id) in lending) for s in samples]
+    return [replace(s, lends=True) if (s.patient or s.id) in lending else replace(s, targets=()) for s in samples]
 
 
 def _with_patient(row: Row, name: str, pattern: str) -> Row:

@@ -111,7 +111,7 @@ def test_unpaired_masks_come_from_other_patients(lungs, flags):
     """Two images a patient: no patient gives both an image and a mask, whatever the epoch."""
     opt = flags(dataroot=lungs, unpaired=True, patient_regex="p([0-4]|[5-9])", split_seed=1)
     dataset = MasksDataset(opt, "all", train=True)
-    assert len(dataset) == 5
+    assert len(dataset) == 5 and not any(sample.targets for sample in dataset.samples)
     met = [(item["A_paths"], item["B_paths"]) for epoch in range(20) for item in (dataset[i, epoch] for i in range(5))]
     images, masks = ({path.rsplit("/", 1)[1] for path in side} for side in zip(*met, strict=True))
     assert len(images) == len(masks) == 5 and not images & masks
