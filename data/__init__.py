@@ -44,10 +44,15 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
 
 
 def create_validation(opt: argparse.Namespace) -> Loader | None:
-    """Phase `val`, all of it, for scores during training; None (one line says so) where there is no such phase."""
+    """Phase `val`, all of it, for scores during training; None (one line says why) where there is no such phase, or
+    nothing in it to score by."""
     whole = argparse.Namespace(**vars(opt) | {"max_dataset_size": float("inf")})
     try:
-        return create_dataset(whole, "val", train=False)
+        loader = create_dataset(whole, "val", train=False)
     except NoSuchPhase as error:
         print(f"no validation: {error}")
         return None
+    if loader.dataset.classes is None or not loader.dataset.has_targets:
+        print("no validation: a score needs images with targets of their own, and --classes that tell what these mean")
+        return None
+    return loader

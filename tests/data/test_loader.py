@@ -163,3 +163,10 @@ def test_a_limit_below_one_image_is_refused(lungs, flags, count):
         create_dataset(flags(dataroot=str(lungs)), "all", train=False, num_test=count)
     with pytest.raises(UserError, match=f"^--max_dataset_size {count}: must be at least 1$"):
         create_dataset(flags(dataroot=str(lungs), max_dataset_size=count), "all", train=True)
+
+
+def test_there_is_no_validation_without_something_to_score_by(tmp_path, flags, save, capsys):
+    for name in ("valA", "valB"):
+        save(tmp_path / name / "x.png", np.zeros((40, 40), np.uint8))
+    assert create_validation(flags(dataroot=str(tmp_path), dataset_mode="unaligned")) is None
+    assert "no validation: a score needs images with targets of their own" in capsys.readouterr().out
