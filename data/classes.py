@@ -32,7 +32,9 @@ FACADES = {
     "shop": (175, 0, 0),
 }
 LUNGS = {"background": (0, 0, 0), "lung": (255, 255, 255)}
-KNOWN = {"lungs": LUNGS, "facades": FACADES}
+# Lungs are dark in an X-ray: between these two a CycleGAN need not turn brightness round.
+LUNGS_DARK = {"background": (255, 255, 255), "lung": (0, 0, 0)}
+KNOWN = {"lungs": LUNGS, "lungs_dark": LUNGS_DARK, "facades": FACADES}
 FACADES_VOID = 28.0
 """In pix2pix's JPEG files pixels farther than this from every colour, a tenth of them, lie on edges."""
 
@@ -51,7 +53,7 @@ class Classes:
 
     @staticmethod
     def load(spec: str) -> "Classes":
-        """`lungs`, `facades`, or the path of a JSON file {name: [r, g, b], ...} in the order of the classes."""
+        """A name of `KNOWN`, or the path of a JSON file {name: [r, g, b], ...} in the order of the classes."""
         table = KNOWN.get(spec)
         if table is None:
             table = _read_json(spec)

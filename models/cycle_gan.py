@@ -19,7 +19,8 @@ class CycleGANModel(BaseModel):
     """G_A: A to B, judged by D_A among real B; G_B: B to A, judged by D_B among real A. Both G step first.
 
     G_A and G_B minimise GAN + lambda_A * |G_B(G_A(A)) - A| + lambda_B * |G_A(G_B(B)) - B|, and lambda_identity times
-    as much for |G_A(B) - B| and |G_B(A) - A|. Discriminators see earlier fakes too (`ImagePool`).
+    as much for |G_A(B) - B| and |G_B(A) - A|. Discriminators see earlier fakes too (`ImagePool`), and everything
+    through instance noise (Sonderby et al. 2017, arXiv 1610.04490) if asked to.
     """
 
     defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
@@ -33,6 +34,9 @@ class CycleGANModel(BaseModel):
         group.add_argument("--lambda_B", type=float, default=10.0, help="weight of the cycle B -> A -> B")
         group.add_argument("--lambda_identity", type=float, default=0.5,
                            help="weight of G_A(B) = B and G_B(A) = A, as a share of the cycle's (0: none)")
+        group.add_argument("--instance_noise", type=float, default=0.0,
+                           help="standard deviation of noise on all that the discriminators see (images span -1..1); "
+                                "0.2 keeps them from telling masks by the sharpness of their edges")
         group.add_argument("--pretrained_B", default="twin",
                            help="start G_B from another donor; `twin`: the B -> A generator that was trained beside "
                                 "--pretrained, else the same donor; `same`: the same donor; `none`: random weights")
@@ -56,6 +60,7 @@ class CycleGANModel(BaseModel):
                             "be equal; make them so, or take --lambda_identity 0")
         self.weights = {"A": opt.lambda_A, "B": opt.lambda_B}
         self.identity = opt.lambda_identity
+        self.noise = opt.instance_noise
         self.gan_loss = GAN_LOSSES[opt.gan_mode]
         self.penalise = opt.gan_mode == "wgangp"
         for name, channels in (("D_A", opt.output_nc), ("D_B", opt.input_nc)):
@@ -88,8 +93,8 @@ class CycleGANModel(BaseModel):
         images["rec_A"] = generate(nets["G_B"], images["fake_B"])
         images["rec_B"] = generate(nets["G_A"], images["fake_A"])
         losses = {
-            "G_A": self.gan_loss(nets["D_A"](images["fake_B"]), True),
-            "G_B": self.gan_loss(nets["D_B"](images["fake_A"]), True),
+            "G_A": self.gan_loss(nets["D_A"](self._noisy(images["fake_B"])), True),
+            "G_B": self.gan_loss(nets["D_B"](self._noisy(images["fake_A"])), True),
             "cycle_A": F.l1_loss(images["rec_A"], real_A) * self.weights["A"],
             "cycle_B": F.l1_loss(images["rec_B"], real_B) * self.weights["B"],
         }
@@ -108,8 +113,8 @@ class CycleGANModel(BaseModel):
     def _step_D(self) -> dict[str, torch.Tensor]:
         losses = {}
         for name, side in (("D_A", "B"), ("D_B", "A")):
-            net, real = self.networks[name], self.images[f"real_{side}"]
-            fake = self.pools[name].query(self.images[f"fake_{side}"])
+            net, real = self.networks[name], self._noisy(self.images[f"real_{side}"])
+            fake = self._noisy(self.pools[name].query(self.images[f"fake_{side}"]))
             set_requires_grad(net, True)
             losses[name] = (self.gan_loss(net(real), True) + self.gan_loss(net(fake), False)) / 2
             if self.penalise:
@@ -118,6 +123,10 @@ class CycleGANModel(BaseModel):
         sum(losses.values()).backward()
         self.optimizers["D"].step()
         return losses
+
+    def _noisy(self, images: torch.Tensor) -> torch.Tensor:
+        """What a discriminator gets to see of them."""
+        return images + self.noise * torch.randn_like(images) if self.noise else images
 
     def pictures(self) -> dict[str, torch.Tensor]:
         order = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A")

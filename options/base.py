@@ -42,7 +42,9 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dataset_mode", default=None,
                        help="how the data lies on disk; without the flag what suits --model")
     group.add_argument("--direction", default="AtoB", choices=("AtoB", "BtoA"), help="BtoA swaps input and target")
-    group.add_argument("--classes", default=None, help="what the target's colours mean: lungs, facades or a JSON file")
+    group.add_argument("--classes", default=None,
+                       help="what the target's colours mean: lungs (white on black), lungs_dark (black on white, for "
+                            "--model cycle_gan), facades, or a JSON file")
     group.add_argument("--serial_batches", action="store_true", help="take images in order, without shuffling")
     group.add_argument("--num_threads", type=whole, default=4, help="processes that load data")
     group.add_argument("--batch_size", type=count, default=1, help="images per step")

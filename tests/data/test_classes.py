@@ -99,5 +99,13 @@ def test_a_bad_class_file_is_named(tmp_path, content, message):
 
 
 def test_an_unknown_set_of_classes_lists_the_known_ones():
-    with pytest.raises(UserError, match="lungs nor facades"):
+    with pytest.raises(UserError, match="lungs nor lungs_dark nor facades"):
         Classes.load("hearts")
+
+
+def test_dark_lungs_are_the_same_lungs_seen_the_other_way_round():
+    bright, dark = Classes.load("lungs"), Classes.load("lungs_dark")
+    assert bright.names == dark.names == ("background", "lung")
+    shown = torch.tensor([-1.0, -0.5, 0.5, 1.0]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
+    assert torch.allclose(dark.foreground(shown), bright.foreground(-shown))
+    assert dark.foreground(shown).flatten().tolist() == [1.0, 0.75, 0.25, 0.0]

@@ -153,3 +153,17 @@ def test_what_a_test_shows_besides():
 def test_crops_too_small_for_a_network():
     with pytest.raises(UserError, match="--crop_size 8: too small for network"):
         CycleGANModel(cycle_options(crop_size=8), CPU, training=True)
+
+
+def test_instance_noise_reaches_the_discriminators_and_nothing_else():
+    """Noise that drowns everything: what D_A says about a real mask no longer depends on it, the cycle's losses do."""
+    data, losses = batch(), {}
+    for noise in (0.0, 50.0):
+        torch.manual_seed(0)
+        model = CycleGANModel(cycle_options(instance_noise=noise), CPU, training=True)
+        losses[noise] = model.train_step(data)
+        assert model.pictures()["real_B"].abs().max() <= 1 and model.pictures()["fake_B"].abs().max() <= 1
+    for name in ("cycle_A", "cycle_B", "idt_A", "idt_B"):
+        assert torch.equal(losses[0.0][name], losses[50.0][name])
+    for name in ("D_A", "D_B", "G_A", "G_B"):
+        assert not torch.equal(losses[0.0][name], losses[50.0][name])

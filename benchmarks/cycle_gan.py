@@ -1,0 +1,87 @@
+"""CycleGAN on real X-rays: horse2zebra generator -> lungs without pairs, against the same from random weights.
+
+    python -m benchmarks.cycle_gan --dataroot datasets/lungs --donor datasets/weights/horse2zebra...pth [--runs ...]
+
+Trains what is not trained yet (checkpoints/bench_cycle_*), tests the last epoch and the one that did best on `val`, on
+`val`, and prints two markdown tables: the scores, and whether the generator hides the X-ray in its mask. `test` is left
+for the user.
+"""
+
+import argparse
+import csv
+import os
+from pathlib import Path
+
+import torch
+
+import options.test
+from benchmarks.runs import LUNG_HEADER, lung_row, markdown, train
+from data import DATASETS, create_dataset
+from models import MODELS, create_model, load_networks, pick_device
+
+COMMON = ["--model", "cycle_gan", "--dataset_mode", "masks", "--unpaired", "--netG", "mobile_resnet_9blocks", "--ndf",
+          "16", "--load_size", "128", "--crop_size", "128", "--display_id", "0", "--gpu_ids", "-1",
+          "--save_latest_freq", "100000"]  # fmt: skip
+FIXED = ["--n_epochs", "30", "--n_epochs_decay", "0"]  # the paper's 30 epochs at a fixed learning rate
+DARK = ["--classes", "lungs_dark", "--lambda_identity", "0"]
+NOISE = [*DARK, "--instance_noise", "0.2", "--n_epochs", "15", "--n_epochs_decay", "15"]
+
+RUNS: dict[str, list[str]] = {
+    "upstream30": FIXED,
+    "dark30": [*DARK, "--n_epochs", "19", "--n_epochs_decay", "11"],
+    "noise30": NOISE,
+    "noise30_scratch": [*NOISE, "--adapt", "scratch"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataroot", required=True, help="folder with images/, masks/ and splits.csv")
+    parser.add_argument("--donor", required=True, help="horse2zebra generator (mobile_resnet_9blocks)")
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
+    parser.add_argument("--results_dir", type=Path, default=Path("results"))
+    args = parser.parse_args()
+
+    scores, cycles = [], []
+    for run in args.runs:
+        name, where = f"bench_cycle_{run}", (args.checkpoints_dir, args.results_dir)
+        flags = [*COMMON, "--dataroot", args.dataroot, "--pretrained", args.donor, *RUNS[run]]
+        minutes = train(name, flags, args.checkpoints_dir)
+        scores.append(lung_row(name, run, minutes, *where))
+        best = best_epoch(args.checkpoints_dir / name)
+        scores.append(lung_row(name, f"{run}, epoch {best}", minutes, *where, "best"))
+        cycles.append([run, *(f"{value:.3f}" for value in hidden(name, args.checkpoints_dir))])
+    print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}\n")
+    print(markdown(LUNG_HEADER, scores), end="\n\n")
+    print(markdown(["run", "|rec_A - A|", "the same from the mask in black and white"], cycles))
+
+
+def best_epoch(folder: Path) -> str:
+    """The epoch of the best validation Dice."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return max(csv.DictReader(file), key=lambda row: float(row["val_dice"]))["epoch"]
+
+
+@torch.no_grad()
+def hidden(name: str, checkpoints_dir: Path) -> tuple[float, float]:
+    """Mean |G_B(G_A(A)) - A| over `val` (images span -1..1), and what it becomes when G_B gets to see only which side
+    of the threshold each pixel of the mask is on: the more it grows, the more of the X-ray was hidden in the mask."""
+    argv = ["--name", name, "--checkpoints_dir", str(checkpoints_dir), "--phase", "val", "--gpu_ids", "-1"]
+    opt = options.test.parse(MODELS, DATASETS, argv)
+    model = create_model(opt, pick_device(opt.gpu_ids), training=False)
+    load_networks(model, checkpoints_dir / opt.name, opt.epoch, opt)
+    loader = create_dataset(opt, opt.phase, train=False)
+    sums, count = torch.zeros(2), 0
+    for batch in loader:
+        masks = model.translate(batch["A"])
+        plain = masks.mean(1, keepdim=True).sign().expand_as(masks)
+        for i, shown in enumerate((masks, plain)):
+            sums[i] += (model.translate(shown, "G_B") - batch["A"]).abs().mean((1, 2, 3)).sum()
+        count += len(masks)
+    first, second = (sums / count).tolist()
+    return first, second
+
+
+if __name__ == "__main__":
+    main()
