@@ -1,6 +1,7 @@
 """Read masks and label pictures: from the pixels of a file to class indices."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,11 @@ def labels_of(pixels: np.ndarray, lossy: bool, classes: Classes, name: str) -> n
 
     A lossy picture (JPEG) is snapped to the nearest class. In a lossless one each pixel must have the colour of a
     class or, in a picture of one channel, be a class index; two classes may also be stored as 0 and any one other
-    value.
+    value. Two greys are stored bright on dark, also where --classes shows them the other way round.
     """
     if lossy:
+        if classes.binary and classes.grey and classes.colours[0, 0] > classes.colours[1, 0]:
+            classes = replace(classes, colours=classes.colours[::-1])
         return _snap(pixels, classes, name)
     if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
         pixels = pixels[:, :, 0]

@@ -68,10 +68,14 @@ def test_a_mask_that_is_not_binary_names_its_values(tmp_path, save, mask, messag
     assert str(path) in str(caught.value)
 
 
-def test_a_jpeg_mask_is_snapped(tmp_path, save):
+@pytest.mark.parametrize("shown", ["lungs", "lungs_dark"])
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_masks_are_stored_white_on_black_however_they_are_shown(tmp_path, save, kind, shown):
+    """A JPEG's are snapped."""
     mask = np.zeros((64, 64), np.uint8)
     mask[16:41, 11:50] = 1
-    assert np.array_equal(read_labels([save(tmp_path / "x.jpg", mask * 255, quality=75)], LUNGS), mask)
+    path = save(tmp_path / f"x.{kind}", mask * 255, quality=75)
+    assert np.array_equal(read_labels([path], Classes.load(shown)), mask)
 
 
 def test_a_photo_is_not_taken_for_a_jpeg_mask(tmp_path, save):
