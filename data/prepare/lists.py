@@ -108,7 +108,7 @@ def report(dst: Path, name: str, facts: dict) -> str:
              f"{few(facts['sizes'])}"]
     for word, what in (("left out", "left_out"), ("odd", "odd")):
         for why, names in sorted(facts[what].items()):
-            more = f" and {len(names) - SHOWN} more in dataset.json" if len(names) > SHOWN else ""
-            lines.append(f"{word}: {len(names)} ({why}): {'; '.join(names[:SHOWN])}{more}")
+            lines += [f"{word}: {len(names)} ({why})", *(f"  {name}" for name in names[:SHOWN])]
+            lines += [f"  and {len(names) - SHOWN} more in dataset.json"] if len(names) > SHOWN else []
     lines += [f"licence: {facts['licence']}", f"please cite: {facts['citation']}"]
     return "\n".join(lines)

@@ -56,7 +56,7 @@ def test_half_a_mask_is_no_mask(montgomery, tmp_path, prepare, capsys):
     left_out = facts_of(tmp_path / "out")["left_out"]
     assert left_out == {"no mask of the left lung": ["MCUCXR_0002_0.png"],
                         "a mask without its image": ["MCUCXR_0003_0"]}
-    assert "left out: 1 (no mask of the left lung): MCUCXR_0002_0.png" in capsys.readouterr().out
+    assert "left out: 1 (no mask of the left lung)\n  MCUCXR_0002_0.png" in capsys.readouterr().out
 
 
 def test_another_folder_is_told_from_the_set(tmp_path, prepare, save):

@@ -105,7 +105,7 @@ def test_a_damaged_file_is_named_and_the_others_go_on(montgomery, tmp_path, prep
     damaged = facts_of(dst)["left_out"]["damaged"]
     assert [line.split(":")[0] for line in damaged] == [
         "ManualMask/leftMask/MCUCXR_0001_0.png", "CXR_png/MCUCXR_0104_1.png"]
-    assert "left out: 2 (damaged): ManualMask/leftMask/MCUCXR_0001_0.png: not an image" in capsys.readouterr().out
+    assert "left out: 2 (damaged)\n  ManualMask/leftMask/MCUCXR_0001_0.png: not an image" in capsys.readouterr().out
     assert len(rows_of(dst)) == 6 and not (dst / "images" / "MCUCXR_0001_0.png").exists()
 
     places = splits_of(dst)
@@ -153,7 +153,7 @@ def test_a_list_of_one_s_own(montgomery, tmp_path, prepare, capsys):
     mine.write_text("\n".join(["image,split", *lines, "other_0,val"]) + "\n")
     prepare("montgomery", montgomery, tmp_path / "out", "--split_file", mine)
     assert {name[-1]: split for name, split in splits_of(tmp_path / "out").items()} == {"0": "train", "1": "test"}
-    assert "odd: 1 (listed in mine.csv, but not in this set): other_0" in capsys.readouterr().out
+    assert "odd: 1 (listed in mine.csv, but not in this set)\n  other_0" in capsys.readouterr().out
 
 
 def test_folds_share_train_and_val_out(montgomery, tmp_path, prepare):

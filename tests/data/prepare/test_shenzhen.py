@@ -16,7 +16,7 @@ def test_images_without_a_mask_are_left_out_and_listed(shenzhen, tmp_path, prepa
     assert rows["CHNCXR_0327_1"]["label"] == "tuberculosis" and rows["CHNCXR_0327_1"]["patient"] == "shenzhen-0327"
     facts = facts_of(dst)
     assert facts["left_out"] == {"no mask": ["CHNCXR_0025_0.png"]} and facts["spacing_mm"] == {"unknown": 4}
-    assert "left out: 1 (no mask): CHNCXR_0025_0.png" in capsys.readouterr().out
+    assert "left out: 1 (no mask)\n  CHNCXR_0025_0.png" in capsys.readouterr().out
     coloured = pixels(dst / "images" / "CHNCXR_0002_0.png")
     assert coloured.shape == (21, 24) and (coloured == 41).all()
 

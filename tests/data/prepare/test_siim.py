@@ -63,7 +63,7 @@ def test_a_list_that_tears_a_patient_apart_is_told(siim, tmp_path, prepare, caps
     mine = tmp_path / "mine.csv"
     mine.write_text(f"image,split\n{UIDS[0]}.dcm,train\n{UIDS[1]}.png,train\n{UIDS[2]},test\n{UIDS[4]},test\n")
     prepare("siim", siim, tmp_path / "out", "--split_file", mine)
-    assert "odd: 1 (patients whose images mine.csv puts into several splits): siim-00002" in capsys.readouterr().out
+    assert "odd: 1 (patients whose images mine.csv puts into several splits)\n  siim-00002" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("src", ["dicom-images-train", ".."])
