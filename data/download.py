@@ -47,7 +47,7 @@ def meant(name: str) -> list[DataSet | Donor]:
     """What a name stands for: a data set, a generator or one of each. UserError for an unknown name."""
     found = [item for item in (DATA_SETS.get(name), donor(name)) if item]
     if not found:
-        near = difflib.get_close_matches(name, {**DATA_SETS, **DONORS}, n=3)
+        near = difflib.get_close_matches(name.lower(), {**DATA_SETS, **DONORS}, n=3)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UserError(f"{name}: no published data set or generator of that name; {hint}--list shows them all")
     return found

@@ -226,6 +226,7 @@ def test_an_unknown_name_stops_before_anything_is_fetched(run, web, monkeypatch)
     code, said = run("cezanne2photo", "horse2zebr")
     assert code == 2 and "did you mean horse2zebra" in said
     assert not web.asked
+    assert "did you mean horse2zebra" in run("Horse2Zebra")[1]
 
 
 def test_the_list_names_all(run):
