@@ -148,6 +148,9 @@ def check(opt: argparse.Namespace) -> None:
     for flag in ("phase", "epoch"):
         if any(part in getattr(opt, flag) for part in ("/", "\\", "..")):
             raise UserError(f"--{flag} {getattr(opt, flag)}: must be a plain word, without '/' or '..'")
+    for flag, value in vars(opt).items():
+        if isinstance(value, float) and math.isnan(value):
+            raise UserError(f"--{flag} nan: must be a number")
 
 
 def as_text(opt: argparse.Namespace) -> str:

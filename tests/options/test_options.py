@@ -117,6 +117,7 @@ def test_the_data_set_brings_flags_and_defaults():
         (["--dataset_mode", "x"], "--dataset_mode x: unknown; choose one of unaligned, aligned, masks"),
         (["--netG", "vgg"], "invalid choice: 'vgg'"),
         (["--batch_size", "zero"], "argument --batch_size: invalid count value: 'zero'"),
+        (["--lambda_A", "nan"], "--lambda_A nan: must be a number"),
         (["--pool_size", "-1"], "argument --pool_size: -1 must be 0 or more"),
         (["--batch_size", "0"], "argument --batch_size: 0 must be at least 1"),
         (["--name", "../other"], "--name ../other: must be a plain name"),
