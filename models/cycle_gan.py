@@ -43,11 +43,11 @@ class CycleGANModel(BaseModel):
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
-        if training and opt.pretrained_B != "twin" and not opt.pretrained:
+        starts = training and not opt.continue_train
+        if starts and opt.pretrained_B != "twin" and not opt.pretrained:
             raise UserError(f"--pretrained_B {opt.pretrained_B}: it counts only beside --pretrained, which starts G_A; "
                             "give that too")
-        starts = training and opt.pretrained and not opt.continue_train
-        donor, twin = _donors(opt) if starts else (None, None)
+        donor, twin = _donors(opt) if starts and opt.pretrained else (None, None)
         self.add_generator(opt, "G_A", donor)
         self.add_generator(_backwards(opt), "G_B", twin)
         if donor and not twin:
