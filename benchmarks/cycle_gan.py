@@ -54,7 +54,7 @@ def main() -> None:
         cycles.append([run, *(f"{value:.3f}" for value in hidden(name, args.checkpoints_dir))])
     print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}\n")
     print(markdown(LUNG_HEADER, scores), end="\n\n")
-    print(markdown(["run", "|rec_A - A|", "the same from the mask in black and white"], cycles))
+    print(markdown(["run", "difference of rec_A and A", "the same from the mask in black and white"], cycles))
 
 
 def best_epoch(folder: Path) -> str:
