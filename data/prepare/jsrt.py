@@ -31,8 +31,8 @@ class Jsrt(Source):
     def find(self, root: Path) -> Found:
         found = Found()
         pictures = files_by_name(root, r"JPC(LN|NN)\d{3}\.IMG")
-        gifs = files_by_name(root, r"JPC(LN|NN)\d{3}\.gif")
-        left, right = in_folders(gifs, "left lung"), in_folders(gifs, "right lung")
+        drawn = files_by_name(root, r"JPC(LN|NN)\d{3}\.(gif|tiff?|png)")  # Zenodo's copy of SCR may not be GIF
+        left, right = in_folders(drawn, "left lung"), in_folders(drawn, "right lung")
         if not pictures or not (left or right):
             raise UserError(f"{root}: not the JSRT set with SCR's masks: looked for JPCLN001.IMG and its like (found "
                             f"{len(pictures)}) and for their masks 'left lung/JPCLN001.gif' (found {len(left)}) and "

@@ -18,7 +18,7 @@ def write_raw(path: Path, values: np.ndarray) -> Path:
 
 @pytest.fixture
 def jsrt(tmp_path, save, monkeypatch) -> Path:
-    """Four images of 32 x 32 pixels, brighter to the left, and masks of 16 x 16 in SCR's two folders."""
+    """Four images of 32 x 32 pixels, brighter to the left, and masks of 16 x 16 in SCR's two folders, GIF and TIFF."""
     monkeypatch.setattr(Jsrt, "side", 32)
     root = tmp_path / "src"
     for i, name in enumerate(("JPCLN001", "JPCLN013", "JPCNN001", "JPCNN002")):
@@ -26,7 +26,7 @@ def jsrt(tmp_path, save, monkeypatch) -> Path:
         for organ, columns in (("left lung", slice(9, 14)), ("right lung", slice(2, 7)), ("heart", slice(6, 10))):
             mask = np.zeros((16, 16), np.uint8)
             mask[4:12, columns] = 255
-            save(root / "scratch" / f"fold{1 + i % 2}" / "masks" / organ / f"{name}.gif", mask)
+            save(root / "scratch" / f"fold{1 + i % 2}" / "masks" / organ / f"{name}.{('gif', 'tif')[i % 2]}", mask)
     return root
 
 
