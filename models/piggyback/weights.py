@@ -1,0 +1,147 @@
+"""Ways to make a task's weights from a donor's frozen ones: one module a layer, `forward(donor) -> weights`.
+
+Each starts where the donor is: before the first step the weights made are the donor's, bit for bit.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from models.piggyback.packing import pack_bits, pack_trits, unpack_bits, unpack_trits
+
+Tensors = dict[str, torch.Tensor]
+
+
+def filter_axis(layer: _ConvNd) -> int:
+    """The axis of a convolution's weights that counts its filters (output channels): 1 where it is transposed."""
+    return 1 if isinstance(layer, _ConvTransposeNd) else 0
+
+
+class _Threshold(torch.autograd.Function):
+    """The nearest code of each value; gradients pass as if it were the identity (straight through)."""
+
+    @staticmethod
+    def forward(ctx, real: torch.Tensor, cutoff: float, ternary: bool) -> torch.Tensor:
+        codes = (real > cutoff).to(real.dtype)
+        return codes - (real < 0).to(real.dtype) if ternary else codes
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor):
+        return gradient, None, None
+
+
+class Mask(nn.Module):
+    """The donor's weights, each kept or set to zero: Piggyback (Mallya et al. 2018, arXiv 1801.06519).
+
+    One real value per weight is trained, `init` at first; above `cutoff` the weight is kept. A weight's gradient
+    reaches its value times the donor's weight. Stored as one bit a weight.
+    """
+
+    ternary = False
+
+    def __init__(self, weight: torch.Tensor, init: float, cutoff: float):
+        super().__init__()
+        self.init, self.cutoff = init, cutoff
+        self.real = nn.Parameter(torch.full_like(weight, init))
+
+    def forward(self, donor: torch.Tensor) -> torch.Tensor:
+        return donor * _Threshold.apply(self.real, self.cutoff, self.ternary)
+
+    def stored(self) -> Tensors:
+        """What a task file holds of this layer."""
+        return {"mask": pack_bits(self.real.detach() > self.cutoff)}
+
+    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+        """Types and shapes of `stored`."""
+        return {"mask": (torch.uint8, (math.ceil(self.real.numel() / 8),))}
+
+    @torch.no_grad()
+    def restore(self, tensors: Tensors) -> None:
+        """Take over what a task file holds; values lie as far from the cutoff as they did at the start."""
+        kept = unpack_bits(tensors["mask"], self.real.shape).to(self.real.device)
+        self.real.copy_(torch.where(kept, self.init, 2 * self.cutoff - self.init))
+
+
+class TernaryMask(Mask):
+    """A mask that can also turn a weight's sign: +1 above `cutoff`, -1 below zero (as in the paper's released code).
+
+    Stored as five weights a byte.
+    """
+
+    ternary = True
+
+    def stored(self) -> Tensors:
+        return {"mask": pack_trits(_Threshold.apply(self.real.detach(), self.cutoff, True))}
+
+    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+        return {"mask": (torch.uint8, (math.ceil(self.real.numel() / 5),))}
+
+    @torch.no_grad()
+    def restore(self, tensors: Tensors) -> None:
+        codes = unpack_trits(tensors["mask"], self.real.shape).to(self.real.device)
+        values = torch.tensor([-self.init, self.cutoff / 2, self.init], device=codes.device)
+        self.real.copy_(values[codes.long() + 1])
+
+
+class _Trained(nn.Module):
+    """A layer whose parameters are stored as they are."""
+
+    def stored(self) -> Tensors:
+        return {name: value.detach().cpu().clone() for name, value in self.named_parameters()}
+
+    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+        return {name: (value.dtype, tuple(value.shape)) for name, value in self.named_parameters()}
+
+    @torch.no_grad()
+    def restore(self, tensors: Tensors) -> None:
+        for name, value in self.named_parameters():
+            value.copy_(tensors[name])
+
+
+class FilterBank(_Trained):
+    """Some filters of the task's own, the rest mixed out of a bank: Piggyback GAN (Zhai et al. 2020, arXiv 2104.11939).
+
+    axis: `filter_axis`. The first ceil(fraction * filters) filters are `unconstrained`; each other one is a row of
+    `mixing` [rest, bank] times the bank: the donor's filters and then those in `earlier` (each [n, ...], a filter a
+    row), the unconstrained ones of earlier tasks. At first each is the donor's own filter.
+    """
+
+    def __init__(self, weight: torch.Tensor, axis: int, fraction: float, earlier: tuple[torch.Tensor, ...] = ()):
+        super().__init__()
+        self.axis = axis
+        filters = weight.detach().movedim(axis, 0)
+        own = math.ceil(fraction * len(filters) - 1e-9)
+        rows = [filters.new_zeros(0, filters[0].numel()), *(rows.to(filters).flatten(1) for rows in earlier)]
+        self.register_buffer("earlier", torch.cat(rows), persistent=False)
+        self.unconstrained = nn.Parameter(filters[:own].clone(memory_format=torch.contiguous_format))
+        selection = torch.eye(len(filters), len(filters) + len(self.earlier), device=weight.device, dtype=weight.dtype)
+        self.mixing = nn.Parameter(selection[own:].clone())
+
+    def forward(self, donor: torch.Tensor) -> torch.Tensor:
+        filters = donor.movedim(self.axis, 0)
+        mixed = self.mixing @ torch.cat([filters.flatten(1), self.earlier])
+        made = torch.cat([self.unconstrained, mixed.view(-1, *filters.shape[1:])])
+        return made.movedim(0, self.axis).contiguous()
+
+
+class LowRank(_Trained):
+    """The donor's weights plus a matrix [filters, weights of a filter] of low rank: LoRA (Hu et al. 2021, 2106.09685).
+
+    No scale beside it: with Adam that would only be another learning rate. The rank never exceeds the matrix's own.
+    """
+
+    def __init__(self, weight: torch.Tensor, axis: int, rank: int):
+        super().__init__()
+        self.axis = axis
+        filters = weight.detach().movedim(axis, 0).flatten(1)
+        rank = min(rank, *filters.shape)
+        bound = filters.shape[1] ** -0.5
+        self.down = nn.Parameter(torch.empty_like(filters[:rank], memory_format=torch.contiguous_format))
+        nn.init.uniform_(self.down, -bound, bound)
+        self.up = nn.Parameter(filters.new_zeros(len(filters), rank))
+
+    def forward(self, donor: torch.Tensor) -> torch.Tensor:
+        filters = donor.movedim(self.axis, 0)
+        return donor + (self.up @ self.down).view(filters.shape).movedim(0, self.axis)

@@ -1,0 +1,165 @@
+"""A task is put on, trained, taken off, exchanged; the donor is never the worse for it."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from models.piggyback import Settings, attach, current, detach, fingerprint, materialize, switch
+from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
+
+each_net = pytest.mark.parametrize("netG", NETS)
+each_method = pytest.mark.parametrize("how", all_settings(), ids=lambda how: how.method)
+
+
+@each_net
+@each_method
+@pytest.mark.parametrize("norm_stats", ["image", "running"])
+def test_a_new_task_is_its_donor(netG, how, norm_stats):
+    net = donor(netG)
+    before = output(net, norm_stats)
+    attach(net, how)
+    assert torch.equal(output(net, norm_stats), before)
+
+
+@each_net
+@each_method
+def test_a_trained_and_detached_task_leaves_the_donor_bit_for_bit(netG, how):
+    net = donor(netG)
+    mark, before, parameters = fingerprint(net.state_dict()), output(net), set(net.parameters())
+    task = attach(net, how)
+    learn(net, task)
+    after = output(net)
+    assert not torch.equal(after, before)
+    detach(net, task)
+    assert fingerprint(net.state_dict()) == mark
+    assert torch.equal(output(net), before)
+    assert set(net.parameters()) == parameters and all(parameter.requires_grad for parameter in parameters)
+    assert type(net.model) is type(donor(netG).model) and "parametrizations" not in str(net)
+    switch(net, task)
+    assert torch.equal(output(net), after)
+
+
+@each_net
+@each_method
+def test_only_the_task_is_trained_and_no_frozen_weight_has_a_gradient(netG, how):
+    net = donor(netG)
+    own = {parameter.data_ptr() for parameter in net.parameters()}
+    task = attach(net, how)
+    assert not own & {parameter.data_ptr() for parameter in task.parameters()}
+    learn(net, task)
+    for name, parameter in net.named_parameters():
+        assert (parameter.grad is not None) == any(parameter is trained for trained in task.parameters()), name
+        assert parameter.requires_grad == (parameter.grad is not None)
+
+
+@each_net
+@each_method
+def test_the_plain_state_dict_is_the_adapted_generator(netG, how):
+    net = donor(netG)
+    keys = list(net.state_dict())
+    task = attach(net, how)
+    learn(net, task)
+    state, after = materialize(net, task), output(net)
+    assert list(state) == keys and current(net) is task
+    plain = donor(netG, seed=5)
+    plain.load_state_dict(state, strict=True)
+    assert torch.equal(output(plain), after)
+    assert torch.equal(output(plain, "image"), output(net, "image"))
+
+
+def test_what_each_method_trains():
+    """The U-Net's first and last convolution are whole; between them a bit, a mix or a product per weight."""
+    trained = {how.method: {name for name, tensor in attach(donor(), how).own.items() if tensor.requires_grad}
+               for how in all_settings()}  # fmt: skip
+    ends = {"model.model.0.weight", "model.model.3.weight"}
+    assert trained["head_only"] == {"model.model.3.weight", "model.model.3.bias"}
+    assert trained["masks"] == trained["ternary"] == trained["filter_bank"] == trained["lowrank"]
+    assert trained["masks"] - trained["norm_only"] == ends
+    assert "model.model.1.model.2.bias" in trained["norm_only"], "batch norm's shift"
+    masks = attach(donor(), Settings("masks")).tensors()
+    assert masks["model.model.1.model.1.weight.mask"].numel() == 4 * 8 * 4 * 4 / 8
+    assert masks["model.model.1.model.2.running_mean"].shape == (8,)
+    assert not set(masks) & {"model.model.1.model.1.weight"}, "no donor weight is stored"
+
+
+def test_shared_norm_statistics_would_forget():
+    """The control: frozen convolutions alone do not keep the donor's outputs, so the tests above can fail."""
+    net = donor()
+    before, task = output(net), attach(donor_copy := copy.deepcopy(net), Settings("masks"))
+    learn(donor_copy, task)
+    shared = {name: tensor for name, tensor in task.tensors().items() if "running" in name}
+    detach(donor_copy, task)
+    donor_copy.load_state_dict(donor_copy.state_dict() | shared)
+    assert (output(donor_copy) - before).abs().mean() > 0.05 * before.std()
+
+
+@each_method
+def test_many_tasks_beside_one_donor(how):
+    net = donor()
+    before, tasks, outputs = output(net), [], []
+    for lr in (0.02, 0.05):
+        tasks.append(attach(net, how))
+        assert torch.equal(output(net), before), "each starts at the donor, not at the task before"
+        learn(net, tasks[-1], lr=lr)
+        outputs.append(output(net))
+    for i in (0, 1, 1, None, 0, None):
+        switch(net, None if i is None else tasks[i])
+        assert torch.equal(output(net), before if i is None else outputs[i])
+    with pytest.raises(ValueError, match="not on this network"):
+        detach(net, tasks[0])
+
+
+@each_net
+@each_method
+def test_the_exact_state_comes_back_into_the_optimizers_own_tensors(netG, how):
+    net = donor(netG)
+    task = attach(net, how)
+    learn(net, task)
+    state, after = {name: tensor.clone() for name, tensor in task.state_dict().items()}, output(net)
+    parameters = task.parameters()
+    learn(net, task, lr=0.5)
+    task.load_state_dict(state)
+    assert torch.equal(output(net), after)
+    assert all(one is other for one, other in zip(parameters, task.parameters(), strict=True))
+
+
+@each_method
+def test_what_is_stored_makes_the_same_generator(how):
+    net = donor()
+    task = attach(net, how)
+    learn(net, task)
+    after, stored = output(net), task.tensors()
+    again = attach(donor(), how)
+    again.restore(stored)
+    other = donor()
+    switch(other, again)
+    assert torch.equal(output(other), after)
+    name = next(iter(stored))
+    for wrong in (stored | {name: stored[name][:-1]}, stored | {"more": stored[name]}, {name: stored[name]}):
+        with pytest.raises(ValueError, match="not the tensors of this task"):
+            again.restore(wrong)
+
+
+def test_tasks_do_not_depend_on_the_random_order_of_sets():
+    torch.manual_seed(7)
+    first = attach(donor(), Settings("lowrank")).tensors()
+    torch.manual_seed(7)
+    assert list(first) == list(attach(donor(), Settings("lowrank")).tensors())
+
+
+def test_a_fingerprint_tells_names_types_shapes_and_bytes():
+    state = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor(3)}
+    marks = [fingerprint(s) for s in (
+        state, {"a": state["a"], "c": state["b"]}, state | {"a": state["a"].view(2, 1)},
+        state | {"b": torch.tensor(3, dtype=torch.int32)}, state | {"a": torch.tensor([1.0, 2.0000002])},
+    )]  # fmt: skip
+    assert len(set(marks)) == len(marks) and all(len(mark) == 64 for mark in marks)
+    assert fingerprint(dict(reversed(state.items()))) == marks[0]
+
+
+def test_a_network_of_two_layers_is_all_ends():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3))
+    task = attach(net, Settings("masks"))
+    assert not task.made and len(task.parameters()) == 4

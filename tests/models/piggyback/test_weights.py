@@ -1,0 +1,114 @@
+"""A layer's weights out of its donor's: exact at the start, the right filters, few bytes."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from models.piggyback import Settings
+from models.piggyback.packing import pack_bits, pack_trits, unpack_bits, unpack_trits
+from models.piggyback.weights import FilterBank, LowRank, Mask, TernaryMask, filter_axis
+
+METHODS = ("masks", "ternary", "filter_bank", "lowrank")
+SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3))
+KINDS = st.sampled_from([nn.Conv2d, nn.ConvTranspose2d])
+
+
+def layer(shape: tuple[int, ...], kind: type) -> nn.Module:
+    return kind(shape[0], shape[1], shape[2:], bias=False)
+
+
+@settings(deadline=None, max_examples=60)
+@given(shape=SHAPES, kind=KINDS, method=st.sampled_from(METHODS), fraction=st.floats(0.01, 0.99),
+       rank=st.integers(1, 12))  # fmt: skip
+def test_any_shape_starts_as_its_donor_and_comes_back_from_what_is_stored(shape, kind, method, fraction, rank):
+    conv = layer(shape, kind)
+    how = Settings(method, bank_fraction=fraction, rank=rank)
+    made = how.make(conv)
+    assert torch.equal(made(conv.weight), conv.weight)
+    assert made(conv.weight).shape == conv.weight.shape
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += torch.randn_like(parameter) * 0.02
+    stored, again = made.stored(), how.make(conv)
+    assert {name: (t.dtype, tuple(t.shape)) for name, t in stored.items()} == made.expected()
+    again.restore(stored)
+    assert torch.equal(again(conv.weight), made(conv.weight))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-1, 1), min_size=1, max_size=50))
+def test_packing_is_reversible_and_small(codes):
+    codes = torch.tensor(codes, dtype=torch.int8)
+    bits, trits = pack_bits(codes > 0), pack_trits(codes)
+    assert len(bits) == math.ceil(len(codes) / 8) and len(trits) == math.ceil(len(codes) / 5)
+    assert torch.equal(unpack_bits(bits, codes.shape), codes > 0)
+    assert torch.equal(unpack_trits(trits, codes.shape), codes)
+
+
+def test_packed_by_hand():
+    assert pack_bits(torch.tensor([True, False, True])).tolist() == [0b10100000]
+    assert pack_trits(torch.tensor([[1, -1], [0, 1]])).tolist() == [2 + 0 * 3 + 1 * 9 + 2 * 27 + 1 * 81]
+
+
+def test_a_mask_keeps_what_lies_above_the_cutoff_and_its_gradient_passes_the_threshold():
+    donor = torch.tensor([[2.0, -3.0, 5.0]])
+    mask = Mask(donor, init=0.01, cutoff=0.005)
+    mask.real.data = torch.tensor([[0.006, 0.005, -1.0]])
+    made = mask(donor)
+    assert made.tolist() == [[2.0, 0.0, 0.0]]
+    (made * torch.tensor([[1.0, 10.0, 100.0]])).sum().backward()
+    assert mask.real.grad.tolist() == [[2.0, -30.0, 500.0]], "the loss's gradient times the donor's weight"
+    ternary = TernaryMask(donor, init=0.01, cutoff=0.005)
+    ternary.real.data = torch.tensor([[0.006, 0.005, -0.001]])
+    assert ternary(donor).tolist() == [[2.0, 0.0, -5.0]]
+
+
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_selecting_a_filter_gives_the_banks_filter(kind):
+    """A filter is what makes one output channel, whichever axis of the weights counts them."""
+    conv = layer((8, 8, 3, 3), kind)
+    bank = FilterBank(conv.weight, filter_axis(conv), 0.25)
+    assert bank.unconstrained.shape == (2, 8, 3, 3) and bank.mixing.shape == (6, 8)
+    with torch.no_grad():
+        bank.mixing.zero_()
+        bank.mixing[3, 6] = 1  # output channel 2 + 3 becomes the donor's channel 6
+    image = torch.rand(1, 8, 7, 7)
+    expected = conv(image)[:, 6]
+    conv.weight = nn.Parameter(bank(conv.weight))
+    torch.testing.assert_close(conv(image)[:, 5], expected, rtol=0, atol=0)
+    assert not conv(image)[:, 4].any()
+
+
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_a_grown_bank_also_offers_the_earlier_tasks_filters(kind):
+    conv = layer((8, 8, 3, 3), kind)
+    axis = filter_axis(conv)
+    earlier = tuple(torch.rand(2, 8, 3, 3) for _ in range(2))
+    bank = FilterBank(conv.weight, axis, 0.25, earlier)
+    assert bank.mixing.shape == (6, 8 + 2 + 2)
+    assert torch.equal(bank(conv.weight), conv.weight)
+    with torch.no_grad():
+        bank.mixing[0] = torch.eye(12)[8 + 2 + 1]
+    assert torch.equal(bank(conv.weight).movedim(axis, 0)[2], earlier[1][1])
+
+
+def test_low_rank_is_low():
+    conv = nn.ConvTranspose2d(16, 12, 3)
+    change = LowRank(conv.weight, 1, rank=2)
+    nn.init.normal_(change.up)
+    difference = (change(conv.weight) - conv.weight).movedim(1, 0).flatten(1)
+    assert torch.linalg.matrix_rank(difference, atol=1e-4) == 2
+    assert sum(p.numel() for p in change.parameters()) == 2 * (12 + 16 * 9)
+
+
+def test_a_start_that_would_not_be_the_donor_is_refused():
+    from util.errors import UserError
+
+    with pytest.raises(UserError, match="--mask_cutoff 0.02: .* less than --mask_init 0.01"):
+        Settings("masks", mask_init=0.01, mask_cutoff=0.02)
+    with pytest.raises(UserError, match="--adapt magic"):
+        Settings("magic")
