@@ -39,9 +39,11 @@ def main() -> int:
     print(as_text(opt))
     write_text(run_dir / "test_opt.txt", as_text(opt) + "\n")
 
-    results = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
+    base = "_base" if opt.task == "base" else ""
+    results = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}{base}"
     title = f"Experiment = {opt.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-    settings = describe(opt, network_path(run_dir, opt.epoch, model.translator), loader.dataset)
+    checkpoint = model.loaded.get(model.translator) or network_path(run_dir, opt.epoch, model.translator)
+    settings = describe(opt, checkpoint, loader.dataset)
     with replacing_folder(results) as folder:
         pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, model.labels)
         with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
@@ -71,6 +73,8 @@ def describe(opt: argparse.Namespace, checkpoint: Path, dataset: PairedDataset) 
         "preprocess": opt.preprocess,
         "crop_size": opt.crop_size,
     }
+    if opt.task == "base":
+        settings["task"] = "base: only what the checkpoint started from"
     if dataset.classes and dataset.classes.binary:
         settings["threshold"] = opt.mask_threshold
     if dataset.skipped:

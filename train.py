@@ -5,7 +5,8 @@
     python train.py --name lungs --continue_train
 
 Leaves in checkpoints/<name>: latest_net_G.pth, best_net_G.pth (by the validation score), loss_log.txt, metrics.csv,
-web/index.html, options.json and latest_train_state.pth (for --continue_train).
+web/index.html, options.json and latest_train_state.pth (for --continue_train). With --adapt masks and the like the
+donor stays frozen and the generator's files are latest_task_G.pth and best_task_G.pth.
 """
 
 from pathlib import Path
@@ -40,7 +41,7 @@ def main() -> int:
     model = create_model(opt, device, training=True)
     schedulers = create_schedulers(opt, model.optimizers)
     run_dir = Path(opt.checkpoints_dir) / opt.name
-    steppers = {"optimizers": model.optimizers, "schedulers": schedulers, "pools": model.pools}
+    steppers = {"optimizers": model.optimizers, "schedulers": schedulers, "pools": model.pools, "tasks": model.tasks}
     progress = Progress(epoch=opt.epoch_count)
     last, size = opt.n_epochs + opt.n_epochs_decay, len(loader.dataset)
     if opt.continue_train:
@@ -81,7 +82,7 @@ def main() -> int:
                 if due(progress.iters, count, opt.save_latest_freq):
                     save_run(run_dir, model.networks, steppers, progress)
                     if opt.save_by_iter:
-                        save_networks(run_dir, f"iter_{progress.iters}", model.networks)
+                        save_networks(run_dir, f"iter_{progress.iters}", model.networks, model.tasks)
                 if stop := distributed.any_process(bool(interrupts.code)):
                     break
 
@@ -93,13 +94,13 @@ def main() -> int:
                     panels.scores(epoch, scores)
                 score = distributed.from_first(score)
                 if score is not None and progress.note_score(score):
-                    save_networks(run_dir, "best", model.networks)
+                    save_networks(run_dir, "best", model.networks, model.tasks)
                 log.end_epoch(epoch, scores)
                 if page:
                     page.add(epoch, model.pictures())
                 step_schedulers(schedulers, score)
                 if epoch % opt.save_epoch_freq == 0:
-                    save_networks(run_dir, epoch, model.networks)
+                    save_networks(run_dir, epoch, model.networks, model.tasks)
                 progress.epoch, progress.images = epoch + 1, 0
             save_run(run_dir, model.networks, steppers, progress)
             if stop or distributed.any_process(bool(interrupts.code)):

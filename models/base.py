@@ -12,7 +12,10 @@ from torch.optim import Optimizer
 
 from models.image_pool import ImagePool
 from models.norm_stats import inference
+from models.piggyback import METHODS, Settings, Task, attach, load_task, materialize, read_task, switch
+from models.piggyback.files import as_dependencies, earlier_tasks
 from models.pretrained import build_generator
+from util.checkpoint import task_path
 from util.errors import UserError
 
 
@@ -34,7 +37,8 @@ class BaseModel(ABC):
     """Networks and optimizers by name, one training step, one translation.
 
     networks: "G", "D" (or "G_A", ...); optimizers: by the same kind of name; pools: image histories of discriminators;
-    translator: the network that maps A to B; labels: what upstream calls its input and output; training: whether the
+    tasks: of generators whose donor stays frozen (`--adapt`), what is trained or was; translator: the network that maps
+    A to B; labels: what upstream calls its input and output; training: whether the
     model will train.
     Saving, scheduling, showing and distributing are done to a model from outside.
     """
@@ -49,6 +53,8 @@ class BaseModel(ABC):
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Optimizer] = {}
         self.pools: dict[str, ImagePool] = {}
+        self.tasks: dict[str, Task] = {}
+        self.loaded: dict[str, Path] = {}  # generators that need no file of weights: their task's file
         self.norm_stats = opt.norm_stats
         self.notes: list[str] = []
         self.noise_seed = opt.seed if opt.stochastic else None
@@ -58,11 +64,44 @@ class BaseModel(ABC):
         """Add the model's own flags."""
 
     def add_generator(self, opt: argparse.Namespace, name: str, donor: Path | None = None) -> nn.Module:
-        """Build generator `name` on the device, from a donor if there is one, and note where it starts."""
-        net, note = build_generator(opt, name, donor, saved=not self.training or opt.continue_train)
+        """Build generator `name` on the device, from a donor if there is one, and note where it starts.
+
+        donor: a generator's file, or the task file of an adapted one (`earlier_tasks`). A run that is continued or
+        tested finds its donor and its task by the task file that it wrote.
+        """
+        saved = not self.training or opt.continue_train
+        path = task_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
+        file = read_task(path) if saved and path.is_file() else None
+        earlier = []
+        if file:
+            donor = file.find_donor()
+        elif donor and "_task_" in donor.name:
+            earlier = earlier_tasks(read_task(donor), opt.adapt == "filter_bank" and opt.bank == "cumulative")
+            donor = earlier[-1].find_donor()
+        net, note = build_generator(opt, name, donor, saved)
         self.networks[name] = net.to(self.device)
+        if file:
+            self.loaded[name] = path
+            if self.training or opt.task == "own":
+                self.tasks[name] = load_task(file, net)
+                note += f", with the task {path}"
+        elif donor and opt.adapt in METHODS:
+            ways = Settings(opt.adapt, opt.mask_init, opt.mask_cutoff, opt.bank_fraction, opt.bank, opt.rank)
+            self.tasks[name] = attach(net, ways, [other.tensors for other in earlier])
+            self.tasks[name].depends = as_dependencies(earlier)
         self.notes += [note] * bool(note)
+        if name in self.tasks:
+            self.tasks[name].donor_path = donor
+            self.notes.append(f"{name}: {self.tasks[name].describe()}")
+            if self.training:
+                switch(net, self.tasks[name])
+            else:  # plain weights are the faster ones
+                net.load_state_dict(materialize(net, self.tasks[name]))
         return net
+
+    def trainable(self, name: str) -> list[nn.Parameter]:
+        """What an optimizer of network `name` gets: all of it, or its task where its donor stays frozen."""
+        return self.tasks[name].parameters() if name in self.tasks else list(self.networks[name].parameters())
 
     @abstractmethod
     def train_step(self, batch: dict) -> dict[str, torch.Tensor]:

@@ -71,7 +71,7 @@ class CycleGANModel(BaseModel):
             check_size(self.networks, channels, opt.batch_size, opt.crop_size)
         self.pools = {f"D_{side}": ImagePool(opt.pool_size, opt.seed + i, device) for i, side in enumerate("AB")}
         for kind in "GD":
-            both = itertools.chain(*(self.networks[f"{kind}_{side}"].parameters() for side in "AB"))
+            both = itertools.chain(*(self.trainable(f"{kind}_{side}") for side in "AB"))
             self.optimizers[kind] = torch.optim.Adam(both, lr=opt.lr, betas=(opt.beta1, 0.999))
         for net in self.networks.values():
             net.train()

@@ -43,7 +43,7 @@ class Pix2PixModel(BaseModel):
             channels = {"G": opt.input_nc, "D": opt.input_nc + opt.output_nc}
             check_size(self.networks, channels, opt.batch_size, opt.crop_size)
         for name, net in self.networks.items():
-            self.optimizers[name] = torch.optim.Adam(net.parameters(), lr=opt.lr, betas=(opt.beta1, 0.999))
+            self.optimizers[name] = torch.optim.Adam(self.trainable(name), lr=opt.lr, betas=(opt.beta1, 0.999))
             net.train()
 
     def train_step(self, batch: dict) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from models.networks import define_G, widths_of
 from util import catalogue
-from util.checkpoint import load_state, network_path, read_state_dict
+from util.checkpoint import load_state, network_path, read_state_dict, task_path
 from util.errors import UserError
 from util.obtain import donor_path, obtain_donor
 
@@ -85,15 +85,16 @@ def _end_layers(state: State) -> tuple[str, str] | None:
 def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> Path:
     """The file that `--pretrained NAME` (flag: or another) means: a .pth file, a folder that holds one, an
     experiment's, a shipped donor's or a published generator's name, which is downloaded if need be. Of a CycleGAN's
-    two generators it is G_A.
+    two generators it is G_A; of a generator adapted to a task it is the task's file.
     """
     path, published = Path(name), catalogue.donor(name)
     if path.is_file():
         return path
     for folder in (path, checkpoints_dir / name, SHIPPED / name):
         for net in ("G", "G_A"):
-            if (donor := network_path(folder, "latest", net)).is_file():
-                return donor
+            for donor in (task_path(folder, "latest", net), network_path(folder, "latest", net)):
+                if donor.is_file():
+                    return donor
         if folder.is_dir() and not published:
             raise UserError(f"{flag} {name}: {folder} holds no latest_net_G.pth")
     if published:
@@ -108,7 +109,7 @@ def find_twin(name: str, checkpoints_dir: Path) -> Path | None:
     """The generator of the opposite direction that was trained together with donor `name`: a run's G_B, or for a
     published donor (not a run of the same name) what was published beside it; None where there is none."""
     donor = find_donor(name, checkpoints_dir)
-    beside = donor.with_name(donor.name.replace("_net_G_A.", "_net_G_B."))
+    beside = donor.with_name(donor.name.replace("_G_A.", "_G_B."))
     if beside != donor and beside.is_file():
         return beside
     made, twin = catalogue.donor(name), catalogue.twin(name)
@@ -135,7 +136,7 @@ def build_generator(
     net = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
     if not donor:
         return net, ""
-    if opt.adapt == "scratch":
+    if not saved and opt.adapt == "scratch":
         return net, f"{name} has random weights (--adapt scratch)"
     return net, f"{name} starts from {'; '.join([str(donor), *load_donor(net, state, donor, opt)])}"
 

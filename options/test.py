@@ -24,6 +24,8 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--results_dir", default="./results/", help="pages go to <results_dir>/<name>/<phase>_<epoch>")
     group.add_argument("--num_test", type=limit, default=float("inf"), help="test only the first images")
     group.add_argument("--eval", action="store_true", help="upstream's flag: the same as --norm_stats running")
+    group.add_argument("--task", default="own", choices=("own", "base"),
+                       help="base: the frozen donor of an adapted run, without what the run added")
     group.add_argument("--surface", action="store_true",
                        help="also HD95 and average surface distance, in mm where the pixel spacing is known (slower)")
     group.add_argument(

@@ -10,6 +10,8 @@ from options.parser import read_options
 from options.types import amount, count, share, whole
 from util.errors import UserError
 
+FROZEN = ("masks", "ternary", "filter_bank", "lowrank", "norm_only", "head_only")
+
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags that only training has."""
@@ -18,9 +20,22 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--pretrained", default="",
                        help="start the generator from a .pth, a folder, another run, or a published one by its name, "
                             "downloaded if need be (python -m data.download --list)")
-    group.add_argument("--adapt", default="finetune", choices=("finetune", "scratch"),
+    ways = ("finetune", "scratch", *FROZEN)
+    group.add_argument("--adapt", default="finetune", choices=ways,
                        help="finetune: train all weights of --pretrained; scratch: a generator of its make with random "
-                            "weights, as a control")
+                            "weights, as a control; the others freeze the donor and train a small task beside it "
+                            "(latest_task_G.pth): a mask per weight, also with signs (ternary), a few filters and "
+                            "mixtures of the donor's (filter_bank), a change of low rank, only norms and biases, only "
+                            "the last layer")
+    group.add_argument("--mask_init", type=amount, default=1e-2, help="masks, ternary: each weight's first value")
+    group.add_argument("--mask_cutoff", type=amount, default=5e-3,
+                       help="masks, ternary: a weight is kept while its value is above")
+    group.add_argument("--bank_fraction", type=share, default=0.25,
+                       help="filter_bank: share of each layer's filters that is the task's own")
+    group.add_argument("--bank", default="base", choices=("base", "cumulative"),
+                       help="filter_bank: mix the donor's filters only, or those of the run's that --pretrained names "
+                            "and of all that it built on as well")
+    group.add_argument("--rank", type=count, default=8, help="lowrank: rank of each layer's change")
     group.add_argument("--continue_train", action="store_true", help="go on exactly where the run stopped")
     group.add_argument("--epoch_count", type=count, default=1, help="number of the first epoch")
     group.add_argument("--n_epochs", type=whole, default=100, help="epochs at the initial learning rate")
@@ -60,6 +75,8 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     opt = parse_flags(argv, description, adders, models, datasets, training=True, run_defaults=_recorded)
     if opt.n_epochs + opt.n_epochs_decay < opt.epoch_count:
         raise UserError(f"--epoch_count {opt.epoch_count} is past the last epoch (--n_epochs + --n_epochs_decay)")
+    if opt.adapt in FROZEN and not (opt.pretrained or opt.continue_train):
+        raise UserError(f"--adapt {opt.adapt} trains beside a frozen donor: name it with --pretrained")
     return opt
 
 

@@ -1,12 +1,13 @@
 """Files of a run: networks as upstream writes them, the train state beside them, nothing half-written."""
 
 import contextlib
+import hashlib
 import io
 import json
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -95,18 +96,40 @@ def network_path(folder: Path, epoch: str | int, name: str) -> Path:
     return folder / f"{epoch}_net_{name}.pth"
 
 
-def save_networks(folder: Path, epoch: str | int, networks: dict[str, nn.Module]) -> None:
-    """Write each network as a bare state dict on the CPU under upstream's name and keys."""
-    if distributed.rank() == 0:
-        save_together(network_files(folder, epoch, networks))
+def task_path(folder: Path, epoch: str | int, name: str) -> Path:
+    """What an adapted generator adds to its donor (models/piggyback), e.g. `latest_task_G.pth`."""
+    return folder / f"{epoch}_task_{name}.pth"
 
 
-def network_files(folder: Path, epoch: str | int, networks: dict[str, nn.Module]) -> dict[Path, dict]:
-    """What `save_networks` writes: each file's path and its state dict."""
-    return {
-        network_path(folder, epoch, name): {key: value.detach().cpu() for key, value in net.state_dict().items()}
-        for name, net in networks.items()
-    }
+def save_networks(
+    folder: Path, epoch: str | int, networks: dict[str, nn.Module], tasks: Mapping | None = None,
+    beside: dict[Path, object] | None = None,
+) -> None:
+    """Write each network as a bare state dict on the CPU under upstream's name and keys.
+
+    tasks: of adapted generators, by name, what has `contents(folder)`; it is written as a task file instead.
+    beside: further files that belong to them. Of a generator only the kind of file written last stays.
+    """  # fmt: skip
+    if distributed.rank():
+        return
+    tasks = tasks or {}
+    files: dict[Path, object] = {task_path(folder, epoch, name): task.contents(folder) for name, task in tasks.items()}
+    for name in [name for name in networks if name not in tasks]:
+        state = networks[name].state_dict()
+        files[network_path(folder, epoch, name)] = {key: value.detach().cpu() for key, value in state.items()}
+    save_together(files | (beside or {}))
+    for name in networks:
+        (network_path if name in tasks else task_path)(folder, epoch, name).unlink(missing_ok=True)
+
+
+def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 over the names, types, shapes and bytes of tensors, in the order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def load_state(net: nn.Module, state: dict, path: Path, explain: Callable[[dict], str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from util import distributed
-from util.checkpoint import load_tensors, network_files, save_together
+from util.checkpoint import load_tensors, save_networks
 from util.errors import UserError
 from util.seeding import random_states, restore_random_states
 
@@ -38,18 +38,19 @@ class Progress:
 def save_run(folder: Path, networks: dict[str, nn.Module], steppers: dict[str, dict], progress: Progress) -> None:
     """Write `latest_net_<X>.pth` and all that an exact resume needs besides.
 
-    steppers: by kind and name, what has `state_dict` and `load_state_dict`: optimizers, schedulers, image pools.
+    steppers: by kind and name, what has `state_dict` and `load_state_dict`: optimizers, schedulers, image pools, and
+    the tasks of adapted generators (`save_networks`).
     """
     if distributed.rank():
         return
     states = {kind: {name: thing.state_dict() for name, thing in things.items()} for kind, things in steppers.items()}
     whole = {"version": VERSION, "progress": asdict(progress), "random": random_states(), **states}
-    save_together(network_files(folder, "latest", networks) | {folder / FILE: whole})
+    save_networks(folder, "latest", networks, steppers.get("tasks"), {folder / FILE: whole})
 
 
 def forget_run(folder: Path) -> None:
     """A new run under an old name: what only the old one's networks fit to must not be taken for the new one's."""
-    for path in [folder / FILE, *folder.glob("best_net_*.pth")]:
+    for path in [folder / FILE, *folder.glob("best_net_*.pth"), *folder.glob("best_task_*.pth")]:
         path.unlink(missing_ok=True)
 
 

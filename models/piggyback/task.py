@@ -10,9 +10,10 @@ The network's own tensors are never written to: what a task changes lies in tens
 places while it is on.
 """
 
-import hashlib
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
@@ -21,8 +22,11 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
 from models.piggyback.weights import FilterBank, LowRank, Mask, Tensors, TernaryMask, filter_axis
+from models.pretrained import infer_architecture
+from util.checkpoint import fingerprint
 from util.errors import UserError
 
+VERSION = 1
 METHODS = ("masks", "ternary", "filter_bank", "lowrank", "norm_only", "head_only")
 BANKS = ("base", "cumulative")
 
@@ -56,20 +60,31 @@ class Settings:
         return mask(weight, self.mask_init, self.mask_cutoff)
 
 
+@dataclass(frozen=True)
+class Dependency:
+    """An earlier task whose filters a bank holds: its file, and the fingerprint of its tensors."""
+
+    path: Path
+    sha256: str
+
+
 class Task:
     """What an adapted generator adds to its donor.
 
     own: the task's version of whole tensors by their names: biases, the norm layers' scales, shifts and statistics,
     the first and last convolution's weights. made: the module that makes each other convolution's weights (`weights`).
-    donor: the donor's fingerprint. keys: its state dict's. With `head_only` just the last convolution is trained; the
-    norm layers' statistics belong to every task, since training moves them.
+    donor: the donor's fingerprint. keys: its state dict's. donor_path, depends: the files of the donor and of the
+    tasks whose filters the bank holds, where they are known. With `head_only` just the last convolution is trained;
+    the norm layers' statistics belong to every task, since training moves them.
     """
 
-    def __init__(self, net: nn.Module, settings: Settings, earlier: Sequence[Tensors] = ()):
-        self.settings = settings
+    def __init__(self, net: nn.Module, settings: Settings, donor: str, earlier: Sequence[Tensors] = ()):
+        self.settings, self.donor = settings, donor
         state = net.state_dict()
-        self.donor, self.keys = fingerprint(state), list(state)
+        self.keys, self.architecture = list(state), infer_architecture(state)
         self.generator_count = sum(parameter.numel() for parameter in net.parameters())
+        self.donor_path: Path | None = None
+        self.depends: list[Dependency] = []
         weights = {f"{name}.weight": layer for name, layer in net.named_modules() if isinstance(layer, _ConvNd)}
         first, *_, last = weights
         trained = {
@@ -86,6 +101,13 @@ class Task:
         self._aside: Tensors = {}
         self._thawed: list[nn.Parameter] = []
 
+    def describe(self) -> str:
+        """One line: how it is made, how much is trained, how many bytes that is."""
+        contents = self.contents(Path())["header"]
+        trained, size, of = contents["counts"]["trained"], contents["bytes"], self.generator_count
+        return (f"{self.settings.method}, {trained / 1e6:.3f} M parameters trained, {of / 1e6:.3f} M frozen; "
+                f"{size / 1e6:.3f} MB on disk, 1/{4 * of / size:.1f} of the generator")  # fmt: skip
+
     def parameters(self) -> list[nn.Parameter]:
         """What is trained; none of it is the donor's."""
         own = [tensor for tensor in self.own.values() if isinstance(tensor, nn.Parameter)]
@@ -96,6 +118,25 @@ class Task:
         whole = {name: tensor.detach().cpu().clone() for name, tensor in self.own.items()}
         return whole | {f"{name}.{part}": tensor for name, module in self.made.items()
                         for part, tensor in module.stored().items()}  # fmt: skip
+
+    def contents(self, folder: Path) -> dict:
+        """What is written to a task file in `folder`: its header and its tensors."""
+        tensors = self.tensors()
+        header = {
+            "version": VERSION,
+            "method": self.settings.method,
+            "settings": asdict(self.settings),
+            "donor": {
+                "sha256": self.donor,
+                "architecture": asdict(self.architecture) if self.architecture else None,
+                "found": _found(self.donor_path, folder) if self.donor_path else [],
+            },
+            "dependencies": [{"sha256": d.sha256, "found": _found(d.path, folder)} for d in self.depends],
+            "counts": {"trained": sum(p.numel() for p in self.parameters()), "generator": self.generator_count},
+            "bytes": sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()),
+            "sha256": fingerprint(tensors),
+        }
+        return {"header": header, "tensors": tensors}
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -151,7 +192,7 @@ def attach(net: nn.Module, settings: Settings, earlier: Sequence[Tensors] = ()) 
     earlier: the task files' tensors that the bank grows by (`--bank cumulative`), in the order of learning.
     """
     switch(net, None)
-    task = Task(net, settings, earlier)
+    task = Task(net, settings, fingerprint(net.state_dict()), earlier)
     switch(net, task)
     return task
 
@@ -188,14 +229,13 @@ def materialize(net: nn.Module, task: Task) -> Tensors:
     return state
 
 
-def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 over the names, types, shapes and bytes of tensors, in the order of names."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+def _found(path: Path, folder: Path) -> list[str]:
+    """Where a file lies, seen from `folder` and from anywhere."""
+    try:
+        near = [Path(os.path.relpath(path, folder)).as_posix()]
+    except ValueError:  # another drive
+        near = []
+    return [*near, path.resolve().as_posix()]
 
 
 def _owner(net: nn.Module, name: str) -> nn.Module:

@@ -1,0 +1,131 @@
+"""Task files: what an adapted generator adds to its donor, and how to find that donor again.
+
+`<epoch>_task_<G>.pth` holds {"header": ..., "tensors": ...}, plain values and tensors only.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
+from models.piggyback.weights import Tensors
+from models.pretrained import SHIPPED
+from util.checkpoint import fingerprint, load_tensors, save_together
+from util.errors import UserError
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """A task file that was read and is whole."""
+
+    path: Path
+    header: dict
+    tensors: Tensors
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(**self.header["settings"])
+
+    def find_donor(self) -> Path:
+        """The donor's file."""
+        path = _first(self.header["donor"]["found"], self.path)
+        if path is None:
+            raise UserError(f"{self.path}: its donor {_short(self.header['donor']['sha256'])} is not at "
+                            f"{_last(self.header['donor']['found'])}; put it back there")  # fmt: skip
+        return path
+
+    def dependencies(self) -> list["TaskFile"]:
+        """The earlier tasks whose filters the bank holds, in the order of learning."""
+        found = []
+        for wanted in self.header["dependencies"]:
+            path = _first(wanted["found"], self.path)
+            if path is None:
+                raise UserError(f"{self.path}: it mixes filters of an earlier task that is not at "
+                                f"{_last(wanted['found'])}; put it back there")  # fmt: skip
+            found.append(read_task(path))
+            if found[-1].header["sha256"] != wanted["sha256"]:
+                raise UserError(f"{self.path}: it mixes filters of {path} as it was ({_short(wanted['sha256'])}), but "
+                                f"that was trained on since ({_short(found[-1].header['sha256'])}); put the old file "
+                                "back")  # fmt: skip
+        return found
+
+
+def save_task(path: Path, task: Task) -> None:
+    """Write a task file, whole or not at all."""
+    save_together({path: task.contents(path.parent)})
+
+
+def read_task(path: Path) -> TaskFile:
+    """Read a task file; UserError where it is damaged, of another kind or of a version not known here."""
+    whole = load_tensors(path)
+    if not isinstance(whole, dict) or not isinstance(header := whole.get("header"), dict):
+        raise UserError(f"{path}: not a task file (train.py --adapt writes them)")
+    if header.get("version") != VERSION:
+        raise UserError(f"{path}: a task file of version {header.get('version')}; this program knows version {VERSION}")
+    try:
+        whole_again = fingerprint(whole["tensors"]) == header["sha256"]
+        Settings(**header["settings"])
+        _ = header["donor"]["found"], header["donor"]["sha256"], header["dependencies"], header["counts"]["trained"]
+    except (LookupError, TypeError, AttributeError, UserError):
+        whole_again = False
+    if not whole_again:
+        raise UserError(f"{path}: damaged: its tensors are not those that its header tells of; copy it again")
+    return TaskFile(path, header, whole["tensors"])
+
+
+def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
+    """The task of a file for a generator that has its donor's weights; `switch(net, task)` puts it on.
+
+    A task that is on is taken off. UserError where the generator is not the task's donor.
+    """
+    file = path if isinstance(path, TaskFile) else read_task(path)
+    switch(net, None)
+    donor, wanted = fingerprint(net.state_dict()), file.header["donor"]["sha256"]
+    if donor != wanted:
+        raise UserError(f"{file.path}: belongs to another donor ({_short(wanted)}, once at "
+                        f"{_last(file.header['donor']['found'])}) than the one given ({_short(donor)})")  # fmt: skip
+    earlier = file.dependencies()
+    try:
+        task = Task(net, file.settings, donor, [other.tensors for other in earlier])
+        task.restore(file.tensors)
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{file.path}: damaged: its tensors do not fit its donor; copy it again") from error
+    task.depends = as_dependencies(earlier)
+    return task
+
+
+def earlier_tasks(file: TaskFile, cumulative: bool) -> list[TaskFile]:
+    """The tasks whose filters a new task's bank holds when `--pretrained` names the adapted run of `file`.
+
+    cumulative: whether the new task is a filter bank that grows; UserError for all others.
+    """
+    if not cumulative or file.settings.method != "filter_bank":
+        raise UserError(
+            f"--pretrained: {file.path.parent} is a task ({file.settings.method}) on the donor "
+            f"{_last(file.header['donor']['found'])}: adapt that, or take plain weights (python -m "
+            "models.piggyback export); only --adapt filter_bank --bank cumulative builds on a task of filter_bank"
+        )
+    return [*file.dependencies(), file]
+
+
+def as_dependencies(files: list[TaskFile]) -> list[Dependency]:
+    """How a later task names them."""
+    return [Dependency(file.path, file.header["sha256"]) for file in files]
+
+
+def _first(found: list[str], task: Path) -> Path | None:
+    """The first of the places where a file may be: where it was, under the same runs' folder, among shipped donors."""
+    paths = [task.parent / place for place in found]  # an absolute place stays itself
+    if paths:
+        tail = Path(paths[-1].parent.name, paths[-1].name)
+        paths += [task.parent.parent / tail, SHIPPED / tail]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _last(found: list[str]) -> str:
+    return found[-1] if found else "a place unknown"
+
+
+def _short(sha256: str) -> str:
+    return f"sha256 {sha256[:12]}..."

@@ -1,0 +1,123 @@
+"""Task files: written, read again exactly, and refused where they cannot be right."""
+
+import pytest
+import torch
+
+from models.piggyback import Settings, attach, load_task, read_task, save_task, switch
+from models.piggyback.files import as_dependencies
+from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
+from util.errors import UserError
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A task on a small U-Net, trained and saved."""
+    return save(tmp_path / "run" / "latest_task_G.pth", Settings("masks"))
+
+
+def save(path, how, netG="unet_64", lr=0.02):
+    net = donor(netG)
+    task = attach(net, how)
+    learn(net, task, lr=lr)
+    save_task(path, task)
+    return path, output(net)
+
+
+@pytest.mark.parametrize("netG", NETS)
+@pytest.mark.parametrize("how", all_settings(), ids=lambda how: how.method)
+def test_a_file_brings_back_the_generator_bit_for_bit(tmp_path, netG, how):
+    path, after = save(tmp_path / "latest_task_G.pth", how, netG)
+    net = donor(netG)
+    before, task = output(net), load_task(path, net)
+    assert torch.equal(output(net), before), "a loaded task waits for its switch"
+    switch(net, task)
+    assert torch.equal(output(net), after)
+    header = read_task(path).header
+    assert header["method"] == how.method and header["counts"]["trained"] == sum(p.numel() for p in task.parameters())
+    # torch pads each tensor to 64 bytes and adds its name twice, a checksum and the header
+    assert header["bytes"] < path.stat().st_size < header["bytes"] + 400 * len(read_task(path).tensors) + 8000
+
+
+def test_two_files_beside_one_donor(tmp_path):
+    net = donor()
+    before = output(net)
+    saved = [save(tmp_path / name, how, lr=0.05) for name, how in zip("abc", all_settings(), strict=False)]
+    tasks = [load_task(path, net) for path, _ in saved]
+    for i in (0, 1, 2, 0):
+        switch(net, tasks[i])
+        assert torch.equal(output(net), saved[i][1])
+    switch(net, None)
+    assert torch.equal(output(net), before)
+
+
+def test_another_donor_is_refused_with_both_marks(saved):
+    other = donor(seed=9)
+    with pytest.raises(UserError, match=r"another donor \(sha256 \w{12}.*\) than the one given \(sha256 \w{12}"):
+        load_task(saved[0], other)
+    with pytest.raises(UserError, match="another donor"):
+        load_task(saved[0], donor("resnet_6blocks"))
+
+
+def test_one_changed_bit_is_noticed(saved):
+    path = saved[0]
+    whole = torch.load(path, weights_only=True)
+    whole["tensors"]["model.model.1.model.1.weight.mask"][5] ^= 1
+    torch.save(whole, path)
+    with pytest.raises(UserError, match="latest_task_G.pth: damaged"):
+        read_task(path)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
+def test_a_file_cut_short(saved, keep):
+    data = saved[0].read_bytes()
+    saved[0].write_bytes(data[: int(keep * len(data)) if keep < 1 else keep])
+    with pytest.raises(UserError, match="latest_task_G.pth: "):
+        read_task(saved[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda whole: whole["header"].update(version=2), "version 2; this program knows version 1"),
+        (lambda whole: whole["header"].pop("version"), "version None"),
+        (lambda whole: whole.pop("header"), "not a task file"),
+        (lambda whole: whole["header"].pop("sha256"), "damaged"),
+        (lambda whole: whole.update(tensors=[1]), "damaged"),
+        (lambda whole: whole["header"]["settings"].update(more=1), "damaged"),
+        (lambda whole: whole["header"]["settings"].update(method="lowrank"), "damaged"),
+        (lambda whole: whole["tensors"].clear(), "damaged"),
+    ],
+)
+def test_headers_that_cannot_be_right(saved, change, message):
+    whole = torch.load(saved[0], weights_only=True)
+    change(whole)
+    torch.save(whole, saved[0])
+    with pytest.raises(UserError, match=message) as error:
+        load_task(saved[0], donor())
+    assert "\n" not in str(error.value)
+
+
+def test_a_generators_weights_are_no_task(tmp_path):
+    torch.save(donor().state_dict(), tmp_path / "latest_task_G.pth")
+    with pytest.raises(UserError, match="not a task file"):
+        read_task(tmp_path / "latest_task_G.pth")
+
+
+def test_a_missing_earlier_task(tmp_path):
+    how = Settings("filter_bank", bank="cumulative")
+    net = donor()
+    first = attach(net, how)
+    save_task(tmp_path / "one" / "latest_task_G.pth", first)
+    earlier = read_task(tmp_path / "one" / "latest_task_G.pth")
+    second = attach(net, how, [earlier.tensors])
+    second.depends = as_dependencies([earlier])
+    learn(net, second)
+    after = output(net)
+    path = tmp_path / "two" / "latest_task_G.pth"
+    save_task(path, second)
+    again = donor()
+    switch(again, load_task(path, again))
+    assert torch.equal(output(again), after)
+    (tmp_path / "one" / "latest_task_G.pth").unlink()
+    with pytest.raises(UserError, match="mixes filters of an earlier task that is not at .*one/latest_task_G.pth"):
+        load_task(path, donor())

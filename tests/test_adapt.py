@@ -1,0 +1,160 @@
+"""train.py --adapt and test.py as a user runs them: the donor stays, a small task file comes, resume is exact."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from models.networks import define_G
+from models.piggyback import METHODS, fingerprint, read_task
+from tests.test_test_script import script  # noqa: F401 (test.py as a module)
+from util.errors import UserError
+
+TINY = ["--netG", "unet_64", "--ngf", "4", "--ndf", "4", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1",
+        "--display_id", "0", "--dataset_mode", "phantom", "--phantom_count", "4", "--val_freq", "2", "--lr", "0.02",
+        "--n_epochs_decay", "0", "--rank", "2"]  # fmt: skip
+
+
+@pytest.fixture
+def donor(tmp_path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "donor" / "latest_net_G.pth"
+    path.parent.mkdir()
+    torch.save(define_G(3, 3, 4, "unet_64", "batch").state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    def call(*flags: str, name: str = "run") -> Path:
+        monkeypatch.setattr(sys, "argv", ["train.py", "--checkpoints_dir", str(tmp_path), "--name", name, *flags])
+        assert train.main() == 0
+        return tmp_path / name
+
+    return call
+
+
+@pytest.fixture
+def apply(script, monkeypatch, tmp_path):  # noqa: F811
+    def call(*flags: str, name: str = "run") -> dict:
+        where = ["--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path / "results"), "--name", name]
+        monkeypatch.setattr(sys, "argv", ["test.py", *where, "--gpu_ids", "-1", "--phase", "val", *flags])
+        assert script.main() == 0
+        folder = max((tmp_path / "results" / name).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        return json.loads((folder / "metrics.json").read_text())
+
+    return call
+
+
+def same_tasks(one: Path, other: Path) -> bool:
+    first, second = read_task(one).tensors, read_task(other).tensors
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("how", METHODS)
+def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, apply, donor, how, capsys):
+    before = donor.read_bytes()
+    flags = [*TINY, "--pretrained", "donor", "--adapt", how]
+    whole = run(*flags, "--n_epochs", "4", name="whole")
+    parts = run(*flags, "--n_epochs", "2", name="parts")
+    torch.manual_seed(12345)
+    run("--continue_train", "--n_epochs", "4", name="parts")
+    assert same_tasks(whole / "latest_task_G.pth", parts / "latest_task_G.pth")
+    assert (whole / "best_task_G.pth").is_file() and (whole / "latest_net_D.pth").is_file()
+    assert not list(whole.glob("*_net_G.pth"))
+    assert donor.read_bytes() == before
+    said = capsys.readouterr().out
+    assert f"G: {how}, " in said and "of the generator" in said
+    state = torch.load(donor, weights_only=True)
+    header = read_task(whole / "latest_task_G.pth").header
+    assert header["donor"]["sha256"] == fingerprint(state)
+    adapted = apply(name="whole")
+    base = apply("--task", "base", name="whole")
+    assert adapted["macro"] != base["macro"]
+    assert base["settings"]["task"].startswith("base")
+
+
+def test_the_donor_untouched_scores_as_it_scores_by_itself(run, apply, donor, tmp_path):
+    run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
+    base = apply("--task", "base")
+    for name in ("latest_task_G.pth", "best_task_G.pth"):
+        (tmp_path / "run" / name).unlink(missing_ok=True)
+    (tmp_path / "run" / "latest_net_G.pth").write_bytes(donor.read_bytes())
+    assert apply()["macro"] == base["macro"]
+
+
+def test_a_colour_donor_adapts_to_grey_pictures_and_masks_of_one_channel(run, apply, donor):
+    folder = run(*TINY, "--pretrained", "donor", "--adapt", "filter_bank", "--n_epochs", "1", "--input_nc", "1",
+                 "--output_nc", "1")  # fmt: skip
+    assert read_task(folder / "latest_task_G.pth").tensors["model.model.0.weight"].shape[1] == 1
+    assert apply("--epoch", "latest")["images"] > 0
+
+
+def test_a_cyclegan_adapts_both_generators(run, apply, tmp_path):
+    (tmp_path / "twins").mkdir()
+    for side in "AB":
+        net = define_G(3, 3, 4, "resnet_6blocks", "instance", dropout=False)
+        torch.save(net.state_dict(), tmp_path / "twins" / f"latest_net_G_{side}.pth")
+    flags = [*TINY, "--model", "cycle_gan", "--netG", "resnet_6blocks", "--crop_size", "32", "--load_size", "36",
+             "--pretrained", "twins", "--adapt", "lowrank"]  # fmt: skip
+    whole = run(*flags, "--n_epochs", "2", name="whole")
+    parts = run(*flags, "--n_epochs", "1", name="parts")
+    run("--continue_train", "--n_epochs", "2", name="parts")
+    donors = {read_task(whole / f"latest_task_G_{side}.pth").header["donor"]["sha256"] for side in "AB"}
+    assert len(donors) == 2
+    for side in "AB":
+        assert same_tasks(whole / f"latest_task_G_{side}.pth", parts / f"latest_task_G_{side}.pth")
+    assert apply("--model", "cycle_gan", name="whole")["images"] > 0
+
+
+def test_a_moved_folder_of_runs_still_finds_its_donor(run, apply, donor, tmp_path, monkeypatch):
+    run(*TINY, "--pretrained", str(donor), "--adapt", "head_only", "--n_epochs", "1")
+    (tmp_path / "moved").mkdir()
+    for name in ("run", "donor"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    assert apply("--checkpoints_dir", str(tmp_path / "moved"))["images"] > 0
+    (tmp_path / "moved" / "donor").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="its donor sha256 .* is not at .*; put it back"):
+        apply("--checkpoints_dir", str(tmp_path / "moved"))
+
+
+def test_a_third_task_builds_on_the_second_and_leaves_it_alone(run, apply, donor, tmp_path):
+    bank = ["--adapt", "filter_bank", "--bank", "cumulative", "--n_epochs", "1"]
+    second = run(*TINY, *bank, "--pretrained", "donor", name="second") / "latest_task_G.pth"
+    before, scores = second.read_bytes(), apply(name="second")["macro"]
+    third = run(*TINY, *bank, "--pretrained", "second", "--phantom", "facades", name="third") / "latest_task_G.pth"
+    file = read_task(third)
+    assert [other.path.resolve() for other in file.dependencies()] == [second.resolve()]
+    layer = "model.model.1.model.1.weight.mixing"
+    assert file.tensors[layer].shape == (6, 8 + 2) and read_task(second).tensors[layer].shape == (6, 8)
+    run(*TINY, *bank, "--pretrained", "third", name="fourth")
+    fourth = read_task(tmp_path / "fourth" / "latest_task_G.pth")
+    assert fourth.tensors[layer].shape == (6, 8 + 2 + 2) and len(fourth.dependencies()) == 2
+    assert second.read_bytes() == before and apply(name="second")["macro"] == scores
+    run("--continue_train", "--n_epochs", "2", name="third")
+    assert apply(name="third")["images"] > 0
+    run("--continue_train", "--n_epochs", "2", name="second")
+    with pytest.raises(UserError, match="it mixes filters of .* as it was"):
+        apply(name="third")
+
+
+@pytest.mark.parametrize("flags", [["--adapt", "masks"], ["--adapt", "filter_bank"], []])
+def test_a_task_is_no_donor(run, donor, flags):
+    run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
+    with pytest.raises(UserError, match="is a task .masks. on the donor .*donor/latest_net_G.pth: adapt that, or"):
+        run(*TINY, "--pretrained", "run", *flags, name="other")
+
+
+def test_frozen_ways_need_a_donor(run):
+    with pytest.raises(UserError, match="--adapt ternary trains beside a frozen donor: name it with --pretrained"):
+        run(*TINY, "--adapt", "ternary")
+
+
+def test_a_generators_last_written_kind_of_file_stands(run, donor):
+    folder = run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "2")
+    run(*TINY, "--pretrained", "donor", "--n_epochs", "2")
+    assert (folder / "best_net_G.pth").is_file() and (folder / "latest_net_G.pth").is_file()
+    assert not list(folder.glob("*_task_*"))
