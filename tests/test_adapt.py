@@ -10,6 +10,7 @@ import torch
 import train
 from models.networks import define_G
 from models.piggyback import METHODS, fingerprint, read_task
+from models.piggyback import __main__ as piggyback
 from tests.test_test_script import script  # noqa: F401 (test.py as a module)
 from util.errors import UserError
 
@@ -158,3 +159,59 @@ def test_a_generators_last_written_kind_of_file_stands(run, donor):
     run(*TINY, "--pretrained", "donor", "--n_epochs", "2")
     assert (folder / "best_net_G.pth").is_file() and (folder / "latest_net_G.pth").is_file()
     assert not list(folder.glob("*_task_*"))
+
+
+@pytest.fixture
+def tool(monkeypatch, tmp_path, capsys):
+    def call(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["piggyback", *words, "--checkpoints_dir", str(tmp_path)])
+        code = piggyback.main()
+        return code, capsys.readouterr().out
+
+    return call
+
+
+def test_export_is_the_adapted_generator_for_everybody(run, apply, tool, donor, tmp_path):
+    run(*TINY, "--pretrained", "donor", "--adapt", "ternary", "--n_epochs", "1")
+    assert tool("export", "run")[0] == 0
+    assert apply(name="run_plain")["macro"] == apply(name="run")["macro"]
+    plain = define_G(3, 3, 4, "unet_64", "batch")
+    plain.load_state_dict(torch.load(tmp_path / "run_plain" / "latest_net_G.pth", weights_only=True), strict=True)
+    with pytest.raises(UserError, match="latest_net_G.pth exists already"):
+        tool("export", "run", "--out", str(donor.parent))
+
+
+def test_verify_proves_and_notices_another_donor(run, tool, donor):
+    run(*TINY, "--pretrained", "donor", "--adapt", "filter_bank", "--n_epochs", "1", "--input_nc", "1")
+    code, said = tool("verify", "run")
+    assert code == 0 and said.count(": yes") == 3 and "NO" not in said
+    torch.save(define_G(3, 3, 4, "unet_64", "batch").state_dict(), donor)
+    with pytest.raises(UserError, match="another donor"):
+        tool("verify", "run")
+
+
+def test_list_inspect_and_what_needs_what(run, tool, donor):
+    bank = ["--adapt", "filter_bank", "--bank", "cumulative", "--n_epochs", "1"]
+    run(*TINY, *bank, "--pretrained", "donor", name="second")
+    run(*TINY, *bank, "--pretrained", "second", name="third")
+    said = tool("list")[1].splitlines()
+    assert [line.split()[:3] for line in said] == [[n, "G", "filter_bank"] for n in ("second", "third")]
+    assert "on donor/latest_net_G.pth" in said[0] and said[1].endswith("and earlier tasks")
+    inspected = tool("inspect", "third")[1]
+    assert "bank_fraction: 0.25" in inspected and "unconstrained" in inspected and "mixes filters of" in inspected
+    assert tool("prune-check", "third")[0] == 0
+    code, said = tool("prune-check", "second")
+    assert code == 1 and "third/latest_task_G.pth mixes filters of latest_task_G.pth" in said
+    code, said = tool("prune-check", "donor")
+    assert code == 1 and "second/latest_task_G.pth has its donor here" in said and "third" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["verify"], "verify: name a run"), (["inspect", "nothing"], "nothing: no run under"),
+     (["verify", "donor"], "holds no task of epoch latest"), (["export", "donor", "--epoch", "3"], "epoch 3")],
+)  # fmt: skip
+def test_the_tools_mistakes_end_in_one_line(tool, donor, words, message):
+    with pytest.raises(UserError, match=message):
+        tool(*words)

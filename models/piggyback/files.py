@@ -3,15 +3,17 @@
 `<epoch>_task_<G>.pth` holds {"header": ..., "tensors": ...}, plain values and tensors only.
 """
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 
+from models.networks import define_G, widths_of
 from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
 from models.piggyback.weights import Tensors
-from models.pretrained import SHIPPED
-from util.checkpoint import fingerprint, load_tensors, save_together
+from models.pretrained import SHIPPED, load_donor
+from util.checkpoint import fingerprint, load_tensors, read_state_dict, save_together
 from util.errors import UserError
 
 
@@ -34,6 +36,17 @@ class TaskFile:
             raise UserError(f"{self.path}: its donor {_short(self.header['donor']['sha256'])} is not at "
                             f"{_last(self.header['donor']['found'])}; put it back there")  # fmt: skip
         return path
+
+    def build_donor(self) -> nn.Module:
+        """The donor's generator with its weights, fitted to the task's channels; no flags are needed."""
+        made, path = self.header["donor"]["architecture"], self.find_donor()
+        if made is None:
+            raise UserError(f"{self.path}: its donor is no generator known here; test.py builds it by the run's flags")
+        state, opt = read_state_dict(path), argparse.Namespace(**made)
+        widths = widths_of(state) if opt.netG.startswith("mobile") else None
+        net = define_G(opt.input_nc, opt.output_nc, opt.ngf or 0, opt.netG, opt.norm, not opt.no_dropout, widths=widths)
+        load_donor(net, state, path, opt)
+        return net
 
     def dependencies(self) -> list["TaskFile"]:
         """The earlier tasks whose filters the bank holds, in the order of learning."""

@@ -1,0 +1,167 @@
+"""Look after the tasks of frozen generators.
+
+    python -m models.piggyback list                  every adapted run: method, size, donor
+    python -m models.piggyback inspect RUN           what its task files hold
+    python -m models.piggyback verify RUN            the donor's hash; taken off, the task leaves the donor bit for bit
+    python -m models.piggyback export RUN            plain weights, latest_net_G.pth, that upstream's test.py reads
+    python -m models.piggyback prune-check RUN       which tasks need this run's files; code 1 where there are any
+
+RUN is a name under --checkpoints_dir or a folder.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.norm_stats import inference
+from models.piggyback.files import TaskFile, load_task, read_task
+from models.piggyback.task import detach, materialize, switch
+from util.checkpoint import fingerprint, network_path, save_together, write_text
+from util.errors import UserError, run_script
+
+
+def main() -> int:
+    args = parse()
+    args.checkpoints_dir = Path(args.checkpoints_dir)
+    return COMMANDS[args.command](args)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m models.piggyback", description=__doc__.splitlines()[0],
+                                     epilog="\n".join(__doc__.splitlines()[1:]),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("command", choices=COMMANDS, metavar="|".join(COMMANDS))
+    parser.add_argument("run", nargs="?", default="", help="an adapted run (prune-check: any run)")
+    parser.add_argument("--checkpoints_dir", default="./checkpoints", help="folder of all runs")
+    parser.add_argument("--epoch", default="latest", help="which saved epoch: latest, best or a number")
+    parser.add_argument("--out", default="", help="export: the folder to write to (<checkpoints_dir>/<RUN>_plain)")
+    parser.add_argument("--verbose", action="store_true", help="tracebacks of errors")
+    args = parser.parse_args()
+    if not args.run and args.command != "list":
+        raise UserError(f"{args.command}: name a run (python -m models.piggyback list shows the adapted ones)")
+    return args
+
+
+def show_list(args: argparse.Namespace) -> int:
+    """A line for every task of the epoch asked for."""
+    folder = find_run(args) if args.run else args.checkpoints_dir
+    files = list(all_tasks(folder, f"{args.epoch}_task_*.pth"))
+    for file in files:
+        print(f"{file.path.parent.relative_to(args.checkpoints_dir) if not args.run else folder}  {summary(file)}")
+    if not files:
+        print(f"no tasks (*_task_*.pth) of epoch {args.epoch} under {folder}")
+    return 0
+
+
+def inspect(args: argparse.Namespace) -> int:
+    for file in tasks_of(args):
+        print(f"{file.path}: {summary(file)}")
+        print(f"  donor {file.header['donor']['found'][-1:]} sha256 {file.header['donor']['sha256']}")
+        for key, value in file.header["settings"].items():
+            print(f"  {key}: {value}")
+        for other in file.header["dependencies"]:
+            print(f"  mixes filters of {other['found'][-1]} sha256 {other['sha256']}")
+        for name, tensor in file.tensors.items():
+            size = tensor.numel() * tensor.element_size()
+            print(f"  {name:<60} {str(tensor.dtype)[6:]:>8} {str(tuple(tensor.shape)):>20} {size:>10,} bytes")
+    return 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Prove what the method promises; UserError where the donor is another or missing."""
+    held = True
+    for file in tasks_of(args):
+        net = file.build_donor()
+        task = load_task(file, net)
+        print(f"{file.path}\n  donor {file.find_donor()}: sha256 {task.donor} as when the task was learnt")
+        before = output(net)
+        switch(net, task)
+        adapted, plain = output(net), materialize(net, task)
+        detach(net, task)
+        proofs = {
+            "donor after taking the task off: same sha256": fingerprint(net.state_dict()) == task.donor,
+            "donor after taking the task off: same outputs, bit for bit": torch.equal(output(net), before),
+        }
+        net.load_state_dict(plain)
+        proofs["plain weights: the adapted generator's outputs, bit for bit"] = torch.equal(output(net), adapted)
+        for what, holds in proofs.items():
+            print(f"  {what}: {'yes' if holds else 'NO'}")
+        held &= all(proofs.values())
+    return 0 if held else 1
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write the adapted generators as plain weights, and the run's options beside them."""
+    run = find_run(args)
+    folder = Path(args.out) if args.out else args.checkpoints_dir / f"{run.name}_plain"
+    states = {}
+    for file in tasks_of(args):
+        path = network_path(folder, "latest", file.path.stem.split("_task_")[1])
+        if path.exists():
+            raise UserError(f"{path} exists already: take another --out, or remove it")
+        net = file.build_donor()
+        states[path] = materialize(net, load_task(file, net))
+    save_together(states)
+    if (run / "options.json").is_file():
+        write_text(folder / "options.json", (run / "options.json").read_text(encoding="utf-8"))
+    print(*states, sep="\n")
+    return 0
+
+
+def prune_check(args: argparse.Namespace) -> int:
+    """Say which other runs would be lost with this one."""
+    run = find_run(args).resolve()
+    needs = []
+    for file in all_tasks(args.checkpoints_dir, "*_task_*.pth"):
+        if file.path.parent.resolve() == run:
+            continue
+        if file.find_donor().resolve().parent == run:
+            needs.append(f"{file.path} has its donor here")
+        needs += [f"{file.path} mixes filters of {other.path.name}" for other in file.dependencies()
+                  if other.path.resolve().parent == run]  # fmt: skip
+    print(*needs or [f"no task under {args.checkpoints_dir} needs {args.run}: it can be removed"], sep="\n")
+    return 1 if needs else 0
+
+
+def find_run(args: argparse.Namespace) -> Path:
+    for folder in (args.checkpoints_dir / args.run, Path(args.run)):
+        if folder.is_dir():
+            return folder
+    raise UserError(f"{args.run}: no run under {args.checkpoints_dir} and no folder")
+
+
+def tasks_of(args: argparse.Namespace) -> list[TaskFile]:
+    """A run's tasks of the epoch asked for: one, or a CycleGAN's two."""
+    files = list(all_tasks(folder := find_run(args), f"{args.epoch}_task_*.pth"))
+    if not files:
+        raise UserError(f"{folder} holds no task of epoch {args.epoch}: it was not trained with --adapt, or not saved")
+    return files
+
+
+def all_tasks(folder: Path, pattern: str) -> Iterator[TaskFile]:
+    yield from map(read_task, sorted(folder.rglob(pattern)))
+
+
+def summary(file: TaskFile) -> str:
+    header = file.header
+    donor, share = Path(*header["donor"]["found"][-1:]), 4 * header["counts"]["generator"] / header["bytes"]
+    return (f"{file.path.stem.split('_task_')[1]}  {header['method']}  {header['bytes'] / 1e6:.3f} MB (1/{share:.1f})  "
+            f"on {donor.parent.name}/{donor.name}" + "  and earlier tasks" * bool(header["dependencies"]))  # fmt: skip
+
+
+@torch.no_grad()
+def output(net: nn.Module) -> torch.Tensor:
+    """The generator applied to the same noise every time."""
+    channels, size = next(net.parameters()).shape[1], max(net.multiple, 64)
+    noise = torch.rand(1, channels, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with inference(net, "running"):
+        return net(noise)
+
+
+COMMANDS = {"list": show_list, "inspect": inspect, "verify": verify, "export": export, "prune-check": prune_check}
+
+if __name__ == "__main__":
+    run_script(main)
