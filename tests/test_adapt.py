@@ -203,6 +203,9 @@ def test_list_inspect_and_what_needs_what(run, tool, donor):
     assert tool("prune-check", "third")[0] == 0
     code, said = tool("prune-check", "second")
     assert code == 1 and "third/latest_task_G.pth mixes filters of latest_task_G.pth" in said
+    (donor.parent.parent / "third" / "best_task_G.pth").write_bytes(b"PK")
+    assert "cannot tell: " in tool("prune-check", "third")[1] + tool("prune-check", "second")[1]
+    assert "third/best_task_G.pth: " in tool("list", "--epoch", "best")[1]
     code, said = tool("prune-check", "donor")
     assert code == 1 and "second/latest_task_G.pth has its donor here" in said and "third" in said
 

@@ -10,7 +10,6 @@ RUN is a name under --checkpoints_dir or a folder.
 """
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from torch import nn
 from models.norm_stats import inference
 from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
+from models.pretrained import SHIPPED
 from util.checkpoint import fingerprint, network_path, save_together, write_text
 from util.errors import UserError, run_script
 
@@ -48,10 +48,14 @@ def parse() -> argparse.Namespace:
 def show_list(args: argparse.Namespace) -> int:
     """A line for every task of the epoch asked for."""
     folder = find_run(args) if args.run else args.checkpoints_dir
-    files = list(all_tasks(folder, f"{args.epoch}_task_*.pth"))
-    for file in files:
-        print(f"{file.path.parent.relative_to(args.checkpoints_dir) if not args.run else folder}  {summary(file)}")
-    if not files:
+    paths = sorted(folder.rglob(f"{args.epoch}_task_*.pth"))
+    for path in paths:
+        try:
+            print(f"{path.parent.relative_to(args.checkpoints_dir) if not args.run else folder}  "
+                  f"{summary(read_task(path))}")  # fmt: skip
+        except UserError as error:
+            print(error)
+    if not paths:
         print(f"no tasks (*_task_*.pth) of epoch {args.epoch} under {folder}")
     return 0
 
@@ -115,19 +119,22 @@ def prune_check(args: argparse.Namespace) -> int:
     """Say which other runs would be lost with this one."""
     run = find_run(args).resolve()
     needs = []
-    for file in all_tasks(args.checkpoints_dir, "*_task_*.pth"):
-        if file.path.parent.resolve() == run:
+    for path in sorted(args.checkpoints_dir.rglob("*_task_*.pth")):
+        if path.parent.resolve() == run:
             continue
-        if file.find_donor().resolve().parent == run:
-            needs.append(f"{file.path} has its donor here")
-        needs += [f"{file.path} mixes filters of {other.path.name}" for other in file.dependencies()
-                  if other.path.resolve().parent == run]  # fmt: skip
+        try:
+            file = read_task(path)
+            needs += [f"{path} has its donor here"] * (file.find_donor().parent == run)
+            needs += [f"{path} mixes filters of {other.path.name}" for other in file.dependencies()
+                      if other.path.parent == run]  # fmt: skip
+        except UserError as error:
+            needs.append(f"cannot tell: {error}")
     print(*needs or [f"no task under {args.checkpoints_dir} needs {args.run}: it can be removed"], sep="\n")
     return 1 if needs else 0
 
 
 def find_run(args: argparse.Namespace) -> Path:
-    for folder in (args.checkpoints_dir / args.run, Path(args.run)):
+    for folder in (args.checkpoints_dir / args.run, Path(args.run), SHIPPED / args.run):
         if folder.is_dir():
             return folder
     raise UserError(f"{args.run}: no run under {args.checkpoints_dir} and no folder")
@@ -135,14 +142,11 @@ def find_run(args: argparse.Namespace) -> Path:
 
 def tasks_of(args: argparse.Namespace) -> list[TaskFile]:
     """A run's tasks of the epoch asked for: one, or a CycleGAN's two."""
-    files = list(all_tasks(folder := find_run(args), f"{args.epoch}_task_*.pth"))
-    if not files:
+    folder = find_run(args)
+    paths = sorted(folder.glob(f"{args.epoch}_task_*.pth"))
+    if not paths:
         raise UserError(f"{folder} holds no task of epoch {args.epoch}: it was not trained with --adapt, or not saved")
-    return files
-
-
-def all_tasks(folder: Path, pattern: str) -> Iterator[TaskFile]:
-    yield from map(read_task, sorted(folder.rglob(pattern)))
+    return [read_task(path) for path in paths]
 
 
 def summary(file: TaskFile) -> str:

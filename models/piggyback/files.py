@@ -133,7 +133,7 @@ def _first(found: list[str], task: Path) -> Path | None:
     if paths:
         tail = Path(paths[-1].parent.name, paths[-1].name)
         paths += [task.parent.parent / tail, SHIPPED / tail]
-    return next((path for path in paths if path.is_file()), None)
+    return next((path.resolve() for path in paths if path.is_file()), None)
 
 
 def _last(found: list[str]) -> str:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models.losses import GAN_LOSSES
+from models.piggyback import detach
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
 from util.errors import UserError
@@ -84,3 +85,18 @@ def test_grey_in_mask_out():
 def test_crops_too_small_for_a_network(flags, network):
     with pytest.raises(UserError, match=f"--crop_size .*: too small for network {network}"):
         Pix2PixModel(model_options(**flags), CPU, training=True)
+
+
+def test_an_adapted_generators_optimizer_holds_its_task_and_nothing_of_the_donor(tmp_path):
+    donor = Pix2PixModel(model_options(), CPU, training=False).networks["G"]
+    torch.save(donor.state_dict(), tmp_path / "latest_net_G.pth")
+    model = Pix2PixModel(model_options(pretrained=str(tmp_path), adapt="masks", lr=0.01), CPU, training=True)
+    held = [p for group in model.optimizers["G"].param_groups for p in group["params"]]
+    assert {id(p) for p in held} == {id(p) for p in model.tasks["G"].parameters()}
+    for _ in range(2):
+        model.train_step(batch())
+    frozen = {n: p for n, p in model.networks["G"].named_parameters() if n.endswith("weight.original")}
+    assert len(frozen) == 10 and all(p.grad is None and not p.requires_grad for p in frozen.values())
+    detach(model.networks["G"], model.tasks["G"])
+    state = model.networks["G"].state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in donor.state_dict().items())

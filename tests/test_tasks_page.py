@@ -1,0 +1,41 @@
+"""docs/tasks.md: its program runs, its commands exist."""
+
+import re
+
+import pytest
+import torch
+
+from data import DATASETS
+from models import MODELS
+from models.piggyback import Settings, attach, save_task
+from options import test as test_options
+from options import train as train_options
+from tests.helpers import ROOT, commands
+from tests.models.piggyback.helpers import donor, image, learn, output
+
+
+def test_the_program_switches_between_two_tasks_and_their_donor(tmp_path, monkeypatch):
+    net = donor()
+    path = tmp_path / "checkpoints" / "base" / "latest_net_G.pth"
+    path.parent.mkdir(parents=True)
+    torch.save(net.state_dict(), path)
+    expected = []
+    for name, how in (("lungs", "masks"), ("hearts", "filter_bank")):
+        task = attach(net, Settings(how))
+        learn(net, task)
+        expected.append(output(net, "image"))
+        task.donor_path = path
+        save_task(tmp_path / "checkpoints" / name / "latest_task_G.pth", task)
+    monkeypatch.chdir(tmp_path)
+    program = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8"), re.S)[1]
+    names = {"image": image()}
+    exec(program, names)
+    for ours, theirs in zip(names["outputs"], [*expected, output(donor(), "image")], strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("words", [c for c in commands("docs/tasks.md") if c[0] != "-m"], ids=" ".join)
+def test_its_commands_exist(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parse = {"train.py": train_options.parse, "test.py": test_options.parse}[words[0]]
+    assert parse(MODELS, DATASETS, words[1:]).name == "lungs"
