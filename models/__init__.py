@@ -8,6 +8,7 @@ import torch
 from models.base import BaseModel
 from models.cycle_gan import CycleGANModel
 from models.files import load_networks
+from models.piggyback import METHODS
 from models.pix2pix import Pix2PixModel
 from models.schedules import create_schedulers, step_schedulers
 from models.single_direction import SingleDirectionModel
@@ -46,4 +47,8 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
     """The model that `--model` names, on `device`, with fresh or donated (`--pretrained`) weights."""
     if opt.norm == "syncbatch" and distributed.world_size() > 1 and device.type != "cuda":
         raise UserError(f"--norm syncbatch: several processes share statistics on CUDA GPUs only, not on {device}")
-    return MODELS[opt.model](opt, device, training)
+    model = MODELS[opt.model](opt, device, training)
+    if training and opt.adapt in METHODS and not model.tasks:
+        raise UserError(f"--adapt {opt.adapt}: run {opt.name} holds no task of epoch {opt.epoch} to go on with: it was "
+                        "trained otherwise, or stopped before its first save; start it anew")  # fmt: skip
+    return model

@@ -73,6 +73,9 @@ class BaseModel(ABC):
         path = task_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
         file = read_task(path) if saved and path.is_file() else None
         earlier = []
+        if file and self.training and opt.adapt != file.settings.method:
+            raise UserError(f"--adapt {opt.adapt}: {path} was trained with --adapt {file.settings.method}; go on with "
+                            "that, or take another --name")  # fmt: skip
         if file:
             donor = file.find_donor()
         elif donor and "_task_" in donor.name:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch.nn.utils import parametrize
 
 from models.base import BaseModel, check_size, generate, set_requires_grad
 from models.image_pool import ImagePool
@@ -79,7 +80,9 @@ class CycleGANModel(BaseModel):
     def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
         real_A = batch["A"].to(self.device, non_blocking=True)
         real_B = batch["B"].to(self.device, non_blocking=True)
-        losses = self._step_G(real_A, real_B) | self._step_D()
+        with parametrize.cached():  # a task's weights are made once for all that its generator is applied to
+            losses = self._step_G(real_A, real_B)
+        losses |= self._step_D()
         order = [f"{name}_{side}" for side in "AB" for name in ("D", "G", "cycle", "idt")]
         return {name: losses[name].detach() for name in order if name in losses}
 

@@ -154,6 +154,15 @@ def test_frozen_ways_need_a_donor(run):
         run(*TINY, "--adapt", "ternary")
 
 
+def test_a_run_goes_on_as_it_began(run, donor):
+    run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
+    with pytest.raises(UserError, match="--adapt ternary: .* was trained with --adapt masks"):
+        run("--continue_train", "--n_epochs", "2", "--adapt", "ternary")
+    run(*TINY, "--pretrained", "donor", "--n_epochs", "1", name="plain")
+    with pytest.raises(UserError, match="--adapt masks: run plain holds no task of epoch latest"):
+        run("--continue_train", "--n_epochs", "2", "--adapt", "masks", name="plain")
+
+
 def test_a_generators_last_written_kind_of_file_stands(run, donor):
     folder = run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "2")
     run(*TINY, "--pretrained", "donor", "--n_epochs", "2")
@@ -180,6 +189,8 @@ def test_export_is_the_adapted_generator_for_everybody(run, apply, tool, donor, 
     plain.load_state_dict(torch.load(tmp_path / "run_plain" / "latest_net_G.pth", weights_only=True), strict=True)
     with pytest.raises(UserError, match="latest_net_G.pth exists already"):
         tool("export", "run", "--out", str(donor.parent))
+    with pytest.raises(UserError, match="latest_task_G.pth exists already"):
+        tool("export", "run", "--out", str(tmp_path / "run"))
 
 
 def test_verify_proves_and_notices_another_donor(run, tool, donor):

@@ -19,7 +19,7 @@ from models.norm_stats import inference
 from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
 from models.pretrained import SHIPPED
-from util.checkpoint import fingerprint, network_path, save_together, write_text
+from util.checkpoint import fingerprint, network_path, save_together, task_path, write_text
 from util.errors import UserError, run_script
 
 
@@ -103,9 +103,11 @@ def export(args: argparse.Namespace) -> int:
     folder = Path(args.out) if args.out else args.checkpoints_dir / f"{run.name}_plain"
     states = {}
     for file in tasks_of(args):
-        path = network_path(folder, "latest", file.path.stem.split("_task_")[1])
-        if path.exists():
-            raise UserError(f"{path} exists already: take another --out, or remove it")
+        name = file.path.stem.split("_task_")[1]
+        path = network_path(folder, "latest", name)
+        for there in (path, task_path(folder, "latest", name)):
+            if there.exists():
+                raise UserError(f"{there} exists already: take another --out")
         net = file.build_donor()
         states[path] = materialize(net, load_task(file, net))
     save_together(states)

@@ -19,17 +19,20 @@ def filter_axis(layer: _ConvNd) -> int:
     return 1 if isinstance(layer, _ConvTransposeNd) else 0
 
 
-class _Threshold(torch.autograd.Function):
-    """The nearest code of each value; gradients pass as if it were the identity (straight through)."""
+class _Masked(torch.autograd.Function):
+    """Donor weights times the code of each real value; the gradient passes the threshold as if it were the identity
+    (straight through). One function for both, since the product's own gradient would keep the codes in memory."""
 
     @staticmethod
-    def forward(ctx, real: torch.Tensor, cutoff: float, ternary: bool) -> torch.Tensor:
-        codes = (real > cutoff).to(real.dtype)
-        return codes - (real < 0).to(real.dtype) if ternary else codes
+    def forward(ctx, donor: torch.Tensor, real: torch.Tensor, cutoff: float, ternary: bool) -> torch.Tensor:
+        ctx.save_for_backward(donor)
+        dropped = torch.where(real < 0, -donor, 0.0) if ternary else 0.0
+        return torch.where(real > cutoff, donor, dropped)
 
     @staticmethod
     def backward(ctx, gradient: torch.Tensor):
-        return gradient, None, None
+        (donor,) = ctx.saved_tensors
+        return None, gradient * donor, None, None
 
 
 class Mask(nn.Module):
@@ -47,7 +50,7 @@ class Mask(nn.Module):
         self.real = nn.Parameter(torch.full_like(weight, init))
 
     def forward(self, donor: torch.Tensor) -> torch.Tensor:
-        return donor * _Threshold.apply(self.real, self.cutoff, self.ternary)
+        return _Masked.apply(donor, self.real, self.cutoff, self.ternary)
 
     def stored(self) -> Tensors:
         """What a task file holds of this layer."""
@@ -73,7 +76,7 @@ class TernaryMask(Mask):
     ternary = True
 
     def stored(self) -> Tensors:
-        return {"mask": pack_trits(_Threshold.apply(self.real.detach(), self.cutoff, True))}
+        return {"mask": pack_trits((self.real > self.cutoff).to(torch.int8) - (self.real < 0).to(torch.int8))}
 
     def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
         return {"mask": (torch.uint8, (math.ceil(self.real.numel() / 5),))}
@@ -121,7 +124,10 @@ class FilterBank(_Trained):
 
     def forward(self, donor: torch.Tensor) -> torch.Tensor:
         filters = donor.movedim(self.axis, 0)
-        mixed = self.mixing @ torch.cat([filters.flatten(1), self.earlier])
+        bank = filters.flatten(1)
+        if len(self.earlier):
+            bank = torch.cat([bank, self.earlier])
+        mixed = self.mixing @ bank
         made = torch.cat([self.unconstrained, mixed.view(-1, *filters.shape[1:])])
         return made.movedim(0, self.axis).contiguous()
 
