@@ -51,4 +51,7 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
     if training and opt.adapt in METHODS and not model.tasks:
         raise UserError(f"--adapt {opt.adapt}: run {opt.name} holds no task of epoch {opt.epoch} to go on with: it was "
                         "trained otherwise, or stopped before its first save; start it anew")  # fmt: skip
+    if not training and opt.task == "base" and not model.loaded:
+        raise UserError(f"--task base: run {opt.name} has no task file of epoch {opt.epoch}; its weights are its "
+                        "own: leave the flag out")  # fmt: skip
     return model

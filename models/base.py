@@ -72,35 +72,35 @@ class BaseModel(ABC):
         saved = not self.training or opt.continue_train
         path = task_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
         file = read_task(path) if saved and path.is_file() else None
-        earlier = []
         if file and self.training and opt.adapt != file.settings.method:
             raise UserError(f"--adapt {opt.adapt}: {path} was trained with --adapt {file.settings.method}; go on with "
                             "that, or take another --name")  # fmt: skip
-        if file:
-            donor = file.find_donor()
-        elif donor and "_task_" in donor.name:
-            earlier = earlier_tasks(read_task(donor), opt.adapt == "filter_bank" and opt.bank == "cumulative")
-            donor = earlier[-1].find_donor()
+        earlier = earlier_tasks(donor, opt.adapt == "filter_bank" and opt.bank == "cumulative") if donor else []
+        if file or earlier:
+            donor = (file or earlier[-1]).find_donor()
         net, note = build_generator(opt, name, donor, saved)
         self.networks[name] = net.to(self.device)
+        self.notes += [note] * bool(note)
         if file:
             self.loaded[name] = path
             if self.training or opt.task == "own":
-                self.tasks[name] = load_task(file, net)
-                note += f", with the task {path}"
+                self._put_on(name, load_task(file, net), donor)
         elif donor and opt.adapt in METHODS:
             ways = Settings(opt.adapt, opt.mask_init, opt.mask_cutoff, opt.bank_fraction, opt.bank, opt.rank)
-            self.tasks[name] = attach(net, ways, [other.tensors for other in earlier])
-            self.tasks[name].depends = as_dependencies(earlier)
-        self.notes += [note] * bool(note)
-        if name in self.tasks:
-            self.tasks[name].donor_path = donor
-            self.notes.append(f"{name}: {self.tasks[name].describe()}")
-            if self.training:
-                switch(net, self.tasks[name])
-            else:  # plain weights are the faster ones
-                net.load_state_dict(materialize(net, self.tasks[name]))
+            task = attach(net, ways, [other.tensors for other in earlier])
+            task.depends = as_dependencies(earlier)
+            self._put_on(name, task, donor)
         return net
+
+    def _put_on(self, name: str, task: Task, donor: Path) -> None:
+        """Adapt generator `name`: under a task to be trained, else with the plain weights, which are faster."""
+        task.donor_path, net = donor, self.networks[name]
+        self.tasks[name] = task
+        self.notes.append(f"{name}: {task.describe()}")
+        if self.training:
+            switch(net, task)
+        else:
+            net.load_state_dict(materialize(net, task))
 
     def trainable(self, name: str) -> list[nn.Parameter]:
         """What an optimizer of network `name` gets: all of it, or its task where its donor stays frozen."""

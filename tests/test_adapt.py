@@ -84,6 +84,8 @@ def test_the_donor_untouched_scores_as_it_scores_by_itself(run, apply, donor, tm
     for name in ("latest_task_G.pth", "best_task_G.pth"):
         (tmp_path / "run" / name).unlink(missing_ok=True)
     (tmp_path / "run" / "latest_net_G.pth").write_bytes(donor.read_bytes())
+    with pytest.raises(UserError, match="--task base: run run has no task file of epoch latest"):
+        apply("--task", "base")
     assert apply()["macro"] == base["macro"]
 
 

@@ -108,11 +108,14 @@ def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
     return task
 
 
-def earlier_tasks(file: TaskFile, cumulative: bool) -> list[TaskFile]:
-    """The tasks whose filters a new task's bank holds when `--pretrained` names the adapted run of `file`.
+def earlier_tasks(donor: Path, cumulative: bool) -> list[TaskFile]:
+    """The tasks whose filters a new task's bank holds when `--pretrained` names an adapted run; none for plain weights.
 
-    cumulative: whether the new task is a filter bank that grows; UserError for all others.
+    cumulative: whether the new task is a filter bank that grows; no other can build on a task (UserError).
     """
+    if "_task_" not in donor.name:
+        return []
+    file = read_task(donor)
     if not cumulative or file.settings.method != "filter_bank":
         raise UserError(
             f"--pretrained: {file.path.parent} is a task ({file.settings.method}) on the donor "
