@@ -79,6 +79,45 @@ def histogram_plot(groups: Mapping[str, Sequence[float]], label: str, path: Path
     _save(figure, path)
 
 
+def bars(panels: Mapping[str, Mapping[str, float | None]], path: Path) -> None:
+    """Draw costs side by side: a panel for each title, a bar for each name, its value written at its end."""
+    names = list(dict.fromkeys(name for values in panels.values() for name in values))
+    size = (4.2 * len(panels), 0.9 + 0.32 * len(names))
+    figure = Figure(figsize=size, dpi=144, layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    for ax, (title, values) in zip(axes, panels.items(), strict=True):
+        widths = [values.get(name) or 0 for name in names]
+        drawn = ax.barh(names, widths, color=[colour for _, colour in _coloured(names)], height=0.66)
+        labels = ["not recorded" if values.get(name) is None else f"{values[name]:.3g}" for name in names]
+        ax.bar_label(drawn, labels, padding=4, fontsize=8)
+        ax.set(title=title, xlim=(0, 1.28 * max([*widths, 1e-9])))
+        ax.tick_params(axis="y", length=0)
+        _finish(ax)
+    axes[0].invert_yaxis()
+    _save(figure, path)
+
+
+def paths(
+    panels: Sequence[tuple[str, str, Mapping[str, tuple[Sequence[float], Sequence[float]]], Mapping[str, float]]],
+    path: Path,
+) -> None:
+    """Draw scores over epochs: a panel for each (title, name of the score, {line: (epochs, scores)}, {level: score}).
+
+    Levels are dashed lines across the panel.
+    """
+    figure = Figure(figsize=(6.0 * len(panels), 3.6), dpi=144, layout="constrained")
+    for ax, (title, score, lines, levels) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
+        for (name, colour), (x, y) in zip(_coloured(list(lines)), lines.values(), strict=True):
+            ax.plot(x, y, "o-", color=colour, ms=4, label=name)
+        for (name, value), dash in zip(levels.items(), ("--", ":"), strict=False):
+            ax.axhline(value, color="#444444", linestyle=dash, linewidth=1, label=name)
+        ax.set(title=title, xlabel="epochs of learning", ylabel=score)
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _finish(ax)
+    _save(figure, path)
+
+
 def _names(rows: Sequence[Mapping[str, float]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row if name not in NOT_LOSSES))
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +21,16 @@ THUMB = 512  # pictures with a longer side get a smaller copy for the page: brow
 
 
 @contextlib.contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
+def replacing_folder(folder: Path, ours: Collection[str] = OURS, mark: str = "metrics.csv") -> Iterator[Path]:
     """A folder to fill that takes `folder`'s place at the end; after an error the old one is as it was.
 
-    Files in the old folder that no test writes (a user's notes) move over. UserError: it is not a test's folder.
+    Files in the old folder that are not `ours` (a user's notes) move over. mark: the file by which a folder shows that
+    it is ours to replace. UserError: it is not.
     """
     partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
     for there in (folder, old):
-        if there.exists() and not (there / "metrics.csv").is_file() and any(there.iterdir()):
-            raise UserError(f"{there}: not the result of a test (no metrics.csv in it), so it is not replaced; "
+        if there.exists() and not (there / mark).is_file() and any(there.iterdir()):
+            raise UserError(f"{there}: not the result of a test (no {mark} in it), so it is not replaced; "
                             "move it, or name another --results_dir")
     if old.exists() and not folder.exists():  # the process was killed between the two renames below
         old.rename(folder)
@@ -47,7 +48,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         raise
     if folder.exists():
         for entry in folder.iterdir():
-            if entry.name not in OURS:
+            if entry.name not in ours:
                 entry.rename(partial / entry.name)
         folder.rename(old)
     partial.rename(folder)

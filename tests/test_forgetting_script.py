@@ -1,0 +1,155 @@
+"""forgetting.py as a user runs it: tiny generators with random weights, drawn houses and chests."""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import forgetting
+import options.test
+from data import DATASETS
+from models import MODELS, create_model
+from options.parser import as_dict
+from util import continual
+from util.checkpoint import save_networks, write_json
+from util.errors import UserError
+
+NET = ["--model", "pix2pix", "--netG", "unet_64", "--ngf", "2", "--crop_size", "64"]
+HOUSES, CHESTS = (["--dataset_mode", "phantom", "--phantom", kind, "--phantom_count", "8"]
+                  for kind in ("facades", "chests"))
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Save a run as train.py leaves it: random weights, some epochs, its options."""
+
+    def call(name: str, *flags: str, seed: int = 0, epochs: tuple = ("latest",), **recorded) -> Path:
+        argv = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", name, "--gpu_ids", "-1", *NET, *flags]
+        opt, folder = options.test.parse(MODELS, DATASETS, argv), tmp_path / "ck" / name
+        torch.manual_seed(seed)
+        model = create_model(opt, torch.device("cpu"), training=False)
+        for epoch in epochs:
+            save_networks(folder, epoch, model.networks)
+        write_json(folder / "options.json", as_dict(opt) | recorded)
+        return folder
+
+    return call
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Call forgetting.py with the flags given; returns the results folder and forgetting.json."""
+
+    def call(*flags: str) -> tuple[Path, dict]:
+        where = ["--checkpoints_dir", str(tmp_path / "ck"), "--results_dir", str(tmp_path / "results")]
+        monkeypatch.setattr(sys, "argv", ["forgetting.py", *where, "--gpu_ids", "-1", "--num_threads", "0", *flags])
+        assert forgetting.main() == 0
+        folder = tmp_path / "results" / "forgetting"
+        return folder, json.loads((folder / "forgetting.json").read_text())
+
+    return call
+
+
+def test_a_donor_and_its_runs_are_enough(save, run):
+    """Data, classes and networks come from what the runs recorded."""
+    save("houses", *HOUSES)
+    save("lungs", *CHESTS, seed=1, epochs=(1, 2, "latest"))
+    save("blank", *CHESTS, seed=2, adapt="scratch")
+    folder, found = run("--donor", "houses", "--runs", "tuned=lungs", "blank", "--pictures", "2")
+    assert [task["name"] for task in found["tasks"]] == ["facades", "chests"]
+    tuned = found["methods"]["tuned"]
+    assert tuned["runs"] == ["lungs"] and np.shape(tuned["R"]) == (2, 2)
+    assert tuned["R"][0] == found["methods"]["blank"]["R"][0]  # the donor is the same for all
+    assert tuned["figures"]["forgetting"] == pytest.approx(continual.forgetting(tuned["R"]))
+    assert tuned["measures"][0][0]["bit_equal"] == 8 and tuned["measures"][1][0]["bit_equal"] == 0
+    assert tuned["measures"][1][0]["ssim"] < 0.99
+    assert [point["epoch"] for point in tuned["curve"]] == [0, 1, 2]
+    assert tuned["curve"][0]["scores"] == tuned["R"][0] and tuned["curve"][2]["scores"] == tuned["R"][1]
+    assert found["methods"]["blank"]["curve"] == []
+    assert len(list((folder / "images").glob("*.png"))) == 2 * 2 * (2 + 1 + 2)  # tasks, images; given, donor, methods
+    with (folder / "forgetting.csv").open() as file:
+        assert [row["method"] for row in csv.DictReader(file)] == ["tuned", "blank"]
+    words = (folder / "index.html").read_text()
+    assert "never knew facades" in words
+    links = re.findall(r'(?:src|href)="([^"]+)"', words)
+    assert len(links) > 20 and all((folder / unquote(link)).is_file() for link in links)
+
+
+def test_a_copy_of_the_donor_has_forgotten_nothing(save, run):
+    save("houses", *HOUSES)
+    save("same", *CHESTS)
+    folder, found = run("--donor", "houses", "--runs", "same")
+    method = found["methods"]["same"]
+    assert method["measures"][1][0]["bit_equal"] == 8 and method["figures"]["forgetting"] == 0
+    assert method["measures"][1][0]["psnr"] is None and method["measures"][1][0]["ssim"] == 1
+    assert "nothing is forgotten: every output is the donor" in (folder / "index.html").read_text()
+
+
+def test_three_tasks_one_of_them_without_ground_truth(save, run, tmp_path):
+    """Pairs without classes: similarity to what the run that learnt them put out, and KID to the real pictures."""
+    pairs, random = tmp_path / "pairs" / "test", np.random.default_rng(0)
+    pairs.mkdir(parents=True)
+    for i in range(3):
+        Image.fromarray(random.integers(0, 256, (64, 128, 3), np.uint8)).save(pairs / f"{i}.png")
+    save("houses", *HOUSES)
+    save("lungs", *CHESTS, seed=1)
+    save("third", "--dataset_mode", "aligned", seed=2)
+    _, found = run("--donor", "houses", "--runs", "ft=lungs,third", "--new_data", str(pairs.parent), "--new_mode",
+                   "phantom", "aligned", "--num_test", "3")  # fmt: skip
+    R, measures = found["methods"]["ft"]["R"], found["methods"]["ft"]["measures"]
+    assert np.shape(R) == (3, 3) and [task["images"] for task in found["tasks"]] == [3, 3, 3]
+    assert R[2][2] == 1 and R[0][2] is None and R[1][2] is None
+    assert {"kid", "l1", "ssim"} <= measures[2][2].keys() and "ssim" not in measures[0][1]
+
+
+def test_a_grey_network_meets_a_colour_task(save, run):
+    save("houses", *HOUSES)
+    save("grey", *CHESTS, "--input_nc", "1", "--output_nc", "1", seed=1)
+    _, found = run("--donor", "houses", "--runs", "grey")
+    assert found["methods"]["grey"]["measures"][1][0]["void_rate"] > 0.9  # greys are no class's colour
+
+
+def test_a_folder_of_upstreams_is_a_donor(save, run):
+    folder = save("houses", *HOUSES)
+    (folder / "options.json").unlink()
+    save("lungs", *CHESTS, seed=1)
+    _, found = run("--donor", "houses", "--runs", "lungs", "--old_mode", "phantom")
+    assert found["tasks"][0]["name"] == "chests"  # of phantoms, unless --phantom is recorded
+
+
+@pytest.mark.parametrize(("flags", "message"), [
+    (["--runs", "nobody"], "--runs nobody: there is no run"),
+    (["--runs", "lungs", "houses,lungs"], "as many runs as there are new tasks"),
+    (["--runs", "lungs", "lungs"], "used twice"),
+    (["--runs", "donor=lungs"], "want RUN or LABEL=RUN"),
+    (["--runs", "lungs,"], "want RUN or LABEL=RUN"),
+    (["--runs", "lungs", "--new_phase", "val", "test"], "--new_phase val test: 2 values for 1 new tasks"),
+    (["--runs", "lungs", "--new_phase", "none"], r"new task 1 \(--new_data.*\): --phase none"),
+    (["--runs", "lungs", "--old_phase", "none"], r"the old task \(--old_data.*\): --phase none"),
+    (["--runs", "lungs", "--name", "../x"], "--name ../x: must be a plain name"),
+    (["--runs", "lungs", "--epoch", "7"], "--epoch 7: .*saved epochs: latest"),
+    (["--runs", "lungs", "--ols_data", "x"], "did you mean --old_data"),
+])  # fmt: skip
+def test_mistakes(save, run, flags, message):
+    save("houses", *HOUSES)
+    save("lungs", *CHESTS, seed=1)
+    with pytest.raises(UserError, match=message):
+        run("--donor", "houses", *flags)
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced(save, run, tmp_path):
+    save("houses", *HOUSES)
+    save("lungs", *CHESTS, seed=1)
+    mine = tmp_path / "results" / "forgetting" / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="not the result of a test"):
+        run("--donor", "houses", "--runs", "lungs")
+    assert mine.read_text() == "mine"

@@ -1,0 +1,227 @@
+"""What forgetting.py finds out: scores of every run on every task, drift, costs, and the figures drawn from them."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from util import continual
+from util.console import read_losses
+from util.drift import RandomFeatures, drift, kernel_distance, ssim_chance
+from util.scoring import Evaluation, evaluate
+
+FLOAT = 4  # bytes
+FROM_DONOR = ("finetune", "scratch", "distill")  # values of --adapt that leave a whole generator and no task
+
+
+@dataclass
+class Measured:
+    """A network on a task. measures: name to value; outputs: float [C, h, w] in [-1, 1], one an image."""
+
+    evaluation: Evaluation
+    measures: dict[str, float | int | None]
+    outputs: list[torch.Tensor]
+
+
+def score_name(measures: Mapping[str, object]) -> str:
+    """Which measure stands in the result matrix: Dice (two classes), mIoU (many), else SSIM to what the task's own run
+    put out when it had learnt it."""
+    return next((name for name in ("dice", "miou") if name in measures), "ssim")
+
+
+def measure(model, loader, threshold: float, channels: tuple[int, int]) -> Measured:
+    """Apply a model to a data set. With classes: its scores; without: KID against the set's targets, if it has any.
+
+    channels: what the model takes and gives; data with others are shown to it in grey, or its grey as colour.
+    """
+    data = loader.dataset
+    outputs: list[torch.Tensor | None] = [None] * len(data)
+    cycles: list[float] = []
+
+    def keep(image) -> None:
+        outputs[image.index] = image.fake
+        if "rec_A" in image.companions:
+            cycles.append(float((image.companions["rec_A"] - data[image.index]["A"]).abs().mean() / 2))
+
+    first = data[0]
+    wanted = (first["A"].shape[0], first["B"].shape[0] if "B" in first else channels[1])
+    fitting = model if wanted == channels else _Refitted(model, channels[0], wanted[1])
+    evaluation = evaluate(fitting, loader, threshold, on_image=keep)
+    measures: dict[str, float | int | None] = dict(evaluation.means)
+    if cycles:
+        measures["cycle_l1"] = float(np.mean(cycles))
+    if not evaluation.scored and "B" in first and len(data) > 1:
+        features = RandomFeatures()
+        real = torch.cat([features(data[i]["B"][None]) for i in range(len(data))])
+        measures["kid"] = kernel_distance(torch.cat([features(image[None]) for image in outputs]), real)
+    return Measured(evaluation, measures, outputs)
+
+
+class _Refitted:
+    """A model on data with another number of channels."""
+
+    def __init__(self, model, takes: int, gives: int):
+        self._model, self._takes, self._gives = model, takes, gives
+
+    def translate(self, images: torch.Tensor) -> torch.Tensor:
+        return _recoloured(self._model.translate(_recoloured(images, self._takes)), self._gives)
+
+    def companions(self, batch: dict) -> dict[str, torch.Tensor]:
+        return {}
+
+
+def _recoloured(images: torch.Tensor, channels: int) -> torch.Tensor:
+    if images.shape[1] == channels:
+        return images
+    return images.mean(1, keepdim=True) if channels == 1 else images.expand(-1, channels, -1, -1)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set that something is to be done with. images: how many were looked at."""
+
+    name: str
+    phase: str
+    images: int
+
+
+@dataclass
+class Method:
+    """One way to learn all tasks. runs: the run that learnt each new task; adapt: how (--adapt)."""
+
+    label: str
+    runs: list[str]
+    adapt: str
+    measures: list[list[dict]] = field(default_factory=list)  # [after task i][on task j]
+    chance: list[float] = field(default_factory=list)  # of each task
+    costs: list[dict[str, float | int | None]] = field(default_factory=list)  # of each run
+    curve: list[dict] = field(default_factory=list)  # {"epoch": int, "scores": one each task}
+
+    @property
+    def score_names(self) -> list[str]:
+        """Which measure is the score of each task."""
+        return [score_name(row[i]) for i, row in enumerate(self.measures)]
+
+    @property
+    def R(self) -> np.ndarray:
+        """The result matrix [T, T], see util.continual."""
+        names = self.score_names
+        return np.array([[_number(row[j].get(name)) for j, name in enumerate(names)] for row in self.measures])
+
+
+@dataclass
+class Study:
+    """Everything that the page and the files beside it show."""
+
+    donor: str
+    donor_costs: dict[str, float | int | None]
+    tasks: list[Task]
+    methods: list[Method]
+
+    def reference(self) -> np.ndarray | None:
+        """What full fine-tuning reached on each task, the mean over all such methods [T]; None if there is none."""
+        free = [np.diagonal(m.R) for m in self.methods if m.adapt == "finetune"]
+        return np.mean(free, 0) if free else None
+
+    def retention(self, method: Method, task: int) -> float | None:
+        """What a method kept of a task, see util.continual."""
+        return continual.retention(method.R[-1, task], method.R[task, task], method.chance[task])
+
+    def whole(self, method: Method) -> bool:
+        """Whether the method's outputs for all earlier tasks are still the same, bit for bit."""
+        last = method.measures[-1][:-1]
+        return all(m["bit_equal"] == task.images for m, task in zip(last, self.tasks[:-1], strict=True))
+
+    def figures(self, method: Method) -> dict[str, float | None]:
+        """The method's line in the table: what it kept, learnt and cost. Costs are sums over its runs."""
+        R, reference = method.R, self.reference()
+        kept = [self.retention(method, task) for task in range(len(R) - 1)]
+        found = {
+            "old_before": R[0, 0],
+            "old_after": R[-1, 0],
+            "forgetting": continual.forgetting(R),
+            "retention": None if None in kept else float(np.mean(kept)),
+            "new_score": float(np.diagonal(R)[1:].mean()),
+            "intransigence": None if reference is None else continual.intransigence(R, reference),
+            "average_score": continual.average_score(R),
+            "backward_transfer": continual.backward_transfer(R),
+        }
+        for name in ("trainable", "bytes", "training_bytes"):
+            found[name] = sum(cost[name] for cost in method.costs)
+        times = [cost["seconds_per_step"] for cost in method.costs]
+        found["seconds_per_step"] = None if None in times else float(np.mean(times))
+        return {name: value if value is None else float(value) for name, value in found.items()}
+
+    def as_json(self) -> dict:
+        """All figures, for forgetting.json; what is undefined is null."""
+        methods = {
+            m.label: {
+                "runs": m.runs, "adapt": m.adapt, "R": [[_plain(x) for x in row] for row in m.R],
+                "figures": self.figures(m), "chance": m.chance, "measures": m.measures, "costs": m.costs,
+                "curve": m.curve,
+            }
+            for m in self.methods
+        }  # fmt: skip
+        tasks = [vars(task) for task in self.tasks]
+        return {"donor": {"name": self.donor} | self.donor_costs, "tasks": tasks, "methods": methods,
+                "features of kid": RandomFeatures().name}  # fmt: skip
+
+    def write_csv(self, path: Path) -> None:
+        """One line a method: its figures."""
+        lines = [{"method": m.label, "runs": " ".join(m.runs), "adapt": m.adapt} | self.figures(m)
+                 for m in self.methods]  # fmt: skip
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
+            writer.writeheader()
+            for line in lines:
+                writer.writerow({name: f"{x:.6g}" if isinstance(x, float) else x for name, x in line.items()})
+
+
+def against(measured: Measured, then: Measured | None = None) -> dict[str, float | int | None]:
+    """The measures of a network on a task, with its drift from what the task's own run put out then (if known yet)."""
+    return measured.measures | (drift(measured.outputs, then.outputs) if then else {})
+
+
+def chance(measured: Measured) -> float:
+    """The score on a task that needs no look at the image."""
+    if measured.evaluation.scored:
+        return continual.chance_level(measured.evaluation.pooled)
+    return ssim_chance(measured.outputs)
+
+
+def costs(files: Sequence[Path], trainable: int, run_dir: Path, options: Mapping[str, object]) -> dict:
+    """What a run costs. bytes: of its generators' files; trainable: floats that were trained; training_bytes: what
+    gradients and Adam's two moments of them take; seconds_per_step: median over loss_log.txt, None without."""
+    times = [row["time"] for row in read_losses(run_dir / "loss_log.txt") if row.get("time")]
+    return {
+        "trainable": trainable,
+        "bytes": sum(path.stat().st_size for path in files),
+        "training_bytes": 3 * FLOAT * trainable,
+        "seconds_per_step": float(np.median(times)) * int(options.get("batch_size", 1)) if times else None,
+    }
+
+
+def saved_epochs(folder: Path) -> list[int]:
+    """The numbered epochs of a run that are on disk, in order."""
+    names = {path.name.partition("_")[0] for path in folder.glob("*_net_G*.pth")}
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def spread(epochs: Sequence[int], most: int) -> list[int]:
+    """At most `most` of the saved epochs, first and last among them, close together where learning is fast."""
+    epochs = sorted(epochs)
+    if len(epochs) <= most:
+        return epochs
+    wanted = np.geomspace(epochs[0], epochs[-1], most) if most > 1 else [epochs[-1]]
+    return sorted({min(epochs, key=lambda e: abs(e - x)) for x in wanted})
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
