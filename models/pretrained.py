@@ -105,6 +105,17 @@ def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> 
     )
 
 
+def upstream_flags(folder: Path, epoch: str | int) -> list[str]:
+    """The flags with which test.py applies a folder that upstream wrote: without options.json they are read off the
+    generator's file. [] where they are recorded, or no generator is known there."""
+    for side in ("", "_A"):
+        path = network_path(folder, epoch, f"G{side}")
+        if path.is_file() and not (folder / "options.json").is_file():
+            if made := infer_architecture(read_state_dict(path)):
+                return [*made.flags().split(), "--model=test", f"--model_suffix={side}"]
+    return []
+
+
 def find_twin(name: str, checkpoints_dir: Path) -> Path | None:
     """The generator of the opposite direction that was trained together with donor `name`: a run's G_B, or for a
     published donor (not a run of the same name) what was published beside it; None where there is none."""

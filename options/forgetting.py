@@ -1,9 +1,11 @@
 """Flags of forgetting.py. How a task is read and a network built comes from options.json of the run that learnt it."""
 
 import argparse
+import re
+from collections.abc import Callable
 from pathlib import Path
 
-from options.parser import Parser, check
+from options.parser import Parser, check, read_options
 from options.test import parse as parse_test
 from options.types import count, limit, whole
 from util.errors import UserError
@@ -80,22 +82,59 @@ def _methods(words: list[str]) -> dict[str, list[str]]:
     return methods
 
 
-def words_of_task(opt: argparse.Namespace, task: int) -> list[str]:
-    """test.py's flags for the data of a task: 0 is the old one."""
-    given = {flag: getattr(opt, f"old_{what}") if task == 0 else getattr(opt, f"new_{what}")[task - 1]
-             for what, flag in DATA.items()}
-    return [f"--{flag}={value}" for flag, value in given.items() if value]
+class Runs:
+    """The options with which test.py would apply each run, and read the data of each task.
 
-
-def as_test(
-    opt: argparse.Namespace, models: dict[str, type], datasets: dict[str, type], folder: Path, epoch: str | int,
-    words: list[str],
-) -> argparse.Namespace:
-    """The options with which test.py would apply epoch `epoch` of the run in `folder`, given further flags `words`.
-
-    Dropout is off: what is compared must not be drawn at random.
+    donor: the file of the donor's generator; make: flags for a folder that upstream wrote, which records none.
     """
-    here = [f"--checkpoints_dir={folder.parent}", f"--name={folder.name}", f"--epoch={epoch}",
-            f"--batch_size={opt.batch_size}", f"--num_threads={opt.num_threads}"]  # fmt: skip
-    values = vars(parse_test(models, datasets, [*here, *words]))
-    return argparse.Namespace(**values | {"stochastic": False})
+
+    def __init__(
+        self, opt: argparse.Namespace, models: dict[str, type], datasets: dict[str, type], donor: Path,
+        make: Callable[[Path, str], list[str]],
+    ):
+        self._opt, self._registries, self._make = opt, (models, datasets), make
+        named = re.fullmatch(r"(.+)_net_G(_A)?\.pth", donor.name)
+        if not named:
+            raise UserError(f"--donor {opt.donor}: {donor} is not named like latest_net_G.pth; name it so, in a folder "
+                            "of its own")
+        self.donor, self._donor_epoch = donor.resolve().parent, named[1]
+        self._known: dict[tuple, argparse.Namespace] = {}
+
+    def folder(self, run: str) -> Path:
+        """The folder of one of --runs."""
+        folder = (Path(self._opt.checkpoints_dir) / run).resolve()
+        if not folder.is_dir():
+            raise UserError(f"--runs {run}: there is no run {folder}; check the name and --checkpoints_dir")
+        return folder
+
+    def recorded(self, folder: Path) -> dict[str, object]:
+        """A run's options.json; {} without one."""
+        path = folder / "options.json"
+        return read_options(path) if path.is_file() else {}
+
+    def adapt(self, folder: Path) -> str:
+        """How a run learnt: train.py's --adapt; finetune where nothing is recorded."""
+        return str(self.recorded(folder).get("adapt", "finetune"))
+
+    def options(
+        self, folder: Path, epoch: int | None = None, task: int | None = None, base: bool = False
+    ) -> argparse.Namespace:
+        """epoch: None for --epoch, or the donor's own; task: with the data of this task, 0 the old one; base: without
+        what an adapted run added to its donor. Dropout is off: what is compared must not be drawn at random."""
+        key = folder, epoch, task, base
+        if key not in self._known:
+            at = epoch or (self._donor_epoch if folder == self.donor else self._opt.epoch)
+            words = [
+                f"--checkpoints_dir={folder.parent}", f"--name={folder.name}", f"--epoch={at}",
+                f"--batch_size={self._opt.batch_size}", f"--num_threads={self._opt.num_threads}",
+                *self._make(folder, at), *(["--task=base"] if base else []), *self._data(task),
+            ]  # fmt: skip
+            self._known[key] = argparse.Namespace(**vars(parse_test(*self._registries, words)) | {"stochastic": False})
+        return self._known[key]
+
+    def _data(self, task: int | None) -> list[str]:
+        if task is None:
+            return []
+        given = {flag: getattr(self._opt, f"new_{what}")[task - 1] if task else getattr(self._opt, f"old_{what}")
+                 for what, flag in DATA.items()}  # fmt: skip
+        return [f"--{flag}={value}" for flag, value in given.items() if value]

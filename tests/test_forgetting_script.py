@@ -15,7 +15,8 @@ from PIL import Image
 import forgetting
 import options.test
 from data import DATASETS
-from models import MODELS, create_model
+from models import MODELS, create_model, load_networks
+from models.piggyback import Settings, attach, save_task
 from options.parser import as_dict
 from util import continual
 from util.checkpoint import save_networks, write_json
@@ -132,7 +133,7 @@ def test_a_folder_of_upstreams_is_a_donor(save, run):
     (["--runs", "lungs,"], "want RUN or LABEL=RUN"),
     (["--runs", "lungs", "--new_phase", "val", "test"], "--new_phase val test: 2 values for 1 new tasks"),
     (["--runs", "lungs", "--new_phase", "none"], r"new task 1 \(--new_data.*\): --phase none"),
-    (["--runs", "lungs", "--old_phase", "none"], r"the old task \(--old_data.*\): --phase none"),
+    (["--runs", "lungs", "--old_phase", "none"], r"old task \(--old_data.*\): --phase none"),
     (["--runs", "lungs", "--name", "../x"], "--name ../x: must be a plain name"),
     (["--runs", "lungs", "--epoch", "7"], "--epoch 7: .*saved epochs: latest"),
     (["--runs", "lungs", "--ols_data", "x"], "did you mean --old_data"),
@@ -153,3 +154,44 @@ def test_a_folder_of_somebody_elses_is_not_replaced(save, run, tmp_path):
     with pytest.raises(UserError, match="not the result of a test"):
         run("--donor", "houses", "--runs", "lungs")
     assert mine.read_text() == "mine"
+
+
+def adapted(tmp_path: Path, name: str, donor: str, method: str, seed: int) -> None:
+    """A run whose task file holds what a step might have made of its donor's task."""
+    opt = options.test.parse(MODELS, DATASETS, ["--checkpoints_dir", str(tmp_path / "ck"), "--name", donor, *CHESTS])
+    model = create_model(opt, torch.device("cpu"), training=False)
+    load_networks(model, tmp_path / "ck" / donor, "latest", opt)
+    task = attach(model.networks["G"], Settings(method))
+    task.donor_path = tmp_path / "ck" / donor / "latest_net_G.pth"
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in task.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.02)
+    save_task(tmp_path / "ck" / name / "latest_task_G.pth", task)
+    write_json(tmp_path / "ck" / name / "options.json", as_dict(opt) | {"adapt": method})
+
+
+def test_frozen_donors_are_proven_whole(save, run, tmp_path):
+    """Three tasks: what was learnt second is served from its own file after the third."""
+    save("houses", *HOUSES)
+    for name, seed in (("second", 1), ("third", 2)):
+        adapted(tmp_path, name, "houses", "masks", seed)
+    folder, found = run("--donor", "houses", "--runs", "masks=second,third")
+    method = found["methods"]["masks"]
+    assert [method["measures"][after][0]["bit_equal"] for after in range(3)] == [8, 8, 8]
+    assert method["measures"][2][1]["bit_equal"] == 8 and method["figures"]["forgetting"] == 0
+    assert method["measures"][0][1] != method["measures"][1][1]  # the task did change something
+    assert [proof["run"] for proof in method["proofs"]] == ["second", "third"]
+    assert all(proof["donor"] == proof["taken_off"] for proof in method["proofs"])
+    size = (tmp_path / "ck" / "second" / "latest_task_G.pth").stat().st_size
+    assert method["costs"][0]["bytes"] == size < found["donor"]["bytes"]
+    assert "Proofs" in (folder / "index.html").read_text() and "differs" not in (folder / "index.html").read_text()
+
+
+def test_a_task_on_another_donor_fails_the_proof(save, run, tmp_path):
+    save("houses", *HOUSES)
+    save("others", *HOUSES, seed=5)
+    adapted(tmp_path, "lungs", "others", "norm_only", 1)
+    folder, found = run("--donor", "houses", "--runs", "lungs")
+    assert found["methods"]["lungs"]["measures"][1][0]["bit_equal"] == 0
+    assert "✗ differs" in (folder / "index.html").read_text()

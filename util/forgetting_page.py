@@ -8,7 +8,7 @@ from dominate import tags
 from dominate.util import text
 
 from util import plots
-from util.forgetting_words import NAMES, summary
+from util.forgetting_words import NAMES, caveats, summary
 from util.pages import link, page, write_page
 from util.pictures import save_png, to_picture
 from util.study import Measured, Method, Study, score_name
@@ -66,8 +66,13 @@ def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsiz
             text(f"donor: {study.donor} · " + " · ".join(
                 f"{task.name}: {task.images} images of {task.phase}" for task in study.tasks))
         for words in summary(study):
-            known = next((m.label for m in study.methods if words.startswith(m.label + " ")), "")
-            tags.p(tags.b(known), words.removeprefix(known))
+            label = next((m.label for m in study.methods if words.startswith(f"{m.label} learnt ")), "")
+            if label:
+                tags.p(tags.b(label), words.removeprefix(label))
+            else:
+                tags.p(words, cls="upshot")
+        for words in caveats(study):
+            tags.p(words, cls="note")
         for number, task in enumerate(study.tasks):
             tags.h2(f"{task.name}: the {'old' if number == 0 else 'new'} task")
             _measures(study, number)
@@ -75,12 +80,13 @@ def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsiz
             _grid(pictures.rows[number], winsize)
         tags.h2("Kept, learnt, paid")
         _figures(study)
+        _proofs(study)
         tags.h2("Every network on every task")
         _matrices(study)
-        with tags.div(cls="figures"):
-            for name, drawn in (("curve.png", _curve(study, folder)), ("costs.png", _costs(study, folder))):
-                if drawn:
-                    tags.figure(tags.img(src=name, alt=drawn), tags.figcaption(drawn), style="max-width:1000px")
+        tags.h2("On the way, and what it costs")
+        for name, drawn in (("curve.png", _curve(study, folder)), ("costs.png", _costs(study, folder))):
+            if drawn:
+                tags.figure(tags.img(src=name, alt=drawn), tags.figcaption(drawn), cls="wide")
         tags.p(tags.a("forgetting.json", href="forgetting.json"), " has all figures, ",
                tags.a("forgetting.csv", href="forgetting.csv"), " one line a method.", cls="note")  # fmt: skip
     write_page(folder / "index.html", doc)
@@ -158,6 +164,42 @@ def _figures(study: Study) -> None:
         "that the method adds to the donor's; training: gradients and Adam's moments of what is trained, by count.",
         cls="note",
     )  # fmt: skip
+
+
+def _proofs(study: Study) -> None:
+    """Three for each run whose donor stayed frozen."""
+    proven = [method for method in study.methods if method.proofs]
+    if not proven:
+        return
+    task, name = study.tasks[0], NAMES[proven[0].score_names[0]]
+    tags.h2("Proofs that the donor is whole")
+    with tags.div(cls="scroll"), tags.table(cls="scores"):
+        with tags.thead(), tags.tr():
+            for title in ("", "SHA-256 of the donor", "taken off", "outputs", f"{name} before", "after"):
+                tags.th(title)
+        with tags.tbody():
+            for method in proven:
+                for stage, proof in enumerate(method.proofs, 1):
+                    found = method.measures[stage][0]
+                    equal = (proof["donor"] == proof["taken_off"], found["bit_equal"] == task.images,
+                             method.R[stage, 0] == method.R[0, 0])  # fmt: skip
+                    with tags.tr():
+                        tags.th(method.label, tags.small(proof["run"]))
+                        tags.td(_short(proof["donor"]))
+                        tags.td(_short(proof["taken_off"]) + _mark(equal[0]))
+                        tags.td(f"{found['bit_equal']} of {task.images} equal bit for bit" + _mark(equal[1]))
+                        tags.td(f"{method.R[0, 0]:.10f}")
+                        tags.td(f"{method.R[stage, 0]:.10f}" + _mark(equal[2]))
+    tags.p(f"The task was put on its donor, used on new images and taken off again; what was left was hashed and "
+           f"applied to {task.name}.", cls="note")  # fmt: skip
+
+
+def _short(hashes: Mapping[str, str]) -> str:
+    return ", ".join(f"{sha256[:12]}…" for sha256 in hashes.values())
+
+
+def _mark(equal: bool) -> str:
+    return " ✓" if equal else " ✗ differs"
 
 
 def _matrices(study: Study) -> None:

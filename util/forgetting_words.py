@@ -8,8 +8,27 @@ NAMES = {"dice": "Dice", "miou": "mIoU", "ssim": "SSIM to its own first outputs"
 
 
 def summary(study: Study) -> list[str]:
-    """One paragraph a method, and one that compares those that left the donor whole with full fine-tuning."""
-    return [*(_of_method(study, method) for method in study.methods), *_comparison(study)]
+    """The upshot, if methods that left the donor whole stand beside full fine-tuning, and one paragraph a method."""
+    return [*_upshot(study), *(_of_method(study, method) for method in study.methods)]
+
+
+def caveats(study: Study) -> list[str]:
+    """What must be said so that nobody reads too much into the figures."""
+    found = []
+    if any(method.proofs for method in study.methods):
+        found.append("A method with a frozen donor keeps what it learns in a file for each task. It forgets nothing, "
+                     "but it has to be told which task an image belongs to.")  # fmt: skip
+    ways: dict[str, dict[str, list[str]]] = {}
+    for method in study.methods:
+        for settings in method.training:
+            for name, value in settings.items():
+                labels = ways.setdefault(name, {}).setdefault(str(value), [])
+                labels += [method.label] * (method.label not in labels)
+    uneven = [f"--{name} " + ", ".join(f"{value} ({' and '.join(labels)})" for value, labels in values.items())
+              for name, values in ways.items() if len(values) > 1]  # fmt: skip
+    if uneven:
+        found.append(f"The runs were not trained alike: {'; '.join(uneven)}.")
+    return found
 
 
 def verdict(kept: float | None, equal: bool) -> str:
@@ -39,8 +58,9 @@ def _of_method(study: Study, method: Method) -> str:
     if method.adapt == "scratch":
         return words + f"It started from random weights and never knew {old.name}: the control."
     kept = study.retention(method, 0)
-    scores = f"{NAMES[names[0]]} {R[0, 0]:.3f} before, {R[-1, 0]:.3f} after, chance {method.chance[0]:.3f}"
-    words += f"Of {old.name}: {verdict(kept, last['bit_equal'] == old.images)} ({scores})."
+    equal = last["bit_equal"] == old.images
+    scores = f" ({NAMES[names[0]]} {R[0, 0]:.3f} before, {R[-1, 0]:.3f} after, chance {method.chance[0]:.3f})"
+    words += f"Of {old.name}: {verdict(kept, equal)}{'' if equal else scores}."
     was, now = (method.measures[i][0].get("void_rate") for i in (0, -1))
     if now is not None and now - was > 0.2:
         words += f" {now:.0%} of its pixels there have no class's colour any more, against {was:.0%} of the donor's."
@@ -51,7 +71,7 @@ def _of_method(study: Study, method: Method) -> str:
     return words
 
 
-def _comparison(study: Study) -> list[str]:
+def _upshot(study: Study) -> list[str]:
     """The best of the methods that forgot nothing, beside the best of those that were free to forget."""
     whole = [m for m in study.methods if m.adapt not in FROM_DONOR and study.whole(m)]
     free = [m for m in study.methods if m.adapt == "finetune"]
@@ -60,7 +80,8 @@ def _comparison(study: Study) -> list[str]:
     best, tuned = (max(some, key=lambda m: study.figures(m)["new_score"]) for some in (whole, free))
     ours, theirs = study.figures(best), study.figures(tuned)
     gap = 100 * (theirs["new_score"] - ours["new_score"])
-    words = f"{abs(gap):.1f} points {'behind' if gap > 0 else 'ahead of'}"
-    tasks, share = "tasks" if len(study.tasks) > 2 else "task", f"1/{theirs['bytes'] / ours['bytes']:.0f}"
-    return [f"Of the methods that forgot nothing, {best.label} learnt best: {words} {tuned.label} on the new {tasks}, "
-            f"with {share} of its bytes."]  # fmt: skip
+    tasks = " and ".join(task.name for task in study.tasks[1:])
+    kept = "" if theirs["retention"] is None else (
+        f"{tuned.label} kept {max(theirs['retention'], 0):.0%} of what was known before. ")
+    return [f"{kept}{best.label} kept all of it, and on {tasks} is {abs(gap):.1f} points "
+            f"{'behind' if gap > 0 else 'ahead'}, with 1/{theirs['bytes'] / ours['bytes']:.0f} of the bytes."]

@@ -34,6 +34,8 @@ section.image img { display: block; image-rendering: auto; background: #dde2e8; 
 .figures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 20px; }
 figure { margin: 0; background: #fff; border: 1px solid #dde2e8; padding: 12px; max-width: 560px; }
 figure img { width: 100%; }
+figure.wide { max-width: 1100px; margin-bottom: 14px; }
+p.upshot { font-size: 18px; margin: 14px 0; max-width: 75ch; }
 .key { display: inline-block; width: 12px; height: 12px; margin: 0 5px 0 14px; border: 1px solid #8894a0;
   vertical-align: -1px; }
 .warning { background: #fff1d6; border-left: 4px solid #e69f00; padding: 8px 12px; }

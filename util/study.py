@@ -14,6 +14,7 @@ from util.drift import RandomFeatures, drift, kernel_distance, ssim_chance
 from util.scoring import Evaluation, evaluate
 
 FLOAT = 4  # bytes
+TRAINING = ("n_epochs", "n_epochs_decay", "max_dataset_size", "batch_size", "lr", "lambda_L1", "augment", "seed")
 FROM_DONOR = ("finetune", "scratch", "distill")  # values of --adapt that leave a whole generator and no task
 
 
@@ -99,6 +100,8 @@ class Method:
     chance: list[float] = field(default_factory=list)  # of each task
     costs: list[dict[str, float | int | None]] = field(default_factory=list)  # of each run
     curve: list[dict] = field(default_factory=list)  # {"epoch": int, "scores": one each task}
+    training: list[dict] = field(default_factory=list)  # of each run: how it was trained, where that is recorded
+    proofs: list[dict] = field(default_factory=list)  # of each run with a frozen donor: its hashes before and after
 
     @property
     def score_names(self) -> list[str]:
@@ -161,7 +164,7 @@ class Study:
             m.label: {
                 "runs": m.runs, "adapt": m.adapt, "R": [[_plain(x) for x in row] for row in m.R],
                 "figures": self.figures(m), "chance": m.chance, "measures": m.measures, "costs": m.costs,
-                "curve": m.curve,
+                "curve": m.curve, "training": m.training, "proofs": m.proofs,
             }
             for m in self.methods
         }  # fmt: skip
@@ -185,6 +188,22 @@ def against(measured: Measured, then: Measured | None = None) -> dict[str, float
     return measured.measures | (drift(measured.outputs, then.outputs) if then else {})
 
 
+def training(recorded: Mapping[str, object]) -> dict[str, object]:
+    """Of a run's options, what made its training longer or other than another's."""
+    return {name: recorded[name] for name in TRAINING if name in recorded}
+
+
+def line(measured: Measured) -> str:
+    """The measures of a network on a task, for people."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in measured.measures.items()) or "no ground truth"
+
+
+def scores(row: Sequence[Measured], learnt: Sequence[Measured]) -> list[float | None]:
+    """One score a task, see `score_name`. learnt: the task's own run, when it had learnt it."""
+    measures = [against(now, then) for now, then in zip(row, learnt, strict=True)]
+    return [found[score_name(found)] for found in measures]
+
+
 def chance(measured: Measured) -> float:
     """The score on a task that needs no look at the image."""
     if measured.evaluation.scored:
@@ -206,7 +225,7 @@ def costs(files: Sequence[Path], trainable: int, run_dir: Path, options: Mapping
 
 def saved_epochs(folder: Path) -> list[int]:
     """The numbered epochs of a run that are on disk, in order."""
-    names = {path.name.partition("_")[0] for path in folder.glob("*_net_G*.pth")}
+    names = {path.name.partition("_")[0] for kind in ("net", "task") for path in folder.glob(f"*_{kind}_G*.pth")}
     return sorted(int(name) for name in names if name.isdigit())
 
 

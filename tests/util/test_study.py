@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from util.forgetting_words import summary, verdict
+from util.forgetting_words import caveats, summary, verdict
 from util.study import Method, Study, Task, costs, saved_epochs, score_name, spread
 
 TASKS = [Task("facades", "test", 50), Task("lungs", "val", 70)]
@@ -46,13 +46,24 @@ def test_without_fine_tuning_there_is_no_reference():
 
 
 def test_words():
-    tuned, masks, scratch, best = summary(STUDY)
+    upshot, tuned, masks, scratch = summary(STUDY)
     assert tuned.startswith("ft learnt lungs to Dice 0.900 (the donor 0.400, chance 0.400)")
     assert "Of facades: 25% of what the donor had above chance is left (mIoU 0.500 before, 0.200 after" in tuned
     assert "nothing is forgotten: every output is the donor's, bit for bit" in masks
     assert "random weights" in scratch and "forg" not in scratch
-    assert best == ("Of the methods that forgot nothing, masks learnt best: 2.0 points behind ft on the new task, "
-                    "with 1/20 of its bytes.")  # fmt: skip
+    assert "before" not in masks
+    assert upshot == ("ft kept 25% of what was known before. masks kept all of it, and on lungs is 2.0 points behind, "
+                      "with 1/20 of the bytes.")  # fmt: skip
+
+
+def test_caveats():
+    assert caveats(STUDY) == []
+    slow, fast = (method(name, "masks", [[0.5, 0.4], [0.5, 0.88]], equal=50) for name in ("slow", "fast"))
+    slow.training, fast.training = [{"lr": 0.1, "seed": 0}], [{"lr": 0.2, "seed": 0}]
+    fast.proofs = [{"run": "fast"}]
+    frozen, uneven = caveats(Study("houses", {}, TASKS, [slow, fast]))
+    assert "has to be told which task" in frozen
+    assert uneven == "The runs were not trained alike: --lr 0.1 (slow), 0.2 (fast)."
 
 
 def test_collapse_is_said():

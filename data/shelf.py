@@ -1,0 +1,42 @@
+"""Data sets that several networks are applied to: each is read once."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from data import create_dataset
+from data.loader import Loader
+
+# What decides which pixels a data set gives.
+READING = (
+    "dataroot", "dataset_mode", "phase", "classes", "direction", "input_nc", "output_nc", "preprocess", "crop_size",
+    "source", "patient_regex", "split_seed", "fold", "phantom", "phantom_count", "max_dataset_size",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Shelved:
+    """A data set to test on. threshold: foreground begins there, see util.scoring.evaluate."""
+
+    loader: Loader
+    name: str
+    phase: str
+    threshold: float
+
+
+class Shelf:
+    """Data sets by the options that test.py would read them with."""
+
+    def __init__(self, num_test: float = float("inf")):
+        self._num_test = num_test
+        self._read: dict[tuple, Shelved] = {}
+
+    def get(self, opt: argparse.Namespace) -> Shelved:
+        """The data set of `opt`: the same object wherever the options that say how to read it are the same."""
+        key = tuple(getattr(opt, name, None) for name in (*READING, "mask_threshold"))
+        if key not in self._read:
+            loader = create_dataset(opt, opt.phase, train=False, num_test=self._num_test)
+            name = Path(opt.dataroot).resolve().name if opt.dataroot else getattr(opt, "phantom", opt.dataset_mode)
+            name += " reversed" if opt.direction == "BtoA" else ""
+            self._read[key] = Shelved(loader, name, opt.phase, opt.mask_threshold)
+        return self._read[key]
