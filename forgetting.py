@@ -48,7 +48,7 @@ def main() -> int:
             method.curve = curve(method, bench, stages, sets, learnt, opt.curve_points)
             methods.append(method)
         tasks = [Task(data.name, data.phase, len(data.loader.dataset)) for data in sets]
-        found = Study(runs.donor.name, bench.costs(runs.donor, runs.recorded(runs.donor)), tasks, methods)
+        found = Study(runs.donor_name, bench.costs(runs.donor, runs.recorded(runs.donor)), tasks, methods)
         write_json(folder / "forgetting.json", found.as_json())
         found.write_csv(folder / "forgetting.csv")
         write_forgetting_page(folder, found, pictures, opt.display_winsize)
@@ -85,7 +85,8 @@ def follow(
         learnt.append(row[after])
         method.measures.append([study.against(now, *learnt[task : task + 1]) for task, now in enumerate(row)])
         for task, (now, data) in enumerate(zip(row, sets, strict=True)):
-            print(f"{method.label}: after {stage.name}, {data.name}: {study.line(now)}", flush=True)
+            stood = f"{method.label}: {stage.name}" if after else "donor"
+            print(f"{stood} on {data.name}: {study.line(now)}", flush=True)
             if after in (0, len(stages) - 1):
                 pictures.add(task, data.loader.dataset, method.label if after else "donor", now)
     return learnt

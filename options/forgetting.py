@@ -98,6 +98,7 @@ class Runs:
             raise UserError(f"--donor {opt.donor}: {donor} is not named like latest_net_G.pth; name it so, in a folder "
                             "of its own")
         self.donor, self._donor_epoch = donor.resolve().parent, named[1]
+        self.donor_name = self.donor.name if named[1] == "latest" else donor.stem
         self._known: dict[tuple, argparse.Namespace] = {}
 
     def folder(self, run: str) -> Path:

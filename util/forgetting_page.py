@@ -74,7 +74,8 @@ def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsiz
         for words in caveats(study):
             tags.p(words, cls="note")
         for number, task in enumerate(study.tasks):
-            tags.h2(f"{task.name}: the {'old' if number == 0 else 'new'} task")
+            which = "the old task" if not number else "the new task" if len(study.tasks) == 2 else f"new task {number}"
+            tags.h2(f"{task.name}: {which}")
             _measures(study, number)
             tags.p("Pictures as the networks take them and give them.", cls="note")
             _grid(pictures.rows[number], winsize)
@@ -157,11 +158,12 @@ def _figures(study: Study) -> None:
     rows = {method.label: study.figures(method) for method in study.methods}
     _table(list(FIGURES), FIGURES, rows)
     tags.p(
-        "Forgetting: how far old tasks fell from their best score (Chaudhry et al. 2018); retention: the share that is "
-        "left of what they had above chance, chance being the best that can be had without looking at the image; "
-        "intransigence: what the new tasks lack against full fine-tuning (the mean, where several runs are); average "
-        "score and BWT, backward transfer: Lopez-Paz and Ranzato 2017. Trained: millions of floats; disk: the files "
-        "that the method adds to the donor's; training: gradients and Adam's moments of what is trained, by count.",
+        "Forgetting: how far old tasks fell from their best score (Chaudhry et al. 2018). Retention: the share that is "
+        "left of what they had above chance, chance being the best that can be had without looking at the image. New "
+        "tasks: their mean score when learnt, without those that have no ground truth; intransigence: what they lack "
+        "against full fine-tuning (the mean, where there are several such runs). Average score and BWT, backward "
+        "transfer: Lopez-Paz and Ranzato 2017, over all tasks, whatever their score is. Trained: millions of floats; "
+        "disk: files beside the donor's; training: gradients and Adam's moments of what is trained, by count.",
         cls="note",
     )  # fmt: skip
 

@@ -18,14 +18,16 @@ def caveats(study: Study) -> list[str]:
     if any(method.proofs for method in study.methods):
         found.append("A method with a frozen donor keeps what it learns in a file for each task. It forgets nothing, "
                      "but it has to be told which task an image belongs to.")  # fmt: skip
-    ways: dict[str, dict[str, list[str]]] = {}
-    for method in study.methods:
-        for settings in method.training:
-            for name, value in settings.items():
-                labels = ways.setdefault(name, {}).setdefault(str(value), [])
-                labels += [method.label] * (method.label not in labels)
-    uneven = [f"--{name} " + ", ".join(f"{value} ({' and '.join(labels)})" for value, labels in values.items())
-              for name, values in ways.items() if len(values) > 1]  # fmt: skip
+    uneven = []
+    for stage, task in enumerate(study.tasks[1:]):
+        settings = {m.label: m.training[stage] for m in study.methods if len(m.training) > stage}
+        for name in dict.fromkeys(name for each in settings.values() for name in each):
+            ways: dict[str, list[str]] = {}
+            for label, each in settings.items():
+                ways.setdefault(str(each.get(name, "unlimited")), []).append(label)
+            if len(ways) > 1:
+                said = ", ".join(f"{value} ({' and '.join(labels)})" for value, labels in ways.items())
+                uneven.append(f"{task.name}: --{name} {said}")
     if uneven:
         found.append(f"The runs were not trained alike: {'; '.join(uneven)}.")
     return found
@@ -49,10 +51,13 @@ def _of_method(study: Study, method: Method) -> str:
     learnt = []
     for j, task in enumerate(study.tasks[1:], 1):
         if names[j] == "ssim":
-            learnt.append(f"learnt {task.name}, which has no ground truth to score against")
+            was, now = (method.measures[i][j].get("kid") for i in (0, j))
+            kid = "" if now is None else f" (KID to real pictures {now:.3f}, the donor's {was:.3f})"
+            learnt.append(f"learnt {task.name}, which has no ground truth{kid}")
         else:
             before = "" if np.isnan(R[0, j]) else f" (the donor {R[0, j]:.3f}, chance {method.chance[j]:.3f})"
-            learnt.append(f"learnt {task.name} to {NAMES[names[j]]} {R[j, j]:.3f}{before}")
+            did = f"learnt {task.name} to" if R[j, j] > method.chance[j] else f"learnt nothing of {task.name}:"
+            learnt.append(f"{did} {NAMES[names[j]]} {R[j, j]:.3f}{before}")
     words = f"{method.label} {' and '.join(learnt)}. "
     old, last = study.tasks[0], method.measures[-1][0]
     if method.adapt == "scratch":
@@ -66,8 +71,8 @@ def _of_method(study: Study, method: Method) -> str:
         words += f" {now:.0%} of its pixels there have no class's colour any more, against {was:.0%} of the donor's."
     for j, task in enumerate(study.tasks[1:-1], 1):
         equal = method.measures[-1][j]["bit_equal"] == task.images
-        same = "the same bit for bit" if equal else f"{R[-1, j]:.3f} after {study.tasks[-1].name}"
-        words += f" {task.name} went from {R[j, j]:.3f} to {same}."
+        went = f"went from {R[j, j]:.3f} to {R[-1, j]:.3f} when {study.tasks[-1].name} was learnt"
+        words += f" {task.name} {'is kept bit for bit' if equal else went}."
     return words
 
 
@@ -77,10 +82,13 @@ def _upshot(study: Study) -> list[str]:
     free = [m for m in study.methods if m.adapt == "finetune"]
     if not whole or not free:
         return []
-    best, tuned = (max(some, key=lambda m: study.figures(m)["new_score"]) for some in (whole, free))
+    best, tuned = (max(some, key=lambda m: study.figures(m)["new_score"] or 0) for some in (whole, free))
     ours, theirs = study.figures(best), study.figures(tuned)
+    if ours["new_score"] is None:  # no new task has a ground truth
+        return []
     gap = 100 * (theirs["new_score"] - ours["new_score"])
-    tasks = " and ".join(task.name for task in study.tasks[1:])
+    scored = [task.name for task, name in zip(study.tasks, best.score_names, strict=True) if name != "ssim"]
+    tasks = " and ".join(scored[best.score_names[0] != "ssim" :])
     kept = "" if theirs["retention"] is None else (
         f"{tuned.label} kept {max(theirs['retention'], 0):.0%} of what was known before. ")
     return [f"{kept}{best.label} kept all of it, and on {tasks} is {abs(gap):.1f} points "

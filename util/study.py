@@ -139,16 +139,20 @@ class Study:
         return all(m["bit_equal"] == task.images for m, task in zip(last, self.tasks[:-1], strict=True))
 
     def figures(self, method: Method) -> dict[str, float | None]:
-        """The method's line in the table: what it kept, learnt and cost. Costs are sums over its runs."""
+        """The method's line in the table: what it kept, learnt and cost. What it learnt is a mean over the new tasks
+        with a ground truth; costs are sums over its runs."""
         R, reference = method.R, self.reference()
+        scored = [j for j, name in enumerate(method.score_names) if j == 0 or name != "ssim"]  # the others' is 1
+        among = R[np.ix_(scored, scored)]
         kept = [self.retention(method, task) for task in range(len(R) - 1)]
         found = {
             "old_before": R[0, 0],
             "old_after": R[-1, 0],
             "forgetting": continual.forgetting(R),
             "retention": None if None in kept else float(np.mean(kept)),
-            "new_score": float(np.diagonal(R)[1:].mean()),
-            "intransigence": None if reference is None else continual.intransigence(R, reference),
+            "new_score": float(np.diagonal(among)[1:].mean()) if len(among) > 1 else None,
+            "intransigence": None if reference is None or len(among) < 2 else (
+                continual.intransigence(among, reference[scored])),
             "average_score": continual.average_score(R),
             "backward_transfer": continual.backward_transfer(R),
         }

@@ -33,6 +33,18 @@ def test_figures():
     assert STUDY.figures(TUNED)["intransigence"] == 0
 
 
+def test_a_new_task_without_ground_truth_has_no_score_when_learnt():
+    """Its matrix holds the similarity to what was put out then: 1 on the diagonal, which says nothing of learning."""
+    three = method("ft", "finetune", [[0.5, 0.4], [0.4, 0.9]])
+    for row, ssim in zip(three.measures, (None, None), strict=True):
+        row.append({"ssim": ssim, "bit_equal": 0})
+    three.measures.append([{"miou": 0.3, "void_rate": 0, "bit_equal": 0}, {"dice": 0.8, "bit_equal": 0}, {"ssim": 1.0}])
+    three.chance.append(0.1)
+    found = Study("houses", {}, [*TASKS, Task("photos", "test", 9)], [three]).figures(three)
+    assert found["new_score"] == 0.9 and found["intransigence"] == 0
+    assert found["forgetting"] == pytest.approx((0.2 + 0.1) / 2)
+
+
 def test_costs_of_several_runs_add_up():
     two = method("two", "masks", [[0.5, 0.4], [0.5, 0.88]])
     two.costs.append({"trainable": 1, "bytes": 2, "training_bytes": 3, "seconds_per_step": None})
@@ -56,14 +68,20 @@ def test_words():
                       "with 1/20 of the bytes.")  # fmt: skip
 
 
+def test_a_new_task_below_chance_is_not_learnt():
+    (words,) = summary(Study("houses", {}, TASKS, [method("ft", "finetune", [[0.5, 0.4], [0.2, 0.3]])]))
+    assert words.startswith("ft learnt nothing of lungs: Dice 0.300 (the donor 0.400, chance 0.400)")
+
+
 def test_caveats():
     assert caveats(STUDY) == []
     slow, fast = (method(name, "masks", [[0.5, 0.4], [0.5, 0.88]], equal=50) for name in ("slow", "fast"))
-    slow.training, fast.training = [{"lr": 0.1, "seed": 0}], [{"lr": 0.2, "seed": 0}]
+    slow.training, fast.training = [{"lr": 0.1, "seed": 0}], [{"lr": 0.2, "seed": 0, "max_dataset_size": 9}]
     fast.proofs = [{"run": "fast"}]
     frozen, uneven = caveats(Study("houses", {}, TASKS, [slow, fast]))
     assert "has to be told which task" in frozen
-    assert uneven == "The runs were not trained alike: --lr 0.1 (slow), 0.2 (fast)."
+    assert uneven == ("The runs were not trained alike: lungs: --lr 0.1 (slow), 0.2 (fast); lungs: "
+                      "--max_dataset_size unlimited (slow), 9 (fast).")
 
 
 def test_collapse_is_said():
@@ -71,6 +89,7 @@ def test_collapse_is_said():
     collapsed.measures[-1][0]["void_rate"] = 0.97
     (words,) = summary(Study("houses", {}, TASKS, [collapsed]))
     assert "everything is forgotten: it is worse than chance" in words
+    assert words.startswith("ft learnt lungs to Dice")
     assert "97% of its pixels there have no class's colour any more, against 30% of the donor's" in words
 
 
