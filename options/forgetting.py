@@ -94,9 +94,12 @@ class Runs:
     ):
         self._opt, self._registries, self._make = opt, (models, datasets), make
         named = re.fullmatch(r"(.+)_net_G(_A)?\.pth", donor.name)
+        if "_task_" in donor.name:
+            raise UserError(f"--donor {opt.donor}: {donor} is a task beside a donor: name that donor, or plain weights "
+                            f"(python -m models.piggyback export {opt.donor})")  # fmt: skip
         if not named:
             raise UserError(f"--donor {opt.donor}: {donor} is not named like latest_net_G.pth; name it so, in a folder "
-                            "of its own")
+                            "of its own")  # fmt: skip
         self.donor, self._donor_epoch = donor.resolve().parent, named[1]
         self.donor_name = self.donor.name if named[1] == "latest" else donor.stem
         self._known: dict[tuple, argparse.Namespace] = {}

@@ -110,6 +110,26 @@ def test_three_tasks_one_of_them_without_ground_truth(save, run, tmp_path):
     assert {"kid", "l1", "ssim"} <= measures[2][2].keys() and "ssim" not in measures[0][1]
 
 
+def test_a_cycle_gan_loses_its_way_back(save, run, tmp_path):
+    """Horses without ground truth: the cycle's error and KID to the zebras, beside the drift."""
+    random = np.random.default_rng(0)
+    for side in "AB":
+        (tmp_path / "h2z" / f"test{side}").mkdir(parents=True)
+        for i in range(3):
+            picture = random.integers(0, 256, (64, 64, 3), np.uint8)
+            Image.fromarray(picture).save(tmp_path / "h2z" / f"test{side}" / f"{i}.png")
+    cycle = ["--model", "cycle_gan", "--netG", "resnet_6blocks", "--no_dropout", "--dataset_mode", "unaligned",
+             "--dataroot", str(tmp_path / "h2z")]  # fmt: skip
+    save("horses", *cycle)
+    save("lungs", *CHESTS, "--netG", "resnet_6blocks", "--norm", "instance", "--no_dropout", seed=1)
+    _, found = run("--donor", "horses", "--runs", "lungs", "--curve_points", "0")
+    method = found["methods"]["lungs"]
+    before, after = (method["measures"][i][0] for i in range(2))
+    assert before["cycle_l1"] > 0 and before["ssim"] == 1 and "kid" in before
+    assert after["ssim"] < 1 and "cycle_l1" not in after  # the segmenter has no way back
+    assert method["curve"][1:] == [] and found["donor"]["bytes"] > 1.9 * method["figures"]["bytes"]
+
+
 def test_a_grey_network_meets_a_colour_task(save, run):
     save("houses", *HOUSES)
     save("grey", *CHESTS, "--input_nc", "1", "--output_nc", "1", seed=1)
@@ -195,3 +215,5 @@ def test_a_task_on_another_donor_fails_the_proof(save, run, tmp_path):
     folder, found = run("--donor", "houses", "--runs", "lungs")
     assert found["methods"]["lungs"]["measures"][1][0]["bit_equal"] == 0
     assert "✗ differs" in (folder / "index.html").read_text()
+    with pytest.raises(UserError, match="is a task beside a donor: name that donor, or plain weights"):
+        run("--donor", "lungs", "--runs", "lungs")
