@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from models.image_pool import ImagePool
 from models.norm_stats import inference
 from models.piggyback import METHODS, Settings, Task, attach, load_task, materialize, read_task, switch
-from models.piggyback.files import as_dependencies, earlier_tasks
+from models.piggyback.files import as_dependencies, check_donor, earlier_tasks
 from models.pretrained import build_generator
 from util.checkpoint import task_path
 from util.errors import UserError
@@ -72,9 +72,11 @@ class BaseModel(ABC):
         saved = not self.training or opt.continue_train
         path = task_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
         file = read_task(path) if saved and path.is_file() else None
-        if file and self.training and opt.adapt != file.settings.method:
-            raise UserError(f"--adapt {opt.adapt}: {path} was trained with --adapt {file.settings.method}; go on with "
-                            "that, or take another --name")  # fmt: skip
+        if file and self.training:
+            for flag, value in file.settings.flags().items():
+                if getattr(opt, flag) != value:
+                    raise UserError(f"--{flag} {getattr(opt, flag)}: {path} was trained with --{flag} {value}; go on "
+                                    "with that, or take another --name")  # fmt: skip
         earlier = earlier_tasks(donor, opt.adapt == "filter_bank" and opt.bank == "cumulative") if donor else []
         if file or earlier:
             donor = (file or earlier[-1]).find_donor()
@@ -85,6 +87,8 @@ class BaseModel(ABC):
             self.loaded[name] = path
             if self.training or opt.task == "own":
                 self._put_on(name, load_task(file, net), donor)
+            else:
+                check_donor(file, net)
         elif donor and opt.adapt in METHODS:
             ways = Settings(opt.adapt, opt.mask_init, opt.mask_cutoff, opt.bank_fraction, opt.bank, opt.rank)
             task = attach(net, ways, [other.tensors for other in earlier])

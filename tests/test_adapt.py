@@ -144,6 +144,13 @@ def test_a_third_task_builds_on_the_second_and_leaves_it_alone(run, apply, donor
         apply(name="third")
 
 
+def test_a_donor_that_changed_is_not_passed_off_as_the_one_of_the_run(run, apply, donor):
+    run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
+    torch.save(define_G(3, 3, 4, "unet_64", "batch").state_dict(), donor)
+    with pytest.raises(UserError, match="belongs to another donor"):
+        apply("--task", "base")
+
+
 @pytest.mark.parametrize("flags", [["--adapt", "masks"], ["--adapt", "filter_bank"], []])
 def test_a_task_is_no_donor(run, donor, flags):
     run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
@@ -160,6 +167,8 @@ def test_a_run_goes_on_as_it_began(run, donor):
     run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
     with pytest.raises(UserError, match="--adapt ternary: .* was trained with --adapt masks"):
         run("--continue_train", "--n_epochs", "2", "--adapt", "ternary")
+    with pytest.raises(UserError, match="--mask_cutoff 0.001: .* was trained with --mask_cutoff 0.005"):
+        run("--continue_train", "--n_epochs", "2", "--mask_cutoff", "0.001")
     run(*TINY, "--pretrained", "donor", "--n_epochs", "1", name="plain")
     with pytest.raises(UserError, match="--adapt masks: run plain holds no task of epoch latest"):
         run("--continue_train", "--n_epochs", "2", "--adapt", "masks", name="plain")

@@ -94,10 +94,7 @@ def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
     """
     file = path if isinstance(path, TaskFile) else read_task(path)
     switch(net, None)
-    donor, wanted = fingerprint(net.state_dict()), file.header["donor"]["sha256"]
-    if donor != wanted:
-        raise UserError(f"{file.path}: belongs to another donor ({_short(wanted)}, once at "
-                        f"{_last(file.header['donor']['found'])}) than the one given ({_short(donor)})")  # fmt: skip
+    donor = check_donor(file, net)
     earlier = file.dependencies()
     try:
         task = Task(net, file.settings, donor, [other.tensors for other in earlier])
@@ -106,6 +103,15 @@ def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
         raise UserError(f"{file.path}: damaged: its tensors do not fit its donor; copy it again") from error
     task.depends = as_dependencies(earlier)
     return task
+
+
+def check_donor(file: TaskFile, net: nn.Module) -> str:
+    """The fingerprint of a generator without a task on; UserError where it is not the task's donor."""
+    donor, wanted = fingerprint(net.state_dict()), file.header["donor"]["sha256"]
+    if donor != wanted:
+        raise UserError(f"{file.path}: belongs to another donor ({_short(wanted)}, once at "
+                        f"{_last(file.header['donor']['found'])}) than the one given ({_short(donor)})")  # fmt: skip
+    return donor
 
 
 def earlier_tasks(donor: Path, cumulative: bool) -> list[TaskFile]:

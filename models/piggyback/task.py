@@ -49,6 +49,11 @@ class Settings:
             raise UserError(f"--mask_cutoff {self.mask_cutoff}: must be 0 or more and less than --mask_init "
                             f"{self.mask_init}, or the task would not start as its donor")  # fmt: skip
 
+    def flags(self) -> dict[str, object]:
+        """The values of train.py's flags that make such a task."""
+        values = asdict(self)
+        return {"adapt": values.pop("method"), **values}
+
     def make(self, layer: _ConvNd, earlier: Sequence[torch.Tensor] = ()) -> nn.Module:
         """What makes a convolution's weights out of the donor's."""
         weight, axis = layer.weight, filter_axis(layer)
