@@ -34,12 +34,13 @@ def main() -> int:
     runs = Runs(opt, MODELS, DATASETS, donor, upstream_flags)
     bench = Bench(runs.options, create_model, pick_device(opt.gpu_ids), keep=runs.donor)
     shelf = Shelf(opt.num_test)
+    plans = {label: plan(shelf, runs, label, names) for label, names in opt.methods.items()}
+    agree({label: sets for label, (_, sets) in plans.items()})
     results = Path(opt.results_dir) / opt.name
     with replacing_folder(results, OURS, "forgetting.json") as folder:
         pictures, methods = Pictures(folder, opt.pictures), []
         for label, names in opt.methods.items():
-            stages = [runs.donor, *(runs.folder(name) for name in names)]
-            sets = [data_of_task(shelf, runs, stage, task) for task, stage in enumerate(stages)]
+            stages, sets = plans[label]
             method = Method(label, names, runs.adapt(stages[-1]))
             learnt = follow(method, bench, stages, sets, pictures)
             method.chance = [study.chance(found) for found in learnt]
@@ -54,6 +55,29 @@ def main() -> int:
         write_forgetting_page(folder, found, pictures, opt.display_winsize)
     print(f"page: {results / 'index.html'}")
     return 0
+
+
+def plan(shelf: Shelf, runs: Runs, label: str, names: list[str]) -> tuple[list[Path], list[Shelved]]:
+    """The folders of the donor and of a method's runs, and what each learnt: read before anything is measured."""
+    stages = [runs.donor, *(runs.folder(name) for name in names)]
+    ways = [runs.adapt(stage) for stage in stages[1:]]
+    if len({way in FROZEN for way in ways}) > 1:
+        raise UserError(f"--runs {label}: some of its runs kept their donor frozen, others changed it (--adapt "
+                        f"{', '.join(ways)}); a sequence is learnt in one of the two ways")  # fmt: skip
+    return stages, [data_of_task(shelf, runs, stage, task) for task, stage in enumerate(stages)]
+
+
+def agree(sets: dict[str, list[Shelved]]) -> None:
+    """UserError where methods do not name the same images for a task: their scores could not be compared."""
+    (first, expected), *others = sets.items()
+    for label, found in others:
+        for task, (one, other) in enumerate(zip(expected, found, strict=True)):
+            if one.shows != other.shows:
+                raise UserError(
+                    f"--runs: for new task {task} {first} learnt {one.name} ({len(one.loader.dataset)} images of "
+                    f"{one.phase}) and {label} {other.name} ({len(other.loader.dataset)} of {other.phase}): say what "
+                    "all are tested on with --new_data, --new_mode, --new_classes, or compare them apart"
+                )
 
 
 def data_of_task(shelf: Shelf, runs: Runs, learner: Path, task: int) -> Shelved:

@@ -23,6 +23,12 @@ class Shelved:
     phase: str
     threshold: float
 
+    @property
+    def shows(self) -> tuple:
+        """Equal where two sets are of the same images with the same kind of target, however a network reads them."""
+        classes = self.loader.dataset.classes
+        return self.name, self.phase, self.loader.dataset.ids, classes and classes.binary
+
 
 class Shelf:
     """Data sets by the options that test.py would read them with."""

@@ -109,6 +109,11 @@ class Runs:
         folder = (Path(self._opt.checkpoints_dir) / run).resolve()
         if not folder.is_dir():
             raise UserError(f"--runs {run}: there is no run {folder}; check the name and --checkpoints_dir")
+        kinds = ("net", "task")
+        saved = {p.name.split(f"_{kind}_")[0] for kind in kinds for p in folder.glob(f"*_{kind}_G*.pth")}
+        if self._opt.epoch not in saved:
+            raise UserError(f"--runs {run}: {folder} holds no generator of --epoch {self._opt.epoch}; saved epochs: "
+                            f"{', '.join(sorted(saved)) or 'none'}")  # fmt: skip
         return folder
 
     def recorded(self, folder: Path) -> dict[str, object]:

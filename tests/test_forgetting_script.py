@@ -155,7 +155,7 @@ def test_a_folder_of_upstreams_is_a_donor(save, run):
     (["--runs", "lungs", "--new_phase", "none"], r"new task 1 \(--new_data.*\): --phase none"),
     (["--runs", "lungs", "--old_phase", "none"], r"old task \(--old_data.*\): --phase none"),
     (["--runs", "lungs", "--name", "../x"], "--name ../x: must be a plain name"),
-    (["--runs", "lungs", "--epoch", "7"], "--epoch 7: .*saved epochs: latest"),
+    (["--runs", "lungs", "--epoch", "7"], "lungs: .*lungs holds no generator of --epoch 7; saved epochs: latest"),
     (["--runs", "lungs", "--ols_data", "x"], "did you mean --old_data"),
 ])  # fmt: skip
 def test_mistakes(save, run, flags, message):
@@ -163,6 +163,23 @@ def test_mistakes(save, run, flags, message):
     save("lungs", *CHESTS, seed=1)
     with pytest.raises(UserError, match=message):
         run("--donor", "houses", *flags)
+
+
+def test_runs_that_cannot_be_compared_are_refused_before_anything_is_measured(save, run, tmp_path, capsys):
+    save("houses", *HOUSES)
+    save("lungs", *CHESTS, seed=1)
+    save("doors", *HOUSES, seed=2)
+    adapted(tmp_path, "masks", "houses", "masks", 1)
+    (tmp_path / "ck" / "empty").mkdir()
+    for runs, message in (
+        (["lungs", "doors"], r"new task 1 lungs learnt chests \(8 images of test\) and doors facades \(8 of test\)"),
+        (["lungs", "empty"], "--runs empty: .*empty holds no generator of --epoch latest; saved epochs: none"),
+        (["mixed=lungs,masks"], "--runs mixed: some .* kept their donor frozen, .*--adapt finetune, masks"),
+    ):
+        with pytest.raises(UserError, match=message):
+            run("--donor", "houses", "--runs", *runs)
+    assert capsys.readouterr().out == ""
+    run("--donor", "houses", "--runs", "lungs", "masks")
 
 
 def test_a_folder_of_somebody_elses_is_not_replaced(save, run, tmp_path):
