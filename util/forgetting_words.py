@@ -15,9 +15,12 @@ def summary(study: Study) -> list[str]:
 def caveats(study: Study) -> list[str]:
     """What must be said so that nobody reads too much into the figures."""
     found = []
-    if any(method.proofs for method in study.methods):
-        found.append("A method with a frozen donor keeps what it learns in a file for each task. It forgets nothing, "
-                     "but it has to be told which task an image belongs to.")  # fmt: skip
+    proven = [method for method in study.methods if method.proofs]
+    broken = [method.label for method in proven if not study.whole(method)]
+    if proven:
+        found.append("A method with a frozen donor keeps what it learns in a file for each task. " + (
+            f"Yet the proofs below fail for {' and '.join(broken)}: was it trained on another donor?" if broken else
+            "It forgets nothing, but it has to be told which task an image belongs to."))  # fmt: skip
     uneven = []
     for stage, task in enumerate(study.tasks[1:]):
         settings = {m.label: m.training[stage] for m in study.methods if len(m.training) > stage}

@@ -84,6 +84,13 @@ def test_caveats():
                       "--max_dataset_size unlimited (slow), 9 (fast).")
 
 
+def test_a_frozen_donor_that_was_another_one_is_not_called_unforgetting():
+    strange = method("masks", "masks", [[0.5, 0.4], [0.1, 0.88]], equal=0)
+    strange.proofs = [{"run": "masks"}]
+    (words,) = caveats(Study("houses", {}, TASKS, [strange]))
+    assert "forgets nothing" not in words and "proofs below fail for masks: was it trained on another donor?" in words
+
+
 def test_collapse_is_said():
     collapsed = method("ft", "finetune", [[0.5, 0.4], [0.02, 0.9]])
     collapsed.measures[-1][0]["void_rate"] = 0.97
