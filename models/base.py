@@ -122,7 +122,8 @@ class BaseModel(ABC):
         """One line a network: its parameters and where it starts from; the layers too if `verbose`."""
         lines = list(self.notes)
         for name, net in self.networks.items():
-            count = sum(parameter.numel() for parameter in net.parameters())
+            task = self.tasks.get(name)
+            count = task.generator_count if task else sum(parameter.numel() for parameter in net.parameters())
             lines.append(f"[Network {name}] {count / 1e6:.3f} M parameters on {self.device}")
             lines += [str(net)] * verbose
         return "\n".join(lines)

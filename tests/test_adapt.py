@@ -158,6 +158,14 @@ def test_a_task_is_no_donor(run, donor, flags):
         run(*TINY, "--pretrained", "run", *flags, name="other")
 
 
+def test_a_networks_size_is_that_of_the_network_whatever_lies_beside_it(run, donor, capsys):
+    lines = set()
+    for how in ("finetune", "masks", "lowrank"):
+        run(*TINY, "--pretrained", "donor", "--adapt", how, "--n_epochs", "1", name=how)
+        lines |= {line for line in capsys.readouterr().out.splitlines() if line.startswith("[Network G]")}
+    assert len(lines) == 1
+
+
 def test_frozen_ways_need_a_donor(run):
     with pytest.raises(UserError, match="--adapt ternary trains beside a frozen donor: name it with --pretrained"):
         run(*TINY, "--adapt", "ternary")
@@ -202,6 +210,7 @@ def test_export_is_the_adapted_generator_for_everybody(run, apply, tool, donor, 
         tool("export", "run", "--out", str(donor.parent))
     with pytest.raises(UserError, match="latest_task_G.pth exists already"):
         tool("export", "run", "--out", str(tmp_path / "run"))
+    run("--continue_train", name="run_plain")  # whole, without a task, as any other run
 
 
 def test_verify_proves_and_notices_another_donor(run, tool, donor):

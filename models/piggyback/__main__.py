@@ -10,6 +10,7 @@ RUN is a name under --checkpoints_dir or a folder.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from models.norm_stats import inference
 from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
 from models.pretrained import SHIPPED
-from util.checkpoint import fingerprint, network_path, save_together, task_path, write_text
+from util.checkpoint import fingerprint, network_path, save_together, task_path, write_json
 from util.errors import UserError, run_script
 
 
@@ -112,7 +113,8 @@ def export(args: argparse.Namespace) -> int:
         states[path] = materialize(net, load_task(file, net))
     save_together(states)
     if (run / "options.json").is_file():
-        write_text(folder / "options.json", (run / "options.json").read_text(encoding="utf-8"))
+        recorded = json.loads((run / "options.json").read_text(encoding="utf-8"))
+        write_json(folder / "options.json", recorded | {"adapt": "finetune"})  # no task any more
     print(*states, sep="\n")
     return 0
 
