@@ -126,7 +126,8 @@ def curve(
     points = [{"epoch": 0, "scores": study.scores([bench.measure(stages[0], data) for data in sets], learnt)}]
     start = 0
     for after, stage in enumerate(stages[1:], 1):
-        epochs, kept = study.saved_epochs(stage), after if method.adapt in FROZEN else 0
+        epochs = study.saved_epochs(stage, method.training[after - 1])
+        kept = after if method.adapt in FROZEN else 0
         for epoch in study.spread(epochs, most) if most else []:
             row = learnt[:kept] + [bench.measure(stage, data, epoch) for data in sets[kept:]]
             points.append({"epoch": start + epoch, "scores": study.scores(row, learnt)})

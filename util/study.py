@@ -1,6 +1,7 @@
 """What forgetting.py finds out: scores of every run on every task, drift, costs, and the figures drawn from them."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,10 +228,12 @@ def costs(files: Sequence[Path], trainable: int, run_dir: Path, options: Mapping
     }
 
 
-def saved_epochs(folder: Path) -> list[int]:
-    """The numbered epochs of a run that are on disk, in order."""
+def saved_epochs(folder: Path, training: Mapping[str, object]) -> list[int]:
+    """The numbered epochs of a run that are on disk, in order. training: see `training`; what lies past its last epoch
+    is an earlier run's of the same name."""
+    last = training.get("n_epochs", math.inf) + training.get("n_epochs_decay", 0)
     names = {path.name.partition("_")[0] for kind in ("net", "task") for path in folder.glob(f"*_{kind}_G*.pth")}
-    return sorted(int(name) for name in names if name.isdigit())
+    return sorted(epoch for epoch in (int(name) for name in names if name.isdigit()) if epoch <= last)
 
 
 def spread(epochs: Sequence[int], most: int) -> list[int]:

@@ -88,7 +88,7 @@ def test_a_frozen_donor_that_was_another_one_is_not_called_unforgetting():
     strange = method("masks", "masks", [[0.5, 0.4], [0.1, 0.88]], equal=0)
     strange.proofs = [{"run": "masks"}]
     (words,) = caveats(Study("houses", {}, TASKS, [strange]))
-    assert "forgets nothing" not in words and "proofs below fail for masks: was it trained on another donor?" in words
+    assert "forgets nothing" not in words and "proofs below fail for masks: was it trained on another donor" in words
 
 
 def test_collapse_is_said():
@@ -138,7 +138,8 @@ def test_costs_come_from_the_run(tmp_path):
 def test_epochs_of_the_curve(tmp_path):
     for name in ("10_net_G", "2_net_G_A", "2_net_G_B", "latest_net_G", "iter_5_net_G", "3_net_D"):
         (tmp_path / f"{name}.pth").touch()
-    assert saved_epochs(tmp_path) == [2, 10]
+    assert saved_epochs(tmp_path, {}) == [2, 10]
+    assert saved_epochs(tmp_path, {"n_epochs": 4, "n_epochs_decay": 5}) == [2]  # 10: an earlier run
     assert spread([3, 1, 2], 6) == [1, 2, 3]
     assert spread(range(1, 101), 3) == [1, 10, 100]
     assert spread(range(5, 205, 5), 4) == [5, 15, 60, 200]  # of 5, 17.1, 58.5, 200
