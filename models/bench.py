@@ -25,6 +25,7 @@ class Bench:
         self, options: Callable[..., argparse.Namespace], create: Callable[..., BaseModel], device: torch.device,
         keep: Path,
     ):
+        torch.backends.cudnn.deterministic = True  # outputs are compared bit for bit, on a GPU too
         self._options, self._make, self._device, self._keep = options, create, device, keep
         self._kept: dict[object, Measured] = {}
         self._last: tuple[object, BaseModel | None] = (None, None)

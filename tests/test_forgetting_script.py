@@ -83,7 +83,8 @@ def test_a_donor_and_its_runs_are_enough(save, run):
     assert len(links) > 20 and all((folder / unquote(link)).is_file() for link in links)
 
 
-def test_a_copy_of_the_donor_has_forgotten_nothing(save, run):
+def test_a_copy_of_the_donor_has_forgotten_nothing(save, run, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     save("houses", *HOUSES)
     save("same", *CHESTS)
     folder, found = run("--donor", "houses", "--runs", "same")
@@ -91,6 +92,7 @@ def test_a_copy_of_the_donor_has_forgotten_nothing(save, run):
     assert method["measures"][1][0]["bit_equal"] == 8 and method["figures"]["forgetting"] == 0
     assert method["measures"][1][0]["psnr"] is None and method["measures"][1][0]["ssim"] == 1
     assert "nothing is forgotten: every output is the donor" in (folder / "index.html").read_text()
+    assert torch.backends.cudnn.deterministic  # else transposed convolutions on a GPU may differ from pass to pass
 
 
 def test_three_tasks_one_of_them_without_ground_truth(save, run, tmp_path):
