@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY = PASSIVE
 .PHONY: help setup demo test test-all lint visdom bench clean
 
 help:
-	@echo "make demo      train a donor on drawn facades, fine-tune it to drawn lungs, test both (3 minutes on 2 cores)"
+	@echo "make demo      train a donor on drawn facades, turn it to drawn lungs in three ways, show what each forgets (6 minutes on 2 cores)"
 	@echo "make test      the fast tests (SLOW=1, or make test-all: all of them)"
 	@echo "make lint      style"
 	@echo "make visdom    the live panels' server, on this machine only (PORT=8097)"
@@ -40,8 +40,13 @@ demo: setup
 	$(PY) test.py --name demo_facades
 	$(PY) train.py @recipes/demo_lungs.txt
 	$(PY) test.py --name demo_lungs
+	$(PY) train.py @recipes/demo_masks.txt
+	$(PY) train.py @recipes/demo_bank.txt
+	$(PY) forgetting.py --name demo_forgetting --donor demo_facades \
+		--runs fine-tuned=demo_lungs masks=demo_masks "filter bank=demo_bank"
 	@echo
 	@echo "donor:      results/demo_facades/test_latest/index.html, trained: checkpoints/demo_facades/web/index.html"
+	@echo "forgetting: results/demo_forgetting/index.html"
 	@echo "segmenter:  results/demo_lungs/test_latest/index.html, trained: checkpoints/demo_lungs/web/index.html"
 	@$(PY) -c 'import json; scores = json.load(open("results/demo_lungs/test_latest/metrics.json")); \
 		print("Dice of %d lungs it never saw: %.3f" % (scores["images"], scores["macro"]["dice"]))'

@@ -23,14 +23,16 @@ COMMON = ["--model", "cycle_gan", "--dataset_mode", "masks", "--unpaired", "--ne
           "16", "--load_size", "128", "--crop_size", "128", "--display_id", "0", "--gpu_ids", "-1",
           "--save_latest_freq", "100000"]  # fmt: skip
 FIXED = ["--n_epochs", "30", "--n_epochs_decay", "0"]  # the paper's 30 epochs at a fixed learning rate
-DARK = ["--classes", "lungs_dark", "--lambda_identity", "0"]
-NOISE = [*DARK, "--instance_noise", "0.2", "--n_epochs", "15", "--n_epochs_decay", "15"]
+DARK = [*FIXED, "--classes", "lungs_dark", "--lambda_identity", "0"]
+NOISE = [*DARK, "--instance_noise", "0.2", "--lambda_A", "2"]
+WIDE = [*NOISE, "--netD", "n_layers", "--n_layers_D", "4"]  # its patch of 142 pixels sees a whole image
 
 RUNS: dict[str, list[str]] = {
     "upstream30": FIXED,
-    "dark30": [*DARK, "--n_epochs", "19", "--n_epochs_decay", "11"],
+    "dark30": DARK,
     "noise30": NOISE,
-    "noise30_scratch": [*NOISE, "--adapt", "scratch"],
+    "wide30": WIDE,
+    "wide30_scratch": [*WIDE, "--adapt", "scratch"],
 }
 
 
