@@ -16,7 +16,7 @@ from util.scoring import Evaluation, evaluate
 
 FLOAT = 4  # bytes
 TRAINING = ("n_epochs", "n_epochs_decay", "max_dataset_size", "batch_size", "lr", "lambda_L1", "augment", "seed")
-FROM_DONOR = ("finetune", "scratch", "distill")  # values of --adapt that leave a whole generator and no task
+FROM_DONOR = ("finetune", "scratch")  # values of --adapt that leave a whole generator and no task
 
 
 @dataclass
