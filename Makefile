@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY = PASSIVE
 .PHONY: help setup demo test test-all lint visdom bench clean
 
 help:
-	@echo "make demo      train a donor on drawn facades, turn it to drawn lungs in three ways, show what each forgets (6 minutes on 2 cores)"
+	@echo "make demo      train a donor on drawn facades, turn it to drawn lungs in three ways, show what each forgets (5 minutes on 2 cores)"
 	@echo "make test      the fast tests (SLOW=1, or make test-all: all of them)"
 	@echo "make lint      style"
 	@echo "make visdom    the live panels' server, on this machine only (PORT=8097)"
