@@ -1,11 +1,12 @@
-"""Adversarial losses against values worked out by hand."""
+"""Losses against values worked out by hand."""
 
 import math
 
 import pytest
 import torch
 
-from models.losses import GAN_LOSSES, gradient_penalty
+from models.losses import GAN_LOSSES, SEG_LOSSES, gradient_penalty, seg_loss
+from util.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,54 @@ def test_gradient_penalty(slope, expected):
     assert penalty.item() == pytest.approx(expected, abs=1e-5)
     penalty.backward()
     assert net.slope.grad is not None
+
+
+def mask(*pixels: float) -> torch.Tensor:
+    """One image, one row."""
+    return torch.tensor(pixels, dtype=torch.float32).reshape(1, 1, 1, -1)
+
+
+def logits(*chances: float) -> torch.Tensor:
+    return torch.logit(mask(*chances))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        # chances .9 and .6 of foreground where the truth is 1 and 0: TP .9, FP .6, FN .1
+        ("bce", -(math.log(0.9) + math.log(0.4)) / 2),
+        ("dice", 1 - 1.8 / (1.8 + 0.6 + 0.1)),
+        ("jaccard", 1 - 0.9 / (0.9 + 0.6 + 0.1)),
+        ("tversky", 1 - 0.9 / (0.9 + 0.3 * 0.6 + 0.7 * 0.1)),
+        ("focal", -(0.1**2 * math.log(0.9) + 0.6**2 * math.log(0.4)) / 2),
+        ("dice+0.5*bce", 1 - 1.8 / 2.5 - 0.5 * (math.log(0.9) + math.log(0.4)) / 2),
+        (" 2 * jaccard + .5*focal ", 2 - 1.8 / 1.6 - 0.5 * (0.01 * math.log(0.9) + 0.36 * math.log(0.4)) / 2),
+    ],
+)
+def test_mask_losses(spec, expected):
+    assert seg_loss(spec)(logits(0.9, 0.6), mask(1, 0)).item() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", SEG_LOSSES)
+def test_a_perfect_mask_costs_nothing_and_a_wrong_one_much(name):
+    truth = mask(1, 0, 0, 1)
+    right = 30 * (2 * truth - 1)
+    assert seg_loss(name)(right, truth).item() == pytest.approx(0, abs=1e-5)
+    assert seg_loss(name)(-right, truth).item() > 0.99
+
+
+@pytest.mark.parametrize("name", SEG_LOSSES)
+def test_an_empty_mask_pulls_every_pixel_down(name):
+    """Alone, where an overlap has no slope, and beside a mask with foreground; nothing is pulled by a certain zero."""
+    for truth in (torch.zeros(1, 1, 8, 8), torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)])):
+        z = torch.zeros_like(truth, requires_grad=True)
+        seg_loss(name)(z, truth).backward()
+        assert (z.grad[0] > 1e-3 / 64).all(), f"{name}: {z.grad[0].max()}"
+    assert seg_loss(name)(torch.full((1, 1, 8, 8), -30.0), torch.zeros(1, 1, 8, 8)).item() == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("spec", ["", "dise", "dice+", "dice*0.5", "-1*dice", "dice-bce", "nan*dice", "0.5*dice*2"])
+def test_losses_that_are_none(spec):
+    with pytest.raises(UserError, match="want bce, dice, jaccard, focal, tversky, or a sum such as") as error:
+        seg_loss(spec)
+    assert str(error.value).startswith(f"--seg_loss {spec}:")
