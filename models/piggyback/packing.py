@@ -1,5 +1,7 @@
 """Few-valued tensors as bytes."""
 
+import zlib
+
 import numpy as np
 import torch
 
@@ -27,3 +29,19 @@ def unpack_trits(packed: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """The int8 tensor of this shape that `pack_trits` packed."""
     digits = packed.numpy()[:, None] // _POWERS % 3
     return torch.from_numpy(digits.flatten()[: shape.numel()].astype(np.int8) - 1).view(shape)
+
+
+def deflate(packed: torch.Tensor) -> torch.Tensor:
+    """uint8 [n] -> uint8 [m], by zlib: masks that drop far less or far more than half of their weights shrink."""
+    return torch.frombuffer(bytearray(zlib.compress(packed.numpy().tobytes(), 9)), dtype=torch.uint8)
+
+
+def inflate(deflated: torch.Tensor, length: int) -> torch.Tensor:
+    """The uint8 [length] that `deflate` made smaller; ValueError where it holds anything else."""
+    try:
+        data = zlib.decompress(deflated.numpy().tobytes())
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(data) != length:
+        raise ValueError(f"{len(data)} bytes in place of {length}")
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)

@@ -149,7 +149,10 @@ class Task:
         wanted = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in self.own.items()}
         for name, module in self.made.items():
             wanted |= {f"{name}.{part}": what for part, what in module.expected().items()}
-        if wanted != {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}:
+        if wanted.keys() != tensors.keys() or any(
+            tensors[name].dtype != dtype or shape not in (None, tuple(tensors[name].shape))
+            for name, (dtype, shape) in wanted.items()
+        ):
             raise ValueError("not the tensors of this task")
         for name, tensor in self.own.items():
             tensor.copy_(tensors[name])

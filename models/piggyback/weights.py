@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from models.piggyback.packing import pack_bits, pack_trits, unpack_bits, unpack_trits
+from models.piggyback.packing import deflate, inflate, pack_bits, pack_trits, unpack_bits, unpack_trits
 
 Tensors = dict[str, torch.Tensor]
 
@@ -39,7 +39,7 @@ class Mask(nn.Module):
     """The donor's weights, each kept or set to zero: Piggyback (Mallya et al. 2018, arXiv 1801.06519).
 
     One real value per weight is trained, `init` at first; above `cutoff` the weight is kept. A weight's gradient
-    reaches its value times the donor's weight. Stored as one bit a weight.
+    reaches its value times the donor's weight. Stored as at most one bit a weight.
     """
 
     ternary = False
@@ -54,36 +54,36 @@ class Mask(nn.Module):
 
     def stored(self) -> Tensors:
         """What a task file holds of this layer."""
-        return {"mask": pack_bits(self.real.detach() > self.cutoff)}
+        return {"mask": deflate(pack_bits(self.real.detach() > self.cutoff))}
 
-    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
-        """Types and shapes of `stored`."""
-        return {"mask": (torch.uint8, (math.ceil(self.real.numel() / 8),))}
+    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...] | None]]:
+        """Types and shapes of `stored`; None: any length."""
+        return {"mask": (torch.uint8, None)}
 
     @torch.no_grad()
     def restore(self, tensors: Tensors) -> None:
         """Take over what a task file holds; values lie as far from the cutoff as they did at the start."""
-        kept = unpack_bits(tensors["mask"], self.real.shape).to(self.real.device)
+        packed = inflate(tensors["mask"], math.ceil(self.real.numel() / 8))
+        kept = unpack_bits(packed, self.real.shape).to(self.real.device)
         self.real.copy_(torch.where(kept, self.init, 2 * self.cutoff - self.init))
 
 
 class TernaryMask(Mask):
     """A mask that can also turn a weight's sign: +1 above `cutoff`, -1 below zero (as in the paper's released code).
 
-    Stored as five weights a byte.
+    Stored as at least five weights a byte.
     """
 
     ternary = True
 
     def stored(self) -> Tensors:
-        return {"mask": pack_trits((self.real > self.cutoff).to(torch.int8) - (self.real < 0).to(torch.int8))}
-
-    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
-        return {"mask": (torch.uint8, (math.ceil(self.real.numel() / 5),))}
+        codes = (self.real > self.cutoff).to(torch.int8) - (self.real < 0).to(torch.int8)
+        return {"mask": deflate(pack_trits(codes))}
 
     @torch.no_grad()
     def restore(self, tensors: Tensors) -> None:
-        codes = unpack_trits(tensors["mask"], self.real.shape).to(self.real.device)
+        packed = inflate(tensors["mask"], math.ceil(self.real.numel() / 5))
+        codes = unpack_trits(packed, self.real.shape).to(self.real.device)
         values = torch.tensor([-self.init, self.cutoff / 2, self.init], device=codes.device)
         self.real.copy_(values[codes.long() + 1])
 
@@ -94,7 +94,7 @@ class _Trained(nn.Module):
     def stored(self) -> Tensors:
         return {name: value.detach().cpu().clone() for name, value in self.named_parameters()}
 
-    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...] | None]]:
         return {name: (value.dtype, tuple(value.shape)) for name, value in self.named_parameters()}
 
     @torch.no_grad()

@@ -79,7 +79,7 @@ def test_what_each_method_trains():
     assert trained["masks"] - trained["norm_only"] == ends
     assert "model.model.1.model.2.bias" in trained["norm_only"], "batch norm's shift"
     masks = attach(donor(), Settings("masks")).tensors()
-    assert masks["model.model.1.model.1.weight.mask"].numel() == 4 * 8 * 4 * 4 / 8
+    assert masks["model.model.1.model.1.weight.mask"].numel() < 4 * 8 * 4 * 4 / 8, "all kept: nearly nothing to say"
     assert masks["model.model.1.model.2.running_mean"].shape == (8,)
     assert not set(masks) & {"model.model.1.model.1.weight"}, "no donor weight is stored"
 
