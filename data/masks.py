@@ -38,6 +38,8 @@ class MasksDataset(PairedDataset):
         group.add_argument("--source", default="", help="only these sources of splits.csv, separated by commas")
         group.add_argument("--split_seed", type=int, default=0, help="seed of the split, where there is no splits.csv")
         group.add_argument("--fold", type=int, help="cross-validation: this fold of splits.csv is val, the rest train")
+        group.add_argument("--train_images", type=int, default=0,
+                           help="train on so many images only, drawn with --split_seed (0: on all)")
         group.add_argument("--unpaired", action="store_true",
                            help="train as if no image had a mask of its own: images and masks of different patients")
         group.add_argument("--patient_regex", default="",
@@ -72,6 +74,8 @@ class MasksDataset(PairedDataset):
             Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.spacing)
             for row in chosen if not masks or row.image in masks
         ]
+        if phase == "train" and opt.train_images:
+            samples = _drawn(samples, opt.train_images, opt.split_seed)
         return _without_pairs(samples, opt.split_seed) if self.train and opt.unpaired else samples
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
@@ -125,6 +129,16 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     if not listed:
         rows = [replace(row, split=draw_split(row.patient, split_seed)) for row in rows]
     return dict(zip(ids, rows, strict=True))
+
+
+def _drawn(samples: list[Sample], count: int, seed: int) -> list[Sample]:
+    """`count` samples in their old order. Patients stand in a line that only names and seed decide, and the first are
+    taken: a larger count has the smaller one's images too."""
+    if not 0 < count <= len(samples):
+        raise UserError(f"--train_images {count}: want 1 to {len(samples)}, as many as there are, or 0 for all")
+    by_draw = sorted(samples, key=lambda s: draw(s.patient or s.id, seed))
+    taken = {s.id for s in by_draw[:count]}
+    return [s for s in samples if s.id in taken]
 
 
 def _without_pairs(samples: list[Sample], seed: int) -> list[Sample]:

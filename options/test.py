@@ -14,6 +14,7 @@ NOT_RECORDED = {
     "phase", "load_size", "epoch", "gpu_ids", "num_threads", "batch_size", "max_dataset_size", "serial_batches",
     "verbose", "name", "suffix", "load_iter", "checkpoints_dir", "skip_bad_files", "no_flip", "cache_gb",
 }  # fmt: skip
+OF_THE_DATA = {"source", "patient_regex", "split_seed", "fold", "train_images"}
 UPSTREAM_DEFAULTS = {"stochastic": True, "num_test": 50}
 
 
@@ -61,7 +62,7 @@ def _recorded(known: argparse.Namespace) -> dict[str, object]:
     path = Path(known.checkpoints_dir) / known.name / "options.json"
     if path.is_file():
         # Other data has other hospitals, patients and splits.
-        left = NOT_RECORDED | ({"source", "patient_regex", "split_seed", "fold"} if known.dataroot else set())
+        left = NOT_RECORDED | (OF_THE_DATA if known.dataroot else set())
         return {key: value for key, value in read_options(path).items() if key not in left}
     if path.parent.is_dir():
         print(f"{path.parent} has no options.json: upstream's defaults hold (50 images, dropout alive; see --help)")

@@ -195,6 +195,23 @@ def test_sizes_that_differ_name_both_files(lungs, flags, save):
         MasksDataset(flags(dataroot=lungs), "all", train=False)
 
 
+def test_train_images_draws_some_to_train_on_and_leaves_the_other_phases_alone(lungs, flags):
+    def drawn(phase="train", **changes) -> list[str]:
+        return MasksDataset(flags(dataroot=lungs, **changes), phase, train=phase == "train").ids
+
+    everything, few, more = drawn(), drawn(train_images=2), drawn(train_images=4)
+    assert (len(few), len(more)) == (2, 4) and set(few) < set(more) < set(everything)
+    assert more == sorted(more)
+    assert more != everything[:4]  # not the head of the list
+    assert drawn("test", train_images=2) == drawn("test")
+
+
+@pytest.mark.parametrize("count", [-1, 100])
+def test_train_images_are_there(lungs, flags, count):
+    with pytest.raises(UserError, match=f"--train_images {count}: want 1 to 7"):
+        MasksDataset(flags(dataroot=lungs, train_images=count), "train", train=True)
+
+
 def test_max_dataset_size_takes_the_sorted_head(lungs, flags):
     assert MasksDataset(flags(dataroot=lungs, max_dataset_size=3), "all", train=False).ids == ["p0", "p1", "p2"]
 
