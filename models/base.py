@@ -33,6 +33,19 @@ def generate(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return net(padded)[..., :height, :width]
 
 
+def generate_with_logits(net: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `generate`, and the logits of the foreground, of the same shape: twice what the net's last Tanh was given,
+    since sigmoid(2z) = (1 + tanh z) / 2. Gradients flow through both."""
+    last = [module for module in net.modules() if isinstance(module, nn.Tanh)][-1]
+    given = []
+    hook = last.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    try:
+        fakes = generate(net, images)
+    finally:
+        hook.remove()
+    return fakes, 2 * given[0][..., : fakes.shape[-2], : fakes.shape[-1]]
+
+
 class BaseModel(ABC):
     """Networks and optimizers by name, one training step, one translation.
 

@@ -1,9 +1,12 @@
 """One pix2pix step, by hand where a hand can follow it."""
 
+import re
+
 import pytest
 import torch
 
-from models.losses import GAN_LOSSES
+from models.base import generate_with_logits
+from models.losses import GAN_LOSSES, seg_loss
 from models.piggyback import detach
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
@@ -40,6 +43,46 @@ def test_losses_are_the_papers():
     assert losses["D_fake"].item() == pytest.approx(GAN_LOSSES["vanilla"](fake_logits, False).item(), rel=1e-5)
     assert losses["G_L1"].item() == pytest.approx(7 * (fake - data["B"]).abs().mean().item(), rel=1e-5)
     torch.testing.assert_close(model.pictures()["fake_B"], fake)
+
+
+def test_a_loss_of_masks_beside_upstreams():
+    """Its logits give the generator's output back: sigmoid(logit) = (y + 1) / 2, at sizes that had to be padded too."""
+    flags = dict(norm="none", no_dropout=True, output_nc=1, lambda_seg=3.0, seg_loss="dice+2*bce")
+    model = Pix2PixModel(model_options(**flags), CPU, training=True)
+    data = {"A": torch.rand(2, 3, 70, 81) * 2 - 1, "B": torch.rand(2, 1, 70, 81).round() * 2 - 1}
+    with torch.no_grad():
+        fake, logits = generate_with_logits(model.networks["G"], data["A"])
+    torch.testing.assert_close(torch.sigmoid(logits), (fake + 1) / 2)
+    losses = model.train_step(data)
+    assert list(losses) == ["G_GAN", "G_L1", "G_seg", "D_real", "D_fake"]
+    p, truth = (fake + 1) / 2, (data["B"] + 1) / 2
+    dice = 1 - 2 * (p * truth).sum() / (p + truth).sum()
+    bce = torch.nn.functional.binary_cross_entropy(p, truth)
+    assert losses["G_seg"].item() == pytest.approx(3 * (dice + 2 * bce).item(), rel=1e-4)
+
+
+def test_a_saturated_output_still_learns_from_its_logits():
+    """Where tanh is exactly 1, L1 and GAN have no slope; cross-entropy on the logit before it does."""
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.Tanh())
+    net.multiple = 1
+    torch.nn.init.constant_(net[0].bias, 30.0)
+    fake, logits = generate_with_logits(net, torch.zeros(1, 1, 2, 2))
+    assert (fake == 1).all()
+    seg_loss("bce")(logits, torch.zeros(1, 1, 2, 2)).backward()
+    assert net[0].bias.grad.item() == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"lambda_seg": 1.0}, "--lambda_seg 1.0: it is for masks of one channel; add --output_nc 1"),
+        ({"lambda_seg": 1.0, "output_nc": 1, "seg_loss": "dicee"}, "--seg_loss dicee: 'dicee' is no loss"),
+        ({"seg_loss": "bce"}, "--seg_loss bce: it counts only with a weight: add --lambda_seg"),
+    ],
+)
+def test_losses_of_masks_that_cannot_be(flags, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        Pix2PixModel(model_options(**flags), CPU, training=True)
 
 
 @pytest.mark.parametrize("gan_mode", GAN_LOSSES)
