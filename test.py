@@ -19,6 +19,7 @@ from models import MODELS, create_model, load_networks, pick_device
 from options.parser import as_text
 from util.checkpoint import network_path, write_json, write_text
 from util.errors import run_script
+from util.postprocess import MaskRule
 from util.results import PictureWriter, replacing_folder
 from util.scoring import Evaluation, Scored, evaluate
 from util.seeding import seed_everything
@@ -43,7 +44,8 @@ def main() -> int:
     results = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}{base}"
     title = f"Experiment = {opt.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
     checkpoint = model.loaded.get(model.translator) or network_path(run_dir, opt.epoch, model.translator)
-    settings = describe(opt, checkpoint, loader.dataset)
+    rule = MaskRule.of(opt)
+    settings = describe(opt, checkpoint, loader.dataset, rule)
     with replacing_folder(results) as folder:
         pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, model.labels)
         with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
@@ -54,7 +56,7 @@ def main() -> int:
                     segmentations(folder / "dicomseg", image.index, image.labels)
                 bar.update()
 
-            evaluation = evaluate(model, loader, opt.mask_threshold, opt.surface, on_image=keep)
+            evaluation = evaluate(model, loader, rule, opt.surface, on_image=keep)
         evaluation.write_csv(folder / "metrics.csv")
         write_json(folder / "metrics.json", {"settings": settings} | evaluation.summary)
         write_test_page(folder, title, evaluation, settings, opt.display_winsize)
@@ -62,7 +64,7 @@ def main() -> int:
     return 0
 
 
-def describe(opt: argparse.Namespace, checkpoint: Path, dataset: PairedDataset) -> dict[str, object]:
+def describe(opt: argparse.Namespace, checkpoint: Path, dataset: PairedDataset, rule: MaskRule) -> dict[str, object]:
     """What the scores depend on."""
     settings = {
         "checkpoint": checkpoint.as_posix(),
@@ -76,7 +78,7 @@ def describe(opt: argparse.Namespace, checkpoint: Path, dataset: PairedDataset) 
     if opt.task == "base":
         settings["task"] = "base: only what the checkpoint started from"
     if dataset.classes and dataset.classes.binary:
-        settings["threshold"] = opt.mask_threshold
+        settings |= rule.settings
     if dataset.skipped:
         settings["unreadable files left out"] = len(dataset.skipped)
     return settings

@@ -21,6 +21,7 @@ from util.checkpoint import save_networks, write_json, write_text
 from util.console import LossLog, due
 from util.errors import UserError, run_script
 from util.panels import Panels
+from util.postprocess import MaskRule
 from util.run_state import Interrupts, Progress, forget_run, load_run, save_run
 from util.scoring import evaluate
 from util.seeding import seed_everything
@@ -89,7 +90,7 @@ def main() -> int:
             if not stop:
                 score, scores = None, {}
                 if val_loader and epoch % opt.val_freq == 0:
-                    validation = evaluate(model, val_loader, opt.mask_threshold)
+                    validation = evaluate(model, val_loader, MaskRule.of(opt))
                     score, scores = validation.score, {f"val_{name}": x for name, x in validation.means.items()}
                     panels.scores(epoch, scores)
                 score = distributed.from_first(score)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data import create_dataset
 from data.loader import Loader
+from util.postprocess import MaskRule
 
 # What decides which pixels a data set gives.
 READING = (
@@ -16,12 +17,12 @@ READING = (
 
 @dataclass(frozen=True, eq=False)
 class Shelved:
-    """A data set to test on. threshold: foreground begins there, see util.scoring.evaluate."""
+    """A data set to test on. rule: how its masks are made, see util.scoring.evaluate."""
 
     loader: Loader
     name: str
     phase: str
-    threshold: float
+    rule: MaskRule
 
     @property
     def shows(self) -> tuple:
@@ -39,10 +40,11 @@ class Shelf:
 
     def get(self, opt: argparse.Namespace) -> Shelved:
         """The data set of `opt`: the same object wherever the options that say how to read it are the same."""
-        key = tuple(getattr(opt, name, None) for name in (*READING, "mask_threshold"))
+        rule = MaskRule.of(opt)
+        key = (*(getattr(opt, name, None) for name in READING), rule)
         if key not in self._read:
             loader = create_dataset(opt, opt.phase, train=False, num_test=self._num_test)
             name = Path(opt.dataroot).resolve().name if opt.dataroot else getattr(opt, "phantom", opt.dataset_mode)
             name += " reversed" if opt.direction == "BtoA" else ""
-            self._read[key] = Shelved(loader, name, opt.phase, opt.mask_threshold)
+            self._read[key] = Shelved(loader, name, opt.phase, rule)
         return self._read[key]

@@ -63,7 +63,7 @@ class Bench:
         return study.costs(files, trained, folder, recorded)
 
     def _measure(self, model: BaseModel, opt: argparse.Namespace, data) -> Measured:
-        return study.measure(model, data.loader, data.threshold, (opt.input_nc, opt.output_nc))
+        return study.measure(model, data.loader, data.rule, (opt.input_nc, opt.output_nc))
 
     def _load(self, folder: Path, epoch: int | None = None) -> BaseModel:
         if self._last[0] != (folder, epoch):

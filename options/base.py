@@ -2,7 +2,7 @@
 
 import argparse
 
-from options.types import amount, count, limit, share, whole
+from options.types import amount, count, cutoff, limit, whole
 
 NORM_STATS = ("image", "running")
 
@@ -58,7 +58,17 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--skip_bad_files", action="store_true", help="leave unreadable files out and list them")
 
     group = parser.add_argument_group("masks")
-    group.add_argument("--mask_threshold", type=share, default=0.5, help="foreground from this value on (0..1)")
+    group.add_argument(
+        "--mask_threshold", type=cutoff, default=0.5,
+        help="foreground from this value on (0..1); auto: the one with the best mean Dice on phase val, stored with "
+        "the run (training validates at 0.5); TOP,AREA,BOTTOM: from BOTTOM on, in images with AREA pixels of TOP or more "
+        "(0.75,2000,0.3 is known for pneumothorax at 1024 x 1024)",
+    )  # fmt: skip
+    group.add_argument("--fill_holes", action="store_true", help="fill holes in masks")
+    group.add_argument("--min_area", type=whole, default=0,
+                       help="leave out parts of a mask with fewer pixels of the original image")
+    group.add_argument("--keep_largest", type=whole, default=0,
+                       help="keep only so many largest parts of a mask, such as 2 for lungs (0: all)")
     group.add_argument(
         "--norm_stats",
         default="image",

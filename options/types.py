@@ -33,6 +33,23 @@ def share(word: str) -> float:
     return value
 
 
+def cutoff(word: str) -> float | str:
+    """Where foreground begins: a share, `auto`, or TOP,AREA,BOTTOM (kept as that word)."""
+    if word == "auto":
+        return word
+    if "," not in word:
+        return share(word)
+    try:
+        top, area, bottom = word.split(",")
+        good = 0 < float(bottom) <= float(top) < 1 <= int(area)
+    except ValueError:
+        good = False
+    if not good:
+        raise argparse.ArgumentTypeError(
+            f"{word}: want TOP,AREA,BOTTOM, two thresholds and pixels, such as 0.75,2000,0.3")
+    return word
+
+
 def _checked(value: float, least: int, message: str) -> float:
     if not least <= value < 2**32:
         raise argparse.ArgumentTypeError(f"{value} {message}")

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from util import metrics
 from util.errors import UserError
+from util.postprocess import ONE_HALF, MaskRule
 from util.summary import contradictions, summarize
 
 SURFACE = ("hd95_mm", "assd_mm", "hd95_px", "assd_px")
@@ -117,19 +118,19 @@ class Evaluation:
 def evaluate(
     model,
     loader,
-    threshold: float = 0.5,
+    rule: MaskRule = ONE_HALF,
     surface: bool = False,
     on_image: Callable[[Scored], None] | None = None,
 ) -> Evaluation:
     """Translate every image of `loader` with `model.translate` and score it against the data set's truth.
 
-    The float output is resized to the original size and only then thresholded (foreground begins at `threshold`,
-    share of the way from background to foreground, 0..1) or matched to class colours. `surface` adds distances between
-    outlines: in mm if the data set knows the pixel spacing of every image, else in pixels. `on_image` is called once an
-    image, with the model's companion pictures too, from several threads; what it raises ends the evaluation. A data
-    set without truth or classes gives rows without scores. UserError: the network puts out NaN.
+    The float output is resized to the original size and only then made a mask (by `rule`, from values that say how far
+    on the way from background to foreground a pixel is, 0..1) or matched to class colours. `surface` adds distances
+    between outlines: in mm if the data set knows the pixel spacing of every image, else in pixels. `on_image` is called
+    once an image, with the model's companion pictures too, from several threads; what it raises ends the evaluation. A
+    data set without truth or classes gives rows without scores. UserError: the network puts out NaN.
     """
-    done = [image for image in _in_order(model, loader, _Scorer(loader.dataset, threshold, surface, on_image))]
+    done = [image for image in _in_order(model, loader, _Scorer(loader.dataset, rule, surface, on_image))]
     scored = bool(done) and done[0].pooled is not None
     classes = loader.dataset.classes
     return Evaluation(
@@ -173,8 +174,8 @@ def _light(image: Scored) -> Scored:
 class _Scorer:
     """Turns the network's output for one image into labels, counts and a row."""
 
-    def __init__(self, dataset, threshold: float, surface: bool, on_image: Callable[[Scored], None] | None):
-        self.dataset, self.threshold, self.surface, self.on_image = dataset, threshold, surface, on_image
+    def __init__(self, dataset, rule: MaskRule, surface: bool, on_image: Callable[[Scored], None] | None):
+        self.dataset, self.rule, self.surface, self.on_image = dataset, rule, surface, on_image
         # One unit for all: a mean over some images in mm and others in pixels would mean nothing.
         self.spacings = [dataset.spacing(index) for index in range(len(dataset))] if surface else []
 
@@ -200,7 +201,7 @@ class _Scorer:
         return image
 
     def _two_classes(self, image: Scored, values: np.ndarray) -> None:
-        mask = values >= self.threshold
+        mask = self.rule(values)
         image.labels = mask.astype(np.uint8)
         if image.truth is None:
             return

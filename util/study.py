@@ -12,6 +12,7 @@ import torch
 from util import continual
 from util.console import read_losses
 from util.drift import RandomFeatures, drift, kernel_distance, ssim_chance
+from util.postprocess import MaskRule
 from util.scoring import Evaluation, evaluate
 
 FLOAT = 4  # bytes
@@ -34,7 +35,7 @@ def score_name(measures: Mapping[str, object]) -> str:
     return next((name for name in ("dice", "miou") if name in measures), "ssim")
 
 
-def measure(model, loader, threshold: float, channels: tuple[int, int]) -> Measured:
+def measure(model, loader, rule: MaskRule, channels: tuple[int, int]) -> Measured:
     """Apply a model to a data set. With classes: its scores; without: KID against the set's targets, if it has any.
 
     channels: what the model takes and gives; data with others are shown to it in grey, or its grey as colour.
@@ -51,7 +52,7 @@ def measure(model, loader, threshold: float, channels: tuple[int, int]) -> Measu
     first = data[0]
     wanted = (first["A"].shape[0], first["B"].shape[0] if "B" in first else channels[1])
     fitting = model if wanted == channels else _Refitted(model, channels[0], wanted[1])
-    evaluation = evaluate(fitting, loader, threshold, on_image=keep)
+    evaluation = evaluate(fitting, loader, rule, on_image=keep)
     measures: dict[str, float | int | None] = dict(evaluation.means)
     if cycles:
         measures["cycle_l1"] = float(np.mean(cycles))

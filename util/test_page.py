@@ -68,8 +68,11 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
         tags.figure(tags.img(src="histogram.png", alt=f"histogram of {TITLES[best]}"))
         if evaluation.histograms is not None:
             chosen = float(settings["threshold"])
+            more = [name for name in ("only images with", "fill_holes", "min_area", "keep_largest") if name in settings]
             plots.threshold_plot(threshold_curve(evaluation.histograms), chosen, folder / "thresholds.png")
             caption = "For information only: the threshold was fixed before this test; never choose it on test images."
+            if more:
+                caption += f" Thresholds alone, without {', '.join(more)}."
             tags.figure(tags.img(src="thresholds.png", alt="Dice and IoU by threshold"), tags.figcaption(caption))
 
 

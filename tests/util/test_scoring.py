@@ -9,6 +9,7 @@ import torch
 from data.classes import Classes
 from util.errors import UserError
 from util.metrics import VOID
+from util.postprocess import MaskRule
 from util.scoring import evaluate, resize
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.uint8)
@@ -34,11 +35,11 @@ def test_rows_by_hand(pictures, echo):
 
 def test_the_threshold_is_where_foreground_begins(pictures, echo):
     data = pictures([output([[0.7, 0.7, 0.4, 0.4]] * 2)], [TRUTH])
-    assert evaluate(echo, data.loader(), threshold=0.5).score == 1
-    assert evaluate(echo, data.loader(), threshold=0.3).rows[0]["fp"] == 4
-    assert evaluate(echo, data.loader(), threshold=0.8).rows[0]["fn"] == 4
+    assert evaluate(echo, data.loader(), rule=MaskRule(0.5)).score == 1
+    assert evaluate(echo, data.loader(), rule=MaskRule(0.3)).rows[0]["fp"] == 4
+    assert evaluate(echo, data.loader(), rule=MaskRule(0.8)).rows[0]["fn"] == 4
     middle = pictures([output([[0.5, 0.5, 0.25, 0.25]] * 2)], [TRUTH])
-    assert evaluate(echo, middle.loader(), threshold=0.5).score == 1
+    assert evaluate(echo, middle.loader(), rule=MaskRule(0.5)).score == 1
 
 
 def test_three_channels_count_by_their_mean(pictures, echo):
