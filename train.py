@@ -38,7 +38,7 @@ def main() -> int:
     val_loader = create_validation(opt) if first and opt.val_freq else None
     if first and not val_loader and (opt.early_stop or opt.lr_policy == "plateau"):
         raise UserError("--early_stop and --lr_policy plateau watch the validation score, and there is no validation")
-    augment = Augment(opt.augment, device)
+    augment = Augment(opt.augment, device, loader.dataset.labels)
     model = create_model(opt, device, training=True)
     schedulers = create_schedulers(opt, model.optimizers)
     run_dir = Path(opt.checkpoints_dir) / opt.name

@@ -44,7 +44,8 @@ def resident(flags: list[str], batch_size: int, device: torch.device, layout: to
 def loop(flags: list[str], device: torch.device) -> Way:
     """The step as train.py takes it: next batch from the loader, augmentation, step."""
     opt = options.train.parse(MODELS, DATASETS, flags)
-    loader, augment = create_dataset(opt, "train", train=True), Augment(opt.augment, device)
+    loader = create_dataset(opt, "train", train=True)
+    augment = Augment(opt.augment, device, loader.dataset.labels)
     model = create_model(opt, device, training=True)
 
     def forever():

@@ -115,6 +115,11 @@ class PairedDataset(Dataset, ABC):
         class indices uint8 [H, W], void pixels marked by `VOID_BIT`."""
 
     @property
+    def labels(self) -> str:
+        """The sides of an item ("A", "B" or none) whose colours are known to stand for classes."""
+        return "" if self._stored_as is None else "A" if self.swap else "B"
+
+    @property
     def cached(self) -> bool:
         """True if every sample waits decoded in memory."""
         return self._cache.complete

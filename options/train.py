@@ -48,8 +48,11 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     policies = ("linear", "step", "plateau", "cosine")
     group.add_argument("--lr_policy", default="linear", choices=policies, help="learning-rate schedule")
     group.add_argument("--lr_decay_iters", type=count, default=50, help="epochs between the drops of --lr_policy step")
-    sets = ("none", "strong")
-    group.add_argument("--augment", default="none", choices=sets, help="also draw pose and exposure")
+    sets = ("none", "flip", "paper003", "paper004", "strong")
+    group.add_argument("--augment", default="none", choices=sets,
+                       help="none, flip: no more than upstream's crop and flip; strong: also pose and exposure, as of "
+                            "another patient and machine; paper003: rotation, shift, shear and zoom; paper004: "
+                            "rotation, zoom and brightness, as in those papers. All flip, unless --no_flip")
     group.add_argument("--val_freq", type=whole, default=1, help="epochs between validations on phase val (0: none)")
     group.add_argument("--early_stop", type=whole, default=0, help="stop after so many validations without gain")
 
@@ -75,6 +78,8 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     opt = parse_flags(argv, description, adders, models, datasets, training=True, run_defaults=_recorded)
     if opt.n_epochs + opt.n_epochs_decay < opt.epoch_count:
         raise UserError(f"--epoch_count {opt.epoch_count} is past the last epoch (--n_epochs + --n_epochs_decay)")
+    if opt.augment == "flip" and opt.no_flip:
+        raise UserError("--augment flip and --no_flip contradict each other: leave one out")
     if opt.adapt in FROZEN and not (opt.pretrained or opt.continue_train):
         raise UserError(f"--adapt {opt.adapt} trains beside a frozen donor: name it with --pretrained")
     return opt

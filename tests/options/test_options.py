@@ -230,3 +230,9 @@ def test_text_as_upstream_writes_it():
     assert lines[0].startswith("-----") and lines[-1].startswith("-----")
     assert "                      ngf: 8                             \t[default: 64]" in lines
     assert any(line.startswith("                     norm: batch") and "default" not in line for line in lines)
+
+
+def test_a_flip_that_is_asked_for_and_forbidden():
+    with pytest.raises(UserError, match="--augment flip and --no_flip contradict each other: leave one out"):
+        train("--augment", "flip", "--no_flip")
+    assert train("--augment", "paper003", "--no_flip").augment == "paper003"
