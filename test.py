@@ -93,6 +93,10 @@ def report(evaluation: Evaluation, results: Path) -> None:
             found = numbers["macro"] | numbers[kind]  # the void rate is a mean over images in any case
             shown = "  ".join(f"{name} {found[name]:.4f}" for name in evaluation.columns if found[name] is not None)
             print(f"{part}, {average} of {numbers['images']}: {shown}")
+            if found := numbers.get("detection"):
+                print(f"{part}, {found['positives']} with and {found['negatives']} without a finding: Dice of "
+                      f"positives only {found['dice_positives']:.4f}, of all images {found['dice_all']:.4f}; "
+                      + "  ".join(f"{name} {found[name]:.4f}" for name in ("sensitivity", "specificity", "auc")))
     print(f"page: {results / 'index.html'}")
 
 

@@ -61,8 +61,8 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--mask_threshold", type=cutoff, default=0.5,
         help="foreground from this value on (0..1); auto: the one with the best mean Dice on phase val, stored with "
-        "the run (training validates at 0.5); TOP,AREA,BOTTOM: from BOTTOM on, in images with AREA pixels of TOP or more "
-        "(0.75,2000,0.3 is known for pneumothorax at 1024 x 1024)",
+        "the run (training validates at 0.5); TOP,AREA,BOTTOM: from BOTTOM on, in images with AREA pixels of TOP or "
+        "more (0.75,2000,0.3 is known for pneumothorax at 1024 x 1024)",
     )  # fmt: skip
     group.add_argument("--fill_holes", action="store_true", help="fill holes in masks")
     group.add_argument("--min_area", type=whole, default=0,

@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from util import metrics
+from util.detection import detection, image_score
 from util.errors import UserError
 from util.postprocess import ONE_HALF, MaskRule
 from util.summary import contradictions, summarize
@@ -99,6 +100,8 @@ class Evaluation:
             result["contradictions"] = contradictions(
                 result["macro"] | {"foreground": float(shares.mean())}, rounding=1e-9
             ) + contradictions(result["micro"] | {"foreground": result["foreground"]}, "micro", rounding=1e-9)
+            if found := detection(rows):
+                result["detection"] = found
         else:
             each = metrics.class_scores(pooled.sum(0))["class_iou"]
             result["class_iou"] = {
@@ -210,6 +213,7 @@ class _Scorer:
         image.pooled = np.array(found)
         image.histogram = metrics.histogram(values, image.truth)
         image.row |= found._asdict() | {name: float(x) for name, x in metrics.scores(found).items()}
+        image.row["image_score"] = image_score(values[valid]) if valid.any() else 0.0
         if self.surface:
             unit, spacing = ("mm", self.spacings[image.index]) if all(self.spacings) else ("px", (1.0, 1.0))
             hd95, assd = metrics.surface(mask & valid, truth, spacing)

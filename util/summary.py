@@ -1,6 +1,6 @@
 """From scores of single images to the numbers one reports: means, intervals, and whether they can be true at all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -24,16 +24,13 @@ def summarize(
     """
     names = list(values)
     table = np.stack([np.asarray(values[name], dtype=np.float64) for name in names], axis=1)
-    _, owner = np.unique(np.asarray(patients), return_inverse=True)
-    count = int(owner.max()) + 1
+    owner, count = owners(patients)
     defined = ~np.isnan(table)
     sums, numbers = _by_owner(np.where(defined, table, 0), owner, count), _by_owner(defined, owner, count)
     pixels = _by_owner(pooled.reshape(len(pooled), -1), owner, count)
 
-    rng = np.random.default_rng(seed)
     macro_draws, micro_draws = [], []
-    for _ in range(DRAWS // CHUNK):
-        weights = rng.multinomial(count, np.full(count, 1 / count), size=CHUNK).astype(np.float64)
+    for weights in draw_patients(count, seed):
         macro_draws.append(_ratio(weights @ sums, weights @ numbers))
         micro_draws.append((weights @ pixels).reshape(CHUNK, *pooled.shape[1:]))
     macro_draws = dict(zip(names, np.concatenate(macro_draws).T, strict=True))
@@ -45,11 +42,24 @@ def summarize(
         "macro": {name: _plain(m) for name, m in zip(names, _ratio(sums.sum(0), numbers.sum(0)), strict=True)},
         "micro": {name: _plain(m) for name, m in micro.items()},
         "interval": {
-            "macro": {name: _interval(draws) for name, draws in macro_draws.items()},
-            "micro": {name: _interval(draws) for name, draws in micro_draws.items()},
+            "macro": {name: interval(draws) for name, draws in macro_draws.items()},
+            "micro": {name: interval(draws) for name, draws in micro_draws.items()},
         },
         "undefined": {name: int(n) for name, n in zip(names, (~defined).sum(0), strict=True) if n},
     }
+
+
+def owners(patients: Sequence[str]) -> tuple[np.ndarray, int]:
+    """The number of each image's patient, 0.., and how many there are."""
+    names, owner = np.unique(np.asarray(patients), return_inverse=True)
+    return owner, len(names)
+
+
+def draw_patients(count: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """`DRAWS` draws of `count` patients with replacement, `CHUNK` at a time: how often each came, [CHUNK, count]."""
+    rng = np.random.default_rng(seed)
+    for _ in range(DRAWS // CHUNK):
+        yield rng.multinomial(count, np.full(count, 1 / count), size=CHUNK).astype(np.float64)
 
 
 def _by_owner(rows: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
@@ -71,7 +81,8 @@ def _plain(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _interval(draws: np.ndarray) -> list[float] | None:
+def interval(draws: np.ndarray) -> list[float] | None:
+    """The 95 % in the middle of draws, NaN left out; None if nothing else is there."""
     draws = draws[~np.isnan(draws)]
     return [float(x) for x in np.percentile(draws, [2.5, 97.5])] if len(draws) else None
 

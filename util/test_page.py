@@ -18,6 +18,8 @@ TITLES = {
     "specificity": "specificity", "accuracy": "accuracy", "hd95_px": "HD95 (px)", "assd_px": "ASSD (px)",
     "hd95_mm": "HD95 (mm)", "assd_mm": "ASSD (mm)",
     "pixel_accuracy": "pixel accuracy", "class_accuracy": "class accuracy", "fwiou": "fw IoU", "void_rate": "void rate",
+    "dice_positives": "Dice, positives only", "dice_all": "Dice, all images", "sensitivity": "sensitivity",
+    "auc": "AUC",
 }  # fmt: skip
 
 
@@ -55,6 +57,9 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
     for name, number in summary["undefined"].items():
         tags.p(f"{TITLES[name]} is undefined for {number} of {summary['images']} images (an empty mask); "
                "its mean leaves them out.", cls="note")  # fmt: skip
+    if any("detection" in part for part in _parts(summary).values()):
+        tags.h2("With and without a finding")
+        _detection_table(summary)
     if "class_iou" in summary:
         tags.h2("IoU of each class")
         _class_table(summary["class_iou"])
@@ -76,9 +81,12 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
             tags.figure(tags.img(src="thresholds.png", alt="Dice and IoU by threshold"), tags.figcaption(caption))
 
 
+def _parts(summary: Mapping) -> dict[str, Mapping]:
+    return {"all": summary} | summary.get("by_source", {})
+
+
 def _table(evaluation: Evaluation) -> None:
     summary, columns = evaluation.summary, evaluation.columns
-    parts = {"all": summary} | summary.get("by_source", {})
     with tags.div(cls="scroll"), tags.table(cls="scores"):
         with tags.thead(), tags.tr():
             tags.th("")
@@ -86,13 +94,36 @@ def _table(evaluation: Evaluation) -> None:
             for name in columns:
                 tags.th(TITLES[name])
         with tags.tbody():
-            for part, numbers in parts.items():
+            for part, numbers in _parts(summary).items():
                 for kind, title in (("macro", "mean"), ("micro", "pooled")):
                     with tags.tr():
                         tags.th(f"{part}, {title}")
                         tags.td(str(numbers["images"]) if kind == "macro" else "")
                         for name in columns:
                             _cell(name, numbers[kind].get(name), numbers["interval"][kind].get(name))
+
+
+def _detection_table(summary: Mapping) -> None:
+    columns = ("dice_positives", "dice_all", "sensitivity", "specificity", "auc")
+    with tags.div(cls="scroll"), tags.table(cls="scores"):
+        with tags.thead(), tags.tr():
+            for title in ("", "with", "without", *(TITLES[name] for name in columns)):
+                tags.th(title)
+        with tags.tbody():
+            for part, numbers in _parts(summary).items():
+                if found := numbers.get("detection"):
+                    with tags.tr():
+                        tags.th(part)
+                        tags.td(str(found["positives"]))
+                        tags.td(str(found["negatives"]))
+                        for name in columns:
+                            _cell(name, found[name], found["interval"][name])
+    tags.p(
+        "Means over images with foreground in the truth (positives), without, or all. Dice of all images: 1 where "
+        "truth and mask are both empty, 0 where one of them is. Sensitivity, specificity: an image is called positive if its "
+        "mask has any foreground. AUC: by the mean of the highest thousandth of an image's foreground values "
+        "(image_score in metrics.csv).", cls="note",
+    )  # fmt: skip
 
 
 def _cell(name: str, value: float | None, interval: list[float] | None) -> None:

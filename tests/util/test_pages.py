@@ -16,6 +16,7 @@ from PIL import Image
 from util import pictures as draw
 from util.errors import UserError
 from util.metrics import VOID
+from util.postprocess import MaskRule
 from util.results import PictureWriter, replacing_folder
 from util.scoring import evaluate
 from util.test_page import write_test_page
@@ -48,6 +49,7 @@ class Links(HTMLParser):
 
 
 def page_of(folder: Path, data, echo, title: str = "Experiment = x", **options) -> Links:
+    folder.mkdir(exist_ok=True)
     writer = PictureWriter(folder, data)
     evaluation = evaluate(echo, data.loader(), on_image=writer, **options)
     evaluation.write_csv(folder / "metrics.csv")
@@ -104,6 +106,16 @@ def test_the_table_shows_scores_intervals_and_sources(pictures, echo, tmp_path):
     dice = (1 + 0.9 + 0.8) / 3
     assert f"{dice:.4f}" in page.text and "[0.8000, 1.0000]" in page.text
     assert "montgomery, mean" in page.text and "shenzhen, pooled" in page.text and "HD95 (px)" in page.text
+
+
+def test_dice_of_positives_and_of_all_stand_side_by_side(pictures, echo, tmp_path):
+    nothing, some = np.zeros((8, 8), np.uint8), np.eye(8, dtype=np.uint8)
+    data = pictures([some[None] * 1.4 - 1, nothing[None] - 1.0], [some, nothing])
+    page = page_of(tmp_path, data, echo, rule=MaskRule(0.8))
+    assert "Dice, positives only" in page.text and "Dice, all images" in page.text
+    assert "0.0000[0.0000, 0.0000]0.5000" in page.text.replace("\n", "").replace("  ", "")
+    apart = page_of(tmp_path / "lungs", lungs(pictures, 2), echo).text
+    assert "positives only" not in apart
 
 
 def test_undefined_distances_are_told(pictures, echo, tmp_path):

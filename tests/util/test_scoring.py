@@ -154,3 +154,22 @@ def test_big_tests_do_not_keep_pictures(pictures, echo):
     kept = []
     evaluate(echo, pictures([output(TRUTH)], [TRUTH]).loader(), on_image=kept.append)
     assert kept[0].fake is None and kept[0].labels is None and kept[0].row["dice"] == 1
+
+
+def test_images_with_and_without_foreground_are_told_apart(pictures, echo):
+    nothing = np.zeros((2, 4), np.uint8)
+    outputs = [output(TRUTH), output(nothing), output(0.7 * TRUTH), output(nothing + 0.2)]
+    data = pictures(outputs, [TRUTH, TRUTH, nothing, nothing])
+    summary = evaluate(echo, data.loader()).summary
+    found = summary["detection"]
+    assert (found["positives"], found["negatives"]) == (2, 2)
+    assert (found["dice_positives"], found["dice_all"]) == (0.5, summary["macro"]["dice"]) == (0.5, 0.5)
+    assert (found["sensitivity"], found["specificity"], found["auc"]) == (0.5, 0.5, 0.5)
+    assert "detection" not in evaluate(echo, pictures(outputs[:2], [TRUTH, TRUTH]).loader()).summary
+
+
+def test_a_source_without_negatives_has_no_detection_of_its_own(pictures, echo):
+    nothing = np.zeros((2, 4), np.uint8)
+    data = pictures([output(TRUTH)] * 3, [TRUTH, TRUTH, nothing], sources=["a", "b", "b"])
+    by_source = evaluate(echo, data.loader()).summary["by_source"]
+    assert "detection" not in by_source["a"] and by_source["b"]["detection"]["specificity"] == 0
