@@ -23,6 +23,7 @@ from util.errors import UserError, run_script
 from util.panels import Panels
 from util.postprocess import MaskRule
 from util.run_state import Interrupts, Progress, forget_run, load_run, save_run
+from util.running import RunningScores
 from util.scoring import evaluate
 from util.seeding import seed_everything
 from util.training_page import TrainingPage
@@ -64,6 +65,8 @@ def main() -> int:
     if first and opt.continue_train:
         panels.recall(run_dir, size)
     page = TrainingPage(run_dir, opt.name, opt.display_winsize) if first and not opt.no_html else None
+    rule = MaskRule.of(opt)
+    running = RunningScores(loader.dataset, rule.threshold)
     with Interrupts() as interrupts:
         for epoch in range(progress.epoch, last + 1):
             progress.epoch = epoch
@@ -72,6 +75,7 @@ def main() -> int:
             for batch in log.batches(epoch, loader, size, progress.images):
                 count = len(batch["A"]) * processes
                 printed = log.step(model.train_step(augment(batch)), count)
+                running.add(model.pictures())
                 progress.images += count
                 progress.iters += count
                 if printed:
@@ -88,15 +92,15 @@ def main() -> int:
                     break
 
             if not stop:
-                score, scores = None, {}
+                score, scores = None, running.means()
                 if val_loader and epoch % opt.val_freq == 0:
-                    validation = evaluate(model, val_loader, MaskRule.of(opt))
-                    score, scores = validation.score, {f"val_{name}": x for name, x in validation.means.items()}
-                    panels.scores(epoch, scores)
+                    validation = evaluate(model, val_loader, rule, loss=model.loss)
+                    score, measured = validation.score, validation.means | validation.losses
+                    scores |= {f"val_{name}": x for name, x in measured.items()}
                 score = distributed.from_first(score)
                 if score is not None and progress.note_score(score):
                     save_networks(run_dir, "best", model.networks, model.tasks)
-                log.end_epoch(epoch, scores)
+                panels.epoch(epoch, log.end_epoch(epoch, scores) | scores)
                 if page:
                     page.add(epoch, model.pictures())
                 step_schedulers(schedulers, score)

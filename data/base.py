@@ -120,6 +120,11 @@ class PairedDataset(Dataset, ABC):
         return "" if self._stored_as is None else "A" if self.swap else "B"
 
     @property
+    def paired(self) -> bool:
+        """True if an item's target is its own image's."""
+        return self.has_targets and not self._lenders
+
+    @property
     def cached(self) -> bool:
         """True if every sample waits decoded in memory."""
         return self._cache.complete

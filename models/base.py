@@ -46,6 +46,12 @@ def generate_with_logits(net: nn.Module, images: torch.Tensor) -> tuple[torch.Te
     return fakes, 2 * given[0][..., : fakes.shape[-2], : fakes.shape[-1]]
 
 
+def as_logits(fakes: torch.Tensor) -> torch.Tensor:
+    """The logits of the foreground of a generator's outputs in [-1, 1], of the same shape, held within +-14.5: what
+    float32 has left of them after the Tanh. For reporting; training takes `generate_with_logits`."""
+    return 2 * torch.atanh(fakes.clamp(-1 + 1e-6, 1 - 1e-6))
+
+
 class BaseModel(ABC):
     """Networks and optimizers by name, one training step, one translation.
 
@@ -140,6 +146,11 @@ class BaseModel(ABC):
             lines.append(f"[Network {name}] {count / 1e6:.3f} M parameters on {self.device}")
             lines += [str(net)] * verbose
         return "\n".join(lines)
+
+    def loss(self, fake: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Those of `train_step`'s losses that can be told of any output and its target, float [N, C, H, W] in [-1, 1],
+        alone: what validation shows beside them. Only a model that trains has losses."""
+        return {}
 
     def companions(self, batch: dict) -> dict[str, torch.Tensor]:
         """What test.py shows besides an image's translation, by upstream's labels: float [N, C, H, W] in [-1, 1]."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from models.base import BaseModel, check_size, generate_with_logits, set_requires_grad
+from models.base import BaseModel, as_logits, check_size, generate_with_logits, set_requires_grad
 from models.losses import GAN_LOSSES, SEG_LOSSES, gradient_penalty, seg_loss
 from models.networks import define_D
 from models.pretrained import find_donor
@@ -92,6 +92,12 @@ class Pix2PixModel(BaseModel):
         optimizer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         optimizer.step()
+        return losses
+
+    def loss(self, fake: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        losses = {"G_L1": F.l1_loss(fake, target) * self.lambda_L1}
+        if self.seg_loss:
+            losses["G_seg"] = self.seg_loss(as_logits(fake), (target + 1) / 2) * self.lambda_seg
         return losses
 
     def pictures(self) -> dict[str, torch.Tensor]:

@@ -66,6 +66,7 @@ def test_a_run_leaves_what_users_of_upstream_expect(monkeypatch, tmp_path, capsy
     rows = read_metrics(folder / "metrics.csv")
     assert [row["epoch"] for row in rows] == [1, 2]
     assert all(0 <= row["val_dice"] <= 1 and row["G_L1"] > 0 for row in rows)
+    assert all(0 <= row["train_iou"] <= row["train_dice"] <= 1 and row["val_G_L1"] > 0 for row in rows)
     assert json.loads((folder / "options.json").read_text())["netG"] == "unet_64"
     assert "[Network G]" in capsys.readouterr().out
     assert not list(folder.rglob(".*")), "no temporary files are left"
@@ -129,6 +130,7 @@ def test_cyclegan_without_pairs_resumes_exactly_pool_and_all(monkeypatch, tmp_pa
     assert_same(whole, weights(tmp_path / "parts"))
     row = read_metrics(tmp_path / "whole" / "metrics.csv")[-1]
     assert {"D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B", "val_dice"} <= row.keys()
+    assert "train_dice" not in row  # the masks of a step are not those of its images
     assert (tmp_path / "whole" / "best_net_G_A.pth").is_file()
     for label in ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A"):
         assert (tmp_path / "whole" / "web" / "images" / f"epoch003_{label}.png").is_file()

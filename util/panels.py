@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from util.console import read_losses, read_metrics
+from util.epochs import train_and_val
 from util.pictures import to_picture
 
 TIMEOUT = 10  # seconds that a server may take to answer
@@ -66,15 +67,24 @@ class Panels:
         """Add a point to each curve of validation scores."""
         self._add("scores", epoch, scores)
 
+    def epoch(self, epoch: int, row: Mapping[str, float]) -> None:
+        """Add an epoch's row of metrics.csv: the validation scores, and what training and validation both measured, in
+        a window each."""
+        scores = {name: x for name, x in row.items() if name.startswith("val_") and name[4:] not in row}
+        if scores:
+            self.scores(epoch, scores)
+        for title, lines in train_and_val(row).items():
+            known = Curve(f"{self._display_id}_{title}", f"{self._name} {title}, train and val", title)
+            self._curves.setdefault(title, known)
+            self._add(title, epoch, {line: row[column] for line, column in lines.items()})
+
     def recall(self, run_dir: Path, images: int) -> None:
         """Take the curves up again where an earlier start of the run left them; `images`: images in an epoch."""
         for row in read_losses(run_dir / "loss_log.txt"):
             losses = {name: value for name, value in row.items() if name not in ("epoch", "iters", "time", "data")}
             self.losses(row["epoch"] - 1 + row["iters"] / images, losses)
         for row in read_metrics(run_dir / "metrics.csv"):
-            scores = {name: value for name, value in row.items() if name.startswith("val_")}
-            if scores:
-                self.scores(row["epoch"], scores)
+            self.epoch(row["epoch"], row)
 
     def pictures(self, pictures: Mapping[str, torch.Tensor]) -> None:
         """Show the first image of each batch [N, C, H, W], values in [-1, 1], C 1 or 3. Only the latest are kept."""
@@ -128,7 +138,7 @@ class Panels:
     def _send(self) -> None:
         if self._client is None:
             self._client = connect(*self._address, self._env)
-        for curve in self._curves.values():
+        for curve in list(self._curves.values()):
             curve.send(self._client, self._changed)
         with self._changed:
             pictures, fresh, self._pictures_sent = self._pictures, not self._pictures_sent, True

@@ -9,22 +9,30 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from util.checkpoint import replacing
+from util.epochs import train_and_val
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a00", "#444444")  # Okabe and Ito
 NOT_LOSSES = {"epoch", "iters", "time", "data"}
 
 
 def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Draw a training run: losses over epochs and, where there are any, validation scores.
+    """Draw a training run over epochs: losses step by step; loss, Dice and IoU of training beside those of validation,
+    a panel each; the other validation scores.
 
     losses: rows of loss_log.txt (`epoch`, `iters` within it, the losses); scores: rows of metrics.csv (`epoch` and
-    whatever was measured after it; names that are losses too are left out).
+    whatever was measured in it; what the panels before have is left out of the last).
     """
     names = _names(losses)
-    score_names = [name for name in _names(scores) if name not in names]
-    panels = 2 if score_names else 1
-    figure = Figure(figsize=(6.2 * panels, 3.4), dpi=144, layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, panels))
+    score_names = _names(scores)
+    pairs = train_and_val(score_names)
+    shown = {*names, *(column for lines in pairs.values() for column in lines.values())}
+    panels = {title: list(lines.items()) for title, lines in pairs.items()}
+    if rest := [(name, name) for name in score_names if name not in shown]:
+        panels["validation"] = rest
+    columns = min(2, 1 + len(panels))
+    figure = Figure(figsize=(6.2 * columns, 3.4 * -(-(1 + len(panels)) // columns)), dpi=144, layout="constrained")
+    places = figure.add_gridspec(-(-(1 + len(panels)) // columns), columns)
+    axes = [figure.add_subplot(places[i // columns, i % columns]) for i in range(1 + len(panels))]
 
     # Lines give images within the epoch; the longest epoch seen tells how many there are in one.
     length = max((row["iters"] for row in losses), default=1)
@@ -37,14 +45,14 @@ def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, 
     axes[0].set(title="losses", xlabel="epoch")
     if names and all(row[name] > 0 for row in losses for name in names if name in row):
         axes[0].set_yscale("log")
-    if score_names:
-        for name, colour in _coloured(score_names):
-            rows = [row for row in scores if name in row]
-            axes[1].plot([r["epoch"] for r in rows], [r[name] for r in rows], "o-", color=colour, ms=3, label=name)
-        axes[1].set(title="validation", xlabel="epoch")
+    for ax, (title, lines) in zip(axes[1:], panels.items(), strict=True):
+        for (name, colour), (_, column) in zip(_coloured([name for name, _ in lines]), lines, strict=True):
+            rows = [row for row in scores if column in row]
+            ax.plot([r["epoch"] for r in rows], [r[column] for r in rows], "o-", color=colour, ms=3, label=name)
+        ax.set(title=title, xlabel="epoch")
     for ax in axes:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _finish(ax, loc="upper left", bbox_to_anchor=(1, 1))
+        _finish(ax)
     _save(figure, path)
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -46,6 +46,7 @@ class Evaluation:
     pooled: np.ndarray | None  # [N, 4] or [N, K, K]; None where there is no ground truth
     histograms: np.ndarray | None  # [N, 2, BINS + 1], two classes only
     class_names: tuple[str, ...]
+    losses: dict[str, float] = field(default_factory=dict)  # means over images, see `evaluate`
 
     @property
     def scored(self) -> bool:
@@ -124,16 +125,20 @@ def evaluate(
     rule: MaskRule = ONE_HALF,
     surface: bool = False,
     on_image: Callable[[Scored], None] | None = None,
+    loss: Callable[[torch.Tensor, torch.Tensor], Mapping[str, torch.Tensor]] | None = None,
 ) -> Evaluation:
     """Translate every image of `loader` with `model.translate` and score it against the data set's truth.
 
     The float output is resized to the original size and only then made a mask (by `rule`, from values that say how far
     on the way from background to foreground a pixel is, 0..1) or matched to class colours. `surface` adds distances
     between outlines: in mm if the data set knows the pixel spacing of every image, else in pixels. `on_image` is called
-    once an image, with the model's companion pictures too, from several threads; what it raises ends the evaluation. A
-    data set without truth or classes gives rows without scores. UserError: the network puts out NaN.
+    once an image, with the model's companion pictures too, from several threads; what it raises ends the evaluation.
+    `loss` takes a batch's outputs and targets, float [N, C, h, w] in [-1, 1]; means over images of what it returns are
+    the evaluation's losses. A data set without truth or classes gives rows without scores. UserError: the network puts
+    out NaN.
     """
-    done = [image for image in _in_order(model, loader, _Scorer(loader.dataset, rule, surface, on_image))]
+    scorer, losses = _Scorer(loader.dataset, rule, surface, on_image), _Losses(loss)
+    done = [image for image in _in_order(model, loader, scorer, losses)]
     scored = bool(done) and done[0].pooled is not None
     classes = loader.dataset.classes
     return Evaluation(
@@ -141,17 +146,20 @@ def evaluate(
         pooled=np.stack([image.pooled for image in done]) if scored else None,
         histograms=np.stack([i.histogram for i in done]) if scored and done[0].histogram is not None else None,
         class_names=classes.names if classes else (),
+        losses=losses.means(),
     )
 
 
-def _in_order(model, loader, work: "_Scorer") -> Iterator[Scored]:
+def _in_order(model, loader, work: "_Scorer", losses: "_Losses") -> Iterator[Scored]:
     """Translate batch after batch while `work` runs on earlier images in threads; images come back in order."""
     waiting: deque = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
             for batch in loader:
                 with torch.no_grad():
-                    fakes = model.translate(batch["A"]).float().cpu()
+                    fakes = model.translate(batch["A"]).float()
+                    losses.add(fakes, batch)
+                    fakes = fakes.cpu()
                     more = model.companions(batch) if work.on_image else {}
                 more = {label: pictures.float().cpu() for label, pictures in more.items()}
                 sizes = batch["size"].tolist()
@@ -172,6 +180,22 @@ def _light(image: Scored) -> Scored:
     image.fake = image.target = image.labels = image.truth = None
     image.companions = {}
     return image
+
+
+class _Losses:
+    """Sums what `loss` says of each batch, weighted by its images."""
+
+    def __init__(self, loss: Callable | None):
+        self._loss, self._sums, self._images = loss, {}, 0
+
+    def add(self, fakes: torch.Tensor, batch: dict) -> None:
+        if self._loss and "B" in batch:
+            self._images += len(fakes)
+            for name, value in self._loss(fakes, batch["B"].to(fakes.device)).items():
+                self._sums[name] = self._sums.get(name, 0.0) + value * len(fakes)
+
+    def means(self) -> dict[str, float]:
+        return {name: float(total) / self._images for name, total in self._sums.items()}
 
 
 class _Scorer:

@@ -14,6 +14,11 @@ from util.pages import page, picture_row, write_page
 from util.pictures import save_png, to_picture
 
 REFRESH = 60  # seconds between reloads of an open page while training goes on
+ABOUT_CURVES = (
+    "train: counted in the training steps themselves, on cropped and augmented images, while the weights change and "
+    "dropout is alive; not a score of one network. val: whole images after the epoch, scores at their original size, "
+    "mean over images."
+)
 CURVES_EVERY = 30  # seconds between drawings of the curves: a fast GPU asks for a page every other second
 
 
@@ -56,8 +61,8 @@ class TrainingPage:
         if (web / "curves.png").exists():
             # The time makes a reload fetch the new drawing instead of the browser's copy.
             stamp = int((web / "curves.png").stat().st_mtime)
-            look = {"alt": "losses and validation scores", "style": "width:100%;max-width:1000px"}
-            doc.body.add(tags.img(src=f"curves.png?{stamp}", **look))
+            look = {"alt": "loss, Dice and IoU by epoch", "style": "width:100%;max-width:1000px"}
+            doc.body.add(tags.img(src=f"curves.png?{stamp}", **look), tags.p(ABOUT_CURVES, cls="note"))
         for epoch, labels in sorted(self._found().items(), reverse=True):
             known = [label for label in self.labels if label in labels]
             known += sorted(labels - set(known))

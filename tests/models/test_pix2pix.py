@@ -59,6 +59,8 @@ def test_a_loss_of_masks_beside_upstreams():
     dice = 1 - 2 * (p * truth).sum() / (p + truth).sum()
     bce = torch.nn.functional.binary_cross_entropy(p, truth)
     assert losses["G_seg"].item() == pytest.approx(3 * (dice + 2 * bce).item(), rel=1e-4)
+    shown = model.loss(*(model.pictures()[label] for label in ("fake_B", "real_B")))
+    assert shown == {name: pytest.approx(losses[name].item(), rel=1e-4) for name in ("G_L1", "G_seg")}
 
 
 def test_a_saturated_output_still_learns_from_its_logits():

@@ -12,6 +12,7 @@ import torch
 
 from tests.util.helpers import Server, free_port, wait_until
 from util.console import LossLog
+from util.epochs import TRAIN
 from util.panels import Curve, Panels, finite, make_grid
 
 SERVE = """
@@ -71,6 +72,19 @@ def test_points_are_appended_and_a_new_loss_gets_a_line(server):
     panels.losses(3, {"G": 1.0, "D": 0.5})
     panels.close(deadline=30)
     assert server.lines("1") == {"G": ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]), "D": ([1.0, 2.0, 3.0], [None, None, 0.5])}
+
+
+def test_what_training_and_validation_both_measured_has_a_window(server):
+    panels = panels_at(server.port, server.env)
+    row = {"G_L1": 30.0, "val_G_L1": 40.0, "D_real": 0.5, "train_dice": 0.8, "val_dice": 0.7, "val_recall": 0.6}
+    panels.epoch(1, row)
+    panels.epoch(2, row | {"val_dice": 0.9})
+    panels.close(deadline=30)
+    x, flat = [1.0, 2.0], [0.6, 0.6]
+    assert server.lines("1_scores") == {"val_dice": (x, [0.7, 0.9]), "val_recall": (x, flat)}
+    assert server.lines("1_Dice") == {TRAIN: (x, [0.8, 0.8]), "val": (x, [0.7, 0.9])}
+    assert server.lines("1_G_L1 loss") == {TRAIN: (x, [30, 30]), "val": (x, [40, 40])}
+    assert server.window("1_Dice")["title"] == "run Dice, train and val"
 
 
 def test_without_a_grid_each_picture_has_its_window(server):
