@@ -12,12 +12,18 @@ from models.piggyback import METHODS
 from models.pix2pix import Pix2PixModel
 from models.schedules import create_schedulers, step_schedulers
 from models.single_direction import SingleDirectionModel
+from models.supervised import SupervisedModel
 from util import distributed
 from util.errors import UserError
 
 __all__ = ["MODELS", "create_model", "create_schedulers", "load_networks", "pick_device", "step_schedulers"]
 
-MODELS: dict[str, type[BaseModel]] = {"cycle_gan": CycleGANModel, "pix2pix": Pix2PixModel, "test": SingleDirectionModel}
+MODELS: dict[str, type[BaseModel]] = {
+    "cycle_gan": CycleGANModel,
+    "pix2pix": Pix2PixModel,
+    "supervised": SupervisedModel,
+    "test": SingleDirectionModel,
+}
 
 
 def pick_device(gpu_ids: str | None) -> torch.device:

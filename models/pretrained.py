@@ -143,7 +143,7 @@ def build_generator(
     source = donor or network_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
     mobile = opt.netG.startswith("mobile")
     state = read_state_dict(source) if donor or (mobile and saved and source.is_file()) else {}
-    init = (opt.init_type, opt.init_gain, widths_of(state) if mobile else None)
+    init = (opt.init_type, opt.init_gain, widths_of(state) if mobile else None, opt.input_norm)
     net = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
     if not donor:
         return net, ""

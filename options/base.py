@@ -2,9 +2,10 @@
 
 import argparse
 
-from options.types import amount, count, cutoff, limit, whole
+from options.types import GENERATORS, UNETS, amount, count, cutoff, generator, limit, whole
 
 NORM_STATS = ("image", "running")
+INPUT_NORMS = ("signed", "unit", "imagenet", "zscore")
 
 
 def add_base_options(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +28,12 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--output_nc", type=count, default=3, help="channels of the output: 1 mask, 3 class colours")
     group.add_argument("--ngf", type=count, default=64, help="generator filters in the outermost layer")
     group.add_argument("--ndf", type=count, default=64, help="discriminator filters in the first layer")
-    nets = ("unet_64", "unet_128", "unet_256", "resnet_6blocks", "resnet_9blocks", "mobile_resnet_9blocks")
-    group.add_argument("--netG", default="resnet_9blocks", choices=nets, help="generator")
+    group.add_argument("--netG", type=generator, default="resnet_9blocks",
+                       help=f"generator: {', '.join(GENERATORS)}; {', '.join(UNETS)}: U-Nets of the papers; or "
+                            "smp:ARCH:ENCODER, any network of segmentation_models_pytorch, such as smp:unet:resnet34")
+    group.add_argument("--input_norm", default="signed", choices=INPUT_NORMS,
+                       help="what the generator gets: pixels in -1..1 (signed), in 0..1 (unit), as ImageNet's networks "
+                            "were trained (imagenet), or each image with mean 0 and deviation 1 (zscore)")
     group.add_argument("--netD", default="basic", choices=("basic", "n_layers", "pixel"), help="discriminator")
     group.add_argument("--n_layers_D", type=count, default=3, help="layers of --netD n_layers")
     norms = ("instance", "batch", "syncbatch", "none")
@@ -71,9 +76,18 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
                        help="keep only so many largest parts of a mask, such as 2 for lungs (0: all)")
     group.add_argument(
         "--norm_stats",
-        default="image",
+        default=None,
         choices=NORM_STATS,
-        help="batch-norm statistics of a trained generator: of each image itself, or the stored running averages",
+        help="batch-norm statistics of a trained generator: of each image itself, as GANs want it, or the stored "
+        "running averages, the default of U-Nets (smp:..., unet_ronneberger, unet_small)",
     )
     group.add_argument("--stochastic", action="store_true", help="keep dropout alive in testing, drawn from --seed")
     group.add_argument("--display_winsize", type=count, default=256, help="picture width on pages and panels")
+
+
+def settle(opt: argparse.Namespace) -> argparse.Namespace:
+    """The options with what follows from others where the command line is silent."""
+    if opt.norm_stats is not None:
+        return opt
+    stats = "running" if opt.netG.startswith("smp:") or opt.netG in UNETS else "image"
+    return argparse.Namespace(**vars(opt) | {"norm_stats": stats})

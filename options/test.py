@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from options.base import add_base_options
+from options.base import add_base_options, settle
 from options.parser import parse as parse_flags
 from options.parser import read_options
 from options.types import amount, limit
@@ -54,7 +54,7 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     values = vars(opt) | {"load_size": opt.crop_size}
     if opt.eval:
         values |= {"norm_stats": "running", "stochastic": False}
-    return argparse.Namespace(**values)
+    return settle(argparse.Namespace(**values))
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from options.base import add_base_options
+from options.base import add_base_options, settle
 from options.parser import parse as parse_flags
 from options.parser import read_options
 from options.types import amount, count, share, whole
@@ -82,7 +82,7 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
         raise UserError("--augment flip and --no_flip contradict each other: leave one out")
     if opt.adapt in FROZEN and not (opt.pretrained or opt.continue_train):
         raise UserError(f"--adapt {opt.adapt} trains beside a frozen donor: name it with --pretrained")
-    return opt
+    return settle(opt)
 
 
 def resume_command(opt: argparse.Namespace) -> str:

@@ -1,7 +1,11 @@
 """What a flag's value may be: each turns a word of the command line into a number, or says what is wrong with it."""
 
 import argparse
+import difflib
 import math
+
+GENERATORS = ("unet_64", "unet_128", "unet_256", "resnet_6blocks", "resnet_9blocks", "mobile_resnet_9blocks")
+UNETS = ("unet_ronneberger", "unet_small")
 
 
 def count(word: str) -> int:
@@ -48,6 +52,17 @@ def cutoff(word: str) -> float | str:
         raise argparse.ArgumentTypeError(
             f"{word}: want TOP,AREA,BOTTOM, two thresholds and pixels, such as 0.75,2000,0.3")
     return word
+
+
+def generator(word: str) -> str:
+    """A generator's name. Whether there is such a network of smp is for the network's builder to say."""
+    if word in (*GENERATORS, *UNETS) or (word.startswith("smp:") and word.count(":") == 2):
+        return word
+    near = difflib.get_close_matches(word, (*GENERATORS, *UNETS), n=1)
+    raise argparse.ArgumentTypeError(
+        f"{word}: no generator; " + (f"did you mean {near[0]}? " if near else "")
+        + f"choose {', '.join((*GENERATORS, *UNETS))} or smp:ARCH:ENCODER, such as smp:unet:resnet34"
+    )
 
 
 def _checked(value: float, least: int, message: str) -> float:

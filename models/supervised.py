@@ -1,0 +1,58 @@
+"""A segmenter trained on its masks alone, without a discriminator: U-Nets, or a GAN's generator for comparison."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from models.base import BaseModel, check_size, generate_with_logits
+from models.losses import seg_loss
+from models.pretrained import find_donor
+from util.errors import UserError
+
+
+class SupervisedModel(BaseModel):
+    """G minimises --seg_loss between its logits and the mask. G puts out 2 p - 1 for a probability p, as GANs do."""
+
+    defaults = {
+        "dataset_mode": "masks", "netG": "smp:unet:resnet34", "norm": "batch", "input_nc": 1, "output_nc": 1,
+        "batch_size": 8, "beta1": 0.9,
+    }  # fmt: skip
+
+    @staticmethod
+    def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
+        if training:
+            group.add_argument("--seg_loss", default="dice+0.5*bce",
+                               help="loss of the mask: bce, dice, jaccard, focal, tversky, or a weighted sum of them")
+
+    def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
+        super().__init__(opt, device, training)
+        starts = training and opt.pretrained and not opt.continue_train
+        net = self.add_generator(opt, "G", find_donor(opt.pretrained, Path(opt.checkpoints_dir)) if starts else None)
+        self.real_A = self.fake_B = self.real_B = None
+        if not training:
+            return
+        if opt.dataset_mode == "unaligned" or getattr(opt, "unpaired", False):
+            raise UserError("--model supervised learns from pairs; for images without their masks take "
+                            "--model cycle_gan")
+        self.seg_loss = seg_loss(opt.seg_loss)
+        net.train()
+        if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
+            check_size(self.networks, {"G": opt.input_nc}, opt.batch_size, opt.crop_size)
+        self.optimizers["G"] = torch.optim.Adam(self.trainable("G"), lr=opt.lr, betas=(opt.beta1, 0.999))
+
+    def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
+        self.real_A = batch["A"].to(self.device, non_blocking=True)
+        self.real_B = batch["B"].to(self.device, non_blocking=True)
+        fake_B, logits = generate_with_logits(self.networks["G"], self.real_A)
+        loss = self.seg_loss(logits, (self.real_B + 1) / 2)
+        self.optimizers["G"].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers["G"].step()
+        self.fake_B = fake_B.detach()
+        return {"G_seg": loss.detach()}
+
+    def pictures(self) -> dict[str, torch.Tensor]:
+        if self.real_A is None:  # no step yet
+            return {}
+        return {"real_A": self.real_A, "fake_B": self.fake_B, "real_B": self.real_B}
