@@ -94,9 +94,11 @@ def parse(
     parser.set_defaults(model=name, dataset_mode=mode)
     stated = {key: parser.get_default(key) for key in actions}
     for key, value in recorded.items():
-        choices = actions[key].choices if key in actions else None
-        if choices and value not in choices:
-            raise UserError(f"options.json of {known.name}: {key} {value!r} is none of {', '.join(choices)}")
+        if key in actions and isinstance(value, str):
+            try:
+                parser._get_values(actions[key], [value])
+            except argparse.ArgumentError as error:
+                raise UserError(f"options.json of {known.name}: {error}") from error
     parser.set_defaults(**{key: value for key, value in recorded.items() if key in stated})
     opt = parser.parse_all(argv, _flags_of_others(models, datasets, training))
     derived = {"name": with_suffix(opt)}

@@ -19,11 +19,12 @@ class _Affine(nn.Module):
 
 
 class _ZScore(nn.Module):
-    """Mean 0 and standard deviation 1 over each image. A picture of one value becomes 0."""
+    """Mean 0 and standard deviation 1 over each image. A picture of one value becomes 0 (1e-3: an eighth of a
+    grey level of 256)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         centred = x - x.mean((1, 2, 3), keepdim=True)
-        return centred / centred.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-5)
+        return centred / centred.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-3)
 
 
 def _unit(channels: int) -> nn.Module:

@@ -158,3 +158,63 @@ def test_only_instance_norm_gives_convolutions_a_bias():
         net = define_G(1, 1, 2, "unet_64", norm)
         biases = sum(conv.bias is not None for conv in net.modules() if isinstance(conv, torch.nn.Conv2d))
         assert biases == (6 if norm == "instance" else 0)
+
+
+def test_small_unet_is_the_papers():
+    """99,589 parameters, of which 99,587 are trained: batch norm's mean and variance are counted by Keras."""
+    net = define_G(1, 1, 64, "unet_small")
+    statistics = sum(buffer.numel() for name, buffer in net.named_buffers() if "num_batches" not in name)
+    assert sum(parameter.numel() for parameter in net.parameters()) == 99_587
+    assert sum(parameter.numel() for parameter in net.parameters()) + statistics == 99_589
+    encoder = [*net.norm.parameters(), *net.down.parameters()]
+    assert sum(parameter.numel() for parameter in encoder) + statistics == 24_388
+
+
+def test_small_unet_draws_noise_in_training_only_and_leaves_the_border_out():
+    net = define_G(1, 1, 64, "unet_small")
+    images = torch.rand(2, 1, 64, 32) * 2 - 1
+    assert not torch.equal(net(images), net(images))
+    masks = net.eval()(images)
+    assert torch.equal(masks, net(images))
+    inner = torch.zeros(64, 32, dtype=torch.bool)
+    inner[6:58, 3:29] = True
+    assert (masks[..., ~inner] == masks.min()).all() and masks.min() < -0.9999997
+    assert masks[..., inner].min() > -0.99
+
+
+def test_ronneberger_counts_what_the_paper_draws():
+    """Two convolutions a level of 64 to 1024 channels, transposed ones of 2 x 2, no norm."""
+    down = sum(9 * a * b + b + 9 * b * b + b for a, b in ((1, 64), (64, 128), (128, 256), (256, 512), (512, 1024)))
+    up = sum(4 * 2 * b * b + b + 9 * 2 * b * b + b + 9 * b * b + b for b in (512, 256, 128, 64))
+    with torch.device("meta"):
+        net = define_G(1, 1, 64, "unet_ronneberger", "none")
+    assert size(net)[1] == down + up + 64 + 1 == 31_030_593
+
+
+def test_own_weights_are_not_drawn_again():
+    """--init_type is of the GANs' networks: 0.02 everywhere would leave a network without norms nothing to see."""
+    net = define_G(1, 1, 8, "unet_ronneberger", "none")
+    assert net.down[1][0].weight.std().item() == pytest.approx((2 / (9 * 8)) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "black", "grey"), [("signed", -1.0, 0.0), ("unit", 0.0, 0.5), ("imagenet", -0.449 / 0.226, 0.051 / 0.226)]
+)
+def test_input_norm(name, black, grey):
+    net = define_G(1, 1, 4, "unet_64", input_norm=name)
+    seen = []
+    net.model.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    images = torch.zeros(1, 1, 64, 64)
+    images[..., :32] = -1
+    net(images)
+    torch.testing.assert_close(seen[0][0, 0, 0, 0].item(), black, rtol=0, atol=1e-6)
+    torch.testing.assert_close(seen[0][0, 0, 0, -1].item(), grey, rtol=0, atol=1e-6)
+    assert net.state_dict().keys() == define_G(1, 1, 4, "unet_64").state_dict().keys()
+
+
+def test_zscore_is_of_each_image():
+    net = define_G(1, 1, 4, "unet_64", input_norm="zscore")
+    noise = torch.rand(1, 9, 9)
+    seen = net.input_norm(torch.stack([noise, 0.1 * noise - 0.7, torch.full((1, 9, 9), 0.3)]))
+    torch.testing.assert_close(seen.mean((1, 2, 3)), torch.zeros(3), rtol=0, atol=1e-4)
+    torch.testing.assert_close(seen.std((1, 2, 3), unbiased=False), torch.tensor([1.0, 1.0, 0.0]), rtol=0, atol=1e-4)

@@ -113,9 +113,11 @@ def test_the_data_set_brings_flags_and_defaults():
     [
         (["--n_epoch", "3"], "unknown flag --n_epoch: did you mean --n_epochs?"),
         (["--lamda_L1=3"], "unknown flag --lamda_L1=3: did you mean --lambda_L1 of --model pix2pix?"),
-        (["--model", "pix3pix"], "--model pix3pix: unknown; choose one of cycle_gan, pix2pix, test"),
+        (["--model", "pix3pix"], "--model pix3pix: unknown; choose one of cycle_gan, pix2pix, supervised, test"),
         (["--dataset_mode", "x"], "--dataset_mode x: unknown; choose one of unaligned, aligned, masks"),
-        (["--netG", "vgg"], "invalid choice: 'vgg'"),
+        (["--netG", "vgg"], "argument --netG: vgg: no generator; choose unet_64, "),
+        (["--netG", "unet_smal"], "argument --netG: unet_smal: no generator; did you mean unet_small?"),
+        (["--netG", "smp:unet"], "argument --netG: smp:unet: no generator"),
         (["--batch_size", "zero"], "argument --batch_size: invalid count value: 'zero'"),
         (["--lambda_A", "nan"], "--lambda_A nan: must be a number"),
         (["--pool_size", "-1"], "argument --pool_size: -1 must be 0 or more"),
@@ -221,7 +223,10 @@ def test_damaged_options_file(tmp_path):
     with pytest.raises(UserError, match="options.json: damaged"):
         test(*argv)
     (tmp_path / "run" / "options.json").write_text('{"netG": "vgg"}')
-    with pytest.raises(UserError, match="netG 'vgg' is none of"):
+    with pytest.raises(UserError, match="options.json of run: argument --netG: vgg: no generator"):
+        test(*argv)
+    (tmp_path / "run" / "options.json").write_text('{"norm": "bats"}')
+    with pytest.raises(UserError, match="options.json of run: argument --norm: invalid choice: 'bats'"):
         test(*argv)
 
 
