@@ -92,7 +92,7 @@ class PictureWriter:
         else:
             mask = classes.encode(image.labels)
             overlay = blend(real, mask)
-        save_png(self.folder / "masks" / f"{name}.png", mask)
+        self._save(Path("masks") / f"{name}.png", mask)
         self._save(Path("overlays") / f"{name}.png", overlay)
         if image.truth is not None:
             picture = differences(real, image.labels, image.truth, classes.binary)

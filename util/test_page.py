@@ -38,7 +38,8 @@ def write_test_page(
             _scores(folder, evaluation, settings)
         else:
             tags.p(f"{len(evaluation.rows)} images, without ground truth to score against.")
-        _images(folder, evaluation, winsize)
+        cut = f"mask, cut-off {settings['threshold']}" if "threshold" in settings else "mask"
+        _images(folder, evaluation, winsize, cut)
     write_page(folder / "index.html", doc)
 
 
@@ -146,7 +147,7 @@ def _class_table(class_iou: Mapping[str, float | None]) -> None:
                 tags.td("absent" if value is None else f"{value:.4f}")
 
 
-def _images(folder: Path, evaluation: Evaluation, winsize: int) -> None:
+def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str) -> None:
     rows = evaluation.rows
     if evaluation.scored:
         best = evaluation.columns[0]
@@ -157,7 +158,7 @@ def _images(folder: Path, evaluation: Evaluation, winsize: int) -> None:
         tags.h2("Images")
     for row in rows:
         cells = []
-        for label, path in _pictures(row["id"]):
+        for label, path in _pictures(row["id"], mask):
             if (folder / path).exists():
                 small = (Path("thumbs") / path).with_suffix(".jpg")
                 cells.append((label, path, small if (folder / small).exists() else path))
@@ -169,10 +170,11 @@ def _images(folder: Path, evaluation: Evaluation, winsize: int) -> None:
             picture_row(cells, winsize)
 
 
-def _pictures(name: str) -> list[tuple[str, Path]]:
+def _pictures(name: str, mask: str) -> list[tuple[str, Path]]:
     labels = ("real", "fake", "real_A", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
     images = [(label, Path("images") / f"{name}_{label}.png") for label in labels]
-    return [*images, ("overlay", Path("overlays") / f"{name}.png"), ("difference", Path("differences") / f"{name}.png")]
+    masks = [(mask, Path("masks") / f"{name}.png")]
+    return [*images, *masks, ("overlay", Path("overlays") / f"{name}.png"), ("difference", Path("differences") / f"{name}.png")]
 
 
 def _facts(row: Mapping[str, object], columns: list[str]) -> str:

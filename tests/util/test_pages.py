@@ -17,6 +17,7 @@ from util import pictures as draw
 from util.errors import UserError
 from util.metrics import VOID
 from util.postprocess import MaskRule
+from util.postprocess import MaskRule
 from util.results import PictureWriter, replacing_folder
 from util.scoring import evaluate
 from util.test_page import write_test_page
@@ -48,13 +49,13 @@ class Links(HTMLParser):
         return [link for link in self.links if urlsplit(link).scheme or urlsplit(link).netloc or link.startswith("/")]
 
 
-def page_of(folder: Path, data, echo, title: str = "Experiment = x", **options) -> Links:
+def page_of(folder: Path, data, echo, title: str = "Experiment = x", settings=SETTINGS, **options) -> Links:
     folder.mkdir(exist_ok=True)
     writer = PictureWriter(folder, data)
     evaluation = evaluate(echo, data.loader(), on_image=writer, **options)
     evaluation.write_csv(folder / "metrics.csv")
     (folder / "metrics.json").write_text(json.dumps(evaluation.summary))
-    write_test_page(folder, title, evaluation, SETTINGS)
+    write_test_page(folder, title, evaluation, settings)
     return Links(folder / "index.html")
 
 
@@ -93,6 +94,14 @@ def test_names_cannot_break_the_page(pictures, echo, tmp_path):
     for name in NASTY:
         assert name in page.text
     assert {attrs.get("loading") for tag, attrs in page.tags if tag == "img" and "images/" in attrs["src"]} == {"lazy"}
+
+
+def test_the_mask_stands_beside_the_float_output_with_its_cut_off(pictures, echo, tmp_path):
+    truth = np.zeros((2, 2), np.uint8)
+    data = pictures([np.array([[[-1.0, -0.93], [-0.95, 1.0]]])], [truth])  # foreground 0, .035, .025, 1
+    page = page_of(tmp_path, data, echo, rule=MaskRule(0.03), settings={"threshold": 0.03})
+    assert "mask, cut-off 0.03" in page.text and "masks/image0.png" in page.links
+    assert np.asarray(Image.open(tmp_path / "masks" / "image0.png")).tolist() == [[0, 255], [0, 255]]
 
 
 def test_worst_images_come_first(pictures, echo, tmp_path):
