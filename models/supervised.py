@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from models.base import BaseModel, check_size, generate_with_logits
+from models.base import BaseModel, as_logits, check_size, generate_with_logits
 from models.losses import seg_loss
 from models.pretrained import find_donor
 from util.errors import UserError
@@ -51,6 +51,9 @@ class SupervisedModel(BaseModel):
         self.optimizers["G"].step()
         self.fake_B = fake_B.detach()
         return {"G_seg": loss.detach()}
+
+    def loss(self, fake: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"G_seg": self.seg_loss(as_logits(fake), (target + 1) / 2)}
 
     def pictures(self) -> dict[str, torch.Tensor]:
         if self.real_A is None:  # no step yet

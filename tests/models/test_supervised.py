@@ -55,6 +55,13 @@ def test_a_saturated_tanh_still_has_a_slope():
     assert net[0].bias.grad.item() == pytest.approx(2.0)
 
 
+def test_validation_has_the_loss_of_training():
+    model = supervised(netG="unet_small")
+    trained = model.train_step(square())["G_seg"].item()
+    shown = model.pictures()
+    assert model.loss(shown["fake_B"], shown["real_B"])["G_seg"].item() == pytest.approx(trained, rel=1e-4)
+
+
 def test_wants_pairs():
     with pytest.raises(UserError, match="--model supervised learns from pairs"):
         supervised(dataset_mode="unaligned")
