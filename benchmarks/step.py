@@ -61,6 +61,27 @@ def loop(flags: list[str], device: torch.device) -> Way:
     return run
 
 
+def take_turns(ways: dict[str, Way], rounds: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds an image that each way took, round after round."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for round_ in range(rounds + 3):
+        for name, way in ways.items():
+            wait(device)
+            start = time.perf_counter()
+            images = way()
+            wait(device)
+            if round_ >= 3:  # the first rounds warm up
+                seconds[name].append((time.perf_counter() - start) / images)
+    return seconds
+
+
+def table(seconds: dict[str, list[float]], first_column: str) -> str:
+    """Median milliseconds an image, and their ratio to the first way's."""
+    first = median(next(iter(seconds.values())))
+    rows = [[name, f"{median(s) * 1e3:.1f}", f"{median(s) / first:.2f}"] for name, s in seconds.items()]
+    return markdown([first_column, "ms per image", "ratio"], rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gpu_ids")
@@ -77,19 +98,9 @@ def main() -> None:
         "bare step, batch 4": resident(flags, 4, device, torch.contiguous_format),
         "bare step, batch 4, channels last": resident(flags, 4, device, torch.channels_last),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(args.rounds + 3):
-        for name, way in ways.items():
-            wait(device)
-            start = time.perf_counter()
-            images = way()
-            wait(device)
-            if round_ >= 3:  # the first rounds warm up
-                seconds[name].append((time.perf_counter() - start) / images)
-    first = median(next(iter(seconds.values())))
-    rows = [[name, f"{median(s) * 1e3:.1f}", f"{median(s) / first:.2f}"] for name, s in seconds.items()]
+    seconds = take_turns(ways, args.rounds, device)
     print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, ngf {args.ngf}\n")
-    print(markdown(["pix2pix step, unet_256, 256x256", "ms per image", "ratio"], rows))
+    print(table(seconds, "pix2pix step, unet_256, 256x256"))
 
 
 if __name__ == "__main__":
