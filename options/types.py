@@ -65,6 +65,14 @@ def generator(word: str) -> str:
     )
 
 
+def part(word: str) -> float:
+    """A number above 0 and at most 1."""
+    value = float(word)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{word} must lie above 0 and be at most 1")
+    return value
+
+
 def _checked(value: float, least: int, message: str) -> float:
     if not least <= value < 2**32:
         raise argparse.ArgumentTypeError(f"{value} {message}")

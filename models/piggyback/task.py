@@ -48,6 +48,12 @@ class Settings:
         if not 0 <= self.mask_cutoff < self.mask_init:
             raise UserError(f"--mask_cutoff {self.mask_cutoff}: must be 0 or more and less than --mask_init "
                             f"{self.mask_init}, or the task would not start as its donor")  # fmt: skip
+        if not 0 < self.bank_fraction <= 1:
+            raise UserError(f"--bank_fraction {self.bank_fraction}: must lie above 0 and be at most 1")
+        if self.bank not in BANKS:
+            raise UserError(f"--bank {self.bank}: choose {' or '.join(BANKS)}")
+        if not isinstance(self.rank, int) or self.rank < 1:
+            raise UserError(f"--rank {self.rank}: must be a whole number from 1 on")
 
     def flags(self) -> dict[str, object]:
         """The values of train.py's flags that make such a task."""
