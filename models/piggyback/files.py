@@ -16,6 +16,17 @@ from models.pretrained import SHIPPED, load_donor
 from util.checkpoint import fingerprint, load_tensors, read_state_dict, save_together
 from util.errors import UserError
 
+# What a header holds; a whole number is 1 or more.
+HEADER = {
+    "method": str,
+    "settings": dict,
+    "donor": {"sha256": str, "found": [str], "architecture": dict | None},
+    "dependencies": [{"sha256": str, "found": [str]}],
+    "counts": {"trained": int, "generator": int},
+    "bytes": int,
+    "sha256": str,
+}
+
 
 @dataclass(frozen=True)
 class TaskFile:
@@ -42,9 +53,15 @@ class TaskFile:
         made, path = self.header["donor"]["architecture"], self.find_donor()
         if made is None:
             raise UserError(f"{self.path}: its donor is no generator known here; test.py builds it by the run's flags")
-        state, opt = read_state_dict(path), argparse.Namespace(**made)
-        widths = widths_of(state) if opt.netG.startswith("mobile") else None
-        net = define_G(opt.input_nc, opt.output_nc, opt.ngf or 0, opt.netG, opt.norm, not opt.no_dropout, widths=widths)
+        state = read_state_dict(path)
+        try:
+            opt = argparse.Namespace(**made)
+            widths = widths_of(state) if opt.netG.startswith("mobile") else None
+            net = define_G(opt.input_nc, opt.output_nc, opt.ngf or 0, opt.netG, opt.norm, not opt.no_dropout,
+                           widths=widths)  # fmt: skip
+        except Exception as error:  # who knows what a damaged header asks for
+            raise UserError(f"{self.path}: damaged: no generator can be built as its header says, {made}; copy it "
+                            "again") from error  # fmt: skip
         load_donor(net, state, path, opt)
         return net
 
@@ -76,13 +93,17 @@ def read_task(path: Path) -> TaskFile:
         raise UserError(f"{path}: not a task file (train.py --adapt writes them)")
     if header.get("version") != VERSION:
         raise UserError(f"{path}: a task file of version {header.get('version')}; this program knows version {VERSION}")
+    if wrong := _misfit(header, HEADER):
+        raise UserError(f"{path}: damaged: its {wrong} is missing or not what it must be; copy it again")
     try:
-        whole_again = fingerprint(whole["tensors"]) == header["sha256"]
         Settings(**header["settings"])
-        _ = header["donor"]["found"], header["donor"]["sha256"], header["dependencies"], header["counts"]["trained"]
-    except (LookupError, TypeError, AttributeError, UserError):
-        whole_again = False
-    if not whole_again:
+    except (TypeError, UserError) as error:
+        raise UserError(f"{path}: damaged: its header's settings make no task: {error}; copy it again") from error
+    try:
+        intact = fingerprint(whole["tensors"]) == header["sha256"]
+    except (LookupError, TypeError, AttributeError):
+        intact = False
+    if not intact:
         raise UserError(f"{path}: damaged: its tensors are not those that its header tells of; copy it again")
     return TaskFile(path, header, whole["tensors"])
 
@@ -134,6 +155,19 @@ def earlier_tasks(donor: Path, cumulative: bool) -> list[TaskFile]:
 def as_dependencies(files: list[TaskFile]) -> list[Dependency]:
     """How a later task names them."""
     return [Dependency(file.path, file.header["sha256"]) for file in files]
+
+
+def _misfit(value: object, wanted: object, name: str = "header") -> str:
+    """The name of the first part of a value that is missing or of another type than wanted; "" where all is well."""
+    if isinstance(wanted, dict) and isinstance(value, dict):
+        parts = [(value.get(key, ...), kind, f"{name}'s {key}") for key, kind in wanted.items()]
+    elif isinstance(wanted, list) and isinstance(value, list):
+        parts = [(part, wanted[0], name) for part in value]
+    elif isinstance(wanted, dict | list):
+        return name
+    else:
+        return "" if isinstance(value, wanted) and (wanted is not int or value > 0) else name
+    return next(filter(None, (_misfit(*part) for part in parts)), "")
 
 
 def _first(found: list[str], task: Path) -> Path | None:

@@ -1,9 +1,12 @@
 """Task files: written, read again exactly, and refused where they cannot be right."""
 
+import copy
+
 import pytest
 import torch
 
 from models.piggyback import Settings, attach, load_task, read_task, save_task, switch
+from models.piggyback.__main__ import summary
 from models.piggyback.files import as_dependencies
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
 from util.errors import UserError
@@ -95,6 +98,44 @@ def test_headers_that_cannot_be_right(saved, change, message):
     with pytest.raises(UserError, match=message) as error:
         load_task(saved[0], donor())
     assert "\n" not in str(error.value)
+
+
+def places(value, path=()):
+    """Every key of nested dicts, as a path."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield *path, key
+        yield from places(inner, (*path, key))
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero")
+@pytest.mark.parametrize("wrong", [None, "x", -1, [3], {}, "gone"], ids=str)
+def test_whatever_stands_in_a_header_ends_in_one_line(tmp_path, wrong):
+    """The header is not part of the hash: a hand-edited one is read, or refused by name, never a traceback."""
+    net = donor()
+    torch.save(net.state_dict(), tmp_path / "latest_net_G.pth")
+    task = attach(net, Settings("filter_bank", bank="cumulative"))
+    task.donor_path = tmp_path / "latest_net_G.pth"
+    path = tmp_path / "latest_task_G.pth"
+    whole = task.contents(tmp_path)
+    refused = 0
+    for *way, last in places(whole["header"]):
+        changed = copy.deepcopy(whole)
+        inner = changed["header"]
+        for key in way:
+            inner = inner[key]
+        if wrong == "gone":
+            del inner[last]
+        else:
+            inner[last] = wrong
+        torch.save(changed, path)
+        try:
+            file = read_task(path)
+            assert summary(file)
+            load_task(file, file.build_donor())
+        except UserError as error:
+            refused += 1
+            assert "\n" not in str(error) and ".pth: " in str(error), last
+    assert refused > 10
 
 
 def test_a_generators_weights_are_no_task(tmp_path):
