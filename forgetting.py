@@ -110,7 +110,8 @@ def follow(
         method.measures.append([study.against(now, *learnt[task : task + 1]) for task, now in enumerate(row)])
         for task, (now, data) in enumerate(zip(row, sets, strict=True)):
             stood = f"{method.label}: {stage.name}" if after else "donor"
-            print(f"{stood} on {data.name}: {study.line(now)}", flush=True)
+            if after or not pictures.rows.get(task):  # the donor is the same for every method
+                print(f"{stood} on {data.name}: {study.line(now)}", flush=True)
             if after in (0, len(stages) - 1):
                 pictures.add(task, data.loader.dataset, method.label if after else "donor", now)
     return learnt
@@ -126,7 +127,7 @@ def curve(
     points = [{"epoch": 0, "scores": study.scores([bench.measure(stages[0], data) for data in sets], learnt)}]
     start = 0
     for after, stage in enumerate(stages[1:], 1):
-        epochs = study.saved_epochs(stage, method.training[after - 1])
+        epochs = study.saved_epochs(stage)
         kept = after if method.adapt in FROZEN else 0
         for epoch in study.spread(epochs, most) if most else []:
             row = learnt[:kept] + [bench.measure(stage, data, epoch) for data in sets[kept:]]

@@ -210,6 +210,15 @@ def adapted(tmp_path: Path, name: str, donor: str, method: str, seed: int) -> No
     write_json(tmp_path / "ck" / name / "options.json", as_dict(opt) | {"adapt": method})
 
 
+def test_the_donor_is_told_of_once_however_many_methods(save, run, capsys):
+    save("houses", *HOUSES)
+    save("lungs", *CHESTS, seed=1)
+    run("--donor", "houses", "--runs", "one=lungs", "two=lungs", "--curve_points", "0")
+    said = capsys.readouterr().out
+    assert said.count("donor on facades") == said.count("donor on chests") == 1
+    assert said.count("one: lungs on") == said.count("two: lungs on") == 2
+
+
 def test_frozen_donors_are_proven_whole(save, run, tmp_path):
     """Three tasks: what was learnt second is served from its own file after the third."""
     save("houses", *HOUSES)

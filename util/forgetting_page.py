@@ -150,8 +150,8 @@ def _shown(name: str, value: float | None, images: int) -> str:
     if name in ("trainable", "bytes", "training_bytes"):
         return f"{value / 1e6:.3g}"
     if name == "retention":
-        return f"{value:.0%}"
-    return f"{value:.{1 if name == 'psnr' else 3 if name == 'seconds_per_step' else 4}f}"
+        return f"{value:z.0%}"
+    return f"{value:z.{1 if name == 'psnr' else 3 if name == 'seconds_per_step' else 4}f}"
 
 
 def _figures(study: Study) -> None:
@@ -223,7 +223,7 @@ def _matrices(study: Study) -> None:
 def _matrix_cell(value: float, learnt: bool) -> None:
     shade = f"background:rgba(0,114,178,{0.55 * min(max(np.nan_to_num(value), 0), 1):.2f})"
     border = ";outline:2px solid #1f2933;outline-offset:-2px" if learnt else ""
-    tags.td("–" if np.isnan(value) else f"{value:.4f}", style=shade + border)
+    tags.td("–" if np.isnan(value) else f"{value:z.4f}", style=shade + border)
 
 
 def _run(study: Study, method: Method, stage: int) -> str:

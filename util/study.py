@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from util import continual
-from util.console import read_losses
+from util.console import read_losses, read_metrics
 from util.drift import RandomFeatures, drift, kernel_distance, ssim_chance
 from util.postprocess import MaskRule
 from util.scoring import Evaluation, evaluate
@@ -186,7 +186,7 @@ class Study:
             writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
             writer.writeheader()
             for line in lines:
-                writer.writerow({name: f"{x:.6g}" if isinstance(x, float) else x for name, x in line.items()})
+                writer.writerow({name: f"{x:z.6g}" if isinstance(x, float) else x for name, x in line.items()})
 
 
 def against(measured: Measured, then: Measured | None = None) -> dict[str, float | int | None]:
@@ -201,7 +201,7 @@ def training(recorded: Mapping[str, object]) -> dict[str, object]:
 
 def line(measured: Measured) -> str:
     """The measures of a network on a task, for people."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in measured.measures.items()) or "no ground truth"
+    return ", ".join(f"{name} {value:z.4f}" for name, value in measured.measures.items()) or "no ground truth"
 
 
 def scores(row: Sequence[Measured], learnt: Sequence[Measured]) -> list[float | None]:
@@ -229,10 +229,10 @@ def costs(files: Sequence[Path], trainable: int, run_dir: Path, options: Mapping
     }
 
 
-def saved_epochs(folder: Path, training: Mapping[str, object]) -> list[int]:
-    """The numbered epochs of a run that are on disk, in order. training: see `training`; what lies past its last epoch
-    is an earlier run's of the same name."""
-    last = training.get("n_epochs", math.inf) + training.get("n_epochs_decay", 0)
+def saved_epochs(folder: Path) -> list[int]:
+    """The numbered epochs of a run that are on disk, in order. What lies past the last epoch of its metrics.csv is an
+    earlier run's of the same name."""
+    last = max((row["epoch"] for row in read_metrics(folder / "metrics.csv")), default=math.inf)
     names = {path.name.partition("_")[0] for kind in ("net", "task") for path in folder.glob(f"*_{kind}_G*.pth")}
     return sorted(epoch for epoch in (int(name) for name in names if name.isdigit()) if epoch <= last)
 

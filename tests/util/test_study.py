@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from util.forgetting_page import Pictures, write_forgetting_page
 from util.forgetting_words import caveats, summary, verdict
 from util.study import Method, Study, Task, costs, saved_epochs, score_name, spread
 
@@ -55,6 +56,16 @@ def test_costs_of_several_runs_add_up():
 
 def test_without_fine_tuning_there_is_no_reference():
     assert Study("houses", {}, TASKS, [MASKS]).figures(MASKS)["intransigence"] is None
+
+
+def test_no_figure_is_minus_nothing(tmp_path):
+    """As a difference of two scores that agree in all digits shown may be."""
+    found = method("ft", "finetune", [[0.5, 0.4], [0.50000001, 0.9]])
+    assert Study("houses", {}, TASKS, [found]).figures(found)["forgetting"] < 0
+    pictures = Pictures(tmp_path, 0)
+    pictures.rows = {0: {"x": {"input": (tmp_path, "")}}, 1: {"x": {"input": (tmp_path, "")}}}
+    write_forgetting_page(tmp_path, Study("houses", {}, TASKS, [found]), pictures)
+    assert "0.0000" in (words := (tmp_path / "index.html").read_text()) and "-0.0000" not in words
 
 
 def test_words():
@@ -138,8 +149,9 @@ def test_costs_come_from_the_run(tmp_path):
 def test_epochs_of_the_curve(tmp_path):
     for name in ("10_net_G", "2_net_G_A", "2_net_G_B", "latest_net_G", "iter_5_net_G", "3_net_D"):
         (tmp_path / f"{name}.pth").touch()
-    assert saved_epochs(tmp_path, {}) == [2, 10]
-    assert saved_epochs(tmp_path, {"n_epochs": 4, "n_epochs_decay": 5}) == [2]  # 10: an earlier run
+    assert saved_epochs(tmp_path) == [2, 10]
+    (tmp_path / "metrics.csv").write_text("epoch,iters\n1,8\n4,32\n")  # an early stop, whatever --n_epochs said
+    assert saved_epochs(tmp_path) == [2]  # 10: of an earlier, longer run
     assert spread([3, 1, 2], 6) == [1, 2, 3]
     assert spread(range(1, 101), 3) == [1, 10, 100]
     assert spread(range(5, 205, 5), 4) == [5, 15, 60, 200]  # of 5, 17.1, 58.5, 200
