@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from options.parser import Parser, check, read_options
+from options.parser import Parser, check
 from options.test import parse as parse_test
 from options.types import count, limit, whole
+from util.checkpoint import read_options
 from util.errors import UserError
 
 # What one calls it here: the flag of test.py that it stands for.

@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import json
 import math
 import shlex
 import sys
@@ -168,15 +167,3 @@ def as_text(opt: argparse.Namespace) -> str:
 def as_dict(opt: argparse.Namespace) -> dict[str, object]:
     """The flags' values, ready for JSON, which knows no infinity: flags without a limit are left out."""
     return {key: value for key, value in vars(opt).items() if key != "stated_defaults" and value != math.inf}
-
-
-def read_options(path: Path) -> dict[str, object]:
-    """A run's options.json."""
-    try:
-        options = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(options, dict):
-            return options
-        error = ValueError("not an object")
-    except ValueError as wrong:
-        error = wrong
-    raise UserError(f"{path}: damaged ({error}); delete it and give the flags by hand") from error

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from options.base import add_base_options, settle
 from options.parser import parse as parse_flags
-from options.parser import read_options
 from options.types import amount, limit
+from util.checkpoint import read_options
 from util.errors import UserError
 
 # What belongs to the machine or to one training, not to the run's networks and data.

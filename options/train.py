@@ -6,8 +6,8 @@ from pathlib import Path
 
 from options.base import add_base_options, settle
 from options.parser import parse as parse_flags
-from options.parser import read_options
-from options.types import amount, count, share, whole
+from options.types import amount, count, part, share, whole
+from util.checkpoint import read_options
 from util.errors import UserError
 
 FROZEN = ("masks", "ternary", "filter_bank", "lowrank", "norm_only", "head_only")
@@ -30,7 +30,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--mask_init", type=amount, default=1e-2, help="masks, ternary: each weight's first value")
     group.add_argument("--mask_cutoff", type=amount, default=5e-3,
                        help="masks, ternary: a weight is kept while its value is above")
-    group.add_argument("--bank_fraction", type=share, default=0.25,
+    group.add_argument("--bank_fraction", type=part, default=0.25,
                        help="filter_bank: share of each layer's filters that is the task's own")
     group.add_argument("--bank", default="base", choices=("base", "cumulative"),
                        help="filter_bank: mix the donor's filters only, or those of the run's that --pretrained names "

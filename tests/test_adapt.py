@@ -11,6 +11,7 @@ import train
 from models.networks import define_G
 from models.piggyback import METHODS, fingerprint, read_task
 from models.piggyback import __main__ as piggyback
+from options.train import FROZEN
 from tests.test_test_script import script  # noqa: F401 (test.py as a module)
 from util.errors import UserError
 
@@ -189,6 +190,11 @@ def test_a_generators_last_written_kind_of_file_stands(run, donor):
     assert not list(folder.glob("*_task_*"))
 
 
+def test_the_flags_and_the_methods_know_the_same_ways():
+    """options/ must not import models/, so the names stand in both."""
+    assert FROZEN == METHODS
+
+
 @pytest.fixture
 def tool(monkeypatch, tmp_path, capsys):
     def call(*words: str) -> tuple[int, str]:
@@ -202,10 +208,16 @@ def tool(monkeypatch, tmp_path, capsys):
 
 def test_export_is_the_adapted_generator_for_everybody(run, apply, tool, donor, tmp_path):
     run(*TINY, "--pretrained", "donor", "--adapt", "ternary", "--n_epochs", "1")
+    options = (tmp_path / "run" / "options.json").read_text()
     assert tool("export", "run")[0] == 0
     assert apply(name="run_plain")["macro"] == apply(name="run")["macro"]
     plain = define_G(3, 3, 4, "unet_64", "batch")
     plain.load_state_dict(torch.load(tmp_path / "run_plain" / "latest_net_G.pth", weights_only=True), strict=True)
+    (tmp_path / "run" / "options.json").write_text('{"netG": "unet')
+    with pytest.raises(UserError, match="run/options.json: damaged"):
+        tool("export", "run", "--out", str(tmp_path / "other"))
+    assert not (tmp_path / "other").exists()
+    (tmp_path / "run" / "options.json").write_text(options)
     with pytest.raises(UserError, match="latest_net_G.pth exists already"):
         tool("export", "run", "--out", str(donor.parent))
     with pytest.raises(UserError, match="latest_task_G.pth exists already"):
@@ -244,6 +256,8 @@ def test_list_inspect_and_what_needs_what(run, tool, donor):
 @pytest.mark.parametrize(
     ("words", "message"),
     [(["verify"], "verify: name a run"), (["inspect", "nothing"], "nothing: no run under"),
+     (["foo"], "foo: not a command; there are list, inspect, verify, export, prune-check"),
+     ([], "nothing: not a command; there are list"),
      (["verify", "donor"], "holds no task of epoch latest"), (["export", "donor", "--epoch", "3"], "epoch 3")],
 )  # fmt: skip
 def test_the_tools_mistakes_end_in_one_line(tool, donor, words, message):

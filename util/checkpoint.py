@@ -48,6 +48,18 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
+def read_options(path: Path) -> dict[str, object]:
+    """A run's options.json."""
+    try:
+        options = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(options, dict):
+            return options
+        error = ValueError("not an object")
+    except ValueError as wrong:
+        error = wrong
+    raise UserError(f"{path}: damaged ({error}); delete it and give the flags by hand") from error
+
+
 def save_together(files: dict[Path, object]) -> None:
     """`torch.save` of files that belong together: none is replaced before all are written.
 

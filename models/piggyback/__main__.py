@@ -10,7 +10,6 @@ RUN is a name under --checkpoints_dir or a folder.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from models.norm_stats import inference
 from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
 from models.pretrained import SHIPPED
-from util.checkpoint import fingerprint, network_path, save_together, task_path, write_json
+from util.checkpoint import fingerprint, network_path, read_options, save_together, task_path, write_json
 from util.errors import UserError, run_script
 
 
@@ -34,13 +33,15 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models.piggyback", description=__doc__.splitlines()[0],
                                      epilog="\n".join(__doc__.splitlines()[1:]),
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("command", choices=COMMANDS, metavar="|".join(COMMANDS))
+    parser.add_argument("command", nargs="?", default="", metavar="|".join(COMMANDS))
     parser.add_argument("run", nargs="?", default="", help="an adapted run (prune-check: any run)")
     parser.add_argument("--checkpoints_dir", default="./checkpoints", help="folder of all runs")
     parser.add_argument("--epoch", default="latest", help="which saved epoch: latest, best or a number")
     parser.add_argument("--out", default="", help="export: the folder to write to (<checkpoints_dir>/<RUN>_plain)")
     parser.add_argument("--verbose", action="store_true", help="tracebacks of errors")
     args = parser.parse_args()
+    if args.command not in COMMANDS:
+        raise UserError(f"{args.command or 'nothing'}: not a command; there are {', '.join(COMMANDS)} (see --help)")
     if not args.run and args.command != "list":
         raise UserError(f"{args.command}: name a run (python -m models.piggyback list shows the adapted ones)")
     return args
@@ -68,7 +69,7 @@ def inspect(args: argparse.Namespace) -> int:
         for key, value in file.header["settings"].items():
             print(f"  {key}: {value}")
         for other in file.header["dependencies"]:
-            print(f"  mixes filters of {other['found'][-1]} sha256 {other['sha256']}")
+            print(f"  mixes filters of {other['found'][-1:]} sha256 {other['sha256']}")
         for name, tensor in file.tensors.items():
             size = tensor.numel() * tensor.element_size()
             print(f"  {name:<60} {str(tensor.dtype)[6:]:>8} {str(tuple(tensor.shape)):>20} {size:>10,} bytes")
@@ -101,6 +102,8 @@ def verify(args: argparse.Namespace) -> int:
 def export(args: argparse.Namespace) -> int:
     """Write the adapted generators as plain weights, and the run's options beside them."""
     run = find_run(args)
+    recorded = run / "options.json"
+    options = read_options(recorded) if recorded.is_file() else None
     folder = Path(args.out) if args.out else args.checkpoints_dir / f"{run.name}_plain"
     states = {}
     for file in tasks_of(args):
@@ -112,9 +115,8 @@ def export(args: argparse.Namespace) -> int:
         net = file.build_donor()
         states[path] = materialize(net, load_task(file, net))
     save_together(states)
-    if (run / "options.json").is_file():
-        recorded = json.loads((run / "options.json").read_text(encoding="utf-8"))
-        write_json(folder / "options.json", recorded | {"adapt": "finetune"})  # no task any more
+    if options is not None:
+        write_json(folder / "options.json", options | {"adapt": "finetune"})  # no task any more
     print(*states, sep="\n")
     return 0
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from models.networks import define_G
 from models.norm_stats import inference
-from models.piggyback import Settings, Task
+from models.piggyback import METHODS, Settings, Task
 
 NETS = {"unet_64": "batch", "resnet_6blocks": "instance", "mobile_resnet_9blocks": "instance"}
 
@@ -35,5 +35,4 @@ def learn(net: nn.Module, task: Task, steps: int = 2, lr: float = 0.02) -> None:
 
 
 def all_settings() -> list[Settings]:
-    return [Settings(method, rank=2) for method in
-            ("masks", "ternary", "filter_bank", "lowrank", "norm_only", "head_only")]  # fmt: skip
+    return [Settings(method, rank=2) for method in METHODS]
