@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from data.cache import Cache
 from data.classes import VOID, VOID_BIT, Classes
 from data.dicom import read_spacing
+from data.enhance import Enhance
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
 from util.errors import UserError
 
@@ -77,6 +78,9 @@ class PairedDataset(Dataset, ABC):
         self.skipped: list[str] = []
         self.classes = self._stored_as = self.target_classes(opt)
         self._channels = (opt.input_nc, opt.output_nc)
+        self._enhance = Enhance(opt.intensity, opt.clahe)
+        if self.swap and self._enhance:
+            raise UserError("--clahe and --intensity are for an X-ray as input: with --direction BtoA the input is B")
         samples = self.find(opt, phase)
         most = int(min(opt.max_dataset_size, num_test, len(samples)))
         lenders = [s for s in samples if s.lends]
@@ -188,10 +192,10 @@ class PairedDataset(Dataset, ABC):
         return np.where(truth >= VOID_BIT, np.uint8(VOID), truth)
 
     def image(self, index: int) -> np.ndarray:
-        """The network's input at its original size, uint8 [H, W, 3], for pages."""
+        """The network's input at its original size, before --intensity and --clahe: uint8 [H, W, 3], for pages."""
         decoded = self._decoded(index)
         picture = decoded.target if self.swap else decoded.image
-        if picture.shape[:2] != decoded.size or self.swap:
+        if picture.shape[:2] != decoded.size or self.swap or self._enhance:
             picture = self.read(self.samples[index])[1 if self.swap else 0]
         if self.swap and self._stored_as is not None:
             return self._stored_as.encode(picture & ~np.uint8(VOID_BIT))
@@ -225,6 +229,8 @@ class PairedDataset(Dataset, ABC):
                 f"has {size[1]} x {size[0]}: image and target need one size")
         loaded = self.geometry.loaded_size(*size)
         small = self._fit(image, loaded, self._channels[1 if self.swap else 0])
+        if not sample.lends:
+            small = self._enhance(small, str(sample.image))
         if target is None:
             return Decoded(small, None, size, None)
         if target is image and self._channels[0] == self._channels[1]:

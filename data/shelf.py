@@ -11,6 +11,7 @@ from util.postprocess import MaskRule
 # What decides which pixels a data set gives.
 READING = (
     "dataroot", "dataset_mode", "phase", "classes", "direction", "input_nc", "output_nc", "preprocess", "crop_size",
+    "intensity", "clahe",
     "source", "patient_regex", "split_seed", "fold", "phantom", "phantom_count", "max_dataset_size",
 )  # fmt: skip
 

@@ -57,6 +57,11 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--crop_size", type=count, default=256, help="then crop to it; tests scale to it")
     modes = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
     group.add_argument("--preprocess", default="resize_and_crop", choices=modes, help="how images reach that size")
+    group.add_argument("--intensity", default="none", choices=("none", "minmax", "percentile"),
+                       help="stretch each image's grey values: its darkest to brightest pixel, or its 1st to 99th "
+                            "percentile, become black to white")
+    group.add_argument("--clahe", action="store_true",
+                       help="then even out the image's local contrast (CLAHE, limit 2, 8 x 8 tiles)")
     group.add_argument("--no_flip", action="store_true", help="do not flip training images left to right")
     group.add_argument("--max_dataset_size", type=limit, default=float("inf"), help="use only the first images")
     group.add_argument("--cache_gb", type=amount, default=4.0, help="memory for decoded images, in GB")
