@@ -75,6 +75,10 @@ def describe(opt: argparse.Namespace, checkpoint: Path, dataset: PairedDataset, 
         "preprocess": opt.preprocess,
         "crop_size": opt.crop_size,
     }
+    if opt.intensity != "none":
+        settings["intensity"] = opt.intensity
+    if opt.clahe:
+        settings["clahe"] = "limit 2, 8 x 8 tiles"
     if opt.task == "base":
         settings["task"] = "base: only what the checkpoint started from"
     if dataset.classes and dataset.classes.binary:
