@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from util import metrics
+from util import metrics, uncertainty
 from util.detection import detection, image_score
 from util.errors import UserError
 from util.postprocess import ONE_HALF, MaskRule
@@ -81,9 +81,11 @@ class Evaluation:
     @cached_property
     def summary(self) -> dict:
         """What metrics.json holds: means and intervals of all images and of each source (see util.summary)."""
+        result = self._summary(np.arange(len(self.rows))) if self.scored else {"images": len(self.rows)}
+        if self.rows and uncertainty.LABEL in self.rows[0]:
+            result["uncertainty"] = uncertainty.of_set(self.rows, self.columns[0] if self.scored else "")
         if not self.scored:
-            return {"images": len(self.rows)}
-        result = self._summary(np.arange(len(self.rows)))
+            return result
         sources = np.array([row["source"] for row in self.rows])
         if len(names := sorted(set(sources))) > 1:
             result["by_source"] = {name: self._summary(np.flatnonzero(sources == name)) for name in names}
@@ -223,6 +225,9 @@ class _Scorer:
                 self._two_classes(image, resize(classes.foreground(image.fake[None])[None], size)[0, 0].numpy())
             else:
                 self._many_classes(image, resize(image.fake[None], size))
+        if uncertainty.LABEL in image.companions and image.labels is not None:
+            picture = resize(image.companions[uncertainty.LABEL][None], image.labels.shape)[0]
+            image.row |= uncertainty.of_image(picture, image.labels, image.truth)
         if self.on_image:
             self.on_image(image)
         return image

@@ -7,7 +7,7 @@ import numpy as np
 from dominate import tags
 from dominate.util import text
 
-from util import plots
+from util import plots, uncertainty
 from util.metrics import threshold_curve
 from util.pages import page, picture_row, write_page
 from util.pictures import BOTH, OPEN, PREDICTION, TRUTH
@@ -33,7 +33,7 @@ def write_test_page(
     doc = page(title)
     with doc.body:
         with tags.p(cls="note"):
-            text(" · ".join(f"{name}: {value}" for name, value in settings.items()))
+            text(" · ".join(f"{name}: {_listed(value)}" for name, value in settings.items()))
         if evaluation.scored:
             _scores(folder, evaluation, settings)
         else:
@@ -41,6 +41,10 @@ def write_test_page(
         cut = f"mask, cut-off {settings['threshold']}" if "threshold" in settings else "mask"
         _images(folder, evaluation, winsize, cut)
     write_page(folder / "index.html", doc)
+
+
+def _listed(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]) -> None:
@@ -61,6 +65,8 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
     if any("detection" in part for part in _parts(summary).values()):
         tags.h2("With and without a finding")
         _detection_table(summary)
+    if "uncertainty" in summary:
+        tags.p(uncertainty.in_words(summary["uncertainty"], TITLES[best]), cls="note")
     if "class_iou" in summary:
         tags.h2("IoU of each class")
         _class_table(summary["class_iou"])
@@ -171,7 +177,7 @@ def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str) -> No
 
 
 def _pictures(name: str, mask: str) -> list[tuple[str, Path]]:
-    labels = ("real", "fake", "real_A", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
+    labels = ("real", "fake", "real_A", "fake_B", uncertainty.LABEL, "rec_A", "real_B", "fake_A", "rec_B")
     images = [(label, Path("images") / f"{name}_{label}.png") for label in labels]
     masks = [(mask, Path("masks") / f"{name}.png")]
     return [*images, *masks, ("overlay", Path("overlays") / f"{name}.png"), ("difference", Path("differences") / f"{name}.png")]
