@@ -2,6 +2,8 @@
 
     python test.py --dataroot DATA --name lungs
     python test.py --name lungs --epoch best --phase val --surface
+    python test.py --name lungs,other --tta        (the mean of two runs, each with the mirror image; in lungs+other)
+    python test.py --name lungs --samples 8        (the mean of passes with dropout, and where they disagree)
 
 Leaves in results/<name>/<phase>_<epoch>: index.html, images/, masks/, overlays/, differences/, metrics.csv,
 metrics.json; with --write dicomseg also dicomseg/.
@@ -10,12 +12,15 @@ metrics.json; with --write dicomseg also dicomseg/.
 import argparse
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 import options.test
 from data import DATASETS, PairedDataset, create_dataset
 from data.dicomseg import SegmentationWriter
 from models import MODELS, create_model, load_networks, pick_device
+from models.base import BaseModel
+from models.predict import create_translator, shared_input
 from options.parser import as_text
 from util.checkpoint import network_path, write_json, write_text
 from util.errors import run_script
@@ -27,27 +32,29 @@ from util.test_page import write_test_page
 
 
 def main() -> int:
-    opt = options.test.parse(MODELS, DATASETS)
+    runs = options.test.parse_runs(MODELS, DATASETS)
+    opt = shared_input(runs)
     device = pick_device(opt.gpu_ids)
     seed_everything(opt.seed)
-    run_dir = Path(opt.checkpoints_dir) / opt.name
-    model = create_model(opt, device, training=False)
-    load_networks(model, run_dir, opt.epoch, opt)
+    models = [load(run, device) for run in runs]
     loader = create_dataset(opt, opt.phase, train=False, num_test=opt.num_test)
+    classes = loader.dataset.classes
+    translator = create_translator(models, runs, classes.foreground if classes and classes.binary else None)
+    name = opt.name if len(runs) == 1 else "+".join(run.name.replace("/", "_") for run in runs)
     segmentations = None
     if opt.write == "dicomseg":
-        segmentations = SegmentationWriter(loader.dataset, f"{opt.name}, epoch {opt.epoch}")
+        segmentations = SegmentationWriter(loader.dataset, f"{name}, epoch {opt.epoch}")
     print(as_text(opt))
-    write_text(run_dir / "test_opt.txt", as_text(opt) + "\n")
+    for run in runs:
+        write_text(run_folder(run) / "test_opt.txt", as_text(run) + "\n")
 
     base = "_base" if opt.task == "base" else ""
-    results = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}{base}"
-    title = f"Experiment = {opt.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-    checkpoint = model.loaded.get(model.translator) or network_path(run_dir, opt.epoch, model.translator)
+    results = Path(opt.results_dir) / name / f"{opt.phase}_{opt.epoch}{base}"
+    title = f"Experiment = {name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
     rule = MaskRule.of(opt)
-    settings = describe(opt, checkpoint, loader.dataset, rule)
+    settings = describe(models, runs, loader.dataset, rule)
     with replacing_folder(results) as folder:
-        pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, model.labels)
+        pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, models[0].labels)
         with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
 
             def keep(image: Scored) -> None:
@@ -56,7 +63,7 @@ def main() -> int:
                     segmentations(folder / "dicomseg", image.index, image.labels)
                 bar.update()
 
-            evaluation = evaluate(model, loader, rule, opt.surface, on_image=keep)
+            evaluation = evaluate(translator, loader, rule, opt.surface, on_image=keep)
         evaluation.write_csv(folder / "metrics.csv")
         write_json(folder / "metrics.json", {"settings": settings} | evaluation.summary)
         write_test_page(folder, title, evaluation, settings, opt.display_winsize)
@@ -64,13 +71,34 @@ def main() -> int:
     return 0
 
 
-def describe(opt: argparse.Namespace, checkpoint: Path, dataset: PairedDataset, rule: MaskRule) -> dict[str, object]:
-    """What the scores depend on."""
+def run_folder(run: argparse.Namespace) -> Path:
+    return Path(run.checkpoints_dir) / run.name
+
+
+def load(run: argparse.Namespace, device: torch.device) -> BaseModel:
+    """The trained model of a run."""
+    model = create_model(run, device, training=False)
+    load_networks(model, run_folder(run), run.epoch, run)
+    return model
+
+
+def describe(
+    models: list[BaseModel], runs: list[argparse.Namespace], dataset: PairedDataset, rule: MaskRule
+) -> dict[str, object]:
+    """What the scores depend on; runs may differ in some of it."""
+    opt = runs[0]
+
+    def each(flag: str) -> object:
+        values = list(dict.fromkeys(getattr(run, flag) for run in runs))
+        return values[0] if len(values) == 1 else values
+
+    files = [model.loaded.get(model.translator) or network_path(run_folder(run), run.epoch, model.translator)
+             for model, run in zip(models, runs, strict=True)]  # fmt: skip
     settings = {
-        "checkpoint": checkpoint.as_posix(),
+        "checkpoint": files[0].as_posix() if len(files) == 1 else [file.as_posix() for file in files],
         "data": opt.dataroot or opt.dataset_mode,
         "phase": opt.phase,
-        "norm_stats": opt.norm_stats,
+        "norm_stats": each("norm_stats"),
         "dropout": f"alive, seed {opt.seed}" if opt.stochastic else "off",
         "preprocess": opt.preprocess,
         "crop_size": opt.crop_size,
@@ -79,6 +107,12 @@ def describe(opt: argparse.Namespace, checkpoint: Path, dataset: PairedDataset, 
         settings["intensity"] = opt.intensity
     if opt.clahe:
         settings["clahe"] = "limit 2, 8 x 8 tiles"
+    if any(run.patch for run in runs):
+        settings |= {"patch": each("patch"), "patch_overlap": each("patch_overlap")}
+    if opt.tta:
+        settings["tta"] = "mean with the mirror image"
+    if opt.samples:
+        settings["dropout"] = f"alive, {opt.samples} passes, seeds {opt.seed} to {opt.seed + opt.samples - 1}"
     if opt.task == "base":
         settings["task"] = "base: only what the checkpoint started from"
     if dataset.classes and dataset.classes.binary:

@@ -15,6 +15,7 @@ import options.train
 from data import DATASETS, create_dataset, create_validation
 from data.augment import Augment
 from models import MODELS, create_model, create_schedulers, load_networks, pick_device, step_schedulers
+from models.predict import tiled
 from options.parser import as_dict, as_text
 from util import distributed
 from util.checkpoint import save_networks, write_json, write_text
@@ -94,7 +95,7 @@ def main() -> int:
             if not stop:
                 score, scores = None, running.means()
                 if val_loader and epoch % opt.val_freq == 0:
-                    validation = evaluate(model, val_loader, rule, loss=model.loss)
+                    validation = evaluate(tiled(model, opt), val_loader, rule, loss=model.loss)
                     score, measured = validation.score, validation.means | validation.losses
                     scores |= {f"val_{name}": x for name, x in measured.items()}
                 score = distributed.from_first(score)

@@ -9,6 +9,7 @@ import torch
 from models.base import BaseModel
 from models.files import load_networks
 from models.piggyback import fingerprint, load_task, switch
+from models.predict import tiled
 from util import study
 from util.checkpoint import network_path
 from util.study import Measured
@@ -63,7 +64,7 @@ class Bench:
         return study.costs(files, trained, folder, recorded)
 
     def _measure(self, model: BaseModel, opt: argparse.Namespace, data) -> Measured:
-        return study.measure(model, data.loader, data.rule, (opt.input_nc, opt.output_nc))
+        return study.measure(tiled(model, opt), data.loader, data.rule, (opt.input_nc, opt.output_nc))
 
     def _load(self, folder: Path, epoch: int | None = None) -> BaseModel:
         if self._last[0] != (folder, epoch):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from options.types import GENERATORS, UNETS, amount, count, cutoff, generator, limit, whole
+from options.types import GENERATORS, UNETS, amount, count, cutoff, generator, limit, overlap, whole
 
 NORM_STATS = ("image", "running")
 INPUT_NORMS = ("signed", "unit", "imagenet", "zscore")
@@ -63,6 +63,11 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--clahe", action="store_true",
                        help="then even out the image's local contrast (CLAHE, limit 2, 8 x 8 tiles)")
     group.add_argument("--no_flip", action="store_true", help="do not flip training images left to right")
+    group.add_argument("--patch", type=whole, default=0,
+                       help="side of the patches in pixels that the network sees instead of whole images: in testing "
+                            "and validation they are blended to the whole again (0: no patches)")
+    group.add_argument("--patch_overlap", type=overlap, default=0.5,
+                       help="share of a patch that neighbours have in common in testing and validation")
     group.add_argument("--max_dataset_size", type=limit, default=float("inf"), help="use only the first images")
     group.add_argument("--cache_gb", type=amount, default=4.0, help="memory for decoded images, in GB")
     group.add_argument("--skip_bad_files", action="store_true", help="leave unreadable files out and list them")

@@ -146,6 +146,8 @@ def check(opt: argparse.Namespace) -> None:
     name = Path(opt.name)
     if name.is_absolute() or ".." in name.parts or not name.parts:
         raise UserError(f"--name {opt.name}: must be a plain name, without '..' or a leading '/'")
+    if "," in opt.name:
+        raise UserError(f"--name {opt.name}: commas are for the runs of an ensemble, in test.py only")
     for flag in ("phase", "epoch"):
         if any(part in getattr(opt, flag) for part in ("/", "\\", "..")):
             raise UserError(f"--{flag} {getattr(opt, flag)}: must be a plain word, without '/' or '..'")

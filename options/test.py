@@ -1,11 +1,13 @@
 """Flags of test.py. What the command line leaves out comes from the run's options.json."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from options.base import add_base_options, settle
+from options.parser import Parser
 from options.parser import parse as parse_flags
-from options.types import amount, limit
+from options.types import amount, limit, whole
 from util.checkpoint import read_options
 from util.errors import UserError
 
@@ -35,6 +37,10 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
         "else that is written here, these carry the patient data of their source images, as the standard wants",
     )  # fmt: skip
     group.add_argument("--aspect_ratio", type=amount, default=1.0, help="stretch the written pictures' width by this")
+    group.add_argument("--tta", action="store_true", help="the mean of every image's result and its mirror image's")
+    group.add_argument("--samples", type=whole, default=0,
+                       help="passes with dropout alive, drawn from --seed, --seed + 1, ...: their mean is the result, "
+                            "and their standard deviation a picture of its uncertainty (0: one pass as ever)")
     parser.set_defaults(batch_size=8, load_size=None)
 
 
@@ -51,10 +57,34 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     )
     if opt.load_size not in (None, opt.crop_size):
         raise UserError(f"--load_size {opt.load_size}: testing scales to --crop_size {opt.crop_size}; change that")
+    if opt.samples == 1:
+        raise UserError("--samples 1: passes are compared with one another, so take at least 2")
     values = vars(opt) | {"load_size": opt.crop_size}
     if opt.eval:
         values |= {"norm_stats": "running", "stochastic": False}
     return settle(argparse.Namespace(**values))
+
+
+def parse_runs(
+    models: dict[str, type], datasets: dict[str, type], argv: list[str] | None = None
+) -> list[argparse.Namespace]:
+    """test.py's options of every run of `--name A,B,C`; UserError for what the user can mend.
+
+    What the command line says counts for all of them, for the rest each run's own options.json. All read data in the
+    way of the first.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    peek = Parser(add_help=False)
+    peek.add_argument("--name", default="")
+    listed = peek.parse_known_args(argv)[0].name
+    if "," not in listed:
+        return [parse(models, datasets, argv)]
+    names = [name.strip() for name in listed.split(",")]
+    if "" in names or len(set(names)) < len(names):
+        raise UserError(f"--name {listed}: want different runs between the commas")
+    first = parse(models, datasets, [*argv, "--name", names[0]])
+    mode = ["--dataset_mode", first.dataset_mode]
+    return [first] + [parse(models, datasets, [*argv, "--name", name, *mode]) for name in names[1:]]
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

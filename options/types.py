@@ -73,6 +73,14 @@ def part(word: str) -> float:
     return value
 
 
+def overlap(word: str) -> float:
+    """A share that may be 0, but not 1."""
+    value = float(word)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{word} must be at least 0 and less than 1")
+    return value
+
+
 def _checked(value: float, least: int, message: str) -> float:
     if not least <= value < 2**32:
         raise argparse.ArgumentTypeError(f"{value} {message}")

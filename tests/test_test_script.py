@@ -51,14 +51,14 @@ def trained(tmp_path):
     return save_run(tmp_path, "--dataset_mode", "masks")
 
 
-def save_run(tmp_path: Path, *flags: str):
-    """A run `tiny` as train.py leaves it, with random weights."""
-    argv = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", "tiny", "--gpu_ids", "-1", *NET, *flags]
+def save_run(tmp_path: Path, *flags: str, name: str = "tiny"):
+    """A run as train.py leaves it, with random weights."""
+    argv = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", name, "--gpu_ids", "-1", *NET, *flags]
     opt = options.test.parse(MODELS, DATASETS, argv)
     torch.manual_seed(0)
     model = create_model(opt, torch.device("cpu"), training=False)
-    save_networks(tmp_path / "ck" / "tiny", "latest", model.networks)
-    write_json(tmp_path / "ck" / "tiny" / "options.json", as_dict(opt))
+    save_networks(tmp_path / "ck" / name, "latest", model.networks)
+    write_json(tmp_path / "ck" / name / "options.json", as_dict(opt))
     return model
 
 
@@ -251,3 +251,40 @@ def test_a_generator_that_the_run_does_not_have(run, tmp_path, chests):
     for suffix in ([], ["--model_suffix", "_C"]):
         with pytest.raises(UserError, match="pth does not exist; this epoch has G_A and G_B; .* --model_suffix$"):
             run("--model", "test", *suffix, "--dataroot", str(chests / "images"), phase="test")
+
+
+def test_mirror_image_patches_and_passes(run, trained, chests):
+    """Each changes the result, and the figures say which was used; --samples leaves a picture and a line an image."""
+    plain = table(run("--dataroot", str(chests)))
+    for flags, said in (
+        (["--tta"], {"tta": "mean with the mirror image"}),
+        (["--patch", "32", "--patch_overlap", "0.25"], {"patch": 32, "patch_overlap": 0.25}),
+        (["--samples", "3", "--seed", "4"], {"dropout": "alive, 3 passes, seeds 4 to 6"}),
+    ):
+        folder = run("--dataroot", str(chests), *flags)
+        summary = json.loads((folder / "metrics.json").read_text())
+        assert said.items() <= summary["settings"].items()
+        assert [row["tp"] + row["fp"] for row in table(folder)] != [row["tp"] + row["fp"] for row in plain]
+        assert (folder / "images" / "x2_uncertainty.png").exists() == ("--samples" in flags)
+    rows = table(folder)
+    assert all(0 < float(row["uncertainty"]) < 0.5 and 0 <= float(row["uncertainty_auroc"]) <= 1 for row in rows)
+    found = summary["uncertainty"]
+    assert found["mean"] == pytest.approx(np.mean([float(row["uncertainty"]) for row in rows]), abs=1e-6)
+    assert -1 <= found["spearman"] <= 1
+    page = (folder / "index.html").read_text()
+    assert "x2_uncertainty.png" in page and f"{found['pixel_auroc']:.3f}" in page
+
+
+def test_an_ensemble_of_two_makes(run, trained, tmp_path, chests):
+    save_run(tmp_path, "--dataset_mode", "masks", "--norm", "instance", "--input_nc", "1", "--output_nc", "1",
+             name="other")  # fmt: skip
+    run("--dataroot", str(chests), "--name", "tiny,other")
+    folder = tmp_path / "results" / "tiny+other" / "all_latest"
+    summary = json.loads((folder / "metrics.json").read_text())
+    files = [tmp_path / "ck" / name / "latest_net_G.pth" for name in ("tiny", "other")]
+    assert summary["settings"]["checkpoint"] == [file.as_posix() for file in files]
+    assert summary["images"] == 5 and "spearman" in summary["uncertainty"]
+    assert "Experiment = tiny+other" in (folder / "index.html").read_text()
+    with pytest.raises(UserError, match="tiny has --crop_size 64 and larger --crop_size 128; leave one out"):
+        save_run(tmp_path, "--dataset_mode", "masks", "--crop_size", "128", name="larger")
+        run("--dataroot", str(chests), "--name", "tiny,larger")

@@ -241,3 +241,34 @@ def test_a_flip_that_is_asked_for_and_forbidden():
     with pytest.raises(UserError, match="--augment flip and --no_flip contradict each other: leave one out"):
         train("--augment", "flip", "--no_flip")
     assert train("--augment", "paper003", "--no_flip").augment == "paper003"
+
+
+def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
+    """What was typed counts for all; how data is read is the first run's business."""
+    for name, net, mode in (("a", "unet_64", "masks"), ("b", "unet_128", "aligned")):
+        recorded = {"model": "pix2pix", "netG": net, "dataset_mode": mode}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "options.json").write_text(json.dumps(recorded))
+    argv = ["--checkpoints_dir", str(tmp_path), "--tta", "--source", "x"]
+    runs = options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a, b"])
+    assert [(run.name, run.netG, run.dataset_mode, run.tta) for run in runs] == [
+        ("a", "unet_64", "masks", True), ("b", "unet_128", "masks", True)
+    ]  # fmt: skip
+    assert [run.name for run in options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a"])] == ["a"]
+    for listed in ("a,a", "a,", ","):
+        with pytest.raises(UserError, match=f"--name {listed}: want different runs between the commas"):
+            options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", listed])
+
+
+@pytest.mark.parametrize(
+    ("parse", "flags", "message"),
+    [
+        (train, ["--name", "a,b"], "--name a,b: commas are for the runs of an ensemble"),
+        (test, ["--samples", "1"], "--samples 1: passes are compared with one another, so take at least 2"),
+        (test, ["--patch_overlap", "1"], "1 must be at least 0 and less than 1"),
+        (train, ["--patch", "-1"], "must be 0 or more"),
+    ],
+)
+def test_ways_to_apply_a_run_that_cannot_be(parse, flags, message):
+    with pytest.raises(UserError, match=message):
+        parse(*flags)
