@@ -14,7 +14,8 @@ from pathlib import Path
 import options.train
 from data import DATASETS, create_dataset, create_validation
 from data.augment import Augment
-from models import MODELS, create_model, create_schedulers, load_networks, pick_device, step_schedulers
+from models import MODELS, Averages, create_model, create_schedulers, load_networks, pick_device, step_schedulers
+from models.optimizers import clip_gradients, freeze_encoders
 from models.predict import tiled
 from options.parser import as_dict, as_text
 from util import distributed
@@ -43,8 +44,10 @@ def main() -> int:
     augment = Augment(opt.augment, device, loader.dataset.labels)
     model = create_model(opt, device, training=True)
     schedulers = create_schedulers(opt, model.optimizers)
+    averages = Averages(model, opt.ema)
     run_dir = Path(opt.checkpoints_dir) / opt.name
-    steppers = {"optimizers": model.optimizers, "schedulers": schedulers, "pools": model.pools, "tasks": model.tasks}
+    steppers = {"optimizers": model.optimizers, "schedulers": schedulers, "pools": model.pools, "tasks": model.tasks,
+                "averages": averages}  # fmt: skip
     progress = Progress(epoch=opt.epoch_count)
     last, size = opt.n_epochs + opt.n_epochs_decay, len(loader.dataset)
     if opt.continue_train:
@@ -53,6 +56,7 @@ def main() -> int:
         progress = resumed or progress
         print(f"continuing at epoch {progress.epoch}" + ("" if resumed else ": optimizers start afresh"))
     distributed.share(model.networks.values(), model.optimizers.values())
+    clip_gradients(model.optimizers.values(), opt.clip_grad)
     if first:
         print(as_text(opt), model.describe(opt.verbose), sep="\n")
         write_text(run_dir / "train_opt.txt", as_text(opt) + "\n")
@@ -72,11 +76,13 @@ def main() -> int:
         for epoch in range(progress.epoch, last + 1):
             progress.epoch = epoch
             loader.sampler.set_position(epoch, progress.images)
+            freeze_encoders(model.networks, epoch, opt.freeze_encoder)
             stop = False
             for batch in log.batches(epoch, loader, size, progress.images):
                 count = len(batch["A"]) * processes
                 printed = log.step(model.train_step(augment(batch)), count)
                 running.add(model.pictures())
+                averages.update()
                 progress.images += count
                 progress.iters += count
                 if printed:
@@ -86,12 +92,15 @@ def main() -> int:
                 if page and due(progress.iters, count, opt.update_html_freq):
                     page.add(epoch, model.pictures())
                 if due(progress.iters, count, opt.save_latest_freq):
+                    averages.swap()
                     save_run(run_dir, model.networks, steppers, progress)
                     if opt.save_by_iter:
                         save_networks(run_dir, f"iter_{progress.iters}", model.networks, model.tasks)
+                    averages.swap()
                 if stop := distributed.any_process(bool(interrupts.code)):
                     break
 
+            averages.swap()  # they are what is validated and saved
             if not stop:
                 score, scores = None, running.means()
                 if val_loader and epoch % opt.val_freq == 0:
@@ -109,6 +118,7 @@ def main() -> int:
                     save_networks(run_dir, epoch, model.networks, model.tasks)
                 progress.epoch, progress.images = epoch + 1, 0
             save_run(run_dir, model.networks, steppers, progress)
+            averages.swap()
             if stop or distributed.any_process(bool(interrupts.code)):
                 print(f"\nstopped and saved; to go on: {options.train.resume_command(opt)}")
                 break

@@ -5,9 +5,11 @@ import re
 
 import torch
 
+from models.averages import Averages
 from models.base import BaseModel
 from models.cycle_gan import CycleGANModel
 from models.files import load_networks
+from models.optimizers import check_encoder_flags
 from models.piggyback import METHODS
 from models.pix2pix import Pix2PixModel
 from models.schedules import create_schedulers, step_schedulers
@@ -16,7 +18,7 @@ from models.supervised import SupervisedModel
 from util import distributed
 from util.errors import UserError
 
-__all__ = ["MODELS", "create_model", "create_schedulers", "load_networks", "pick_device", "step_schedulers"]
+__all__ = ["MODELS", "Averages", "create_model", "create_schedulers", "load_networks", "pick_device", "step_schedulers"]
 
 MODELS: dict[str, type[BaseModel]] = {
     "cycle_gan": CycleGANModel,
@@ -54,6 +56,8 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
     if opt.norm == "syncbatch" and distributed.world_size() > 1 and device.type != "cuda":
         raise UserError(f"--norm syncbatch: several processes share statistics on CUDA GPUs only, not on {device}")
     model = MODELS[opt.model](opt, device, training)
+    if training:
+        check_encoder_flags(opt, model.networks)
     if training and opt.adapt in METHODS and not model.tasks:
         raise UserError(f"--adapt {opt.adapt}: run {opt.name} holds no task of epoch {opt.epoch} to go on with: it was "
                         "trained otherwise, or stopped before its first save; start it anew")  # fmt: skip

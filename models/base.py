@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from models.image_pool import ImagePool
 from models.norm_stats import inference
+from models.optimizers import create_optimizer, encoders
 from models.piggyback import METHODS, Settings, Task, attach, load_task, materialize, read_task, switch
 from models.piggyback.files import as_dependencies, check_donor, earlier_tasks
 from models.pretrained import build_generator
@@ -128,6 +129,12 @@ class BaseModel(ABC):
     def trainable(self, name: str) -> list[nn.Parameter]:
         """What an optimizer of network `name` gets: all of it, or its task where its donor stays frozen."""
         return self.tasks[name].parameters() if name in self.tasks else list(self.networks[name].parameters())
+
+    def optimizer(self, opt: argparse.Namespace, *names: str) -> Optimizer:
+        """One optimizer, as the flags want it, of all that is trained of these networks."""
+        parameters = [parameter for name in names for parameter in self.trainable(name)]
+        inside = encoders({name: self.networks[name] for name in names})
+        return create_optimizer(opt, parameters, [p for encoder in inside for p in encoder.parameters()])
 
     @abstractmethod
     def train_step(self, batch: dict) -> dict[str, torch.Tensor]:

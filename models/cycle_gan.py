@@ -1,7 +1,6 @@
 """CycleGAN: image-to-image translation without pairs (Zhu et al. 2017, arXiv 1703.10593)."""
 
 import argparse
-import itertools
 from pathlib import Path
 
 import torch
@@ -72,8 +71,7 @@ class CycleGANModel(BaseModel):
             check_size(self.networks, channels, opt.batch_size, opt.crop_size)
         self.pools = {f"D_{side}": ImagePool(opt.pool_size, opt.seed + i, device) for i, side in enumerate("AB")}
         for kind in "GD":
-            both = itertools.chain(*(self.trainable(f"{kind}_{side}") for side in "AB"))
-            self.optimizers[kind] = torch.optim.Adam(both, lr=opt.lr, betas=(opt.beta1, 0.999))
+            self.optimizers[kind] = self.optimizer(opt, f"{kind}_A", f"{kind}_B")
         for net in self.networks.values():
             net.train()
 

@@ -27,7 +27,7 @@ class Pix2PixModel(BaseModel):
             group.add_argument("--lambda_L1", type=float, default=100.0, help="weight of the L1 loss")
             group.add_argument("--lambda_seg", type=float, default=0.0,
                                help="weight of --seg_loss on the mask (--output_nc 1), in the log as G_seg")
-            group.add_argument("--seg_loss", default="dice",
+            group.add_argument("--seg_loss", default="dice+0.5*bce",
                                help=f"of --lambda_seg: {', '.join(SEG_LOSSES)}, or a sum such as dice+0.5*bce")
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
@@ -42,7 +42,7 @@ class Pix2PixModel(BaseModel):
                             "--model cycle_gan")
         if opt.lambda_seg and opt.output_nc != 1:
             raise UserError(f"--lambda_seg {opt.lambda_seg}: it is for masks of one channel; add --output_nc 1")
-        if opt.seg_loss != "dice" and not opt.lambda_seg:
+        if opt.seg_loss != "dice+0.5*bce" and not opt.lambda_seg:
             raise UserError(f"--seg_loss {opt.seg_loss}: it counts only with a weight: add --lambda_seg")
         self.lambda_L1, self.lambda_seg = opt.lambda_L1, opt.lambda_seg
         self.seg_loss = seg_loss(opt.seg_loss) if opt.lambda_seg else None
@@ -55,7 +55,7 @@ class Pix2PixModel(BaseModel):
             channels = {"G": opt.input_nc, "D": opt.input_nc + opt.output_nc}
             check_size(self.networks, channels, opt.batch_size, opt.crop_size)
         for name, net in self.networks.items():
-            self.optimizers[name] = torch.optim.Adam(self.trainable(name), lr=opt.lr, betas=(opt.beta1, 0.999))
+            self.optimizers[name] = self.optimizer(opt, name)
             net.train()
 
     def train_step(self, batch: dict) -> dict[str, torch.Tensor]:

@@ -23,6 +23,11 @@ def step_factor(done: int, every: int, gamma: float = 0.1) -> float:
     return gamma ** (done // every)
 
 
+def warmup_factor(done: int, epochs: int) -> float:
+    """A straight line up: 1/(epochs + 1) in the first epoch, 1 after `epochs` of them."""
+    return min(1.0, (done + 1) / (epochs + 1))
+
+
 class FactorLR(LambdaLR):
     """The initial learning rate times a function of the finished epochs.
 
@@ -41,24 +46,60 @@ class FactorLR(LambdaLR):
         self.optimizer._opt_called = True  # it stepped before the run was stopped: no warning at the next step
 
 
+class PlateauLR(ReduceLROnPlateau):
+    """A fifth of the learning rate after more than `patience` validations without a gain of 0.001, once warm.
+
+    done: finished epochs. Its state leaves patience and warm-up to the present flags.
+    """
+
+    def __init__(self, optimizer: Optimizer, patience: int, warmup: int, done: int):
+        super().__init__(optimizer, mode="max", factor=0.2, threshold=1e-3, threshold_mode="abs", patience=patience)
+        self.initial = [group["lr"] for group in optimizer.param_groups]
+        self.warmup, self.done = warmup, done
+        self._warm_up()
+
+    def end_epoch(self, score: float | None) -> None:
+        """score: of the epoch's validation, higher is better; None where it had none."""
+        self.done += 1
+        if self.done <= self.warmup:
+            self._warm_up()
+        elif score is not None:
+            self.step(score)
+
+    def _warm_up(self) -> None:
+        if self.done <= self.warmup:
+            for group, rate in zip(self.optimizer.param_groups, self.initial, strict=True):
+                group["lr"] = rate * warmup_factor(self.done, self.warmup)
+
+    def state_dict(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in ("done", "best", "num_bad_epochs", "last_epoch")}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        vars(self).update(state_dict)
+
+
 def create_schedulers(opt: argparse.Namespace, optimizers: dict[str, Optimizer]) -> dict[str, LRScheduler]:
-    """A schedule for each optimizer by `--lr_policy`; `plateau` watches the validation score (higher is better)."""
+    """A schedule for each optimizer by `--lr_policy` and `--warmup`; `plateau` watches the validation score."""
+    start = opt.epoch_count - 1
+    if opt.lr_policy == "plateau":
+        return {name: PlateauLR(optimizer, opt.patience, opt.warmup, start) for name, optimizer in optimizers.items()}
     factors = {
         "linear": partial(linear_factor, constant=opt.n_epochs, decay=opt.n_epochs_decay),
         "cosine": partial(cosine_factor, total=opt.n_epochs + opt.n_epochs_decay),
         "step": partial(step_factor, every=opt.lr_decay_iters),
     }
-    if opt.lr_policy == "plateau":
-        plateau = partial(ReduceLROnPlateau, mode="max", factor=0.2, threshold=1e-3, threshold_mode="abs", patience=5)
-        return {name: plateau(optimizer) for name, optimizer in optimizers.items()}
-    factor, start = factors[opt.lr_policy], opt.epoch_count - 1
-    return {name: FactorLR(opt_, lambda done: factor(done + start)) for name, opt_ in optimizers.items()}
+    policy = factors[opt.lr_policy]
+
+    def factor(done: int) -> float:
+        return policy(done + start) * warmup_factor(done + start, opt.warmup)
+
+    return {name: FactorLR(optimizer, factor) for name, optimizer in optimizers.items()}
 
 
 def step_schedulers(schedulers: dict[str, LRScheduler], score: float | None) -> None:
     """End of an epoch. `score`: the validation score, or None when this epoch had no validation."""
     for scheduler in schedulers.values():
-        if not isinstance(scheduler, ReduceLROnPlateau):
+        if isinstance(scheduler, PlateauLR):
+            scheduler.end_epoch(score)
+        else:
             scheduler.step()
-        elif score is not None:
-            scheduler.step(score)

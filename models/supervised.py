@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from models.base import BaseModel, as_logits, check_size, generate_with_logits
-from models.losses import seg_loss
+from models.losses import SEG_LOSSES, seg_loss
 from models.pretrained import find_donor
 from util.errors import UserError
 
@@ -23,7 +23,7 @@ class SupervisedModel(BaseModel):
     def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
         if training:
             group.add_argument("--seg_loss", default="dice+0.5*bce",
-                               help="loss of the mask: bce, dice, jaccard, focal, tversky, or a weighted sum of them")
+                               help=f"loss of the mask: {', '.join(SEG_LOSSES)}, or a weighted sum of them")
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
@@ -39,7 +39,7 @@ class SupervisedModel(BaseModel):
         net.train()
         if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
             check_size(self.networks, {"G": opt.input_nc}, opt.batch_size, opt.crop_size)
-        self.optimizers["G"] = torch.optim.Adam(self.trainable("G"), lr=opt.lr, betas=(opt.beta1, 0.999))
+        self.optimizers["G"] = self.optimizer(opt, "G")
 
     def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
         self.real_A = batch["A"].to(self.device, non_blocking=True)

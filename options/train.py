@@ -6,7 +6,7 @@ from pathlib import Path
 
 from options.base import add_base_options, settle
 from options.parser import parse as parse_flags
-from options.types import amount, count, part, share, whole
+from options.types import amount, count, fraction, part, share, whole
 from util.checkpoint import read_options
 from util.errors import UserError
 
@@ -40,13 +40,28 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--epoch_count", type=count, default=1, help="number of the first epoch")
     group.add_argument("--n_epochs", type=whole, default=100, help="epochs at the initial learning rate")
     group.add_argument("--n_epochs_decay", type=whole, default=100, help="epochs of linear decay to zero after them")
-    group.add_argument("--beta1", type=share, default=0.5, help="momentum of Adam")
-    group.add_argument("--lr", type=amount, default=0.0002, help="initial learning rate of Adam")
+    group.add_argument("--beta1", type=share, default=0.5, help="momentum of the optimizer")
+    group.add_argument("--lr", type=amount, default=0.0002, help="initial learning rate")
+    group.add_argument("--optimizer", default="adam", choices=("adam", "adamw", "sgd"), help="of all networks")
+    group.add_argument("--weight_decay", type=amount,
+                       help="added to the gradients, or by adamw taken off the weights; default: adamw 0.01, others 0")
+    group.add_argument("--clip_grad", type=amount, default=0.0,
+                       help="limit the norm of each optimizer's gradients, as it stands before a step (0: none)")
+    group.add_argument("--ema", type=fraction, default=0.0,
+                       help="validate and save a moving average of the generators' weights instead of them: the share "
+                            "of it that each step keeps, such as 0.999 (0: off)")
+    group.add_argument("--freeze_encoder", type=whole, default=0,
+                       help="epochs during which nothing in the encoder of --netG smp:... changes")
+    group.add_argument("--lr_encoder", type=amount, help="initial learning rate of that encoder; default: --lr")
     gans = ("lsgan", "vanilla", "wgangp")
     group.add_argument("--gan_mode", default="lsgan", choices=gans, help="adversarial loss")
     group.add_argument("--pool_size", type=whole, default=50, help="images in the discriminator's pool (0: none)")
     policies = ("linear", "step", "plateau", "cosine")
     group.add_argument("--lr_policy", default="linear", choices=policies, help="learning-rate schedule")
+    group.add_argument("--warmup", type=whole, default=0,
+                       help="epochs during which the learning rate rises in equal steps to that of the schedule")
+    group.add_argument("--patience", type=whole, default=5,
+                       help="--lr_policy plateau: after more than so many validations without gain it is divided by 5")
     group.add_argument("--lr_decay_iters", type=count, default=50, help="epochs between the drops of --lr_policy step")
     sets = ("none", "flip", "paper003", "paper004", "strong")
     group.add_argument("--augment", default="none", choices=sets,

@@ -29,6 +29,14 @@ def limit(word: str) -> float:
     return value if value == math.inf else _checked(value, 1, "must be at least 1")
 
 
+def fraction(word: str) -> float:
+    """A number from 0 on, below 1."""
+    value = float(word)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{word} must be 0 or more, and less than 1")
+    return value
+
+
 def share(word: str) -> float:
     """A number between 0 and 1, both left out."""
     value = float(word)

@@ -59,7 +59,7 @@ def same_tasks(one: Path, other: Path) -> bool:
 @pytest.mark.parametrize("how", METHODS)
 def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, apply, donor, how, capsys):
     before = donor.read_bytes()
-    flags = [*TINY, "--pretrained", "donor", "--adapt", how]
+    flags = [*TINY, "--pretrained", "donor", "--adapt", how, "--ema", "0.9"]
     whole = run(*flags, "--n_epochs", "4", name="whole")
     parts = run(*flags, "--n_epochs", "2", name="parts")
     torch.manual_seed(12345)

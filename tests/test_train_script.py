@@ -22,7 +22,7 @@ from data.phantom.__main__ import write_chests
 from models.networks import define_G
 from models.pix2pix import Pix2PixModel
 from tests.util.web import serving
-from util import catalogue
+from util import catalogue, scoring
 from util.console import read_losses, read_metrics
 from util.errors import UserError
 
@@ -45,6 +45,10 @@ def weights(folder: Path, epoch: str = "latest") -> dict[str, torch.Tensor]:
         net = path.stem.split("_net_")[1]
         states |= {f"{net}.{key}": value for key, value in torch.load(path, weights_only=True).items()}
     return states
+
+
+def train_state(folder: Path) -> dict:
+    return torch.load(folder / "latest_train_state.pth", weights_only=True)
 
 
 def assert_same(first: dict, second: dict) -> None:
@@ -75,10 +79,13 @@ def test_a_run_leaves_what_users_of_upstream_expect(monkeypatch, tmp_path, capsy
 EXACT = ["--augment", "strong", "--batch_size", "2", "--save_epoch_freq", "1"]
 
 
-@pytest.mark.parametrize("policy", ["linear", "step", "plateau"])
+@pytest.mark.parametrize(
+    "policy",
+    ["linear", "step --lr_decay_iters 1 --optimizer sgd", "plateau --patience 0 --warmup 1 --optimizer adamw --ema .9"],
+)
 def test_resuming_is_exact_to_the_bit(monkeypatch, tmp_path, policy):
     """2 epochs, a new process's worth of fresh state, 2 more: the weights of 4 epochs in one go."""
-    flags = [*SMALL, *EXACT, "--lr_policy", policy, "--lr_decay_iters", "1", "--n_epochs_decay", "0"]
+    flags = [*SMALL, *EXACT, "--n_epochs_decay", "0", "--lr_policy", *policy.split()]
     run(monkeypatch, tmp_path, *flags, "--n_epochs", "4", name="whole")
     run(monkeypatch, tmp_path, *flags, "--n_epochs", "2", name="parts")
     torch.manual_seed(12345)
@@ -88,12 +95,40 @@ def test_resuming_is_exact_to_the_bit(monkeypatch, tmp_path, policy):
     assert whole == parts
 
 
+def test_the_average_is_validated_and_saved_and_training_goes_on_from_the_weights(monkeypatch, tmp_path):
+    """With --ema the weights take the same way as without; the generator's files hold their average, D's do not."""
+    flags = [*SMALL, "--norm", "instance", "--no_dropout", "--n_epochs", "2", "--n_epochs_decay", "0",
+             "--save_latest_freq", "4", "--save_epoch_freq", "1"]  # fmt: skip
+    run(monkeypatch, tmp_path, *flags, name="plain")
+    validated = []
+
+    def evaluate(model, *others, **more):
+        validated.append({key: x.clone() for key, x in model.networks["G"].state_dict().items()})
+        return scoring.evaluate(model, *others, **more)
+
+    monkeypatch.setattr(train, "evaluate", evaluate)
+    run(monkeypatch, tmp_path, *flags, "--ema", "0.9", name="averaged")
+    plain, averaged = weights(tmp_path / "plain"), weights(tmp_path / "averaged")
+    state = train_state(tmp_path / "averaged")["averages"]["G"]
+    assert state["steps"] == 12
+    assert_same({f"G.{key}": x for key, x in state["aside"].items()}, {k: x for k, x in plain.items() if k[0] == "G"})
+    same = {key for key in plain if torch.equal(plain[key], averaged[key])}
+    assert same == {key for key in plain if key.startswith("D.")}
+    assert_same(averaged, weights(tmp_path / "averaged", "2"))
+    assert all(torch.equal(x, averaged[f"G.{key}"]) for key, x in validated[-1].items())
+    with pytest.raises(UserError, match=r"other averages .*check --model and --ema"):
+        run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "3", "--ema", "0", name="averaged")
+    with pytest.raises(UserError, match=r"optimizer G was made otherwise; .* --weight_decay"):
+        run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "3", "--weight_decay", "0.1", name="averaged")
+
+
 @pytest.mark.parametrize(
     ("number", "step", "policy"),
     [(signal.SIGINT, 5, "linear"), (signal.SIGTERM, 5, "cosine"), (signal.SIGINT, 6, "step")],
 )
 def test_an_interrupted_epoch_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys, number, step, policy):
-    flags = [*SMALL, *EXACT, "--n_epochs", "1", "--n_epochs_decay", "2", "--lr_policy", policy, "--lr_decay_iters", "1"]
+    flags = [*SMALL, *EXACT, "--n_epochs", "1", "--n_epochs_decay", "2", "--lr_policy", policy, "--lr_decay_iters", "1",
+             "--ema", "0.99", "--clip_grad", "0.1", "--warmup", "1"]  # fmt: skip
     run(monkeypatch, tmp_path, *flags, name="whole")
 
     real_step, steps = Pix2PixModel.train_step, []
@@ -120,7 +155,7 @@ def test_cyclegan_without_pairs_resumes_exactly_pool_and_all(monkeypatch, tmp_pa
     write_chests(tmp_path / "data", 12, 64)
     flags = [*TINY, "--model", "cycle_gan", "--dataset_mode", "masks", "--unpaired", "--pool_size", "4", "--dataroot",
              str(tmp_path / "data"), "--netG", "resnet_6blocks", "--load_size", "36", "--crop_size", "32",
-             "--n_epochs_decay", "0"]  # fmt: skip
+             "--n_epochs_decay", "0", "--ema", "0.9"]  # fmt: skip
     run(monkeypatch, tmp_path, *flags, "--n_epochs", "3", name="whole")
     run(monkeypatch, tmp_path, *flags, "--n_epochs", "2", name="parts")
     torch.manual_seed(12345)

@@ -38,8 +38,8 @@ class Progress:
 def save_run(folder: Path, networks: dict[str, nn.Module], steppers: dict[str, dict], progress: Progress) -> None:
     """Write `latest_net_<X>.pth` and all that an exact resume needs besides.
 
-    steppers: by kind and name, what has `state_dict` and `load_state_dict`: optimizers, schedulers, image pools, and
-    the tasks of adapted generators (`save_networks`).
+    steppers: by kind and name, what has `state_dict` and `load_state_dict`: optimizers, schedulers, image pools, the
+    tasks of adapted generators (`save_networks`), and moving averages of weights, which go on from all the others.
     """
     if distributed.rank():
         return
@@ -65,11 +65,21 @@ def load_run(folder: Path, steppers: dict[str, dict]) -> Progress | None:
     for kind, things in steppers.items():
         stored = state.get(kind, {})
         if stored.keys() != things.keys():
-            raise UserError(f"{path}: belongs to a run with other {kind} ({', '.join(stored)}); check --model")
+            raise UserError(f"{path}: belongs to a run with other {kind} ({', '.join(stored)}); check --model"
+                            + " and --ema" * (kind == "averages"))  # fmt: skip
         for name, thing in things.items():
+            if kind == "optimizers" and _make(stored[name]) != _make(thing.state_dict()):
+                raise UserError(f"{path}: optimizer {name} was made otherwise; go on with the run's own --optimizer, "
+                                "--beta1, --weight_decay and --lr_encoder")  # fmt: skip
             thing.load_state_dict(stored[name])
     restore_random_states(state["random"])
     return Progress(**state["progress"])
+
+
+def _make(state: dict) -> list[tuple]:
+    """What an optimizer's saved state would bring with it, learning rates apart: schedules see to those."""
+    names = ("betas", "momentum", "weight_decay", "decoupled_weight_decay")
+    return [(len(group["params"]), *(group.get(name) for name in names)) for group in state["param_groups"]]
 
 
 class Interrupts:

@@ -45,3 +45,33 @@ def test_plateau_watches_the_validation_score():
     assert got[:7] == [1.0] * 7
     assert got[7:] == pytest.approx([0.2, 0.2])
     assert rates(9, scores=[0.1 * n for n in range(9)], lr_policy="plateau") == [1.0] * 9
+
+
+def test_patience():
+    assert rates(4, scores=[0.5] * 4, lr_policy="plateau", patience=1) == pytest.approx([1, 1, 1, 0.2])
+
+
+def test_warm_up_rises_to_the_schedule():
+    flags = dict(n_epochs=3, n_epochs_decay=1)
+    assert rates(4, **flags, warmup=2) == pytest.approx([1 / 3, 2 / 3, 1, 1 / 2])
+    assert rates(3, **flags, warmup=2, lr_policy="cosine") == pytest.approx([1 / 3, 2 / 3 * 0.853553, 0.5], rel=1e-4)
+    assert rates(2, **flags, warmup=2, epoch_count=2) == pytest.approx([2 / 3, 1])
+
+
+def test_plateau_waits_for_the_warm_up():
+    """Scores of the first two epochs do not count; of the three after them the first is the best."""
+    got = rates(6, scores=[0.9, 0.8, 0.5, 0.5, 0.5, 0.5], lr_policy="plateau", patience=1, warmup=2)
+    assert got == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 0.2])
+
+
+@pytest.mark.parametrize("policy", ["cosine", "plateau"])
+def test_groups_keep_their_ratio(policy):
+    parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    optimizer = torch.optim.Adam([{"params": [parameters[0]]}, {"params": [parameters[1]], "lr": 0.1}], lr=1.0)
+    schedulers = create_schedulers(model_options(lr_policy=policy, warmup=1, patience=0), {"G": optimizer})
+    for _ in range(4):
+        first, second = (group["lr"] for group in optimizer.param_groups)
+        assert second == pytest.approx(0.1 * first)
+        optimizer.step()
+        step_schedulers(schedulers, 0.5)
+    assert first < 1

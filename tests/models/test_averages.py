@@ -1,0 +1,100 @@
+"""Moving averages of weights: the arithmetic, the exchange, and what goes to disk."""
+
+import copy
+
+import pytest
+import torch
+
+from models.averages import Average, Averages
+from models.cycle_gan import CycleGANModel
+from models.piggyback import Settings, attach
+from tests.models.helpers import model_options
+
+
+class Weight:
+    """One number and a counter, as a network's state."""
+
+    def __init__(self, value: float):
+        self.tensors = {"weight": torch.tensor([value]), "batches": torch.tensor(0)}
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return self.tensors
+
+    def step_to(self, value: float) -> None:
+        self.tensors["weight"].fill_(value)
+        self.tensors["batches"] += 1
+
+    @property
+    def value(self) -> float:
+        return self.tensors["weight"].item()
+
+
+def test_the_average_of_three_steps():
+    """It begins with the first step; then 2/11 of it stay, for the run is young, and 3/12; the decay is its limit."""
+    for decay, expected in ((0.9, 3 / 12 * (2 / 11 * 1 + 9 / 11 * 2) + 9 / 12 * 5), (0.1, 0.1 * 1.9 + 0.9 * 5)):
+        weight = Weight(7.0)
+        average = Average(weight, decay)
+        for value in (1.0, 2.0, 5.0):
+            weight.step_to(value)
+            average.update()
+        assert weight.value == 5
+        average.swap()
+        assert weight.value == pytest.approx(expected)
+        assert weight.tensors["batches"] == 3
+        average.swap()
+        assert weight.value == 5
+
+
+def test_before_the_first_step_there_is_nothing_to_exchange():
+    weight = Weight(7.0)
+    average = Average(weight, 0.9)
+    average.swap()
+    assert weight.value == 7
+    again = Average(Weight(7.0), 0.9)
+    again.load_state_dict(average.state_dict())
+    assert again.steps == 0
+
+
+def test_files_hold_the_average_and_beside_it_the_weights():
+    """As train.py saves: exchange, write both, exchange back. Read again, both go on to the same bits."""
+    weight = Weight(0.0)
+    average = Average(weight, 0.9)
+    for value in (0.1, 0.7, -0.3):
+        weight.step_to(value)
+        average.update()
+    average.swap()
+    network, state = copy.deepcopy((weight, average.state_dict()))
+    average.swap()
+
+    again = Average(network, 0.9)
+    again.load_state_dict(state)
+    assert network.value == weight.value
+    for one, its_average in ((weight, average), (network, again)):
+        one.step_to(0.4)
+        its_average.update()
+        its_average.swap()
+    assert network.value == weight.value
+
+
+def test_generators_are_averaged_and_discriminators_are_not():
+    model = CycleGANModel(model_options(), torch.device("cpu"), training=True)
+    assert list(Averages(model, 0.9)) == ["G_A", "G_B"]
+    assert not Averages(model, 0.0)
+
+
+def test_of_an_adapted_generator_the_task_is_averaged():
+    """Its donor stays as it is; mask values are averaged as they are trained, and then cut off."""
+    model = CycleGANModel(model_options(), torch.device("cpu"), training=True)
+    net = model.networks["G_A"]
+    task = model.tasks["G_A"] = attach(net, Settings("masks"))
+    averages = Averages(model, 0.5)
+    name = next(iter(task.made))
+    values = dict(task.made[name].named_parameters())
+    (key,) = values
+    frozen = {name: p.detach().clone() for name, p in net.named_parameters() if name.endswith("original")}
+    averages.update()
+    values[key].data.fill_(-1.0)
+    averages.update()
+    averages.swap()
+    assert torch.allclose(task.state_dict()[f"{name}.{key}"], torch.full_like(values[key], 2 / 11 * 1e-2 - 9 / 11))
+    assert all(torch.equal(p, frozen[name]) for name, p in net.named_parameters() if name in frozen)
