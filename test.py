@@ -18,6 +18,7 @@ from tqdm import tqdm
 import options.test
 from data import DATASETS, PairedDataset, create_dataset
 from data.dicomseg import SegmentationWriter
+from data.loader import Loader
 from models import MODELS, create_model, load_networks, pick_device
 from models.base import BaseModel
 from models.predict import create_translator, shared_input
@@ -29,6 +30,7 @@ from util.results import PictureWriter, replacing_folder
 from util.scoring import Evaluation, Scored, evaluate
 from util.seeding import seed_everything
 from util.test_page import write_test_page
+from util.threshold import applied, keep_threshold, kept_threshold
 
 
 def main() -> int:
@@ -51,8 +53,10 @@ def main() -> int:
     base = "_base" if opt.task == "base" else ""
     results = Path(opt.results_dir) / name / f"{opt.phase}_{opt.epoch}{base}"
     title = f"Experiment = {name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-    rule = MaskRule.of(opt)
-    settings = describe(models, runs, loader.dataset, rule)
+    files = [model.loaded.get(model.translator) or network_path(run_folder(run), run.epoch, model.translator)
+             for model, run in zip(models, runs, strict=True)]  # fmt: skip
+    rule = rule_of(runs, files, translator, loader)
+    settings = describe(runs, files, loader.dataset, rule)
     with replacing_folder(results) as folder:
         pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, models[0].labels)
         with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
@@ -82,8 +86,20 @@ def load(run: argparse.Namespace, device: torch.device) -> BaseModel:
     return model
 
 
+def rule_of(runs: list[argparse.Namespace], files: list[Path], translator, loader: Loader) -> MaskRule:
+    """How masks are made. --mask_threshold auto chooses on val, and elsewhere takes what was chosen there."""
+    opt = runs[0]
+    if opt.mask_threshold != "auto":
+        return MaskRule.of(opt)
+    way = applied(runs, files)
+    if opt.phase != "val":
+        return MaskRule.of(opt, kept_threshold(run_folder(opt), way, ",".join(run.name for run in runs)))
+    histograms = evaluate(translator, loader).histograms
+    return MaskRule.of(opt, keep_threshold(run_folder(opt), way, histograms, opt.dataroot or opt.dataset_mode))
+
+
 def describe(
-    models: list[BaseModel], runs: list[argparse.Namespace], dataset: PairedDataset, rule: MaskRule
+    runs: list[argparse.Namespace], files: list[Path], dataset: PairedDataset, rule: MaskRule
 ) -> dict[str, object]:
     """What the scores depend on; runs may differ in some of it."""
     opt = runs[0]
@@ -92,8 +108,6 @@ def describe(
         values = list(dict.fromkeys(getattr(run, flag) for run in runs))
         return values[0] if len(values) == 1 else values
 
-    files = [model.loaded.get(model.translator) or network_path(run_folder(run), run.epoch, model.translator)
-             for model, run in zip(models, runs, strict=True)]  # fmt: skip
     settings = {
         "checkpoint": files[0].as_posix() if len(files) == 1 else [file.as_posix() for file in files],
         "data": opt.dataroot or opt.dataset_mode,

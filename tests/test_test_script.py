@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import label
 
 import options.test
 from data import DATASETS
@@ -152,6 +153,32 @@ def test_num_test_takes_the_first_images(run, trained, chests):
 def test_surface_distances_on_request(run, trained, chests):
     row = table(run("--dataroot", str(chests), "--surface", "--num_test", "1"))[0]
     assert float(row["hd95_px"]) >= float(row["assd_px"]) > 0
+
+
+def test_a_threshold_is_chosen_on_val_and_used_on_test(run, trained, chests, tmp_path, capsys):
+    table_file = chests / "splits.csv"
+    table_file.write_text(table_file.read_text().replace(",test,", ",val,", 3))
+    auto = ["--dataroot", str(chests), "--mask_threshold", "auto"]
+    with pytest.raises(UserError, match="threshold.json has none.*--name tiny --epoch latest --phase val"):
+        run(*auto, phase="test")
+    chosen = json.loads((run(*auto, phase="val") / "metrics.json").read_text())
+    kept = json.loads((tmp_path / "ck" / "tiny" / "threshold.json").read_text())
+    assert [entry["images"] for entry in kept] == [3]
+    assert chosen["macro"]["dice"] == pytest.approx(kept[0]["dice"])
+    used = json.loads((run(*auto, phase="test") / "metrics.json").read_text())
+    assert used["settings"]["threshold"] == chosen["settings"]["threshold"] == kept[0]["threshold"]
+    assert used["images"] == 2
+    with pytest.raises(UserError, match="none for these weights and flags"):
+        run(*auto, "--norm_stats", "running", phase="test")
+
+
+def test_masks_are_written_as_they_are_scored_after_postprocessing(run, trained, chests):
+    folder = run("--dataroot", str(chests), "--keep_largest", "1", "--fill_holes", "--min_area", "5")
+    for row in table(folder):
+        mask = np.asarray(Image.open(folder / "masks" / f"{row['id']}.png")) > 127
+        assert mask.sum() == int(row["tp"]) + int(row["fp"])
+        assert label(mask, np.ones((3, 3)))[1] <= 1
+    assert "keep_largest: 1" in (folder / "index.html").read_text()
 
 
 def test_a_full_disk_leaves_the_old_results(run, trained, chests, script, monkeypatch):

@@ -127,8 +127,8 @@ def _detection_table(summary: Mapping) -> None:
                             _cell(name, found[name], found["interval"][name])
     tags.p(
         "Means over images with foreground in the truth (positives), without, or all. Dice of all images: 1 where "
-        "truth and mask are both empty, 0 where one of them is. Sensitivity, specificity: an image is called positive if its "
-        "mask has any foreground. AUC: by the mean of the highest thousandth of an image's foreground values "
+        "truth and mask are both empty, 0 where one of them is. Sensitivity, specificity: an image is called positive "
+        "if its mask has any foreground. AUC: by the mean of the highest thousandth of an image's foreground values "
         "(image_score in metrics.csv).", cls="note",
     )  # fmt: skip
 
@@ -180,7 +180,8 @@ def _pictures(name: str, mask: str) -> list[tuple[str, Path]]:
     labels = ("real", "fake", "real_A", "fake_B", uncertainty.LABEL, "rec_A", "real_B", "fake_A", "rec_B")
     images = [(label, Path("images") / f"{name}_{label}.png") for label in labels]
     masks = [(mask, Path("masks") / f"{name}.png")]
-    return [*images, *masks, ("overlay", Path("overlays") / f"{name}.png"), ("difference", Path("differences") / f"{name}.png")]
+    return [*images, *masks, ("overlay", Path("overlays") / f"{name}.png"),
+            ("difference", Path("differences") / f"{name}.png")]
 
 
 def _facts(row: Mapping[str, object], columns: list[str]) -> str:

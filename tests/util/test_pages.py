@@ -17,7 +17,6 @@ from util import pictures as draw
 from util.errors import UserError
 from util.metrics import VOID
 from util.postprocess import MaskRule
-from util.postprocess import MaskRule
 from util.results import PictureWriter, replacing_folder
 from util.scoring import evaluate
 from util.test_page import write_test_page
