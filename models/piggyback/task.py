@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MethodType
 from weakref import WeakKeyDictionary
 
 import torch
@@ -21,7 +22,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
-from models.piggyback.weights import FilterBank, LowRank, Mask, Tensors, TernaryMask, filter_axis
+from models.piggyback.weights import FilterBank, LowRank, Mask, Tensors, TernaryMask, filter_axis, respond
 from models.pretrained import infer_architecture
 from util.checkpoint import fingerprint
 from util.errors import UserError
@@ -185,12 +186,16 @@ class Task:
         for name, tensor in self.own.items():
             self._aside[name] = _exchange(net, name, tensor)
         for name, module in self.made.items():
-            parametrize.register_parametrization(_owner(net, name), "weight", module, unsafe=True)
+            layer = _owner(net, name)
+            parametrize.register_parametrization(layer, "weight", module, unsafe=True)
+            if isinstance(module, FilterBank | LowRank):
+                layer.forward = MethodType(respond, layer)  # a method, so that a copy of the network has its own
 
     def take_off(self, net: nn.Module) -> None:
         """Put the network's own tensors back. `switch` is for everybody else."""
         for name in self.made:
             parametrize.remove_parametrizations(_owner(net, name), "weight", leave_parametrized=False)
+            vars(_owner(net, name)).pop("forward", None)
         for name in self.own:
             _exchange(net, name, self._aside.pop(name))
         for parameter in self._thawed:

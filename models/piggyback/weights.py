@@ -4,8 +4,10 @@ Each starts where the donor is: before the first step the weights made are the d
 """
 
 import math
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
@@ -103,6 +105,31 @@ class _Trained(nn.Module):
             value.copy_(tensors[name])
 
 
+def respond(layer: nn.Conv2d | nn.ConvTranspose2d, images: torch.Tensor) -> torch.Tensor:
+    """`layer.forward` under a `FilterBank` or `LowRank`: while training, what filters answer is mixed, not the filters.
+
+    The same function up to rounding, since convolution is linear in its filters; but the weights made and their
+    gradients never exist, which for 512 filters cost more than the convolution itself (benchmarks.adapt).
+    """
+    if not layer.training or layer.groups > 1 or layer.padding_mode != "zeros":
+        return type(layer).forward(layer, images)
+    made = layer.parametrizations.weight
+
+    def convolve(weight: torch.Tensor) -> torch.Tensor:
+        if isinstance(layer, nn.Conv2d):
+            return F.conv2d(images, weight, None, layer.stride, layer.padding, layer.dilation)
+        return F.conv_transpose2d(images, weight, None, layer.stride, layer.padding, layer.output_padding,
+                                  dilation=layer.dilation)  # fmt: skip
+
+    answers = made[0].mix(convolve, made.original)
+    return answers if layer.bias is None else answers + layer.bias[:, None, None]
+
+
+def _mixed(answers: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """matrix [n, C] times the channels of answers [N, C, H, W]."""
+    return F.conv2d(answers, matrix[:, :, None, None])
+
+
 class FilterBank(_Trained):
     """Some filters of the task's own, the rest mixed out of a bank: Piggyback GAN (Zhai et al. 2020, arXiv 2104.11939).
 
@@ -131,6 +158,17 @@ class FilterBank(_Trained):
         made = torch.cat([self.unconstrained, mixed.view(-1, *filters.shape[1:])])
         return made.movedim(0, self.axis).contiguous()
 
+    def mix(self, convolve: Callable[[torch.Tensor], torch.Tensor], donor: torch.Tensor) -> torch.Tensor:
+        """What `convolve` gives with the weights that `forward` makes, up to rounding."""
+        own = convolve(self.unconstrained.movedim(0, self.axis))
+        if not len(self.mixing):
+            return own
+        answers = convolve(donor)
+        if len(self.earlier):
+            earlier = self.earlier.view(-1, *self.unconstrained.shape[1:]).movedim(0, self.axis)
+            answers = torch.cat([answers, convolve(earlier)], 1)
+        return torch.cat([own, _mixed(answers, self.mixing)], 1)
+
 
 class LowRank(_Trained):
     """The donor's weights plus a matrix [filters, weights of a filter] of low rank: LoRA (Hu et al. 2021, 2106.09685).
@@ -151,3 +189,8 @@ class LowRank(_Trained):
     def forward(self, donor: torch.Tensor) -> torch.Tensor:
         filters = donor.movedim(self.axis, 0)
         return donor + (self.up @ self.down).view(filters.shape).movedim(0, self.axis)
+
+    def mix(self, convolve: Callable[[torch.Tensor], torch.Tensor], donor: torch.Tensor) -> torch.Tensor:
+        """What `convolve` gives with the weights that `forward` makes, up to rounding."""
+        down = self.down.view(-1, *donor.movedim(self.axis, 0).shape[1:]).movedim(0, self.axis)
+        return convolve(donor) + _mixed(convolve(down), self.up)

@@ -1,5 +1,6 @@
 """A layer's weights out of its donor's: exact at the start, the right filters, few bytes."""
 
+import copy
 import math
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from models.piggyback import Settings
+from models.piggyback import Settings, Task, attach
 from models.piggyback.packing import deflate, inflate, pack_bits, pack_trits, unpack_bits, unpack_trits
 from models.piggyback.weights import FilterBank, LowRank, Mask, TernaryMask, filter_axis
+from tests.models.piggyback.helpers import NETS, donor, image
 
 METHODS = ("masks", "ternary", "filter_bank", "lowrank")
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3))
@@ -108,6 +110,57 @@ def test_a_grown_bank_also_offers_the_earlier_tasks_filters(kind):
     with torch.no_grad():
         bank.mixing[0] = torch.eye(12)[8 + 2 + 1]
     assert torch.equal(bank(conv.weight).movedim(axis, 0)[2], earlier[1][1])
+
+
+@pytest.mark.parametrize("netG", NETS)
+@pytest.mark.parametrize("how", [Settings("filter_bank"), Settings("filter_bank", bank_fraction=1.0),
+                                 Settings("lowrank")], ids=["bank", "whole bank", "lowrank"])  # fmt: skip
+def test_training_mixes_answers_instead_of_filters_and_learns_the_same(netG, how):
+    """Without weights made anew, which would be dear: outputs and gradients are those of the weights that are kept."""
+    net = donor(netG).double().eval()
+    task = attach(net, how)
+    nudge(task)
+    convs = [layer for layer in net.modules() if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))]
+    parameters = [parameter for parameter in task.parameters() if parameter.numel()]
+    found = []
+    for training in (False, True):
+        for conv in convs:
+            conv.training = training
+        out = net(image().double())
+        found.append([out, *torch.autograd.grad(out.square().sum(), parameters)])
+    for kept, answered in zip(*found, strict=True):
+        torch.testing.assert_close(answered, kept)
+    if netG != "mobile_resnet_9blocks":  # of whose convolutions some are grouped
+        made = [p for conv in convs if hasattr(conv, "parametrizations") for p in conv.parametrizations.weight]
+        for module in made:
+            module.forward = None
+        net(image().double())
+
+
+def test_answers_of_earlier_tasks_filters_are_mixed_too():
+    conv = nn.ConvTranspose2d(8, 8, 4, stride=2, padding=1, output_padding=1)
+    earlier = {"0.weight.unconstrained": torch.rand(2, 8, 4, 4)}
+    net = nn.Sequential(nn.Conv2d(3, 8, 1), conv, nn.Conv2d(8, 3, 1))
+    nudge(attach(net, Settings("filter_bank"), [{"1.weight.unconstrained": earlier["0.weight.unconstrained"]}]))
+    picture = torch.rand(1, 3, 5, 6)
+    torch.testing.assert_close(net.train()(picture), net.eval()(picture))
+
+
+def test_a_copy_of_an_adapted_network_is_its_own():
+    net = donor()
+    nudge(attach(net, Settings("filter_bank")))
+    twin = copy.deepcopy(net)
+    before = twin.train()(image())
+    for parameter in net.parameters():
+        parameter.data.zero_()
+    assert torch.equal(twin.train()(image()), before)
+
+
+def nudge(task: Task) -> None:
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for parameter in task.parameters():
+            parameter += torch.randn_like(parameter) * 0.05
 
 
 def test_low_rank_is_low():
