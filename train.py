@@ -49,7 +49,7 @@ def main() -> int:
     steppers = {"optimizers": model.optimizers, "schedulers": schedulers, "pools": model.pools, "tasks": model.tasks,
                 "averages": averages}  # fmt: skip
     progress = Progress(epoch=opt.epoch_count)
-    last, size = opt.n_epochs + opt.n_epochs_decay, len(loader.dataset)
+    last, size = opt.n_epochs + opt.n_epochs_decay, loader.sampler.images
     if opt.continue_train:
         fresh = load_networks(model, run_dir, opt.epoch, opt)
         resumed = load_run(run_dir, steppers) if opt.epoch == "latest" and not fresh else None

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from data.balance import Balance, from_labels
 from data.cache import Cache
 from data.classes import VOID, VOID_BIT, Classes
 from data.dicom import read_spacing
@@ -23,15 +24,16 @@ class NoSuchPhase(UserError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and where its target lies (nowhere: an empty tuple). `patient` and `source` may be ""; spacing: mm per
-    pixel (rows, columns) of the original, None if only the image itself can tell; lends: this one only lends its
-    target to others' images (data without pairs)."""
+    """One image and where its target lies (nowhere: an empty tuple). `patient`, `source` and `label` (the finding) may
+    be ""; spacing: mm per pixel (rows, columns) of the original, None if only the image itself can tell; lends: this
+    one only lends its target to others' images (data without pairs)."""
 
     id: str
     image: Path
     targets: tuple[Path, ...] = ()
     patient: str = ""
     source: str = ""
+    label: str = ""
     spacing: tuple[float, float] | None = None
     lends: bool = False
 
@@ -59,7 +61,8 @@ class PairedDataset(Dataset, ABC):
     to the images, all of them equally often; in testing, and with --serial_batches, in order.
     ids, patients, sources: one string each per sample; classes: what the target's colours mean, None if the target
     is just a picture; has_targets: whether an image has a target of its own; skipped: one line for every bad file left
-    out; model: the --model that suits such data; swaps: whether --direction BtoA makes an item's target the input.
+    out; model: the --model that suits such data; swaps: whether --direction BtoA makes an item's target the input;
+    balance: which of the images an epoch takes, None: all.
     """
 
     defaults: dict[str, object] = {}
@@ -104,6 +107,7 @@ class PairedDataset(Dataset, ABC):
         self.ids = [s.id for s in self.samples]
         self.patients = [s.patient or s.id for s in self.samples]
         self.sources = [s.source for s in self.samples]
+        self.balance = Balance(self._positive(), opt.balance) if train and opt.balance else None
 
     def target_classes(self, opt: argparse.Namespace) -> Classes | None:
         """What the colours of the targets mean; None: they are just pictures."""
@@ -215,6 +219,20 @@ class PairedDataset(Dataset, ABC):
         if self._deal[0] != epoch:
             self._deal = epoch, np.random.default_rng((self.seed, epoch, 0, 1)).permutation(len(self._lenders))
         return self._deal[1][place]
+
+    def _positive(self) -> np.ndarray:
+        """Which images have a finding, bool [images]: by their labels, or else by what of their masks is left at the
+        loaded size."""
+        if not self.paired or self._stored_as is None:
+            raise UserError("--balance needs images with masks of their own, and --classes that tell what these mean")
+        positive = from_labels(s.label for s in self.samples)
+        if positive is None:
+            masks = (self._cache.get(s).target for s in self.samples)
+            positive = np.array([(mask & ~np.uint8(VOID_BIT)).any() for mask in masks])
+        if positive.all() or not positive.any():
+            raise UserError(f"--balance: there are images {'with' if positive.any() else 'without'} a finding only, so "
+                            "there is nothing to balance; leave the flag out")
+        return positive
 
     def _decoded(self, index: int) -> Decoded:
         return self._cache.get(self.samples[index])

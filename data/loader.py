@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler, default_collate
 
+from data.balance import Balance
 from data.base import PairedDataset
 from util.errors import UserError
 
@@ -15,11 +16,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (index, epoch) for one epoch, shuffled by (seed, epoch) or in order.
 
     share: (rank, processes): each process takes every n-th item, all of them equally many; the first items come
-    twice where the epoch cannot be divided.
+    twice where the epoch cannot be divided. balance: which items an epoch takes; else all.
+    images: items of a whole epoch, over all processes.
     """
 
-    def __init__(self, length: int, seed: int, shuffle: bool, share: tuple[int, int] = (0, 1)) -> None:
-        self._length, self._seed, self._shuffle = length, seed, shuffle
+    def __init__(
+        self, length: int, seed: int, shuffle: bool, share: tuple[int, int] = (0, 1), balance: Balance | None = None
+    ) -> None:
+        self.images = sum(balance.counts) if balance else length
+        self._seed, self._shuffle, self._balance = seed, shuffle, balance
         self._rank, self._processes = share
         self._epoch, self._start = 0, 0
 
@@ -29,7 +34,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self._epoch, self._start = epoch, start
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.arange(self._length)
+        order = self._balance.take(self._seed, self._epoch) if self._balance else np.arange(self.images)
         if self._shuffle:
             np.random.default_rng((self._seed, self._epoch)).shuffle(order)
         left = np.resize(order[self._start:], len(self) * self._processes)
@@ -37,7 +42,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return iter([(index, epoch) for index in left[self._rank::self._processes].tolist()])
 
     def __len__(self) -> int:
-        return -(-max(0, self._length - self._start) // self._processes)
+        return -(-max(0, self.images - self._start) // self._processes)
 
 
 class Loader(DataLoader):
@@ -50,7 +55,7 @@ class Loader(DataLoader):
         super().__init__(
             dataset,
             batch_size=batch_size,
-            sampler=EpochSampler(len(dataset), dataset.seed, shuffle, share),
+            sampler=EpochSampler(len(dataset), dataset.seed, shuffle, share, dataset.balance),
             num_workers=workers,
             persistent_workers=workers > 0,
             collate_fn=collate,

@@ -71,7 +71,8 @@ class MasksDataset(PairedDataset):
         masks = self._masks_of(chosen if listed else rows, root, opt.skip_bad_files, {row.image for row in chosen},
                                tell_strays=not listed and phase != "val")
         samples = [
-            Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.spacing)
+            Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.label,
+                   row.spacing)
             for row in chosen if not masks or row.image in masks
         ]
         if phase == "train" and opt.train_images:

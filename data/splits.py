@@ -14,7 +14,7 @@ TRAIN, VAL = 0.7, 0.1
 @dataclass(frozen=True)
 class Row:
     """One line of splits.csv. masks: as listed, empty if they are to be found by name; split, source, patient,
-    fold: "" if unknown; spacing: mm per pixel (rows, columns), None if unknown."""
+    fold, label: "" if unknown; spacing: mm per pixel (rows, columns), None if unknown."""
 
     image: Path
     masks: tuple[Path, ...] = ()
@@ -22,13 +22,14 @@ class Row:
     source: str = ""
     patient: str = ""
     fold: str = ""
+    label: str = ""
     spacing: tuple[float, float] | None = None
 
 
 def read_splits(path: Path) -> list[Row]:
     """The rows of a CSV file with the columns image and split, and maybe mask (several: separated by `;`), source,
-    patient, fold and spacing (mm per pixel: rows and columns, or one number for both). Paths are relative to the
-    file."""
+    patient, fold, label (the finding) and spacing (mm per pixel: rows and columns, or one number for both). Paths are
+    relative to the file."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -51,7 +52,7 @@ def read_splits(path: Path) -> list[Row]:
 def _row(path: Path, line: dict[str, str | None]) -> Row:
     root = path.parent
     masks = tuple(root / name.strip() for name in (line.get("mask") or "").split(";") if name.strip())
-    texts = ((line.get(column) or "").strip() for column in ("split", "source", "patient", "fold"))
+    texts = ((line.get(column) or "").strip() for column in ("split", "source", "patient", "fold", "label"))
     image = root / line["image"].strip()
     return Row(image, masks, *texts, spacing=_spacing(path, image, line.get("spacing") or ""))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from options.base import add_base_options, settle
 from options.parser import parse as parse_flags
-from options.types import amount, count, fraction, part, share, whole
+from options.types import amount, count, fraction, part, positives, share, whole
 from util.checkpoint import read_options
 from util.errors import UserError
 
@@ -68,6 +68,9 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
                        help="none, flip: no more than upstream's crop and flip; strong: also pose and exposure, as of "
                             "another patient and machine; paper003: rotation, shift, shear and zoom; paper004: "
                             "rotation, zoom and brightness, as in those papers. All flip, unless --no_flip")
+    group.add_argument("--balance", type=positives, metavar="positives=X",
+                       help="leave out images, others in every epoch, until this share of them has a finding: by the "
+                            "column label of splits.csv, else by masks with any foreground")
     group.add_argument("--val_freq", type=whole, default=1, help="epochs between validations on phase val (0: none)")
     group.add_argument("--early_stop", type=whole, default=0, help="stop after so many validations without gain")
 

@@ -89,6 +89,14 @@ def overlap(word: str) -> float:
     return value
 
 
+def positives(word: str) -> float:
+    """`positives=X`: X lies between 0 and 1, both left out."""
+    name, _, value = word.partition("=")
+    if name != "positives":
+        raise argparse.ArgumentTypeError(f"{word}: want positives=X, such as positives=0.5")
+    return share(value)
+
+
 def _checked(value: float, least: int, message: str) -> float:
     if not least <= value < 2**32:
         raise argparse.ArgumentTypeError(f"{value} {message}")

@@ -272,3 +272,10 @@ def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
 def test_ways_to_apply_a_run_that_cannot_be(parse, flags, message):
     with pytest.raises(UserError, match=message):
         parse(*flags)
+
+
+@pytest.mark.parametrize("word", ["0.5", "negatives=0.5", "positives=1", "positives=0", "positives=half"])
+def test_a_balance_is_a_share_of_positives(word):
+    assert train("--balance", "positives=0.4").balance == 0.4
+    with pytest.raises(UserError, match="argument --balance: "):
+        train("--balance", word)
