@@ -4,9 +4,11 @@
     python test.py --name lungs --epoch best --phase val --surface
     python test.py --name lungs,other --tta        (the mean of two runs, each with the mirror image; in lungs+other)
     python test.py --name lungs --samples 8        (the mean of passes with dropout, and where they disagree)
+    python test.py --compare lungs lungs_scratch --phase val
 
 Leaves in results/<name>/<phase>_<epoch>: index.html, images/, masks/, overlays/, differences/, metrics.csv,
-metrics.json; with --write dicomseg also dicomseg/.
+metrics.json; with --write dicomseg also dicomseg/. --compare leaves in results/compare_<run>_<run>.../<phase>_<epoch>:
+index.html, compare.csv (a line an image), compare.json, images/, truths/, overlays/<run>/, masks/<run>/.
 """
 
 import argparse
@@ -19,12 +21,16 @@ import options.test
 from data import DATASETS, PairedDataset, create_dataset
 from data.dicomseg import SegmentationWriter
 from data.loader import Loader
+from data.shelf import Shelf, Shelved
 from models import MODELS, create_model, load_networks, pick_device
 from models.base import BaseModel
 from models.predict import create_translator, shared_input
 from options.parser import as_text
 from util.checkpoint import network_path, write_json, write_text
-from util.errors import run_script
+from util.comparison import OURS as COMPARED
+from util.comparison import Comparison
+from util.comparison_page import write_comparison_page
+from util.errors import UserError, run_script
 from util.postprocess import MaskRule
 from util.results import PictureWriter, replacing_folder
 from util.scoring import Evaluation, Scored, evaluate
@@ -34,6 +40,8 @@ from util.threshold import applied, keep_threshold, kept_threshold
 
 
 def main() -> int:
+    if compared := options.test.parse_compared(MODELS, DATASETS):
+        return compare(compared)
     runs = options.test.parse_runs(MODELS, DATASETS)
     opt = shared_input(runs)
     device = pick_device(opt.gpu_ids)
@@ -53,8 +61,7 @@ def main() -> int:
     base = "_base" if opt.task == "base" else ""
     results = Path(opt.results_dir) / name / f"{opt.phase}_{opt.epoch}{base}"
     title = f"Experiment = {name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-    files = [model.loaded.get(model.translator) or network_path(run_folder(run), run.epoch, model.translator)
-             for model, run in zip(models, runs, strict=True)]  # fmt: skip
+    files = [file_of(model, run) for model, run in zip(models, runs, strict=True)]
     rule = rule_of(runs, files, translator, loader)
     settings = describe(runs, files, loader.dataset, rule)
     with replacing_folder(results) as folder:
@@ -75,6 +82,45 @@ def main() -> int:
     return 0
 
 
+def compare(runs: list[argparse.Namespace]) -> int:
+    """Show the same images as each of several runs translates them, side by side."""
+    first, device = runs[0], pick_device(runs[0].gpu_ids)
+    sets = same_images(runs)
+    base = "_base" if first.task == "base" else ""
+    together = "_".join(["compare", *(run.name.replace("/", "-") for run in runs)])
+    results = Path(first.results_dir) / together / f"{first.phase}_{first.epoch}{base}"
+    with replacing_folder(results, COMPARED, "compare.csv") as folder:
+        comparison = Comparison(folder)
+        for run, data in zip(runs, sets, strict=True):
+            seed_everything(run.seed)
+            model = load(run, device)
+            translator, files = create_translator([model], [run], None), [file_of(model, run)]
+            rule = rule_of([run], files, translator, data.loader)
+            settings = {"model": run.model, "netG": run.netG} | describe([run], files, data.loader.dataset, rule)
+            comparison.add(run.name, translator, data.loader, rule, settings)
+            print(comparison.line(run.name), flush=True)
+        comparison.write_csv(folder / "compare.csv")
+        write_json(folder / "compare.json", comparison.as_json())
+        write_comparison_page(folder, comparison, first.display_winsize)
+    print(f"page: {results / 'index.html'}")
+    return 0
+
+
+def same_images(runs: list[argparse.Namespace]) -> list[Shelved]:
+    """The data as each run reads them. UserError: other images than the first run's, or not of two classes."""
+    shelf = Shelf(runs[0].num_test)
+    sets = [shelf.get(run) for run in runs]
+    for run, data in zip(runs, sets, strict=True):
+        classes = data.loader.dataset.classes
+        if not classes or not classes.binary:
+            raise UserError(f"--compare {run.name}: masks of two classes are compared, and --classes {run.classes} of "
+                            "this run are not that")  # fmt: skip
+        if data.shows != sets[0].shows:
+            raise UserError(f"--compare {run.name}: it reads other images ({len(data.loader.dataset)}) than "
+                            f"{runs[0].name} ({len(sets[0].loader.dataset)}); name them with --dataroot")
+    return sets
+
+
 def run_folder(run: argparse.Namespace) -> Path:
     return Path(run.checkpoints_dir) / run.name
 
@@ -84,6 +130,11 @@ def load(run: argparse.Namespace, device: torch.device) -> BaseModel:
     model = create_model(run, device, training=False)
     load_networks(model, run_folder(run), run.epoch, run)
     return model
+
+
+def file_of(model: BaseModel, run: argparse.Namespace) -> Path:
+    """The file that the run's translator was loaded from."""
+    return model.loaded.get(model.translator) or network_path(run_folder(run), run.epoch, model.translator)
 
 
 def rule_of(runs: list[argparse.Namespace], files: list[Path], translator, loader: Loader) -> MaskRule:

@@ -1,6 +1,7 @@
 """Flags of test.py. What the command line leaves out comes from the run's options.json."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ NOT_RECORDED = {
     "verbose", "name", "suffix", "load_iter", "checkpoints_dir", "skip_bad_files", "no_flip", "cache_gb",
 }  # fmt: skip
 OF_THE_DATA = {"source", "patient_regex", "split_seed", "fold", "train_images"}
+# What says which images there are; how a network sees them is its run's own affair.
+IMAGES = ("dataroot", "dataset_mode", "phase", "direction", "phantom", "phantom_count", *sorted(OF_THE_DATA))
 UPSTREAM_DEFAULTS = {"stochastic": True, "num_test": 50}
 
 
@@ -25,6 +28,9 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("testing")
     group.add_argument("--phase", default="test", help="which part of the data to test on (`all`: every image)")
     group.add_argument("--results_dir", default="./results/", help="pages go to <results_dir>/<name>/<phase>_<epoch>")
+    group.add_argument("--compare", nargs="+", metavar="RUN",
+                       help="instead of --name: several runs on the images of the first, side by side on one page in "
+                            "<results_dir>/compare_<RUN>_<RUN>.../<phase>_<epoch>")
     group.add_argument("--num_test", type=limit, default=float("inf"), help="test only the first images")
     group.add_argument("--eval", action="store_true", help="upstream's flag: the same as --norm_stats running")
     group.add_argument("--task", default="own", choices=("own", "base"),
@@ -85,6 +91,35 @@ def parse_runs(
     first = parse(models, datasets, [*argv, "--name", names[0]])
     mode = ["--dataset_mode", first.dataset_mode]
     return [first] + [parse(models, datasets, [*argv, "--name", name, *mode]) for name in names[1:]]
+
+
+def parse_compared(
+    models: dict[str, type], datasets: dict[str, type], argv: list[str] | None = None
+) -> list[argparse.Namespace]:
+    """test.py's options of each run of `--compare`; [] without the flag. UserError for what the user can mend.
+
+    Networks, and how they see an image, are each run's own; which images, is what the command line says or else what
+    the first run recorded.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    peek = Parser(add_help=False)
+    peek.add_argument("--compare", nargs="+", default=[])
+    peek.add_argument("--name")
+    known, rest = peek.parse_known_args(argv)
+    names = known.compare
+    if not names or {"-h", "--help"} & {*rest}:
+        return []
+    if known.name:
+        raise UserError(f"--name {known.name}: --compare names the runs; leave --name out, or add it to those")
+    if len({*names}) < max(2, len(names)):
+        raise UserError(f"--compare {' '.join(names)}: want two or more different runs")
+    first = parse(models, datasets, [*rest, f"--name={names[0]}"])
+    for name in names:
+        if not (folder := Path(first.checkpoints_dir) / name).is_dir():
+            raise UserError(f"--compare {name}: there is no run {folder}; check the name and --checkpoints_dir")
+    images = {flag: getattr(first, flag, None) for flag in (*IMAGES, "num_test")}
+    words = [f"--{flag}={value}" for flag, value in images.items() if value not in (None, math.inf)]
+    return [first, *(parse(models, datasets, [*rest, *words, f"--name={name}"]) for name in names[1:])]
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dominate import document, tags
-from dominate.util import raw
+from dominate.util import raw, text
 
 from util.checkpoint import write_text
 
@@ -35,6 +35,15 @@ section.image img { display: block; image-rendering: auto; background: #dde2e8; 
 figure { margin: 0; background: #fff; border: 1px solid #dde2e8; padding: 12px; max-width: 560px; }
 figure img { width: 100%; }
 figure.wide { max-width: 1100px; margin-bottom: 14px; }
+table.compare { border-spacing: 8px; margin-left: -8px; }
+table.compare th { position: sticky; top: 0; background: #f6f7f9; padding: 6px 0; text-align: left; font-weight: 600;
+  vertical-align: top; overflow-wrap: anywhere; }
+table.compare td { vertical-align: top; color: #5b6876; font-variant-numeric: tabular-nums; }
+table.compare td p { margin: 2px 0 6px; }
+table.compare img { display: block; background: #dde2e8; }
+table.compare button { font: inherit; font-weight: normal; padding: 2px 8px; cursor: pointer; display: block; }
+th[aria-sort=ascending] button::after { content: " \\2191"; }
+th[aria-sort=descending] button::after { content: " \\2193"; }
 p.upshot { font-size: 18px; margin: 14px 0; max-width: 75ch; }
 .key { display: inline-block; width: 12px; height: 12px; margin: 0 5px 0 14px; border: 1px solid #8894a0;
   vertical-align: -1px; }
@@ -58,6 +67,12 @@ def page(title: str, refresh: int = 0) -> document:
 def write_page(path: Path, doc: document) -> None:
     """Write a page whole or not at all."""
     write_text(path, doc.render(pretty=False))
+
+
+def colour_key(colour: tuple[int, int, int], meaning: str) -> None:
+    """A patch of colour and what it means, in the open element."""
+    tags.span(cls="key", style=f"background:rgb{colour}")
+    text(meaning)
 
 
 def link(path: Path) -> str:

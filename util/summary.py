@@ -62,6 +62,32 @@ def draw_patients(count: int, seed: int = 0) -> Iterator[np.ndarray]:
         yield rng.multinomial(count, np.full(count, 1 / count), size=CHUNK).astype(np.float64)
 
 
+def paired_difference(
+    values: Sequence[float], reference: Sequence[float], patients: Sequence[str], seed: int = 0
+) -> dict[str, float | int | list[float]]:
+    """How far the scores of one network are above those of another on the same images [N].
+
+    mean: of the differences over images; interval: 95 %, percentiles of a bootstrap that draws patients with
+    replacement; p: Wilcoxon's signed-rank test of the patients' mean differences, two-sided, 1 where none differs;
+    better, worse: on how many images.
+    """
+    from scipy.stats import wilcoxon  # takes a second to import, and few runs are compared
+
+    difference = np.asarray(values, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
+    _, owner = np.unique(np.asarray(patients), return_inverse=True)
+    count = int(owner.max()) + 1
+    sums, numbers = (_by_owner(column[:, None], owner, count)[:, 0] for column in (difference, np.ones(len(owner))))
+    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=DRAWS)
+    of_patients = sums / numbers
+    return {
+        "mean": float(difference.mean()),
+        "interval": interval((weights @ sums) / (weights @ numbers)),
+        "p": float(wilcoxon(of_patients).pvalue) if of_patients.any() else 1.0,
+        "better": int((difference > 0).sum()),
+        "worse": int((difference < 0).sum()),
+    }
+
+
 def _by_owner(rows: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
     sums = np.zeros((count, rows.shape[1]))
     np.add.at(sums, owner, rows)

@@ -9,7 +9,7 @@ from dominate.util import text
 
 from util import plots, uncertainty
 from util.metrics import threshold_curve
-from util.pages import page, picture_row, write_page
+from util.pages import colour_key, page, picture_row, write_page
 from util.pictures import BOTH, OPEN, PREDICTION, TRUTH
 from util.scoring import SURFACE, Evaluation
 
@@ -179,9 +179,8 @@ def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str) -> No
 def _pictures(name: str, mask: str) -> list[tuple[str, Path]]:
     labels = ("real", "fake", "real_A", "fake_B", uncertainty.LABEL, "rec_A", "real_B", "fake_A", "rec_B")
     images = [(label, Path("images") / f"{name}_{label}.png") for label in labels]
-    masks = [(mask, Path("masks") / f"{name}.png")]
-    return [*images, *masks, ("overlay", Path("overlays") / f"{name}.png"),
-            ("difference", Path("differences") / f"{name}.png")]
+    drawn = {mask: "masks", "overlay": "overlays", "difference": "differences"}
+    return [*images, *((label, Path(folder) / f"{name}.png") for label, folder in drawn.items())]
 
 
 def _facts(row: Mapping[str, object], columns: list[str]) -> str:
@@ -194,22 +193,18 @@ def _facts(row: Mapping[str, object], columns: list[str]) -> str:
 
 
 def _legend(binary: bool) -> None:
-    def key(colour: tuple[int, int, int], meaning: str) -> None:
-        tags.span(cls="key", style=f"background:rgb{colour}")
-        text(meaning)
-
     with tags.p(cls="note"):
         if binary:
             text("Overlay, outlines:")
-            key(PREDICTION, "prediction")
-            key(TRUTH, "truth")
-            key(BOTH, "both")
+            colour_key(PREDICTION, "prediction")
+            colour_key(TRUTH, "truth")
+            colour_key(BOTH, "both")
             tags.br()
             text("Difference:")
-            key((205, 205, 205), "right foreground")
-            key(PREDICTION, "false positive")
-            key(TRUTH, "missed (false negative)")
+            colour_key((205, 205, 205), "right foreground")
+            colour_key(PREDICTION, "false positive")
+            colour_key(TRUTH, "missed (false negative)")
         else:
             text("Overlay: predicted classes. Difference:")
-            key(PREDICTION, "wrong class")
-        key(OPEN, "void: not scored")
+            colour_key(PREDICTION, "wrong class")
+        colour_key(OPEN, "void: not scored")

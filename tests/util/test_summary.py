@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from util.metrics import Counts, scores
-from util.summary import contradictions, summarize
+from util.summary import contradictions, paired_difference, summarize
 
 
 def overlap(sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -103,6 +103,28 @@ def test_pooled_scores_must_agree_exactly():
 def test_the_message_names_the_numbers_and_what_would_be_allowed():
     (message,) = contradictions({"dice": 0.80, "iou": 0.85}, rounding=0)
     assert "dice 0.8 " in message and "IoU 0.85" in message and "0.85 to 0.9189" in message
+
+
+def test_a_small_gain_on_every_image_is_seen_in_pairs():
+    """Images differ far more than the two networks do."""
+    reference = np.linspace(0.5, 0.95, 20)
+    gain = 0.01 + 0.001 * np.arange(20)
+    found = paired_difference(reference + gain, reference, [str(i) for i in range(20)])
+    assert found["mean"] == pytest.approx(0.0195) and (found["better"], found["worse"]) == (20, 0)
+    assert 0.01 < found["interval"][0] < 0.0195 < found["interval"][1] < 0.029
+    assert found["p"] == pytest.approx(2 / 2**20)  # of all signs that 20 ranks can have
+
+
+def test_a_patient_with_many_images_counts_once_in_the_test():
+    """Two patients, however many images: the least p there can be is 1/2."""
+    found = paired_difference([0.9] * 9 + [0.8], [0.5] * 10, ["a"] * 9 + ["b"])
+    assert found["p"] == 0.5 and found["mean"] == pytest.approx(0.39)
+    assert found["interval"] == pytest.approx([0.3, 0.4])
+
+
+def test_the_same_scores_differ_in_nothing():
+    found = paired_difference([0.9, 0.8], [0.9, 0.8], ["a", "b"])
+    assert found == {"mean": 0, "interval": [0, 0], "p": 1, "better": 0, "worse": 0}
 
 
 image = st.tuples(*[st.integers(0, 40)] * 4).filter(lambda c: sum(c) > 0)
