@@ -95,6 +95,23 @@ def test_resuming_is_exact_to_the_bit(monkeypatch, tmp_path, policy):
     assert whole == parts
 
 
+@pytest.mark.slow
+def test_an_encoder_thaws_on_time_after_a_resume(monkeypatch, tmp_path):
+    """Two frozen epochs, the run cut after the first: bit for bit the run in one go, and the encoder as it began."""
+    flags = [*SMALL, "--model", "supervised", "--netG", "smp:unet:mobilenet_v2", "--load_size", "36", "--crop_size",
+             "32", "--batch_size", "2", "--n_epochs_decay", "0", "--save_epoch_freq", "1", "--val_freq", "0",
+             "--freeze_encoder", "2", "--lr_encoder", "0.01", "--warmup", "1", "--ema", "0.5"]  # fmt: skip
+    run(monkeypatch, tmp_path, *flags, "--n_epochs", "3", name="whole")
+    run(monkeypatch, tmp_path, *flags, "--n_epochs", "1", name="parts")
+    torch.manual_seed(12345)
+    run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "3", name="parts")
+    first, second, third = (weights(tmp_path / "whole", epoch) for epoch in "123")
+    assert_same(third, weights(tmp_path / "parts"))
+    inside = [key for key in first if ".encoder." in key]
+    assert inside and all(torch.equal(first[key], second[key]) for key in inside)
+    assert not all(torch.equal(second[key], third[key]) for key in inside)
+
+
 def test_the_average_is_validated_and_saved_and_training_goes_on_from_the_weights(monkeypatch, tmp_path):
     """With --ema the weights take the same way as without; the generator's files hold their average, D's do not."""
     flags = [*SMALL, "--norm", "instance", "--no_dropout", "--n_epochs", "2", "--n_epochs_decay", "0",
@@ -283,7 +300,7 @@ def test_the_process_ends_with_code_2_and_without_a_traceback(tmp_path):
 def test_torchrun_trains_on_two_processes_and_only_one_writes(tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "train.py"]
     command += [*SMALL, "--checkpoints_dir", str(tmp_path), "--name", "run", "--n_epochs", "2", "--n_epochs_decay", "0"]
-    command += ["--print_freq", "2"]
+    command += ["--print_freq", "2", "--ema", "0.9", "--clip_grad", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     log = (tmp_path / "run" / "loss_log.txt").read_text()
