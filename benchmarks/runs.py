@@ -10,11 +10,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def train(name: str, flags: list[str], checkpoints_dir: Path) -> float:
-    """Train a run unless it is finished already; returns the minutes it took (kept beside the run)."""
+    """Train a run unless it is finished already, from where it was stopped if it was; returns the minutes it took from
+    its last start (kept beside the run)."""
     done = checkpoints_dir / name / "minutes.txt"
     if not done.exists():
         start = time.monotonic()
-        call("train.py", name, flags, checkpoints_dir)
+        stopped = (done.parent / "latest_train_state.pth").exists()
+        call("train.py", name, flags + ["--continue_train"] * stopped, checkpoints_dir)
         done.write_text(f"{(time.monotonic() - start) / 60:.1f}\n")
     return float(done.read_text())
 

@@ -1,0 +1,64 @@
+"""Every recipe is one that its script understands, is called by its file's name, and stands in the list."""
+
+import pytest
+
+import options.forgetting
+import options.test
+import options.train
+from benchmarks.recipes import FOLDER, Recipe, read_recipes, with_needs
+from data import DATASETS
+from models import MODELS
+
+RECIPES = read_recipes()
+PARSE = {
+    "train.py": lambda words: options.train.parse(MODELS, DATASETS, words),
+    "test.py": lambda words: options.test.parse(MODELS, DATASETS, words),
+    "forgetting.py": options.forgetting.parse,
+}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_recipe_parses_and_says_what_it_is(path, monkeypatch):
+    monkeypatch.chdir(FOLDER.parent)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if path.stem.startswith("demo"):
+        script = "train.py"
+    else:
+        script = RECIPES[path.stem].script
+        assert lines[0] == f"# python {script} @recipes/{path.name}"
+        assert lines[1].startswith(f"# Paper {path.stem[:3]} (")
+    opt = PARSE[script]([f"@recipes/{path.name}"])
+    assert opt.name == path.stem or script == "test.py"
+    assert f"`{path.stem}`" in (FOLDER / "README.md").read_text(encoding="utf-8")
+    if script == "train.py":
+        shorter = PARSE[script]([f"@recipes/{path.name}", "--n_epochs", "1", "--name", "mine"])
+        assert (shorter.n_epochs, shorter.name) == (1, "mine")
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.script == "train.py"])
+def test_a_recipe_cut_down_still_parses(name, monkeypatch):
+    monkeypatch.chdir(FOLDER.parent)
+    full, small = (PARSE["train.py"](RECIPES[name].flags(scale, imagenet=False)) for scale in ("full", "small"))
+    assert (full.name, small.name) == (name, f"{name}_small")
+    assert small.n_epochs + small.n_epochs_decay < full.n_epochs + full.n_epochs_decay
+    assert getattr(full, "encoder_weights", None) != "imagenet"
+
+
+def test_a_recipe_names_the_runs_it_starts_from_at_its_own_scale():
+    study = RECIPES["002_forgetting"]
+    assert set(study.needs) == {"002_pix2pix_decay20", "002_piggyback_bank", "002_piggyback_masks"}
+    assert "bank=002_piggyback_bank_small" in study.flags("small", imagenet=True)
+    assert "bank=002_piggyback_bank" in study.flags("full", imagenet=True)
+
+
+def test_what_is_needed_comes_first_and_only_that():
+    order = [recipe.name for recipe in with_needs(RECIPES, ["002_reverse"])]
+    assert order == ["002_pix2pix_scratch", "002_reverse"]
+
+
+def test_downloaded_weights_are_left_out_on_request_and_files_are_kept():
+    words = ("--name", "a", "--encoder_weights", "imagenet")
+    assert Recipe("a", "train.py", words, ()).flags("full", imagenet=False)[-2:] == ["--encoder_weights", "none"]
+    assert Recipe("a", "train.py", words, ()).flags("full", imagenet=True) == list(words)
+    words = ("--name", "a", "--encoder_weights", "file.pth", "--input_norm", "imagenet")
+    assert Recipe("a", "train.py", words, ()).flags("full", imagenet=False) == list(words)
