@@ -1,0 +1,166 @@
+"""What the papers published and what came out here, as rows of one kind."""
+
+import json
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import options.train
+from benchmarks.recipes import FOLDER, TESTS, Recipe
+from data import DATASETS
+from models import MODELS
+from util.checkpoint import read_options
+from util.console import read_metrics
+from util.summary import contradictions
+
+SCORES = ("dice", "iou", "miou", "accuracy", "precision", "recall")
+DETECTION = ("dice_positives", "sensitivity", "specificity", "auc")
+PUBLISHED = Path(__file__).with_name("published.json")
+# Flags in which a run may differ from its recipe and still be what the recipe says.
+OF_THE_MACHINE = {
+    "name", "checkpoints_dir", "gpu_ids", "num_threads", "cache_gb", "verbose", "continue_train", "epoch_count",
+    "suffix", "display_id", "display_env", "display_freq", "display_ncols", "display_port", "display_server",
+    "display_winsize", "print_freq", "update_html_freq", "no_html", "save_epoch_freq", "save_latest_freq",
+    "save_by_iter", "val_freq", "stated_defaults", "max_dataset_size", "epoch", "load_iter", "skip_bad_files",
+}  # fmt: skip
+
+
+@dataclass
+class Row:
+    """title: what was run; kind: published, measured or not run; how: table and phase, or how it was tested; scale:
+    epochs, images, size, and what differs from the recipe; scores: by name, 0..1, or as they were printed; intervals:
+    by name; marks: what cannot be true in it; page: where it can be looked at."""
+
+    title: str
+    kind: str
+    how: str = ""
+    scale: str = ""
+    scores: dict[str, float | str] = field(default_factory=dict)
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+    marks: list[str] = field(default_factory=list)
+    page: Path | None = None
+
+
+@dataclass
+class Paper:
+    """number: as in recipes' names; about: what to know of its figures."""
+
+    number: str
+    title: str
+    about: str
+    rows: list[Row]
+
+    @property
+    def columns(self) -> list[str]:
+        """The scores that any row has."""
+        return [name for name in (*SCORES, *DETECTION) if any(name in row.scores for row in self.rows)]
+
+
+def collect(recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path) -> list[Paper]:
+    """Every paper with its rows: of each recipe what is published, then what was measured, or that it was not run."""
+    papers = []
+    for number, paper in json.loads(PUBLISHED.read_text(encoding="utf-8")).items():
+        printed = {name: [row for row in paper["rows"] if row["recipe"] == name] for name in recipes}
+        rows = []
+        for name in sorted((r.name for r in recipes.values() if r.paper == number), key=lambda name: not printed[name]):
+            rows += [published(row, paper["decimals"]) for row in printed[name]]
+            ours = list(measured(recipes[name], recipes, checkpoints_dir, results_dir))
+            rows += ours or [Row(name, "not run")]
+        papers.append(Paper(number, paper["title"], paper["about"], rows))
+    return papers
+
+
+def published(printed: Mapping[str, object], decimals: int) -> Row:
+    """A line of published.json. "<0.001" means that nothing closer was printed."""
+    values = {name: printed[name] for name in (*SCORES, "foreground") if name in printed}
+    numbers = {name: float(value[1:]) / 2 if isinstance(value, str) else value for name, value in values.items()}
+    shown = {name: value if isinstance(value, str) else max(f"{value:.{decimals}f}", str(value), key=len)
+             for name, value in values.items() if name in SCORES}  # fmt: skip
+    return Row(f"{printed['recipe']}: {printed['row']}", "published", f"{printed['table']}, {printed['phase']}",
+               scores=shown, marks=contradictions(numbers, rounding=0.5 * 10**-decimals))  # fmt: skip
+
+
+def measured(
+    recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path
+) -> Iterable[Row]:
+    """A row for each test that was made of a run of the recipe, whatever its scale."""
+    if recipe.script == "forgetting.py":
+        for path in sorted(results_dir.glob(f"{recipe.name}*/forgetting.json")):
+            yield from _forgetting(path)
+        return
+    name, folders = recipe.name, [results_dir, *(results_dir / "papers" / f for f in TESTS.get(recipe.paper, {}))]
+    if recipe.script == "test.py":  # another recipe's run, tested in another way
+        name = recipe.words[recipe.words.index("--name") + 1]
+        folders = [results_dir.parent / recipe.words[recipe.words.index("--results_dir") + 1]]
+    for folder in folders:
+        for path in sorted(folder.glob(f"{name}*/*/metrics.json")):
+            run = path.parent.parent.name
+            if owner(run, recipes) == name:
+                title = run if name == recipe.name else f"{recipe.name}: {run}"
+                yield _tested(path, recipes[name], title, checkpoints_dir / run)
+
+
+def owner(run: str, recipes: Iterable[str]) -> str | None:
+    """The recipe whose run this is: that of its name, or of what its name begins with (`<recipe>_small`)."""
+    return max((name for name in recipes if f"{run}_".startswith(f"{name}_")), key=len, default=None)
+
+
+def _tested(path: Path, recipe: Recipe, title: str, run: Path) -> Row:
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    kind = "macro" if "dice" in metrics.get("macro", {}) else "micro"
+    values, intervals = dict(metrics.get(kind, {})), dict(metrics.get("interval", {}).get(kind, {}))
+    if kind == "micro":
+        values["accuracy"], intervals["accuracy"] = (x.get("pixel_accuracy") for x in (values, intervals))
+    found = metrics.get("detection", {})
+    values |= {name: found.get(name) for name in DETECTION}
+    intervals |= found.get("interval", {})
+    scores = {name: values[name] for name in (*SCORES, *DETECTION) if values.get(name) is not None}
+    marks = metrics.get("contradictions", [])
+    intervals = {name: intervals[name] for name in scores if intervals.get(name)}
+    return Row(title, "measured", f"{path.parent.name.replace('_', ', ')}: {_how(metrics)}", scale(run, recipe),
+               scores, intervals, marks, path.with_name("index.html"))  # fmt: skip
+
+
+def _how(metrics: Mapping) -> str:
+    """How many images, and the settings of the test that tell one test of a run from another."""
+    usual = {"threshold": 0.5, "dropout": "off"}
+    quiet = {"checkpoint", "data", "phase", "preprocess", "crop_size"}
+    settings = metrics.get("settings", {})
+    told = [f"{name} {value}" for name, value in settings.items() if name not in quiet and usual.get(name) != value]
+    return ", ".join([f"{metrics['images']} images", *told])
+
+
+def scale(run: Path, recipe: Recipe) -> str:
+    """Epochs, images and their size, and every flag in which a run differs from its recipe (that one's in brackets)."""
+    if not (run / "options.json").is_file():
+        return "its run is not there"
+    wanted = recipe_options(recipe)
+    ours = read_options(run / "options.json")
+    epochs = read_metrics(run / "metrics.csv")
+    last = epochs[-1]["epoch"] if epochs else 0
+    images = f", {epochs[-1]['iters'] / last:.0f} images" if epochs else ""
+    other = [
+        f"{name} {Path(str(ours[name])).name} ({Path(str(value)).name})" for name, value in vars(wanted).items()
+        if name not in OF_THE_MACHINE and name in ours and ours[name] != value and not name.startswith("n_epochs")
+    ]  # fmt: skip
+    planned = wanted.n_epochs + wanted.n_epochs_decay
+    done = f"{last} epochs" if last == planned else f"{last} of {planned} epochs"
+    return f"{done}{images} an epoch, {ours['crop_size']} px; " + (", ".join(other) or "all as in the recipe")
+
+
+def recipe_options(recipe: Recipe) -> Namespace:
+    """What train.py makes of the recipe."""
+    return options.train.parse(MODELS, DATASETS, [f"@{FOLDER / recipe.name}.txt"])
+
+
+def _forgetting(path: Path) -> Iterable[Row]:
+    """What each method learnt, and what became of what it could do."""
+    study = json.loads(path.read_text(encoding="utf-8"))
+    for label, method in study["methods"].items():
+        found = method["figures"]
+        before, after = (f"{found[name]:.3f}" for name in ("old_before", "old_after"))
+        name = "Dice" if "dice" in method["measures"][-1][-1] else "score"
+        how = f"old task's mIoU {before} before, {after} after; new task's {name} {found['new_score']:.3f}"
+        yield Row(f"{path.parent.name}: {label}", "measured", how, " ".join(method["runs"]),
+                  page=path.with_name("index.html"))  # fmt: skip
