@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 
 def _normalise_by_image(layer: _BatchNorm):
@@ -26,7 +27,7 @@ def inference(net: nn.Module, norm_stats: str, dropout: bool = False) -> Iterato
 
     norm_stats: "image" normalises each image of a batch by its own mean and variance (what training at batch size 1
     did), whatever the batch size; "running" uses the stored averages (plain eval mode).
-    dropout: keep dropout alive, as upstream's test.py does by default.
+    dropout: keep dropout of every kind alive, as upstream's test.py does by default.
     """
     modes = {module: module.training for module in net.modules()}
     net.eval()
@@ -35,7 +36,7 @@ def inference(net: nn.Module, norm_stats: str, dropout: bool = False) -> Iterato
         for layer in patched:
             layer.forward = _normalise_by_image(layer)
         for module in modes:
-            if dropout and isinstance(module, nn.Dropout):
+            if dropout and isinstance(module, _DropoutNd):
                 module.train()
         yield net
     finally:

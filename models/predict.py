@@ -142,7 +142,7 @@ def shared_input(options: Sequence[argparse.Namespace]) -> argparse.Namespace:
     for other in options[1:]:
         for flag in sorted(alike):
             here, there = getattr(first, flag), getattr(other, flag)
-            if here != there:
+            if here != there and (flag != "classes" or None not in (here, there)):  # None: those of the data
                 raise UserError(f"--name: all runs of an ensemble see the same images, but {first.name} has --{flag} "
                                 f"{here} and {other.name} --{flag} {there}; leave one out, or give --{flag} for all")
     return argparse.Namespace(**vars(first) | {"input_nc": max(opt.input_nc for opt in options)})

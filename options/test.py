@@ -90,7 +90,11 @@ def parse_runs(
         raise UserError(f"--name {listed}: want different runs between the commas")
     first = parse(models, datasets, [*argv, "--name", names[0]])
     mode = ["--dataset_mode", first.dataset_mode]
-    return [first] + [parse(models, datasets, [*argv, "--name", name, *mode]) for name in names[1:]]
+    runs = [first] + [parse(models, datasets, [*argv, "--name", name, *mode]) for name in names[1:]]
+    for run in runs:
+        if not (folder := Path(run.checkpoints_dir) / run.name).is_dir():
+            raise UserError(f"--name {listed}: there is no run {folder}; check --name and --checkpoints_dir")
+    return runs
 
 
 def parse_compared(

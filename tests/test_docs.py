@@ -20,15 +20,16 @@ def test_readme_names_many_commands():
 def test_the_flags_of_the_readme_exist(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
-    if "--name" in words:  # a run that is continued must be there
-        (tmp_path / "checkpoints" / words[words.index("--name") + 1]).mkdir(parents=True)
-    parse = {"train.py": train_options.parse, "test.py": test_options.parse}[words[0]]
+    if "--name" in words:  # a run that is continued or part of an ensemble must be there
+        for name in words[words.index("--name") + 1].split(","):
+            (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    parse = {"train.py": train_options.parse, "test.py": test_options.parse_runs}[words[0]]
     if "--help" in words:
         with pytest.raises(SystemExit, match="0"):
             parse(MODELS, DATASETS, words[1:])
         assert "--lambda_L1" in capsys.readouterr().out
     else:
-        assert parse(MODELS, DATASETS, words[1:]).name
+        assert parse(MODELS, DATASETS, words[1:])
 
 
 @pytest.mark.parametrize("words", [c for c in commands("README.md") if c[0] == "-m"], ids=" ".join)

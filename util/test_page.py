@@ -187,6 +187,8 @@ def _facts(row: Mapping[str, object], columns: list[str]) -> str:
     telling = ("precision", "recall", "hd95_px", "hd95_mm", "pixel_accuracy")
     shown = columns[:2] + [name for name in columns[2:] if name in telling]
     facts = [f"{TITLES[name]} {_number(name, row[name])}" for name in shown if not np.isnan(row[name])]
+    if uncertainty.LABEL in row:
+        facts.append(f"uncertainty {row[uncertainty.LABEL]:.4f}")
     if row["patient"] not in ("", row["id"]):
         facts.append(f"patient {row['patient']}")
     return " · ".join(facts + [row["source"]] * bool(row["source"]))

@@ -73,3 +73,11 @@ def test_stochastic_is_seeded_and_leaves_the_global_state_alone():
     torch.testing.assert_close(first[1:], model.translate(images[1:]))  # the batch does not matter
     model.noise_seed = 1
     assert not torch.equal(first, model.translate(images))
+
+
+def test_dropout_of_whole_channels_comes_alive_too():
+    net = torch.nn.Sequential(torch.nn.Dropout2d(0.5), torch.nn.Dropout(0.5))
+    with inference(net, "image", dropout=True):
+        assert all(layer.training for layer in net)
+    with inference(net, "image"):
+        assert not any(layer.training for layer in net)

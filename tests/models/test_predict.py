@@ -161,3 +161,7 @@ def test_an_ensemble_sees_the_same_images(flag, here, there):
     runs = [options(name="a", **{flag: here}), options(name="b", **{flag: there})]
     with pytest.raises(UserError, match=f"a has --{flag} {here} and b --{flag} {there}; leave one out"):
         shared_input(runs)
+
+
+def test_a_run_that_recorded_no_classes_has_those_of_the_data():
+    assert shared_input([options(name="old"), options(name="new", classes="lungs")]).name == "old"

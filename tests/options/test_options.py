@@ -255,6 +255,8 @@ def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
         ("a", "unet_64", "masks", True), ("b", "unet_128", "masks", True)
     ]  # fmt: skip
     assert [run.name for run in options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a"])] == ["a"]
+    with pytest.raises(UserError, match=f"--name a,c: there is no run {tmp_path}/c"):
+        options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a,c"])
     for listed in ("a,a", "a,", ","):
         with pytest.raises(UserError, match=f"--name {listed}: want different runs between the commas"):
             options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", listed])
