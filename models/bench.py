@@ -8,8 +8,9 @@ import torch
 
 from models.base import BaseModel
 from models.files import load_networks
-from models.piggyback import fingerprint, load_task, switch
+from models.piggyback import fingerprint, load_task, read_task, switch
 from models.predict import tiled
+from models.pretrained import infer_architecture
 from util import study
 from util.checkpoint import network_path
 from util.study import Measured
@@ -41,8 +42,12 @@ class Bench:
         return found
 
     def taken_off(self, folder: Path, old, new) -> tuple[Measured, dict]:
-        """An adapted run without its task on the old data, and the hashes of its generators' donors before the task was
-        put on, used on new data and taken off again, and after."""
+        """What an adapted run leaves of its donor on the old data, applied as the donor is; and the hashes of its
+        generators' donors before the task was put on, used on new data and taken off again, and after.
+
+        A donor that was fitted to other channels for the run lives on in its file: that is read anew for the old data,
+        and its hash is told too.
+        """
         opt = self._options(folder, base=True)
         model = self._create(folder, opt)
         nets = {name: model.networks[name] for name in model.loaded}
@@ -53,7 +58,19 @@ class Bench:
         for net in nets.values():
             switch(net, None)
         after = {name: fingerprint(net.state_dict()) for name, net in nets.items()}
-        return self._measure(model, opt, old), {"run": folder.name, "donor": before, "taken_off": after}
+        proof = {"run": folder.name, "donor": before, "taken_off": after}
+        files = {name: read_task(path) for name, path in model.loaded.items()}
+        whole = {name: file.build_donor(fitted=False).to(self._device) for name, file in files.items()
+                 if file.was_fitted()}  # fmt: skip
+        if whole:
+            proof["on_disk"] = {name: fingerprint(net.state_dict()) for name, net in whole.items()}
+            opt = infer_architecture(whole[model.translator].state_dict())
+        left, as_donor = nets | whole, self._options(self._keep)
+        donor = self._create(self._keep, as_donor)
+        donor.networks |= {name: net for name, net in left.items() if name in donor.networks}
+        donor.networks[donor.translator] = left[model.translator]
+        channels = {"input_nc": opt.input_nc, "output_nc": opt.output_nc}
+        return self._measure(donor, argparse.Namespace(**vars(as_donor) | channels), old), proof
 
     def costs(self, folder: Path, recorded: dict[str, object]) -> dict:
         """What the run's generators cost; recorded: its options."""

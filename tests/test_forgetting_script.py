@@ -15,11 +15,12 @@ from PIL import Image
 import forgetting
 import options.test
 from data import DATASETS
-from models import MODELS, create_model, load_networks
-from models.piggyback import Settings, attach, save_task
+from models import MODELS, create_model
+from models.piggyback import Settings, attach, fingerprint, save_task
+from models.pretrained import load_donor
 from options.parser import as_dict
 from util import continual
-from util.checkpoint import save_networks, write_json
+from util.checkpoint import read_state_dict, save_networks, write_json
 from util.errors import UserError
 
 NET = ["--model", "pix2pix", "--netG", "unet_64", "--ngf", "2", "--crop_size", "64"]
@@ -195,13 +196,15 @@ def test_a_folder_of_somebody_elses_is_not_replaced(save, run, tmp_path):
     assert mine.read_text() == "mine"
 
 
-def adapted(tmp_path: Path, name: str, donor: str, method: str, seed: int) -> None:
+def adapted(tmp_path: Path, name: str, donor: str, method: str, seed: int, *flags: str) -> None:
     """A run whose task file holds what a step might have made of its donor's task."""
-    opt = options.test.parse(MODELS, DATASETS, ["--checkpoints_dir", str(tmp_path / "ck"), "--name", donor, *CHESTS])
+    where = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", donor]
+    opt = options.test.parse(MODELS, DATASETS, [*where, *CHESTS, *flags])
     model = create_model(opt, torch.device("cpu"), training=False)
-    load_networks(model, tmp_path / "ck" / donor, "latest", opt)
+    path = tmp_path / "ck" / donor / "latest_net_G.pth"
+    load_donor(model.networks["G"], read_state_dict(path), path, opt)
     task = attach(model.networks["G"], Settings(method))
-    task.donor_path = tmp_path / "ck" / donor / "latest_net_G.pth"
+    task.donor_path = path
     torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in task.parameters():
@@ -234,6 +237,24 @@ def test_frozen_donors_are_proven_whole(save, run, tmp_path):
     size = (tmp_path / "ck" / "second" / "latest_task_G.pth").stat().st_size
     assert method["costs"][0]["bytes"] == size < found["donor"]["bytes"]
     assert "Proofs" in (folder / "index.html").read_text() and "differs" not in (folder / "index.html").read_text()
+
+
+def test_a_donor_fitted_to_grey_pictures_is_proven_whole_by_its_file(save, run, tmp_path):
+    """And applied as it always was, whatever way of applying networks suits the run."""
+    save("houses", *HOUSES)
+    grey = ["--input_nc", "1", "--output_nc", "1", "--norm_stats", "running"]
+    adapted(tmp_path, "lungs", "houses", "masks", 1, *grey)
+    folder, found = run("--donor", "houses", "--runs", "lungs")
+    method = found["methods"]["lungs"]
+    assert method["measures"][1][0]["bit_equal"] == 8 and method["R"][1][0] == method["R"][0][0]
+    (proof,) = method["proofs"]
+    assert proof["donor"] == proof["taken_off"] != proof["on_disk"]
+    state = torch.load(tmp_path / "ck" / "houses" / "latest_net_G.pth", weights_only=True)
+    assert proof["on_disk"] == {"G": fingerprint(state)}
+    assert "differs" not in (folder / "index.html").read_text()
+    save("houses", *HOUSES, seed=5)
+    with pytest.raises(UserError, match="belongs to another donor"):
+        run("--donor", "houses", "--runs", "lungs")
 
 
 def test_a_task_on_another_donor_fails_the_proof(save, run, tmp_path):

@@ -187,13 +187,15 @@ def _proofs(study: Study) -> None:
                              method.R[stage, 0] == method.R[0, 0])  # fmt: skip
                     with tags.tr():
                         tags.th(method.label, tags.small(proof["run"]))
-                        tags.td(_short(proof["donor"]))
+                        fitted = f"fitted; its file {_short(proof['on_disk'])}" if "on_disk" in proof else ""
+                        tags.td(_short(proof["donor"]), tags.small(fitted))
                         tags.td(_short(proof["taken_off"]) + _mark(equal[0]))
                         tags.td(f"{found['bit_equal']} of {task.images} equal bit for bit" + _mark(equal[1]))
                         tags.td(f"{method.R[0, 0]:.10f}")
                         tags.td(f"{method.R[stage, 0]:.10f}" + _mark(equal[2]))
     tags.p(f"The task was put on its donor, used on new images and taken off again; what was left was hashed and "
-           f"applied to {task.name}.", cls="note")  # fmt: skip
+           f"applied to {task.name} as the donor is. A donor that was fitted to a run's channels lives on in its file: "
+           f"that was read anew for {task.name}.", cls="note")  # fmt: skip
 
 
 def _short(hashes: Mapping[str, str]) -> str:

@@ -19,8 +19,7 @@ def caveats(study: Study) -> list[str]:
     broken = [method.label for method in proven if not study.whole(method)]
     if proven:
         found.append("A method with a frozen donor keeps what it learns in a file for each task. " + (
-            f"Yet the proofs below fail for {' and '.join(broken)}: was it trained on another donor, or on one "
-            "that was fitted to other channels (--input_nc, --output_nc)?" if broken else
+            f"Yet the proofs below fail for {' and '.join(broken)}: was it trained on another donor?" if broken else
             "It forgets nothing, but it has to be told which task an image belongs to."))  # fmt: skip
     uneven = []
     for stage, task in enumerate(study.tasks[1:]):

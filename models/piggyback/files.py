@@ -4,7 +4,7 @@
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import nn
@@ -12,7 +12,7 @@ from torch import nn
 from models.networks import define_G, widths_of
 from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
 from models.piggyback.weights import Tensors
-from models.pretrained import SHIPPED, load_donor
+from models.pretrained import SHIPPED, infer_architecture, load_donor
 from util.checkpoint import fingerprint, load_tensors, read_state_dict, save_together
 from util.errors import UserError
 
@@ -48,12 +48,20 @@ class TaskFile:
                             f"{_last(self.header['donor']['found'])}; put it back there")  # fmt: skip
         return path
 
-    def build_donor(self) -> nn.Module:
-        """The donor's generator with its weights, fitted to the task's channels; no flags are needed."""
+    def was_fitted(self) -> bool:
+        """Whether the task's donor is what its file holds fitted to other channels (--input_nc, --output_nc)."""
+        made, whole = self.header["donor"]["architecture"], infer_architecture(read_state_dict(self.find_donor()))
+        return None not in (made, whole) and made != asdict(whole)
+
+    def build_donor(self, fitted: bool = True) -> nn.Module:
+        """The donor's generator with its weights; no flags are needed. fitted: to the task's channels, else as its file
+        holds it."""
         made, path = self.header["donor"]["architecture"], self.find_donor()
         if made is None:
             raise UserError(f"{self.path}: its donor is no generator known here; test.py builds it by the run's flags")
         state = read_state_dict(path)
+        if not fitted:
+            made = asdict(infer_architecture(state))
         try:
             opt = argparse.Namespace(**made)
             widths = widths_of(state) if opt.netG.startswith("mobile") else None
