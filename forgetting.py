@@ -8,6 +8,7 @@ The last compares two ways to learn two new tasks, one after the other. Every ne
 results/<name>: index.html, forgetting.csv (a line a method), forgetting.json (everything), images/.
 """
 
+import itertools
 from pathlib import Path
 
 import options.forgetting
@@ -16,7 +17,7 @@ from data.shelf import Shelf, Shelved
 from models import MODELS, create_model, pick_device
 from models.bench import Bench
 from models.piggyback import METHODS as FROZEN
-from models.pretrained import find_donor, upstream_flags
+from models.pretrained import find_donor, started_from, upstream_flags
 from options.forgetting import Runs
 from util import study
 from util.checkpoint import write_json
@@ -44,6 +45,7 @@ def main() -> int:
             method = Method(label, names, runs.adapt(stages[-1]))
             learnt = follow(method, bench, stages, sets, pictures)
             method.chance = [study.chance(found) for found in learnt]
+            method.strangers = strangers(runs, stages, donor, Path(opt.checkpoints_dir))
             method.costs = [bench.costs(stage, runs.recorded(stage)) for stage in stages[1:]]
             method.training = [study.training(runs.recorded(stage)) for stage in stages[1:]]
             method.curve = curve(method, bench, stages, sets, learnt, opt.curve_points)
@@ -65,6 +67,20 @@ def plan(shelf: Shelf, runs: Runs, label: str, names: list[str]) -> tuple[list[P
         raise UserError(f"--runs {label}: some of its runs kept their donor frozen, others changed it (--adapt "
                         f"{', '.join(ways)}); a sequence is learnt in one of the two ways")  # fmt: skip
     return stages, [data_of_task(shelf, runs, stage, task) for task, stage in enumerate(stages)]
+
+
+def strangers(runs: Runs, stages: list[Path], donor: Path, checkpoints_dir: Path) -> list[str]:
+    """Runs that were free to forget and did not start from what they stand after, as far as their options.json tells:
+    the donor, or the run before."""
+    found = []
+    for before, stage in itertools.pairwise(stages):
+        recorded = runs.recorded(stage)
+        if recorded.get("adapt") != "finetune" or "pretrained" not in recorded:
+            continue
+        expected = donor if before == runs.donor else find_donor(str(before), checkpoints_dir)
+        if not started_from(str(recorded["pretrained"]), expected, checkpoints_dir):
+            found.append(f"{stage.name} started from {recorded['pretrained'] or 'random weights'}, not {before.name}")
+    return found
 
 
 def agree(sets: dict[str, list[Shelved]]) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from models.networks import define_G, widths_of
 from util import catalogue
-from util.checkpoint import load_state, network_path, read_state_dict, task_path
+from util.checkpoint import fingerprint, load_state, network_path, read_state_dict, task_path
 from util.errors import UserError
 from util.obtain import donor_path, obtain_donor
 
@@ -87,14 +87,10 @@ def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> 
     experiment's, a shipped donor's or a published generator's name, which is downloaded if need be. Of a CycleGAN's
     two generators it is G_A; of a generator adapted to a task it is the task's file.
     """
-    path, published = Path(name), catalogue.donor(name)
-    if path.is_file():
-        return path
-    for folder in (path, checkpoints_dir / name, SHIPPED / name):
-        for net in ("G", "G_A"):
-            for donor in (task_path(folder, "latest", net), network_path(folder, "latest", net)):
-                if donor.is_file():
-                    return donor
+    if found := _on_disk(name, checkpoints_dir):
+        return found
+    published = catalogue.donor(name)
+    for folder in _folders(name, checkpoints_dir):
         if folder.is_dir() and not published:
             raise UserError(f"{flag} {name}: {folder} holds no latest_net_G.pth")
     if published:
@@ -103,6 +99,28 @@ def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> 
         f"{flag} {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}, nor a "
         "published generator (python -m data.download --list)"
     )
+
+
+def _folders(name: str, checkpoints_dir: Path) -> tuple[Path, ...]:
+    return Path(name), checkpoints_dir / name, SHIPPED / name
+
+
+def _on_disk(name: str, checkpoints_dir: Path) -> Path | None:
+    if Path(name).is_file():
+        return Path(name)
+    files = (path(folder, "latest", net) for folder in _folders(name, checkpoints_dir) for net in ("G", "G_A")
+             for path in (task_path, network_path))  # fmt: skip
+    return next((file for file in files if file.is_file()), None)
+
+
+def started_from(pretrained: str, donor: Path, checkpoints_dir: Path) -> bool:
+    """Whether a run's `--pretrained` names this generator's file or one of the same weights; True where nobody can tell
+    any more because what it names is gone. Nothing is downloaded."""
+    published = catalogue.donor(pretrained)
+    found = _on_disk(pretrained, checkpoints_dir) or (published and donor_path(published, checkpoints_dir))
+    if not pretrained or not found or not found.is_file() or found.samefile(donor):
+        return bool(pretrained)
+    return "_task_" not in found.name and fingerprint(read_state_dict(found)) == fingerprint(read_state_dict(donor))
 
 
 def upstream_flags(folder: Path, epoch: str | int) -> list[str]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -255,6 +256,25 @@ def test_a_donor_fitted_to_grey_pictures_is_proven_whole_by_its_file(save, run, 
     save("houses", *HOUSES, seed=5)
     with pytest.raises(UserError, match="belongs to another donor"):
         run("--donor", "houses", "--runs", "lungs")
+
+
+def test_a_fine_tuned_run_of_another_donor_is_named(save, run, tmp_path):
+    """By what it recorded: --pretrained may have been spelled otherwise, or be a copy, or be gone."""
+    save("houses", *HOUSES)
+    save("others", *HOUSES, seed=5)
+    shutil.copytree(tmp_path / "ck" / "houses", tmp_path / "ck" / "copy")
+    starts = {"good": "houses", "path": str(tmp_path / "ck" / "houses" / "latest_net_G.pth"), "same": "copy",
+              "gone": "nobody", "bad": "others", "fresh": ""}  # fmt: skip
+    for seed, (name, start) in enumerate(starts.items()):
+        save(name, *CHESTS, seed=seed, pretrained=start, adapt="finetune")
+    save("next", *CHESTS, seed=9, pretrained="good", adapt="finetune")
+    flags = ["--num_test", "2", "--pictures", "1", "--curve_points", "0"]
+    folder, _ = run("--donor", "houses", "--runs", *starts, *flags)
+    words = (folder / "index.html").read_text()
+    assert "bad started from others, not houses; fresh started from random weights, not houses." in words
+    folder, _ = run("--donor", "houses", "--runs", "right=good,next", "wrong=path,next", *flags)
+    words = (folder / "index.html").read_text()
+    assert "started where they should have: next started from good, not path." in words
 
 
 def test_a_task_on_another_donor_fails_the_proof(save, run, tmp_path):

@@ -103,6 +103,7 @@ class Method:
     costs: list[dict[str, float | int | None]] = field(default_factory=list)  # of each run
     curve: list[dict] = field(default_factory=list)  # {"epoch": int, "scores": one each task}
     training: list[dict] = field(default_factory=list)  # of each run: how it was trained, where that is recorded
+    strangers: list[str] = field(default_factory=list)  # what is odd about where its runs started, in words
     proofs: list[dict] = field(default_factory=list)  # of each run with a frozen donor: its hashes before and after
 
     @property
