@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.encoders import load_encoder
 from models.networks import define_G, widths_of
 from util import catalogue
 from util.checkpoint import fingerprint, load_state, network_path, read_state_dict, task_path
@@ -163,6 +164,10 @@ def build_generator(
     state = read_state_dict(source) if donor or (mobile and saved and source.is_file()) else {}
     init = (opt.init_type, opt.init_gain, widths_of(state) if mobile else None, opt.input_norm)
     net = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
+    if not saved and opt.encoder_weights != "none":
+        if donor:
+            raise UserError(f"--encoder_weights {opt.encoder_weights}: --pretrained gives all weights; leave one out")
+        return net, f"{name}: {load_encoder(net, opt.encoder_weights, opt.netG, Path(opt.checkpoints_dir))}"
     if not donor:
         return net, ""
     if not saved and opt.adapt == "scratch":

@@ -31,9 +31,11 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--netG", type=generator, default="resnet_9blocks",
                        help=f"generator: {', '.join(GENERATORS)}; {', '.join(UNETS)}: U-Nets of the papers; or "
                             "smp:ARCH:ENCODER, any network of segmentation_models_pytorch, such as smp:unet:resnet34")
-    group.add_argument("--input_norm", default="signed", choices=INPUT_NORMS,
-                       help="what the generator gets: pixels in -1..1 (signed), in 0..1 (unit), as ImageNet's networks "
-                            "were trained (imagenet), or each image with mean 0 and deviation 1 (zscore)")
+    group.add_argument("--input_norm", default=None, choices=INPUT_NORMS,
+                       help="what the generator gets: pixels in -1..1 (signed, the default), in 0..1 (unit), less "
+                            "ImageNet's mean over its deviation (imagenet, the default beside --encoder_weights "
+                            "imagenet but for Inception, which wants signed), or less each image's own mean over its "
+                            "deviation (zscore)")
     group.add_argument("--netD", default="basic", choices=("basic", "n_layers", "pixel"), help="discriminator")
     group.add_argument("--n_layers_D", type=count, default=3, help="layers of --netD n_layers")
     norms = ("instance", "batch", "syncbatch", "none")
@@ -97,7 +99,7 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
 
 def settle(opt: argparse.Namespace) -> argparse.Namespace:
     """The options with what follows from others where the command line is silent."""
-    if opt.norm_stats is not None:
-        return opt
-    stats = "running" if opt.netG.startswith("smp:") or opt.netG in UNETS else "image"
-    return argparse.Namespace(**vars(opt) | {"norm_stats": stats})
+    unet = opt.netG.startswith("smp:") or opt.netG in UNETS
+    imagenet = getattr(opt, "encoder_weights", "none") == "imagenet" and not opt.netG.endswith("inception_v3")
+    follows = {"norm_stats": "running" if unet else "image", "input_norm": "imagenet" if imagenet else "signed"}
+    return argparse.Namespace(**vars(opt) | {key: x for key, x in follows.items() if getattr(opt, key) is None})

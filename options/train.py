@@ -36,6 +36,9 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
                        help="filter_bank: mix the donor's filters only, or those of the run's that --pretrained names "
                             "and of all that it built on as well")
     group.add_argument("--rank", type=count, default=8, help="lowrank: rank of each layer's change")
+    group.add_argument("--encoder_weights", default="none", metavar="none|imagenet|FILE",
+                       help="start the encoder of --netG smp:... from ImageNet's weights, as torchvision has them "
+                            "(downloaded if need be), or from a .pth file: torchvision's or another run's")
     group.add_argument("--continue_train", action="store_true", help="go on exactly where the run stopped")
     group.add_argument("--epoch_count", type=count, default=1, help="number of the first epoch")
     group.add_argument("--n_epochs", type=whole, default=100, help="epochs at the initial learning rate")

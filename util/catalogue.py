@@ -6,6 +6,7 @@ checksum stands here only if somebody has published it: TensorFlow Datasets (url
 sets, Zenodo for SCR's masks, logs of downloads for facades, maps and sat2map. The others are unknown.
 """
 
+import re
 from dataclasses import dataclass
 
 BERKELEY = "http://efrosgans.eecs.berkeley.edu"
@@ -193,6 +194,22 @@ _DONORS = (
               "cyclegan_facades_label2photo"),
     _cyclegan("iphone2dslr_flower", "flowers, phone to camera", None),
 )  # fmt: skip
+
+
+
+def imagenet_weights(encoder: str) -> File | None:
+    """ImageNet's weights of an encoder by its name in segmentation_models_pytorch, as torchvision publishes them; None
+    where it has none that fit. The file's name ends in the first eight digits of its SHA-256."""
+    name = encoder.removeprefix("tu-")
+    if not re.fullmatch(r"resnet\d+|resnext\w+|vgg\d+(_bn)?|densenet\d+|mobilenet_v2|inception_v3", name):
+        return None
+    from torchvision import models
+
+    if name not in models.list_models():
+        return None
+    url = models.get_model_weights(name)["IMAGENET1K_V1"].url
+    return File(url, url.rpartition("/")[2])
+
 
 DATA_SETS: dict[str, DataSet] = {item.name: item for item in _SETS}
 DONORS: dict[str, Donor] = {item.name: item for item in _DONORS}

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from util.catalogue import DataSet, Donor, File
+from util.catalogue import DataSet, Donor, File, imagenet_weights
 from util.checkpoint import network_path, read_state_dict, replacing
 from util.download import digest, fetch, one_at_a_time, verify
 from util.errors import UserError
@@ -35,6 +35,29 @@ def obtain_donor(made: Donor, checkpoints_dir: Path) -> Path:
                 path.parent.rmdir()
             raise
         _write_origin(path.parent, made, {made.file: digest(path)}, f"make: {flags(made)}")
+    return path
+
+
+def obtain_encoder(encoder: str, checkpoints_dir: Path) -> Path:
+    """ImageNet's weights of an encoder, <checkpoints_dir>/imagenet/<torchvision's file>, downloaded if not there.
+    UserError as `fetch`, or where torchvision has none."""
+    file = imagenet_weights(encoder)
+    if file is None:
+        raise UserError("--encoder_weights imagenet: torchvision publishes no weights that fit encoder "
+                        f"{encoder}; give a .pth file of them instead")
+    path = checkpoints_dir / "imagenet" / file.name
+    begins = file.name.removesuffix(".pth").rpartition("-")[2]
+
+    def check(part: Path) -> None:
+        if not digest(part).startswith(begins):
+            raise UserError(f"its SHA-256 does not begin with {begins}, as the file's name says")
+        read_state_dict(part)
+
+    with one_at_a_time(checkpoints_dir):
+        if not path.is_file():
+            print(f"{encoder}: downloading {file.url} to {path} (torchvision's, BSD licence; trained on ImageNet: "
+                  "non-commercial research)", flush=True)  # fmt: skip
+            fetch(file.url, path, check=check)
     return path
 
 

@@ -29,11 +29,34 @@ class SmpGenerator(nn.Module):
             raise UserError(f"--netG smp:{arch}:{encoder}: they do not go together: {error}") from error
         self.multiple = max(32, self.net.encoder.output_stride)
         self.tanh = nn.Tanh()
+        self._folded: list[nn.Module] = []
 
     @property
     def encoder(self) -> nn.Module:
         """What can have been trained on something else."""
         return self.net.encoder
+
+    def keep_folded_norms(self) -> None:
+        """Leave the encoder's norms that were folded into their convolutions (mean 0, variance 1 - eps) as they are.
+
+        Such a norm does nothing but add its bias, and its weight of 1 is no longer the one it was trained with: to
+        count its statistics in batches would make another network of it.
+        """
+        norms = [layer for layer in self.encoder.modules() if isinstance(layer, nn.BatchNorm2d)]
+        self._folded = [layer for layer in norms if not layer.running_mean.any()
+                        and ((layer.running_var + layer.eps - 1).abs() < 1e-6).all()]  # fmt: skip
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "SmpGenerator":
+        super().train(mode)
+        for layer in self._folded:
+            layer.training = False
+        return self
+
+    def load_state_dict(self, *args, **kwargs):
+        result = super().load_state_dict(*args, **kwargs)
+        self.keep_folded_norms()
+        return result
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.tanh(self.net(x))
@@ -48,5 +71,7 @@ def _of_timm() -> list[str]:
 def _check(name: str, known, what: str) -> None:
     if name in known:
         return
-    near = difflib.get_close_matches(name, known, n=5, cutoff=0.5) or sorted(known)[:20]
-    raise UserError(f"--netG: segmentation_models_pytorch has no {what} {name!r}; there are {', '.join(near)}, ...")
+    few = len(known) < 20
+    near = sorted(known) if few else difflib.get_close_matches(name, known, n=5, cutoff=0.5) or sorted(known)[:20]
+    raise UserError(f"--netG: segmentation_models_pytorch has no {what} {name!r}; there are "
+                    f"{', '.join(near)}{'' if few else ', ...'}")  # fmt: skip

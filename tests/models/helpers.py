@@ -6,7 +6,7 @@ import argparse
 def model_options(**changes: object) -> argparse.Namespace:
     """What a model's constructor reads, for a U-Net of 64x64 images with 4 filters."""
     values = dict(
-        norm_stats="image", input_norm="signed",
+        norm_stats="image", input_norm="signed", encoder_weights="none",
         seed=0, stochastic=False, init_type="normal", init_gain=0.02, input_nc=3, output_nc=3,
         ngf=4, ndf=4, netG="unet_64", netD="basic", n_layers_D=3, norm="batch", no_dropout=False, pretrained="",
         adapt="finetune", task="own", mask_init=1e-2, mask_cutoff=5e-3, bank_fraction=0.25, bank="base", rank=8,

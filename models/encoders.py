@@ -1,0 +1,64 @@
+"""Weights for the encoders of segmentation_models_pytorch (`--encoder_weights`): of ImageNet, or from a file."""
+
+import re
+from pathlib import Path
+
+import torch
+
+from models.networks import SmpGenerator
+from util.checkpoint import read_state_dict
+from util.errors import UserError
+from util.obtain import obtain_encoder
+
+State = dict[str, torch.Tensor]
+
+
+def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir: Path) -> str:
+    """Start a generator's encoder from `--encoder_weights`. Returns a line on where it starts from.
+
+    weights: `imagenet` for those that torchvision publishes (downloaded if need be), or a file: torchvision's or timm's
+    state dict of the whole classifier, or a run's latest_net_G.pth, of which the encoder is taken. A first layer of
+    three channels is summed for one (a grey image repeated). UserError: another network's file; no encoder in `netG`.
+    """
+    if not isinstance(net, SmpGenerator):
+        raise UserError(f"--encoder_weights {weights}: --netG {netG} has no encoder of its own; take smp:ARCH:ENCODER, "
+                        "or start the whole generator from --pretrained")  # fmt: skip
+    name = netG.split(":")[2]
+    path = obtain_encoder(name, checkpoints_dir) if weights == "imagenet" else Path(weights)
+    if not path.is_file():
+        raise UserError(f"--encoder_weights {weights}: no such file; give none, imagenet, or a .pth file")
+    wanted = net.encoder.state_dict()
+    found = {key: value for key, value in _as_smp(read_state_dict(path), wanted).items() if key in wanted}
+    fitted = _fit_first_layer(found, wanted)
+    missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
+    other = [key for key in found if found[key].shape != wanted[key].shape]
+    if missing or other:
+        key = (missing or other)[0]
+        what = "it has no" if missing else f"{tuple(wanted[key].shape)}, not {tuple(found[key].shape)}, is wanted for"
+        raise UserError(f"--encoder_weights {path}: not the weights of encoder {name}: {what} {key} "
+                        f"({len(missing) + len(other)} of {len(wanted)} tensors do not fit)")  # fmt: skip
+    net.encoder.load_state_dict(wanted | found)
+    net.keep_folded_norms()
+    return "; ".join([f"encoder {name} starts from {path}", *fitted])
+
+
+def _as_smp(state: State, wanted: State) -> State:
+    """The keys as smp's encoder has them."""
+    for prefix in ("net.encoder.", "encoder."):  # a generator of ours, a network of smp's
+        if any(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    # torchvision's files of DenseNets are older than today's names: norm.1.weight is norm1.weight
+    state = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key): value for key, value in state.items()}
+    prefix = "model." if all(key.startswith("model.") for key in wanted) else ""  # timm's inside smp's
+    return {key if key in wanted else prefix + key: value for key, value in state.items()}
+
+
+def _fit_first_layer(found: State, wanted: State) -> list[str]:
+    """Sum a first layer of three channels to the one that is wanted, in place; says what was done."""
+    for key, value in found.items():
+        if value.ndim == 4:
+            if (value.shape[1], wanted[key].shape[1]) == (3, 1):
+                found[key] = value.sum(1, keepdim=True)
+                return ["its first layer is summed to 1 input channel (the same as repeating the grey image)"]
+            break
+    return []
