@@ -15,7 +15,7 @@ from models.norm_stats import inference
 from models.optimizers import create_optimizer, encoders
 from models.piggyback import METHODS, Settings, Task, attach, load_task, materialize, read_task, switch
 from models.piggyback.files import as_dependencies, check_donor, earlier_tasks
-from models.pretrained import build_generator
+from models.pretrained import build_generator, completed
 from util.checkpoint import task_path
 from util.errors import UserError
 
@@ -106,19 +106,20 @@ class BaseModel(ABC):
         if file:
             self.loaded[name] = path
             if self.training or opt.task == "own":
-                self._put_on(name, load_task(file, net), donor)
+                self._put_on(name, load_task(file, net), donor, opt)
             else:
                 check_donor(file, net)
         elif donor and opt.adapt in METHODS:
             ways = Settings(opt.adapt, opt.mask_init, opt.mask_cutoff, opt.bank_fraction, opt.bank, opt.rank)
             task = attach(net, ways, [other.tensors for other in earlier])
             task.depends = as_dependencies(earlier)
-            self._put_on(name, task, donor)
+            self._put_on(name, task, donor, opt)
         return net
 
-    def _put_on(self, name: str, task: Task, donor: Path) -> None:
+    def _put_on(self, name: str, task: Task, donor: Path, opt: argparse.Namespace) -> None:
         """Adapt generator `name`: under a task to be trained, else with the plain weights, which are faster."""
         task.donor_path, net = donor, self.networks[name]
+        task.architecture = completed(task.architecture, opt)
         self.tasks[name] = task
         self.notes.append(f"{name}: {task.describe()}")
         if self.training:

@@ -1,7 +1,8 @@
 """Donors: generators that were trained on something else. Found, read, checked against the flags, fitted."""
 
 import argparse
-from dataclasses import dataclass, fields
+import json
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -23,8 +24,8 @@ SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"  # donors that 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A generator's make, by the flags that build it. `no_dropout` is None where the weights cannot tell, `ngf` where
-    the widths are read off the weights anyway."""
+    """A generator's make, by the flags that build it. `no_dropout` and `input_norm` are None where the weights cannot
+    tell, `ngf` where the widths are read off the weights anyway."""
 
     netG: str
     input_nc: int
@@ -32,6 +33,7 @@ class Architecture:
     ngf: int | None
     norm: str
     no_dropout: bool | None
+    input_norm: str | None = None
 
     def flags(self) -> str:
         """The command-line flags that build this generator."""
@@ -71,6 +73,13 @@ def infer_architecture(state: State) -> Architecture | None:
         ngf = None
     output_nc = state[last].shape[1 if first == UNET_FIRST else 0]
     return Architecture(netG, input_nc, output_nc, ngf, norm, no_dropout)
+
+
+def completed(made: Architecture | None, opt: argparse.Namespace) -> Architecture:
+    """What was read off a generator's weights, and what only the flags that built it tell."""
+    if made:
+        return replace(made, input_norm=opt.input_norm)
+    return Architecture(**{field.name: getattr(opt, field.name) for field in fields(Architecture)})
 
 
 def _end_layers(state: State) -> tuple[str, str] | None:
@@ -162,6 +171,8 @@ def build_generator(
     source = donor or network_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
     mobile = opt.netG.startswith("mobile")
     state = read_state_dict(source) if donor or (mobile and saved and source.is_file()) else {}
+    if donor and not saved:
+        _check_recorded(donor, state, opt)
     init = (opt.init_type, opt.init_gain, widths_of(state) if mobile else None, opt.input_norm)
     net = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
     if not saved and opt.encoder_weights != "none":
@@ -175,11 +186,22 @@ def build_generator(
     return net, f"{name} starts from {'; '.join([str(donor), *load_donor(net, state, donor, opt)])}"
 
 
+def _check_recorded(donor: Path, state: State, opt: argparse.Namespace) -> None:
+    """UserError where the run that a donor is from was made with flags that its weights do not tell of."""
+    path = donor.with_name("options.json")
+    recorded = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    for flag in ("input_norm",) if infer_architecture(state) else ("netG", "input_norm"):
+        if recorded.get(flag, given := getattr(opt, flag)) != given:
+            raise UserError(f"--{flag} {given}: {donor.parent}, which --pretrained names, was trained with --{flag} "
+                            f"{recorded[flag]}; give that")  # fmt: skip
+
+
 def explain_mismatch(state: State, opt: argparse.Namespace) -> str:
     """Advice for a state dict that does not fit the flags: which flags would make it fit."""
     made = infer_architecture(state)
     if made is None:
-        return f"it holds no generator known here (first key: {next(iter(state))})"
+        make = f"--netG {opt.netG} --input_nc {opt.input_nc} --output_nc {opt.output_nc}"
+        return f"it holds no generator known here (first key: {next(iter(state))}), nor one of {make}"
     wrong = made.differing(opt)
     if not wrong:
         return f"it has the make of {made.flags()} but not all of its tensors"

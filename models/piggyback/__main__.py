@@ -165,7 +165,7 @@ def summary(file: TaskFile) -> str:
 @torch.no_grad()
 def output(net: nn.Module) -> torch.Tensor:
     """The generator applied to the same noise every time."""
-    channels, size = next(net.parameters()).shape[1], max(net.multiple, 64)
+    channels, size = next(p.shape[1] for p in net.parameters() if p.ndim == 4), max(net.multiple, 64)
     noise = torch.rand(1, channels, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with inference(net, "running"):
         return net(noise)

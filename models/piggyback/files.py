@@ -66,7 +66,7 @@ class TaskFile:
             opt = argparse.Namespace(**made)
             widths = widths_of(state) if opt.netG.startswith("mobile") else None
             net = define_G(opt.input_nc, opt.output_nc, opt.ngf or 0, opt.netG, opt.norm, not opt.no_dropout,
-                           widths=widths)  # fmt: skip
+                           widths=widths, input_norm=made.get("input_norm") or "signed")  # fmt: skip
         except Exception as error:  # who knows what a damaged header asks for
             raise UserError(f"{self.path}: damaged: no generator can be built as its header says, {made}; copy it "
                             "again") from error  # fmt: skip

@@ -104,7 +104,7 @@ class Task:
             "head_only": lambda name: name.rpartition(".")[0] == last.rpartition(".")[0],
         }.get(settings.method, lambda name: name not in weights or name in (first, last))
         whole = {name: nn.Parameter(p.detach().clone()) for name, p in net.named_parameters() if trained(name)}
-        self.own: Tensors = whole | {name: buffer.clone() for name, buffer in net.named_buffers()}
+        self.own: Tensors = whole | {name: buffer.clone() for name, buffer in net.named_buffers() if name in state}
         self.made: dict[str, nn.Module] = {}
         if settings.method not in ("norm_only", "head_only"):
             for name in [name for name in weights if name not in (first, last)]:
