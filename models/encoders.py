@@ -28,7 +28,7 @@ def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir:
     if not path.is_file():
         raise UserError(f"--encoder_weights {weights}: no such file; give none, imagenet, or a .pth file")
     wanted = net.encoder.state_dict()
-    found = {key: value for key, value in _as_smp(read_state_dict(path), wanted).items() if key in wanted}
+    found = {key: value for key, value in as_smp(read_state_dict(path), wanted).items() if key in wanted}
     fitted = _fit_first_layer(found, wanted)
     missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
     other = [key for key in found if found[key].shape != wanted[key].shape]
@@ -42,8 +42,8 @@ def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir:
     return "; ".join([f"encoder {name} starts from {path}", *fitted])
 
 
-def _as_smp(state: State, wanted: State) -> State:
-    """The keys as smp's encoder has them."""
+def as_smp(state: State, wanted: State) -> State:
+    """A state dict of torchvision's, timm's or ours under the keys that smp's encoder has (`wanted`)."""
     for prefix in ("net.encoder.", "encoder."):  # a generator of ours, a network of smp's
         if any(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

@@ -1,0 +1,106 @@
+"""--model supervised as a user runs it: train, resume, test, go on from another run, with a frozen donor too."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from models.networks import define_G
+from models.piggyback import METHODS, read_task
+from models.piggyback import __main__ as piggyback
+from tests.test_adapt import apply  # noqa: F401
+from tests.test_test_script import script  # noqa: F401
+from util.errors import UserError
+
+TINY = ["--model", "supervised", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1", "--display_id", "0",
+        "--dataset_mode", "phantom", "--phantom_count", "4", "--val_freq", "2", "--batch_size", "2", "--lr", "0.01",
+        "--n_epochs_decay", "0"]  # fmt: skip
+SMALL = [*TINY, "--netG", "unet_small"]
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    def call(*flags: str, name: str = "run") -> Path:
+        monkeypatch.setattr(sys, "argv", ["train.py", "--checkpoints_dir", str(tmp_path), "--name", name, *flags])
+        assert train.main() == 0
+        return tmp_path / name
+
+    return call
+
+
+def state(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "latest_net_G.pth", weights_only=True)
+
+
+@pytest.mark.parametrize("make", [["--netG", "unet_small"], ["--netG", "smp:unet:mobilenet_v2"]], ids=lambda x: x[1])
+def test_resumes_exactly_and_is_tested_by_its_name_alone(run, apply, make):  # noqa: F811
+    """The small U-Net draws noise in training: where its generator stood is stored too."""
+    flags = [*TINY, *make, "--input_norm", "zscore"]
+    whole = run(*flags, "--n_epochs", "2", name="whole")
+    run(*flags, "--n_epochs", "1", name="parts")
+    torch.manual_seed(12345)
+    parts = run("--continue_train", "--n_epochs", "2", name="parts")
+    first, second = state(whole), state(parts)
+    assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+    recorded = json.loads((whole / "options.json").read_text())
+    assert (recorded["norm_stats"], recorded["input_norm"], recorded["netG"]) == ("running", "zscore", make[1])
+    assert {path.name for path in whole.glob("*_net_*.pth")} == {"latest_net_G.pth", "best_net_G.pth"}
+    settings = apply(name="whole")["settings"]
+    assert settings["norm_stats"] == "running"
+
+
+def test_adversarially_too(run):
+    """An smp network as pix2pix's generator."""
+    folder = run(*TINY, "--model", "pix2pix", "--netG", "smp:unet:mobilenet_v2", "--n_epochs", "1", "--ndf", "4")
+    assert {path.name for path in folder.glob("latest_net_*.pth")} == {"latest_net_G.pth", "latest_net_D.pth"}
+    assert json.loads((folder / "options.json").read_text())["norm_stats"] == "running"
+
+
+def test_a_gans_generator_starts_from_its_donor(run, tmp_path, capsys):
+    """Of three channels, fitted to the grey image and the mask."""
+    (tmp_path / "donor").mkdir()
+    torch.save(define_G(3, 3, 4, "unet_64").state_dict(), tmp_path / "donor" / "latest_net_G.pth")
+    run(*TINY, "--netG", "unet_64", "--ngf", "4", "--pretrained", "donor", "--n_epochs", "0", "--n_epochs_decay", "1")
+    said = capsys.readouterr().out
+    assert "its first layer is summed to 1 input channel" in said and "averaged to 1 output channel" in said
+
+
+@pytest.mark.parametrize("how", METHODS)
+def test_a_task_on_a_frozen_unet(run, apply, monkeypatch, tmp_path, how, capsys):  # noqa: F811
+    donor = run(*SMALL, "--n_epochs", "1", "--input_norm", "unit", name="donor")
+    before = (donor / "latest_net_G.pth").read_bytes()
+    flags = [*SMALL, "--pretrained", "donor", "--adapt", how, "--rank", "2", "--input_norm", "unit"]
+    folder = run(*flags, "--n_epochs", "1")
+    run("--continue_train", "--n_epochs", "2")
+    assert (donor / "latest_net_G.pth").read_bytes() == before
+    made = read_task(folder / "latest_task_G.pth").header["donor"]["architecture"]
+    assert (made["netG"], made["input_nc"], made["input_norm"]) == ("unet_small", 1, "unit")
+    assert apply()["macro"] != apply("--task", "base")["macro"]
+    for command in ("verify", "export"):
+        monkeypatch.setattr(sys, "argv", ["piggyback", command, "run", "--checkpoints_dir", str(tmp_path)])
+        assert piggyback.main() == 0
+    assert "plain weights: the adapted generator's outputs, bit for bit: yes" in capsys.readouterr().out
+    assert (tmp_path / "run_plain" / "latest_net_G.pth").is_file()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--netG", "unet_ronneberger", "--ngf", "4"], "--netG unet_ronneberger: {donor}, which --pretrained names, was"
+                                                       " trained with --netG unet_small; give that"),
+        (["--netG", "unet_small", "--input_norm", "unit"], "--input_norm unit: {donor}, which --pretrained names, was"
+                                                           " trained with --input_norm signed; give that"),
+        (["--netG", "unet_small", "--input_nc", "3"], "nor one of --netG unet_small --input_nc 3 --output_nc 1"),
+        (["--netG", "unet_small", "--encoder_weights", "imagenet"], "--pretrained gives all weights; leave one out"),
+    ],
+)  # fmt: skip
+def test_a_donor_of_another_make(run, tmp_path, flags, message):
+    (tmp_path / "donor").mkdir()
+    torch.save(define_G(1, 1, 4, "unet_small").state_dict(), tmp_path / "donor" / "latest_net_G.pth")
+    (tmp_path / "donor" / "options.json").write_text('{"netG": "unet_small", "input_norm": "signed"}')
+    with pytest.raises(UserError) as error:
+        run(*TINY, *flags, "--pretrained", "donor")
+    assert message.format(donor=tmp_path / "donor") in str(error.value)
