@@ -172,12 +172,12 @@ def build_generator(
     mobile = opt.netG.startswith("mobile")
     state = read_state_dict(source) if donor or (mobile and saved and source.is_file()) else {}
     if donor and not saved:
+        if opt.encoder_weights != "none":
+            raise UserError(f"--encoder_weights {opt.encoder_weights}: --pretrained gives all weights; leave one out")
         _check_recorded(donor, state, opt)
     init = (opt.init_type, opt.init_gain, widths_of(state) if mobile else None, opt.input_norm)
     net = define_G(opt.input_nc, opt.output_nc, opt.ngf, opt.netG, opt.norm, not opt.no_dropout, *init)
     if not saved and opt.encoder_weights != "none":
-        if donor:
-            raise UserError(f"--encoder_weights {opt.encoder_weights}: --pretrained gives all weights; leave one out")
         return net, f"{name}: {load_encoder(net, opt.encoder_weights, opt.netG, Path(opt.checkpoints_dir))}"
     if not donor:
         return net, ""

@@ -7,7 +7,7 @@ from models.networks import define_G
 from models.norm_stats import inference
 from models.piggyback import METHODS, Settings, Task
 
-NETS = {"unet_64": "batch", "resnet_6blocks": "instance", "mobile_resnet_9blocks": "instance"}
+NETS = {"unet_64": "batch", "unet_small": "batch", "resnet_6blocks": "instance", "mobile_resnet_9blocks": "instance"}
 
 
 def donor(netG: str = "unet_64", seed: int = 0) -> nn.Module:
