@@ -114,7 +114,7 @@ def same_images(runs: list[argparse.Namespace]) -> list[Shelved]:
         classes = data.loader.dataset.classes
         if not classes or not classes.binary:
             raise UserError(f"--compare {run.name}: masks of two classes are compared, and --classes {run.classes} of "
-                            "this run are not that")  # fmt: skip
+                            "this run are not that; give --classes lungs, or leave it out")  # fmt: skip
         if data.shows != sets[0].shows:
             raise UserError(f"--compare {run.name}: it reads other images ({len(data.loader.dataset)}) than "
                             f"{runs[0].name} ({len(sets[0].loader.dataset)}); name them with --dataroot")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from util import metrics
 from util.checkpoint import replacing
@@ -37,6 +38,7 @@ class Comparison:
         """Translate and score all images by a run's model (`util.scoring.evaluate`). settings: what the scores depend
         on."""
         dataset, first = loader.dataset, not self.evaluations
+        bar = tqdm(total=len(dataset), unit="img", desc=run, leave=False, disable=None)
 
         def write(image: Scored) -> None:
             name = dataset.ids[image.index]
@@ -49,8 +51,10 @@ class Comparison:
             save_png(self._mask(run, name), image.labels == 1)
             overlay = outlines(np.asarray(Image.open(path)), _small_mask(image.labels == 1), truth)
             _save_jpeg(self.folder / "overlays" / run / f"{name}.jpg", overlay)
+            bar.update()
 
-        self.evaluations[run] = evaluate(model, loader, rule, on_image=write)
+        with bar:
+            self.evaluations[run] = evaluate(model, loader, rule, on_image=write)
         self.settings[run] = settings
         return self.evaluations[run]
 

@@ -64,14 +64,14 @@ def _runs(comparison: Comparison) -> None:
         with tags.tbody():
             for run, evaluation in comparison.evaluations.items():
                 with tags.tr():
-                    tags.th(run, tags.small(_told(comparison.own(run))))
+                    tags.th(run, tags.small(_told(comparison.own(run)), cls="wrap"))
                     if not comparison.scored:
                         continue
                     for name in ("dice", "iou"):
                         _cell(evaluation.summary["macro"][name], evaluation.summary["interval"]["macro"][name], ".4f")
                     if found := comparison.difference(run):
                         _cell(found["mean"], found["interval"], "+.4f")
-                        tags.td(f"{found['p']:.2g}")
+                        tags.td(f"{found['p']:.2g}" if found["p"] >= 1e-4 else "<0.0001")
                         tags.td(f"{found['better']} / {found['worse']}")
                     else:
                         for _ in range(3):

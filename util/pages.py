@@ -25,6 +25,7 @@ table.scores th { white-space: nowrap; }
 table.scores th:first-child { text-align: left; }
 table.scores thead th { background: #eef1f4; font-weight: 600; }
 table.scores small { display: block; white-space: nowrap; }
+table.scores small.wrap { white-space: normal; max-width: 46ch; overflow-wrap: anywhere; }
 section.image { background: #fff; border: 1px solid #dde2e8; padding: 14px 16px 6px; margin: 0 0 14px; }
 section.image table { border-spacing: 8px 0; margin-left: -8px; }
 section.image td { vertical-align: top; text-align: center; color: #5b6876; }
