@@ -76,7 +76,7 @@ class PairedDataset(Dataset, ABC):
     def __init__(self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> None:
         self.train = train
         self.seed = opt.seed
-        self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, flip=not opt.no_flip, train=train)
+        self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, not opt.no_flip, train, opt.patch)
         self.swap = self.swaps and opt.direction == "BtoA"
         self.skipped: list[str] = []
         self.classes = self._stored_as = self.target_classes(opt)
@@ -154,11 +154,9 @@ class PairedDataset(Dataset, ABC):
         image, target = decoded.image, (decoded if lender is sample else self._cache.get(lender)).target
         if self.train:
             random = np.random.default_rng((self.seed, epoch, index))
-            view = self.geometry.draw(*image.shape[:2], random, str(sample.image))
-            if lender is not sample:
-                target = target[self.geometry.draw(*target.shape[:2], random, str(lender.image))]
-            else:
-                target = target[view]
+            paired = lender is sample
+            view = self._view(image, target if paired else None, random, sample)
+            target = target[view if paired else self._view(target, target, random, lender)]
             image = image[view]
         # With --direction BtoA the network's input is the target of the file.
         a_channels, b_channels = reversed(self._channels) if self.swap else self._channels
@@ -233,6 +231,14 @@ class PairedDataset(Dataset, ABC):
             raise UserError(f"--balance: there are images {'with' if positive.any() else 'without'} a finding only, so "
                             "there is nothing to balance; leave the flag out")
         return positive
+
+    def _view(
+        self, picture: np.ndarray, target: np.ndarray | None, random: np.random.Generator, sample: Sample
+    ) -> tuple[slice, slice]:
+        """What training sees of a picture this time."""
+        known = self.geometry.patch and self._stored_as is not None and target is not None
+        foreground = (target & ~np.uint8(VOID_BIT)).astype(bool) if known else None
+        return self.geometry.draw(*picture.shape[:2], random, str(sample.image), foreground)
 
     def _decoded(self, index: int) -> Decoded:
         return self._cache.get(self.samples[index])

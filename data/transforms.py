@@ -9,6 +9,9 @@ from torchvision.transforms.v2 import functional as tv
 
 from util.errors import UserError
 
+AROUND_FOREGROUND = 0.5
+"""Share of the patches of an image with foreground that are drawn around one of its pixels; the others lie anywhere.
+A pneumothorax fills less than 1 % of its image: patches that lie anywhere would hardly ever show one."""
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 
 
@@ -17,7 +20,8 @@ class Geometry:
     """What happens to the size of an image, by upstream's names (`PREPROCESS`).
 
     Training resizes to `load_size`, crops `crop_size` at random and flips. Evaluation never crops and never flips:
-    it shows the network the whole image, scaled (if training scales) to `crop_size`.
+    it shows the network the whole image, scaled (if training scales) to `crop_size`. With `patch`, training crops
+    patches of that size instead, and both sizes must be one: evaluation, too, shows the network such patches.
     """
 
     preprocess: str
@@ -25,6 +29,7 @@ class Geometry:
     crop_size: int
     flip: bool
     train: bool
+    patch: int = 0
 
     def __post_init__(self) -> None:
         if self.preprocess not in PREPROCESS:
@@ -32,7 +37,13 @@ class Geometry:
         for flag, value in (("--load_size", self.load_size), ("--crop_size", self.crop_size)):
             if value < 1:
                 raise UserError(f"{flag} {value}: want at least 1 pixel")
-        if self.train and self.resizes and self.crops and self.load_size < self.crop_size:
+        if self.train and self.resizes and self.patch:
+            if self.load_size != self.crop_size:
+                raise UserError(f"--patch: training cuts patches from images of --load_size {self.load_size}, testing "
+                                f"from images of --crop_size {self.crop_size}; make these two equal")
+            if self.patch > self.load_size:
+                raise UserError(f"--patch {self.patch} does not fit into --load_size {self.load_size}")
+        elif self.train and self.resizes and self.crops and self.load_size < self.crop_size:
             raise UserError(f"--crop_size {self.crop_size} does not fit into --load_size {self.load_size}: "
                             "make one smaller or the other larger")
 
@@ -60,15 +71,26 @@ class Geometry:
         # A crop has to fit in height as well; then the image is stretched a little, as upstream does.
         return (max(scaled, self.crop_size) if self.crops and self.train else scaled), target
 
-    def draw(self, height: int, width: int, random: np.random.Generator, path: str) -> tuple[slice, slice]:
-        """Rows and columns of one training view of an image of this loaded size; a flip reverses the columns."""
+    def draw(
+        self, height: int, width: int, random: np.random.Generator, path: str, foreground: np.ndarray | None = None
+    ) -> tuple[slice, slice]:
+        """Rows and columns of one training view of an image of this loaded size; a flip reverses the columns.
+
+        foreground: bool [height, width], what `AROUND_FOREGROUND` of the patches are to show some of, if there is any.
+        """
         top, left, rows, columns = 0, 0, height, width
-        if self.crops:
-            rows = columns = self.crop_size
+        if self.patch or self.crops:
+            flag, rows = ("--patch", self.patch) if self.patch else ("--crop_size", self.crop_size)
+            columns = rows
             if height < rows or width < columns:
-                raise UserError(f"{path}: {width} x {height} pixels is smaller than --crop_size {rows}; "
+                raise UserError(f"{path}: {width} x {height} pixels is smaller than {flag} {rows}; "
                                 "make that smaller, or resize with --preprocess resize_and_crop")
-            top, left = random.integers(0, (height - rows + 1, width - columns + 1)).tolist()
+            first, last = np.array((0, 0)), np.array((height - rows, width - columns))
+            if self.patch and foreground is not None and random.random() < AROUND_FOREGROUND:
+                if len(there := np.flatnonzero(foreground)):
+                    seen = np.array(divmod(random.choice(there), width))
+                    first, last = np.maximum(first, seen - (rows - 1)), np.minimum(last, seen)
+            top, left = random.integers(first, last + 1).tolist()
         vertical, horizontal = slice(top, top + rows), slice(left, left + columns)
         if self.flip and random.random() < 0.5:
             horizontal = slice(left + columns - 1, left - 1 if left else None, -1)

@@ -66,8 +66,9 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
                        help="then even out the image's local contrast (CLAHE, limit 2, 8 x 8 tiles)")
     group.add_argument("--no_flip", action="store_true", help="do not flip training images left to right")
     group.add_argument("--patch", type=whole, default=0,
-                       help="side of the patches in pixels that the network sees instead of whole images: in testing "
-                            "and validation they are blended to the whole again (0: no patches)")
+                       help="side of the patches in pixels that the network sees instead of whole images: in training "
+                            "drawn at random, half of them around foreground where there is any; in testing and "
+                            "validation blended to the whole again (0: no patches)")
     group.add_argument("--patch_overlap", type=overlap, default=0.5,
                        help="share of a patch that neighbours have in common in testing and validation")
     group.add_argument("--max_dataset_size", type=limit, default=float("inf"), help="use only the first images")

@@ -132,3 +132,48 @@ def test_grey_of_a_colour_is_its_luma():
 
 def test_pages_show_16_bits_by_their_depth():
     assert to_rgb8(np.array([[0, 257, 65535]], np.uint16)).tolist() == [[[0] * 3, [1] * 3, [255] * 3]]
+
+
+def patches(patch: int, **changes: object) -> Geometry:
+    return Geometry(**{"preprocess": "resize_and_crop", "load_size": 64, "crop_size": 64, "flip": False, "train": True,
+                       "patch": patch} | changes)  # fmt: skip
+
+
+@given(st.integers(1, 20), st.integers(0, 19), st.integers(0, 29), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_half_of_the_patches_are_drawn_around_the_foreground(patch, row, column, seed):
+    """However small it is and however close to the border."""
+    foreground = np.zeros((20, 30), bool)
+    foreground[row, column] = True
+    random, seen = np.random.default_rng(seed), []
+    for _ in range(60):
+        rows, columns = patches(patch).draw(20, 30, random, "x", foreground)
+        assert foreground[rows, columns].shape == (patch, patch)
+        seen.append(foreground[rows, columns].any())
+    assert sum(seen) >= 60 * 0.25  # half, and chance's
+
+
+def test_a_patch_around_a_pixel_shows_it_anywhere():
+    foreground = np.zeros((20, 30), bool)
+    foreground[10, 10] = True
+    random = np.random.default_rng(0)
+    views = (foreground[patches(3).draw(20, 30, random, "x", foreground)] for _ in range(400))
+    places = {tuple(np.argwhere(view)[0].tolist()) for view in views if view.any()}
+    assert places == {(y, x) for y in range(3) for x in range(3)}
+
+
+def test_patches_of_an_image_without_foreground_lie_anywhere():
+    random = np.random.default_rng(0)
+    drawn = [patches(3).draw(4, 5, random, "x", foreground) for foreground in (np.zeros((4, 5), bool), None) * 100]
+    assert {(rows.start, columns.start) for rows, columns in drawn} == {(y, x) for y in range(2) for x in range(3)}
+
+
+def test_patches_that_cannot_be():
+    with pytest.raises(UserError, match="--patch 65 does not fit into --load_size 64"):
+        patches(65)
+    with pytest.raises(UserError, match="--patch: training cuts patches from images of --load_size 72, testing from "
+                                        "images of --crop_size 64; make these two equal"):
+        patches(32, load_size=72)
+    with pytest.raises(UserError, match="x.png: 30 x 20 pixels is smaller than --patch 24"):
+        patches(24, preprocess="none").draw(20, 30, np.random.default_rng(0), "x.png")
+    assert patches(32, load_size=72, train=False).loaded_size(100, 100) == (64, 64)
