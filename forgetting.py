@@ -4,8 +4,11 @@
     python forgetting.py --donor DONOR --old_data datasets/facades --runs ft masks=lungs_masks --new_data datasets/lungs
     python forgetting.py --donor DONOR --runs ft=lungs,hearts masks=m_lungs,m_hearts
 
-The last compares two ways to learn two new tasks, one after the other. Every network is scored on every task. Leaves in
-results/<name>: index.html, forgetting.csv (a line a method), forgetting.json (everything), images/.
+    python forgetting.py --donor DONOR --runs ft=ft_0+ft_1+ft_2 masks=masks_0+masks_1+masks_2
+
+The third compares two ways to learn two new tasks, one after the other; the last three seeds of each way. Every
+network is scored on every task. Leaves in results/<name>: index.html, forgetting.csv (a line a method),
+forgetting.json (everything), images/.
 """
 
 import itertools
@@ -35,21 +38,24 @@ def main() -> int:
     runs = Runs(opt, MODELS, DATASETS, donor, upstream_flags)
     bench = Bench(runs.options, create_model, pick_device(opt.gpu_ids), keep=runs.donor)
     shelf = Shelf(opt.num_test)
-    plans = {label: plan(shelf, runs, label, names) for label, names in opt.methods.items()}
-    agree({label: sets for label, (_, sets) in plans.items()})
+    plans = {label: [plan(shelf, runs, label, names) for names in seeds] for label, seeds in opt.methods.items()}
+    agree({f"{label}{f' (seed {i + 1})' * (len(found) > 1)}": sets for label, found in plans.items()
+           for i, (_, sets) in enumerate(found)})  # fmt: skip
     results = Path(opt.results_dir) / opt.name
     with replacing_folder(results, OURS, "forgetting.json") as folder:
         pictures, methods = Pictures(folder, opt.pictures), []
-        for label, names in opt.methods.items():
-            stages, sets = plans[label]
-            method = Method(label, names, runs.adapt(stages[-1]))
-            learnt = follow(method, bench, stages, sets, pictures)
-            method.chance = [study.chance(found) for found in learnt]
-            method.strangers = strangers(runs, stages, donor, Path(opt.checkpoints_dir))
-            method.costs = [bench.costs(stage, runs.recorded(stage)) for stage in stages[1:]]
-            method.training = [study.training(runs.recorded(stage)) for stage in stages[1:]]
-            method.curve = curve(method, bench, stages, sets, learnt, opt.curve_points)
-            methods.append(method)
+        for label, seeds in opt.methods.items():
+            found = []
+            for names, (stages, sets) in zip(seeds, plans[label], strict=True):
+                method = Method(label, names, runs.adapt(stages[-1]))
+                learnt = follow(method, bench, stages, sets, pictures)
+                method.chance = [study.chance(measured) for measured in learnt]
+                method.strangers = strangers(runs, stages, donor, Path(opt.checkpoints_dir))
+                method.costs = [bench.costs(stage, runs.recorded(stage)) for stage in stages[1:]]
+                method.training = [study.training(runs.recorded(stage)) for stage in stages[1:]]
+                method.curve = curve(method, bench, stages, sets, learnt, opt.curve_points)
+                found.append(method)
+            methods.append(study.merge(found))
         tasks = [Task(data.name, data.phase, len(data.loader.dataset)) for data in sets]
         found = Study(runs.donor_name, bench.costs(runs.donor, runs.recorded(runs.donor)), tasks, methods)
         write_json(folder / "forgetting.json", found.as_json())

@@ -18,13 +18,14 @@ ONE_TASK = "One value for all new tasks, or one for each"
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """forgetting.py's options; `methods` maps each method's label to its runs, one for each new task."""
+    """forgetting.py's options; `methods` maps each method's label to its seeds' runs, one for each new task."""
     parser = Parser(description="What runs that started from one donor have learnt, what they forgot, what they cost.")
     group = parser.add_argument_group("runs")
     group.add_argument("--donor", required=True, help="the generator they started from, as --pretrained names it")
     group.add_argument("--runs", required=True, nargs="+", metavar="RUN",
                        help="runs to compare. RUN, or LABEL=RUN; after several new tasks RUN,RUN,...: the run that "
-                            "learnt the first, the one that learnt the second after it, ...")
+                            "learnt the first, the one that learnt the second after it, ... Runs that differ in their "
+                            "seed: RUN+RUN+...; figures are their means and standard deviations, pictures the first's")
     group.add_argument("--epoch", default="latest", help="which saved epoch of the runs: latest, best or a number")
     group.add_argument("--name", default="forgetting", help="the page goes to <results_dir>/<name>")
     group.add_argument("--checkpoints_dir", default="./checkpoints", help="folder of all runs")
@@ -57,7 +58,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     opt = parser.parse_all(argv, {})
     opt.methods = _methods(opt.runs)
     check(argparse.Namespace(**vars(opt) | {"phase": opt.old_phase}))
-    lengths = {len(runs) for runs in opt.methods.values()}
+    lengths = {len(runs) for seeds in opt.methods.values() for runs in seeds}
     if len(lengths) > 1:
         raise UserError(f"--runs {' '.join(opt.runs)}: every method needs as many runs as there are new tasks")
     opt.new_tasks = lengths.pop()
@@ -70,16 +71,17 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return opt
 
 
-def _methods(words: list[str]) -> dict[str, list[str]]:
-    methods: dict[str, list[str]] = {}
+def _methods(words: list[str]) -> dict[str, list[list[str]]]:
+    methods: dict[str, list[list[str]]] = {}
     for word in words:
         label, equals, names = word.rpartition("=")
-        runs = names.split(",")
-        label = label if equals else " then ".join(runs)
-        if not all(runs) or not label or label in (*methods, *COLUMNS):
-            wrong = "used twice" if label in methods else "want RUN or LABEL=RUN, with RUN,RUN,... for several tasks"
+        seeds = [sequence.split(",") for sequence in names.split("+")]
+        label = label if equals else " + ".join(" then ".join(runs) for runs in seeds)
+        if not all(run for runs in seeds for run in runs) or not label or label in (*methods, *COLUMNS):
+            wrong = "used twice" if label in methods else (
+                "want RUN or LABEL=RUN, with RUN,RUN,... for several tasks, RUN+RUN+... for several seeds")
             raise UserError(f"--runs {word}: {wrong}")
-        methods[label] = runs
+        methods[label] = seeds
     return methods
 
 

@@ -155,6 +155,8 @@ def test_a_folder_of_upstreams_is_a_donor(save, run):
     (["--runs", "lungs", "lungs"], "used twice"),
     (["--runs", "donor=lungs"], "want RUN or LABEL=RUN"),
     (["--runs", "lungs,"], "want RUN or LABEL=RUN"),
+    (["--runs", "lungs+"], r"want RUN or LABEL=RUN.* RUN\+RUN\+... for several seeds"),
+    (["--runs", "lungs+lungs,lungs"], "as many runs as there are new tasks"),
     (["--runs", "lungs", "--new_phase", "val", "test"], "--new_phase val test: 2 values for 1 new tasks"),
     (["--runs", "lungs", "--new_phase", "none"], r"new task 1 \(--new_data.*\): --phase none"),
     (["--runs", "lungs", "--old_phase", "none"], r"old task \(--old_data.*\): --phase none"),
@@ -256,6 +258,27 @@ def test_a_donor_fitted_to_grey_pictures_is_proven_whole_by_its_file(save, run, 
     save("houses", *HOUSES, seed=5)
     with pytest.raises(UserError, match="belongs to another donor"):
         run("--donor", "houses", "--runs", "lungs")
+
+
+def test_seeds_of_one_way_are_averaged(save, run, tmp_path):
+    save("houses", *HOUSES)
+    for seed in (1, 2):
+        save(f"ft{seed}", *CHESTS, seed=seed, epochs=(1, seed + 1, "latest"))
+        adapted(tmp_path, f"m{seed}", "houses", "masks", seed)
+    folder, found = run("--donor", "houses", "--runs", "ft=ft1+ft2", "masks=m1+m2", "m1", "--pictures", "1")
+    tuned, masks = found["methods"]["ft"], found["methods"]["masks"]
+    one, two = (seed["figures"]["new_score"] for seed in tuned["seeds"])
+    assert one != two and tuned["figures"]["new_score"] == pytest.approx((one + two) / 2) == tuned["R"][1][1]
+    assert tuned["figures_sd"]["new_score"] == pytest.approx(abs(one - two) / 2**0.5)
+    assert [point["epoch"] for point in tuned["curve"]] == [0, 1] and tuned["runs"] == ["ft1+ft2"]
+    assert masks["figures_sd"]["forgetting"] == 0 and [p["run"] for p in masks["proofs"]] == ["m1", "m2"]
+    assert masks["measures"][1][0]["bit_equal"] == 8 and found["methods"]["m1"]["figures_sd"] == {}
+    words = (folder / "index.html").read_text()
+    assert f"{(one + two) / 2:.4f} ± {abs(one - two) / 2**0.5:.4f}" in words
+    assert "differ in their seed, ± one standard deviation: ft (2), masks (2)" in words and "differs" not in words
+    with (folder / "forgetting.csv").open() as file:
+        rows = {row["method"]: row for row in csv.DictReader(file)}
+    assert float(rows["ft"]["new_score_sd"]) > 0 and rows["m1"]["new_score_sd"] == ""
 
 
 def test_a_fine_tuned_run_of_another_donor_is_named(save, run, tmp_path):

@@ -11,6 +11,7 @@ from util import plots
 from util.forgetting_words import NAMES, caveats, summary
 from util.pages import link, page, write_page
 from util.pictures import save_png, to_picture
+from util.seeds import deviation
 from util.study import Measured, Method, Study, score_name
 
 OURS = {"index.html", "forgetting.json", "forgetting.csv", "images", "costs.png", "curve.png"}
@@ -115,7 +116,8 @@ def _measures(study: Study, number: int) -> None:
     rows |= {method.label: method.measures[-1][number] for method in study.methods}
     last = number == len(study.tasks) - 1  # its drift would be that of a network from itself
     names = [name for name in TITLES if any(name in row for row in rows.values()) and not (last and name in DRIFT)]
-    _table(names, TITLES, rows, study.tasks[number].images)
+    apart = {method.label: deviation([seed.measures[-1][number] for seed in method.seeds]) for method in study.methods}
+    _table(names, TITLES, rows, apart, study.tasks[number].images)
     drift = "the donor put out" if number == 0 else "the method put out when it had learnt the task"
     words = "" if last else f"Drift is against what {drift}, for the same images, without looking at the truth."
     if "void_rate" in names:
@@ -126,7 +128,11 @@ def _measures(study: Study, number: int) -> None:
         tags.p(words, cls="note")
 
 
-def _table(names: list[str], titles: Mapping[str, str], rows: Mapping[str, Mapping], images: int = 0) -> None:
+def _table(
+    names: list[str], titles: Mapping[str, str], rows: Mapping[str, Mapping], apart: Mapping[str, Mapping],
+    images: int = 0,
+) -> None:
+    """apart: by label, the standard deviations over seeds."""
     with tags.div(cls="scroll"), tags.table(cls="scores"):
         with tags.thead(), tags.tr():
             tags.th("")
@@ -137,7 +143,9 @@ def _table(names: list[str], titles: Mapping[str, str], rows: Mapping[str, Mappi
                 with tags.tr():
                     tags.th(label)
                     for name in names:
-                        tags.td(_shown(name, row.get(name), images) if name in row else "–")
+                        value, sd = row.get(name), apart.get(label, {}).get(name)
+                        words = _shown(name, value, images) if name in row else "–"
+                        tags.td(words if sd is None or name == "bit_equal" else f"{words} ± {_shown(name, sd, images)}")
 
 
 def _shown(name: str, value: float | None, images: int) -> str:
@@ -156,7 +164,7 @@ def _shown(name: str, value: float | None, images: int) -> str:
 
 def _figures(study: Study) -> None:
     rows = {method.label: study.figures(method) for method in study.methods}
-    _table(list(FIGURES), FIGURES, rows)
+    _table(list(FIGURES), FIGURES, rows, {method.label: study.deviations(method) for method in study.methods})
     tags.p(
         "Forgetting: how far old tasks fell from their best score (Chaudhry et al. 2018). Retention: the share that is "
         "left of what they had above chance, chance being the best that can be had without looking at the image. New "
@@ -181,18 +189,19 @@ def _proofs(study: Study) -> None:
                 tags.th(title)
         with tags.tbody():
             for method in proven:
-                for stage, proof in enumerate(method.proofs, 1):
-                    found = method.measures[stage][0]
+                each = method.seeds or [method]
+                for one, (stage, proof) in [(one, numbered) for one in each for numbered in enumerate(one.proofs, 1)]:
+                    found, R = one.measures[stage][0], one.R
                     equal = (proof["donor"] == proof["taken_off"], found["bit_equal"] == task.images,
-                             method.R[stage, 0] == method.R[0, 0])  # fmt: skip
+                             R[stage, 0] == R[0, 0])  # fmt: skip
                     with tags.tr():
                         tags.th(method.label, tags.small(proof["run"]))
                         fitted = f"fitted; its file {_short(proof['on_disk'])}" if "on_disk" in proof else ""
                         tags.td(_short(proof["donor"]), tags.small(fitted))
                         tags.td(_short(proof["taken_off"]) + _mark(equal[0]))
                         tags.td(f"{found['bit_equal']} of {task.images} equal bit for bit" + _mark(equal[1]))
-                        tags.td(f"{method.R[0, 0]:.10f}")
-                        tags.td(f"{method.R[stage, 0]:.10f}" + _mark(equal[2]))
+                        tags.td(f"{R[0, 0]:.10f}")
+                        tags.td(f"{R[stage, 0]:.10f}" + _mark(equal[2]))
     tags.p(f"The task was put on its donor, used on new images and taken off again; what was left was hashed and "
            f"applied to {task.name} as the donor is. A donor that was fitted to a run's channels lives on in its file: "
            f"that was read anew for {task.name}.", cls="note")  # fmt: skip

@@ -21,6 +21,9 @@ def caveats(study: Study) -> list[str]:
         found.append("A method with a frozen donor keeps what it learns in a file for each task. " + (
             f"Yet the proofs below fail for {' and '.join(broken)}: was it trained on another donor?" if broken else
             "It forgets nothing, but it has to be told which task an image belongs to."))  # fmt: skip
+    if several := [f"{method.label} ({len(method.seeds)})" for method in study.methods if method.seeds]:
+        found.append(f"Figures are means over runs that differ in their seed, ± one standard deviation: "
+                     f"{', '.join(several)}. Pictures are of the first.")
     if strangers := [words for method in study.methods for words in method.strangers]:
         found.append(f"Not all runs started where they should have: {'; '.join(dict.fromkeys(strangers))}. What they "
                      "know less of, they may never have known.")

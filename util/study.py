@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from util import continual
+from util import continual, seeds
 from util.console import read_losses, read_metrics
 from util.drift import RandomFeatures, drift, kernel_distance, ssim_chance
 from util.postprocess import MaskRule
@@ -103,6 +103,7 @@ class Method:
     costs: list[dict[str, float | int | None]] = field(default_factory=list)  # of each run
     curve: list[dict] = field(default_factory=list)  # {"epoch": int, "scores": one each task}
     training: list[dict] = field(default_factory=list)  # of each run: how it was trained, where that is recorded
+    seeds: list["Method"] = field(default_factory=list)  # what its figures are means of, see `merge`
     strangers: list[str] = field(default_factory=list)  # what is odd about where its runs started, in words
     proofs: list[dict] = field(default_factory=list)  # of each run with a frozen donor: its hashes before and after
 
@@ -116,6 +117,27 @@ class Method:
         """The result matrix [T, T], see util.continual."""
         names = self.score_names
         return np.array([[_number(row[j].get(name)) for j, name in enumerate(names)] for row in self.measures])
+
+
+def merge(found: Sequence[Method]) -> Method:
+    """Several runs of one way, each measured by itself, as one method: means over them, proofs of all."""
+    first, *others = found
+    if not others:
+        return first
+    return Method(
+        first.label,
+        ["+".join(runs) for runs in zip(*(m.runs for m in found), strict=True)],
+        first.adapt,
+        [[seeds.mean(cells) for cells in zip(*rows, strict=True)]
+         for rows in zip(*(m.measures for m in found), strict=True)],
+        np.mean([m.chance for m in found], 0).tolist(),
+        [seeds.mean(costs) for costs in zip(*(m.costs for m in found), strict=True)],
+        seeds.mean_curve([m.curve for m in found]) if all(m.curve for m in found) else [],
+        [seeds.settings(each) for each in zip(*(m.training for m in found), strict=True)],
+        list(found),
+        [words for m in found for words in m.strangers],
+        [proof for m in found for proof in m.proofs],
+    )  # fmt: skip
 
 
 @dataclass
@@ -133,7 +155,9 @@ class Study:
         return np.mean(free, 0) if free else None
 
     def retention(self, method: Method, task: int) -> float | None:
-        """What a method kept of a task, see util.continual."""
+        """What a method kept of a task, see util.continual; the mean over seeds."""
+        if method.seeds:
+            return seeds.mean([{"kept": self.retention(seed, task)} for seed in method.seeds])["kept"]
         return continual.retention(method.R[-1, task], method.R[task, task], method.chance[task])
 
     def whole(self, method: Method) -> bool:
@@ -143,7 +167,9 @@ class Study:
 
     def figures(self, method: Method) -> dict[str, float | None]:
         """The method's line in the table: what it kept, learnt and cost. What it learnt is a mean over the new tasks
-        with a ground truth; costs are sums over its runs."""
+        with a ground truth; costs are sums over its runs. Of several seeds: the mean."""
+        if method.seeds:
+            return seeds.mean([self.figures(seed) for seed in method.seeds])
         R, reference = method.R, self.reference()
         scored = [j for j, name in enumerate(method.score_names) if j == 0 or name != "ssim"]  # the others' is 1
         among = R[np.ix_(scored, scored)]
@@ -165,6 +191,10 @@ class Study:
         found["seconds_per_step"] = None if None in times else float(np.mean(times))
         return {name: value if value is None else float(value) for name, value in found.items()}
 
+    def deviations(self, method: Method) -> dict[str, float]:
+        """The figures' standard deviations over seeds; {} of a single one."""
+        return seeds.deviation([self.figures(seed) for seed in method.seeds])
+
     def as_json(self) -> dict:
         """All figures, for forgetting.json; what is undefined is null."""
         methods = {
@@ -172,6 +202,9 @@ class Study:
                 "runs": m.runs, "adapt": m.adapt, "R": [[_plain(x) for x in row] for row in m.R],
                 "figures": self.figures(m), "chance": m.chance, "measures": m.measures, "costs": m.costs,
                 "curve": m.curve, "training": m.training, "proofs": m.proofs,
+                "figures_sd": self.deviations(m),
+                "seeds": [{"runs": seed.runs, "R": [[_plain(x) for x in row] for row in seed.R],
+                           "figures": self.figures(seed), "measures": seed.measures} for seed in m.seeds],
             }
             for m in self.methods
         }  # fmt: skip
@@ -180,11 +213,12 @@ class Study:
                 "features of kid": RandomFeatures().name}  # fmt: skip
 
     def write_csv(self, path: Path) -> None:
-        """One line a method: its figures."""
+        """One line a method: its figures, and where there are seeds their standard deviations."""
         lines = [{"method": m.label, "runs": " ".join(m.runs), "adapt": m.adapt} | self.figures(m)
-                 for m in self.methods]  # fmt: skip
+                 | {f"{name}_sd": x for name, x in self.deviations(m).items()} for m in self.methods]  # fmt: skip
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
+            columns = list(dict.fromkeys(name for line in lines for name in line))
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
             writer.writeheader()
             for line in lines:
                 writer.writerow({name: f"{x:z.6g}" if isinstance(x, float) else x for name, x in line.items()})
