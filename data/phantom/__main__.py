@@ -1,6 +1,7 @@
 """Write phantoms as files, in the layout in which one's own data should lie.
 
     python -m data.phantom OUT                      chests: images/, masks/, splits.csv (--dataset_mode masks)
+    python -m data.phantom OUT --phantom pneumothorax    the same chests, half with air beside the lung, and its masks
     python -m data.phantom OUT --phantom facades    train/, val/, test/, photo beside labels (--dataset_mode aligned)
 """
 
@@ -28,14 +29,16 @@ def main() -> None:
         raise UserError(f"--size {opt.size}: want at least 16 pixels")
     if opt.out.exists() and (not opt.out.is_dir() or any(opt.out.iterdir())):
         raise UserError(f"{opt.out}: exists and is not an empty folder; name a new one")
-    write = write_chests if opt.phantom == "chests" else write_facades
-    write(opt.out, opt.phantom_count, opt.size)
-    print(f"{opt.out}: phantom {opt.phantom} for --dataset_mode {'masks' if opt.phantom == 'chests' else 'aligned'}")
+    if opt.phantom == "facades":
+        write_facades(opt.out, opt.phantom_count, opt.size)
+    else:
+        write_chests(opt.out, opt.phantom_count, opt.size, opt.phantom)
+    print(f"{opt.out}: phantom {opt.phantom} for --dataset_mode {'aligned' if opt.phantom == 'facades' else 'masks'}")
 
 
-def write_chests(out: Path, count: int, size: int) -> None:
+def write_chests(out: Path, count: int, size: int, kind: str = "chests") -> None:
     """X-rays and masks {0, 255} as grey PNG, with the list of which image is in which phase."""
-    draw, _ = KINDS["chests"]
+    draw, _ = KINDS[kind]
     for folder in ("images", "masks"):
         (out / folder).mkdir(parents=True)
     with (out / "splits.csv").open("w", newline="", encoding="utf-8") as file:

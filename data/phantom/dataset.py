@@ -7,11 +7,11 @@ import numpy as np
 
 from data.base import NoSuchPhase, PairedDataset, Sample
 from data.classes import Classes
-from data.phantom.chests import chest
+from data.phantom.chests import chest, pneumothorax
 from data.phantom.facades import facade
 from util.errors import UserError
 
-KINDS = {"chests": (chest, "lungs"), "facades": (facade, "facades")}
+KINDS = {"chests": (chest, "lungs"), "pneumothorax": (pneumothorax, "lungs"), "facades": (facade, "facades")}
 """--phantom to what draws it and its classes."""
 
 FIRST = {"train": 0, "val": 1_000_000, "test": 2_000_000}

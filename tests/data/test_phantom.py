@@ -13,7 +13,7 @@ from scipy import ndimage
 from data.aligned import AlignedDataset
 from data.classes import FACADES
 from data.masks import MasksDataset
-from data.phantom import PhantomDataset, chest, facade
+from data.phantom import PhantomDataset, chest, facade, pneumothorax
 from data.phantom.__main__ import write_chests
 from util.errors import UserError
 
@@ -55,7 +55,7 @@ def otsu(image: np.ndarray) -> int:
     return int(between.argmax())
 
 
-@pytest.mark.parametrize("draw", [chest, facade])
+@pytest.mark.parametrize("draw", [chest, pneumothorax, facade])
 def test_a_phantom_is_a_function_of_seed_and_index(draw):
     image, labels = draw(5, seed=1, size=96)
     again, labels_again = draw(5, seed=1, size=96)
@@ -104,6 +104,20 @@ def test_lungs_are_darker_than_what_lies_between_them(chests):
             between[row, columns[0] : columns[-1]] = True
         between &= mask == 0
         assert image[mask == 1].mean() < image[between].mean() - 15
+
+
+def test_about_half_of_the_chests_have_a_pneumothorax(chests):
+    found = [pneumothorax(i) for i in range(40)]
+    assert 12 <= sum(air.any() for _, air in found) <= 28
+    for (image, air), (before, lungs) in zip(found, chests, strict=True):
+        if not air.any():
+            assert (image == before).all()
+            continue
+        assert 0.001 < air.mean() < 0.05 and not (air & ~lungs).any()
+        assert ndimage.label(air, np.ones((3, 3)))[1] == 1, "on one side"
+        inside = air.astype(bool)
+        assert image[inside].mean() < before[inside].mean(), "darker than the lung that was there"
+        assert np.abs(image.astype(int) - before)[~inside & (lungs == 0)].mean() < 3
 
 
 def test_chests_vary_in_exposure(chests):
@@ -201,6 +215,13 @@ def test_written_chests_load_as_masks(tmp_path):
     image, mask = chest(2_000_002, size=64)
     assert (dataset.image(2)[..., 0] == image).all()
     assert (dataset.truth(2) == mask).all()
+
+
+def test_written_pneumothoraces_load_as_masks_some_of_them_empty(tmp_path):
+    write_chests(tmp_path, 10, 64, "pneumothorax")
+    data = MasksDataset(options(dataroot=str(tmp_path), dataset_mode="masks"), "val", False)
+    empty = [not data.truth(i).any() for i in range(len(data))]
+    assert 0 < sum(empty) < len(empty) == 8
 
 
 def test_written_facades_load_as_aligned(tmp_path):
