@@ -19,12 +19,13 @@ from tqdm import tqdm
 
 import options.test
 from data import DATASETS, PairedDataset, create_dataset
+from data.classes import Classes
 from data.dicomseg import SegmentationWriter
 from data.loader import Loader
 from data.shelf import Shelf, Shelved
 from models import MODELS, create_model, load_networks, pick_device
 from models.base import BaseModel
-from models.predict import create_translator, shared_input
+from models.predict import create_translator, shared_input, tiled
 from options.parser import as_text
 from util.checkpoint import network_path, write_json, write_text
 from util.comparison import OURS as COMPARED
@@ -37,6 +38,7 @@ from util.scoring import Evaluation, Scored, evaluate
 from util.seeding import seed_everything
 from util.test_page import write_test_page
 from util.threshold import applied, keep_threshold, kept_threshold
+from util.within import Within
 
 
 def main() -> int:
@@ -62,7 +64,8 @@ def main() -> int:
     results = Path(opt.results_dir) / name / f"{opt.phase}_{opt.epoch}{base}"
     title = f"Experiment = {name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
     files = [file_of(model, run) for model, run in zip(models, runs, strict=True)]
-    rule = rule_of(runs, files, translator, loader)
+    within = segment_within(opt, device, loader.dataset) if opt.within else None
+    rule = rule_of(runs, files, translator, loader, within)
     settings = describe(runs, files, loader.dataset, rule)
     with replacing_folder(results) as folder:
         pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, models[0].labels)
@@ -74,7 +77,7 @@ def main() -> int:
                     segmentations(folder / "dicomseg", image.index, image.labels)
                 bar.update()
 
-            evaluation = evaluate(translator, loader, rule, opt.surface, on_image=keep)
+            evaluation = evaluate(translator, loader, rule, opt.surface, keep, within=within)
         evaluation.write_csv(folder / "metrics.csv")
         write_json(folder / "metrics.json", {"settings": settings} | evaluation.summary)
         write_test_page(folder, title, evaluation, settings, opt.display_winsize)
@@ -95,9 +98,10 @@ def compare(runs: list[argparse.Namespace]) -> int:
             seed_everything(run.seed)
             model = load(run, device)
             translator, files = create_translator([model], [run], None), [file_of(model, run)]
-            rule = rule_of([run], files, translator, data.loader)
+            within = segment_within(run, device, data.loader.dataset) if run.within else None
+            rule = rule_of([run], files, translator, data.loader, within)
             settings = {"model": run.model, "netG": run.netG} | describe([run], files, data.loader.dataset, rule)
-            comparison.add(run.name, translator, data.loader, rule, settings)
+            comparison.add(run.name, translator, data.loader, rule, settings, within)
             print(comparison.line(run.name), flush=True)
         comparison.write_csv(folder / "compare.csv")
         write_json(folder / "compare.json", comparison.as_json())
@@ -137,7 +141,32 @@ def file_of(model: BaseModel, run: argparse.Namespace) -> Path:
     return model.loaded.get(model.translator) or network_path(run_folder(run), run.epoch, model.translator)
 
 
-def rule_of(runs: list[argparse.Namespace], files: list[Path], translator, loader: Loader) -> MaskRule:
+def segment_within(opt: argparse.Namespace, device: torch.device, dataset: PairedDataset) -> Within:
+    """The masks of --within RUN for the images of `dataset`, made as that run's own options say."""
+    run = options.test.parse_within(MODELS, DATASETS, opt)
+    classes = Classes.load(run.classes) if run.classes else dataset.classes
+    for found, whose in ((classes, "that run's"), (dataset.classes, "the tested run's")):
+        if found is None or not found.binary:
+            raise UserError(f"--within {opt.within}: {whose} masks are not of two classes (--classes); take another")
+    loader = create_dataset(run, run.phase, train=False, num_test=opt.num_test)
+    model = load(run, device)
+    threshold = 0.5
+    if run.mask_threshold == "auto":
+        threshold = kept_threshold(run_folder(run), applied([run], [file_of(model, run)]), run.name)
+    within = Within()
+    with tqdm(total=len(loader.dataset), unit="img", desc=f"segmenting with {opt.within}", disable=None) as bar:
+
+        def keep(image: Scored) -> None:
+            within.keep(image)
+            bar.update()
+
+        evaluate(tiled(model, run), loader, MaskRule.of(run, threshold), on_image=keep)
+    return within
+
+
+def rule_of(
+    runs: list[argparse.Namespace], files: list[Path], translator, loader: Loader, within: Within | None
+) -> MaskRule:
     """How masks are made. --mask_threshold auto chooses on val, and elsewhere takes what was chosen there."""
     opt = runs[0]
     if opt.mask_threshold != "auto":
@@ -145,7 +174,7 @@ def rule_of(runs: list[argparse.Namespace], files: list[Path], translator, loade
     way = applied(runs, files)
     if opt.phase != "val":
         return MaskRule.of(opt, kept_threshold(run_folder(opt), way, ",".join(run.name for run in runs)))
-    histograms = evaluate(translator, loader).histograms
+    histograms = evaluate(translator, loader, within=within).histograms
     return MaskRule.of(opt, keep_threshold(run_folder(opt), way, histograms, opt.dataroot or opt.dataset_mode))
 
 
@@ -178,6 +207,8 @@ def describe(
         settings["tta"] = "mean with the mirror image"
     if opt.samples:
         settings["dropout"] = f"alive, {opt.samples} passes, seeds {opt.seed} to {opt.seed + opt.samples - 1}"
+    if opt.within:
+        settings["within"] = f"the masks of {opt.within}"
     if opt.task == "base":
         settings["task"] = "base: only what the checkpoint started from"
     if dataset.classes and dataset.classes.binary:

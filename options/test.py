@@ -42,6 +42,9 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
         help="how masks are written: png, or dicomseg for DICOM Segmentation objects beside the PNG files. Unlike all "
         "else that is written here, these carry the patient data of their source images, as the standard wants",
     )  # fmt: skip
+    group.add_argument("--within", default="", metavar="RUN",
+                       help="another run, of lungs for instance, segments each image first (its best epoch, if it has "
+                            "one): what lies outside is background")
     group.add_argument("--aspect_ratio", type=amount, default=1.0, help="stretch the written pictures' width by this")
     group.add_argument("--tta", action="store_true", help="the mean of every image's result and its mirror image's")
     group.add_argument("--samples", type=whole, default=0,
@@ -124,6 +127,27 @@ def parse_compared(
     images = {flag: getattr(first, flag, None) for flag in (*IMAGES, "num_test")}
     words = [f"--{flag}={value}" for flag, value in images.items() if value not in (None, math.inf)]
     return [first, *(parse(models, datasets, [*rest, *words, f"--name={name}"]) for name in names[1:])]
+
+
+def parse_within(
+    models: dict[str, type], datasets: dict[str, type], opt: argparse.Namespace
+) -> argparse.Namespace:
+    """The options with which --within RUN segments the images of `opt`: those images, and all else as RUN recorded it.
+
+    UserError: there is no such run.
+    """
+    folder = Path(opt.checkpoints_dir) / opt.within
+    if not folder.is_dir():
+        raise UserError(f"--within {opt.within}: there is no run {folder}; check the name and --checkpoints_dir")
+    epoch = "best" if any(folder.glob("best_*_G*.pth")) else "latest"
+    words = ["--name", opt.within, "--epoch", epoch] + ["--skip_bad_files"] * opt.skip_bad_files
+    flags = (
+        "checkpoints_dir", "dataset_mode", "dataroot", "phase", "gpu_ids", "num_threads", "batch_size",
+        "max_dataset_size", "source", "split_seed", "fold", "patient_regex", "phantom", "phantom_count",
+    )  # fmt: skip
+    given = {flag: getattr(opt, flag, None) for flag in flags}
+    words += [f"--{flag}={value}" for flag, value in given.items() if value is not None]
+    return parse(models, datasets, words)
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

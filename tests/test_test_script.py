@@ -181,6 +181,36 @@ def test_masks_are_written_as_they_are_scored_after_postprocessing(run, trained,
     assert "keep_largest: 1" in (folder / "index.html").read_text()
 
 
+def test_within_another_run(run, trained, chests, tmp_path, capsys):
+    """The other run sees the images at its own size and takes its own threshold."""
+    first = run("--dataroot", str(chests))
+    plain = {row["id"]: np.asarray(Image.open(first / "masks" / f"{row['id']}.png")) for row in table(first)}
+    (tmp_path / "ck" / "tiny").rename(tmp_path / "ck" / "lungs")
+    options_file = tmp_path / "ck" / "lungs" / "options.json"
+    recorded = json.loads(options_file.read_text())
+    options_file.write_text(json.dumps(recorded | {"crop_size": 128, "mask_threshold": 0.51}))
+    save_run(tmp_path, "--dataset_mode", "masks")
+    folder = run("--dataroot", str(chests), "--within", "lungs")
+    for row in table(folder):
+        inside = np.asarray(Image.open(folder / "images" / f"{row['id']}_within.png"))[..., 0] > 127
+        mask = np.asarray(Image.open(folder / "masks" / f"{row['id']}.png"))
+        assert inside.any() and not inside.all()
+        assert (mask == np.where(inside, plain[row["id"]], 0)).all()
+    page = (folder / "index.html").read_text()
+    assert "within: the masks of lungs" in page and "x0_within.png" in page
+
+
+def test_within_a_run_that_is_not_there_or_not_binary(run, trained, chests, tmp_path):
+    with pytest.raises(UserError, match="--within lung: there is no run .*lung; check the name"):
+        run("--dataroot", str(chests), "--within", "lung")
+    (tmp_path / "ck" / "tiny").rename(tmp_path / "ck" / "houses")
+    options_file = tmp_path / "ck" / "houses" / "options.json"
+    options_file.write_text(json.dumps(json.loads(options_file.read_text()) | {"classes": "facades"}))
+    save_run(tmp_path, "--dataset_mode", "masks")
+    with pytest.raises(UserError, match="--within houses: that run's masks are not of two classes"):
+        run("--dataroot", str(chests), "--within", "houses")
+
+
 def test_a_full_disk_leaves_the_old_results(run, trained, chests, script, monkeypatch):
     folder = run("--dataroot", str(chests))
     before = (folder / "metrics.csv").read_text()

@@ -16,6 +16,7 @@ from util.pictures import outlines, save_png
 from util.postprocess import MaskRule
 from util.scoring import WORKERS, Evaluation, Scored, evaluate
 from util.summary import paired_difference
+from util.within import Within
 
 OURS = {"index.html", "compare.csv", "compare.json", "images", "truths", "overlays", "masks"}
 SIDE = 1024  # pixels of a picture's longer side: enough to look at, where originals can have 5000
@@ -34,7 +35,9 @@ class Comparison:
         self.settings: dict[str, Mapping[str, object]] = {}
         self._agreement: np.ndarray | None = None
 
-    def add(self, run: str, model, loader, rule: MaskRule, settings: Mapping[str, object]) -> Evaluation:
+    def add(
+        self, run: str, model, loader, rule: MaskRule, settings: Mapping[str, object], within: Within | None = None
+    ) -> Evaluation:
         """Translate and score all images by a run's model (`util.scoring.evaluate`). settings: what the scores depend
         on."""
         dataset, first = loader.dataset, not self.evaluations
@@ -54,7 +57,7 @@ class Comparison:
             bar.update()
 
         with bar:
-            self.evaluations[run] = evaluate(model, loader, rule, on_image=write)
+            self.evaluations[run] = evaluate(model, loader, rule, on_image=write, within=within)
         self.settings[run] = settings
         return self.evaluations[run]
 

@@ -128,6 +128,7 @@ def evaluate(
     surface: bool = False,
     on_image: Callable[[Scored], None] | None = None,
     loss: Callable[[torch.Tensor, torch.Tensor], Mapping[str, torch.Tensor]] | None = None,
+    within: Callable[[int], np.ndarray] | None = None,
 ) -> Evaluation:
     """Translate every image of `loader` with `model.translate` and score it against the data set's truth.
 
@@ -136,10 +137,11 @@ def evaluate(
     between outlines: in mm if the data set knows the pixel spacing of every image, else in pixels. `on_image` is called
     once an image, with the model's companion pictures too, from several threads; what it raises ends the evaluation.
     `loss` takes a batch's outputs and targets, float [N, C, h, w] in [-1, 1]; means over images of what it returns are
-    the evaluation's losses. A data set without truth or classes gives rows without scores. UserError: the network puts
+    the evaluation's losses. `within` gives a boolean mask [H, W] for an image's index: outside of it the values are 0,
+    and the page shows it. A data set without truth or classes gives rows without scores. UserError: the network puts
     out NaN.
     """
-    scorer, losses = _Scorer(loader.dataset, rule, surface, on_image), _Losses(loss)
+    scorer, losses = _Scorer(loader.dataset, rule, surface, on_image, within), _Losses(loss)
     done = [image for image in _in_order(model, loader, scorer, losses)]
     scored = bool(done) and done[0].pooled is not None
     classes = loader.dataset.classes
@@ -203,8 +205,8 @@ class _Losses:
 class _Scorer:
     """Turns the network's output for one image into labels, counts and a row."""
 
-    def __init__(self, dataset, rule: MaskRule, surface: bool, on_image: Callable[[Scored], None] | None):
-        self.dataset, self.rule, self.surface, self.on_image = dataset, rule, surface, on_image
+    def __init__(self, dataset, rule: MaskRule, surface: bool, on_image: Callable[[Scored], None] | None, within):
+        self.dataset, self.rule, self.surface, self.on_image, self.within = dataset, rule, surface, on_image, within
         # One unit for all: a mean over some images in mm and others in pixels would mean nothing.
         self.spacings = [dataset.spacing(index) for index in range(len(dataset))] if surface else []
 
@@ -233,6 +235,10 @@ class _Scorer:
         return image
 
     def _two_classes(self, image: Scored, values: np.ndarray) -> None:
+        if self.within:
+            inside = self.within(image.index)
+            values = np.where(inside, values, np.float32(0))
+            image.companions["within"] = torch.from_numpy(inside[None].astype(np.float32) * 2 - 1)
         mask = self.rule(values)
         image.labels = mask.astype(np.uint8)
         if image.truth is None:

@@ -177,7 +177,7 @@ def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str) -> No
 
 
 def _pictures(name: str, mask: str) -> list[tuple[str, Path]]:
-    labels = ("real", "fake", "real_A", "fake_B", uncertainty.LABEL, "rec_A", "real_B", "fake_A", "rec_B")
+    labels = ("real", "fake", "real_A", "fake_B", uncertainty.LABEL, "rec_A", "real_B", "fake_A", "rec_B", "within")
     images = [(label, Path("images") / f"{name}_{label}.png") for label in labels]
     drawn = {mask: "masks", "overlay": "overlays", "difference": "differences"}
     return [*images, *((label, Path(folder) / f"{name}.png") for label, folder in drawn.items())]

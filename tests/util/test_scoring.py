@@ -10,7 +10,8 @@ from data.classes import Classes
 from util.errors import UserError
 from util.metrics import VOID
 from util.postprocess import MaskRule
-from util.scoring import evaluate, resize
+from util.scoring import Scored, evaluate, resize
+from util.within import Within
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.uint8)
 
@@ -173,3 +174,22 @@ def test_a_source_without_negatives_has_no_detection_of_its_own(pictures, echo):
     data = pictures([output(TRUTH)] * 3, [TRUTH, TRUTH, nothing], sources=["a", "b", "b"])
     by_source = evaluate(echo, data.loader()).summary["by_source"]
     assert "detection" not in by_source["a"] and by_source["b"]["detection"]["specificity"] == 0
+
+
+def test_outside_of_another_runs_mask_is_background(pictures, echo):
+    lungs = np.array([[1, 1, 1, 0]] * 2, bool)
+    shown = {}
+    data = pictures([output(np.full((2, 4), 0.9)), output(TRUTH)], [TRUTH, TRUTH])
+    result = evaluate(echo, data.loader(), within=lambda index: lungs if index == 0 else ~lungs,
+                      on_image=lambda image: shown.update({image.index: image.companions["within"]}))
+    assert [[row[name] for name in ("tp", "fp", "fn", "tn")] for row in result.rows] == [[4, 2, 0, 2], [0, 0, 4, 4]]
+    assert result.rows[1]["image_score"] == 0
+    assert shown[0].tolist() == (lungs[None] * 2.0 - 1).tolist()
+
+
+def test_masks_of_another_run_come_back_as_they_were():
+    within, random = Within(), np.random.default_rng(0)
+    labels = [random.integers(0, 2, shape, np.uint8) for shape in ((3, 5), (1, 1), (16, 8))]
+    for index, mask in enumerate(labels):
+        within.keep(Scored(index, mask.shape, None, labels=mask))
+    assert all((within(index) == (mask == 1)).all() for index, mask in enumerate(labels))

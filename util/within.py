@@ -1,0 +1,25 @@
+"""--within RUN: what lies outside another run's mask of an image is background."""
+
+import zlib
+
+import numpy as np
+
+from util.scoring import Scored
+
+
+class Within:
+    """The masks of another run, by the index of the image. Calling it with an index gives a boolean mask [H, W] at the
+    original size. Kept deflated in memory: some kilobytes for an X-ray of 1,000 pixels a side."""
+
+    def __init__(self) -> None:
+        self._masks: dict[int, tuple[bytes, tuple[int, ...]]] = {}
+
+    def keep(self, image: Scored) -> None:
+        """Remember the mask of an image that the other run has just segmented; from any thread."""
+        packed = np.packbits(image.labels == 1)
+        self._masks[image.index] = zlib.compress(packed.tobytes(), 1), image.labels.shape
+
+    def __call__(self, index: int) -> np.ndarray:
+        data, shape = self._masks[index]
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(data), np.uint8), count=int(np.prod(shape)))
+        return bits.reshape(shape).astype(bool)
