@@ -229,7 +229,7 @@ class _Scorer:
                 self._many_classes(image, resize(image.fake[None], size))
         if uncertainty.LABEL in image.companions and image.labels is not None:
             picture = resize(image.companions[uncertainty.LABEL][None], image.labels.shape)[0]
-            image.row |= uncertainty.of_image(picture, image.labels, image.truth)
+            image.row |= uncertainty.of_image(picture, image.labels, image.truth, classes.binary)
         if self.on_image:
             self.on_image(image)
         return image

@@ -37,17 +37,22 @@ def test_void_pixels_do_not_count():
     picture = as_picture(torch.tensor([[[0.5, 0.1, 0.3]]]))
     labels, truth = np.array([[1, 1, 0]], np.uint8), np.array([[VOID, 1, 1]], np.uint8)
     row = of_image(picture, labels, truth)
-    assert row == {"uncertainty": pytest.approx(0.2), "uncertainty_auroc": 1}
-    assert of_image(picture, labels, None) == {"uncertainty": pytest.approx(0.3)}
+    assert row == {"uncertainty": pytest.approx(0.2), "uncertainty_relative": pytest.approx(0.4), "uncertainty_auroc": 1}
+    unscored = of_image(picture, labels, None)
+    assert unscored == {"uncertainty": pytest.approx(0.3), "uncertainty_relative": pytest.approx(0.45)}
+    assert of_image(picture, labels, None, binary=False) == {"uncertainty": pytest.approx(0.3)}
+    assert np.isnan(of_image(picture, labels * 0, None)["uncertainty_relative"]), "no foreground, no share of it"
     assert all(np.isnan(x) for x in of_image(picture, labels, np.full((1, 3), VOID, np.uint8)).values())
 
 
 def test_the_ranks_of_a_set():
-    rows = [{"uncertainty": u, "uncertainty_auroc": a, "dice": d}
-            for u, a, d in ((0.1, 0.9, 0.95), (0.2, np.nan, 0.9), (0.4, 0.7, 0.5), (0.3, 0.8, 0.2))]  # fmt: skip
+    rows = [{"uncertainty": u, "uncertainty_relative": r, "uncertainty_auroc": a, "dice": d}
+            for u, r, a, d in ((0.1, 0.4, 0.9, 0.95), (0.2, np.nan, np.nan, 0.9), (0.4, 0.2, 0.7, 0.5),
+                               (0.3, 0.1, 0.8, 0.2))]  # fmt: skip
     found = of_set(rows, "dice")
     # Ranks 1 2 4 3 against 1 2 3 4: 1 - 6 * (1 + 1) / (4 * 15).
     assert found["spearman"] == pytest.approx(0.8) and 0 < found["spearman_p"] < 1
+    assert found["relative_spearman"] == -1
     assert found["mean"] == pytest.approx(0.25)
     assert found["pixel_auroc"] == pytest.approx(0.8) and found["pixel_auroc_images"] == 3
 
