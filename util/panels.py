@@ -19,9 +19,10 @@ import torch
 from tqdm import tqdm
 
 from util.console import read_losses, read_metrics
-from util.epochs import train_and_val
+from util.epochs import TRAIN, VAL, train_and_val
 from util.pictures import to_picture
 
+SHORT = {TRAIN: "train (running)", VAL: "val"}  # a longer legend leaves no room for the curves
 TIMEOUT = 10  # seconds that a server may take to answer
 
 
@@ -74,9 +75,9 @@ class Panels:
         if scores:
             self.scores(epoch, scores)
         for title, lines in train_and_val(row).items():
-            known = Curve(f"{self._display_id}_{title}", f"{self._name} {title}, train and val", title)
+            known = Curve(f"{self._display_id}_{title}", f"{self._name} {title}, train as trained and val", title)
             self._curves.setdefault(title, known)
-            self._add(title, epoch, {line: row[column] for line, column in lines.items()})
+            self._add(title, epoch, {SHORT[line]: row[column] for line, column in lines.items()})
 
     def recall(self, run_dir: Path, images: int) -> None:
         """Take the curves up again where an earlier start of the run left them; `images`: images in an epoch."""

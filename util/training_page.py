@@ -17,7 +17,7 @@ REFRESH = 60  # seconds between reloads of an open page while training goes on
 ABOUT_CURVES = (
     "train: counted in the training steps themselves, on cropped and augmented images, while the weights change and "
     "dropout is alive; not a score of one network. val: whole images after the epoch, scores at their original size, "
-    "mean over images."
+    "mean over images. Training without pairs has no truth to count against."
 )
 CURVES_EVERY = 30  # seconds between drawings of the curves: a fast GPU asks for a page every other second
 

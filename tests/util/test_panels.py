@@ -12,7 +12,6 @@ import torch
 
 from tests.util.helpers import Server, free_port, wait_until
 from util.console import LossLog
-from util.epochs import TRAIN
 from util.panels import Curve, Panels, finite, make_grid
 
 SERVE = """
@@ -82,9 +81,9 @@ def test_what_training_and_validation_both_measured_has_a_window(server):
     panels.close(deadline=30)
     x, flat = [1.0, 2.0], [0.6, 0.6]
     assert server.lines("1_scores") == {"val_dice": (x, [0.7, 0.9]), "val_recall": (x, flat)}
-    assert server.lines("1_Dice") == {TRAIN: (x, [0.8, 0.8]), "val": (x, [0.7, 0.9])}
-    assert server.lines("1_G_L1 loss") == {TRAIN: (x, [30, 30]), "val": (x, [40, 40])}
-    assert server.window("1_Dice")["title"] == "run Dice, train and val"
+    assert server.lines("1_Dice") == {"train (running)": (x, [0.8, 0.8]), "val": (x, [0.7, 0.9])}
+    assert server.lines("1_G_L1 loss") == {"train (running)": (x, [30, 30]), "val": (x, [40, 40])}
+    assert server.window("1_Dice")["title"] == "run Dice, train as trained and val"
 
 
 def test_without_a_grid_each_picture_has_its_window(server):
