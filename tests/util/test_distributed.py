@@ -28,7 +28,7 @@ def train(seed: int, batch: dict, steps: int = 2) -> Pix2PixModel:
     torch.manual_seed(seed)
     model = Pix2PixModel(model_options(**FLAGS), torch.device("cpu"), training=True)
     distributed.share(model.networks.values(), model.optimizers.values())
-    clip_gradients(model.optimizers.values(), 0.05)  # G's are larger, and clipped before the mean would give another one
+    clip_gradients(model.optimizers.values(), 0.05)  # G's are larger; clipped before the mean, another one
     averages = Averages(model, 0.9)
     for _ in range(steps):
         model.train_step(batch)
