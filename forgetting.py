@@ -24,8 +24,10 @@ from models.pretrained import find_donor, started_from, upstream_flags
 from options.forgetting import Runs
 from util import study
 from util.checkpoint import write_json
+from util.drift import RandomFeatures
 from util.errors import UserError, run_script
 from util.forgetting_page import OURS, Pictures, write_forgetting_page
+from util.inception import InceptionFeatures
 from util.results import replacing_folder
 from util.seeding import seed_everything
 from util.study import Measured, Method, Study, Task
@@ -36,7 +38,9 @@ def main() -> int:
     seed_everything(0)
     donor = find_donor(opt.donor, Path(opt.checkpoints_dir), "--donor")
     runs = Runs(opt, MODELS, DATASETS, donor, upstream_flags)
-    bench = Bench(runs.options, create_model, pick_device(opt.gpu_ids), keep=runs.donor)
+    device = pick_device(opt.gpu_ids)
+    features = InceptionFeatures(opt.kid_weights).to(device) if opt.kid_weights else RandomFeatures()
+    bench = Bench(runs.options, create_model, device, runs.donor, features)
     shelf = Shelf(opt.num_test)
     plans = {label: [plan(shelf, runs, label, names) for names in seeds] for label, seeds in opt.methods.items()}
     agree({f"{label}{f' (seed {i + 1})' * (len(found) > 1)}": sets for label, found in plans.items()
@@ -57,7 +61,8 @@ def main() -> int:
                 found.append(method)
             methods.append(study.merge(found))
         tasks = [Task(data.name, data.phase, len(data.loader.dataset)) for data in sets]
-        found = Study(runs.donor_name, bench.costs(runs.donor, runs.recorded(runs.donor)), tasks, methods)
+        found = Study(runs.donor_name, bench.costs(runs.donor, runs.recorded(runs.donor)), tasks, methods,
+                      features.name)  # fmt: skip
         write_json(folder / "forgetting.json", found.as_json())
         found.write_csv(folder / "forgetting.csv")
         write_forgetting_page(folder, found, pictures, opt.display_winsize)

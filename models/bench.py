@@ -21,14 +21,16 @@ class Bench:
 
     options: of test.py, for a run's folder, an epoch (None: the usual one) and whether the run's task is left off;
     create: `models.create_model`. Data sets are data.shelf.Shelved; results for `keep`, the donor's folder, are kept.
+    features: see `study.measure`.
     """
 
     def __init__(
         self, options: Callable[..., argparse.Namespace], create: Callable[..., BaseModel], device: torch.device,
-        keep: Path,
+        keep: Path, features: torch.nn.Module,
     ):
         torch.backends.cudnn.deterministic = True  # outputs are compared bit for bit, on a GPU too
         self._options, self._make, self._device, self._keep = options, create, device, keep
+        self._features = features
         self._kept: dict[object, Measured] = {}
         self._last: tuple[object, BaseModel | None] = (None, None)
 
@@ -81,7 +83,7 @@ class Bench:
         return study.costs(files, trained, folder, recorded)
 
     def _measure(self, model: BaseModel, opt: argparse.Namespace, data) -> Measured:
-        return study.measure(tiled(model, opt), data.loader, data.rule, (opt.input_nc, opt.output_nc))
+        return study.measure(tiled(model, opt), data.loader, data.rule, (opt.input_nc, opt.output_nc), self._features)
 
     def _load(self, folder: Path, epoch: int | None = None) -> BaseModel:
         if self._last[0] != (folder, epoch):

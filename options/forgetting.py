@@ -50,6 +50,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     group.add_argument("--batch_size", type=count, default=8, help="images at a time")
     group.add_argument("--num_threads", type=whole, default=4, help="processes that load data")
     group.add_argument("--num_test", type=limit, default=float("inf"), help="test on the first images of each task")
+    group.add_argument("--kid_weights", type=Path,
+                       help="measure KID by the state dict of torchvision's inception_v3 in this file, not by the "
+                            "features of a network with random weights")
     group.add_argument("--curve_points", type=whole, default=6,
                        help="how many saved epochs of a run the curve of forgetting shows at most (0: no curve)")
     group.add_argument("--pictures", type=count, default=4, help="inputs of each task that the page shows")

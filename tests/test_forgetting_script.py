@@ -22,6 +22,7 @@ from models.pretrained import load_donor
 from options.parser import as_dict
 from util import continual
 from util.checkpoint import read_state_dict, save_networks, write_json
+from util.drift import RandomFeatures
 from util.errors import UserError
 
 NET = ["--model", "pix2pix", "--netG", "unet_64", "--ngf", "2", "--crop_size", "64"]
@@ -112,6 +113,23 @@ def test_three_tasks_one_of_them_without_ground_truth(save, run, tmp_path):
     assert np.shape(R) == (3, 3) and [task["images"] for task in found["tasks"]] == [3, 3, 3]
     assert R[2][2] == 1 and R[0][2] is None and R[1][2] is None
     assert {"kid", "l1", "ssim"} <= measures[2][2].keys() and "ssim" not in measures[0][1]
+
+
+def test_kid_by_a_users_own_features(save, run, tmp_path, monkeypatch):
+    """Another random network stands for Inception, whose weights are large."""
+    pairs, random = tmp_path / "pairs" / "test", np.random.default_rng(0)
+    pairs.mkdir(parents=True)
+    for i in range(3):
+        Image.fromarray(random.integers(0, 256, (64, 128, 3), np.uint8)).save(pairs / f"{i}.png")
+    save("pairs", "--dataset_mode", "aligned", "--dataroot", str(pairs.parent))
+    save("lungs", *CHESTS, seed=1)
+    given = []
+    monkeypatch.setattr(forgetting, "InceptionFeatures", lambda path: given.append(path) or RandomFeatures(seed=1))
+    flags = ["--donor", "pairs", "--runs", "lungs", "--num_test", "3", "--curve_points", "0"]
+    found = [run(*flags, *more)[1] for more in ([], ["--kid_weights", "mine.pth"])]
+    assert given == [Path("mine.pth")] and [each["features of kid"] for each in found] == ["random:0", "random:1"]
+    kids = [each["methods"]["lungs"]["measures"][1][0]["kid"] for each in found]
+    assert kids[0] != kids[1]
 
 
 def test_a_cycle_gan_loses_its_way_back(save, run, tmp_path):

@@ -123,7 +123,7 @@ def _measures(study: Study, number: int) -> None:
     if "void_rate" in names:
         words += " Void rate: pixels of the prediction far from every class's colour, the sign of collapse."
     if "kid" in names:
-        words += " KID: outputs against real pictures, by random features (random:0), comparable on this page only."
+        words += f" KID: outputs against real pictures, by the features {study.features}; compare only KID by the same."
     if words:
         tags.p(words, cls="note")
 
@@ -189,9 +189,9 @@ def _proofs(study: Study) -> None:
                 tags.th(title)
         with tags.tbody():
             for method in proven:
-                each = method.seeds or [method]
-                for one, (stage, proof) in [(one, numbered) for one in each for numbered in enumerate(one.proofs, 1)]:
-                    found, R = one.measures[stage][0], one.R
+                lines = [(each, stage) for each in method.seeds or [method] for stage in range(1, len(each.proofs) + 1)]
+                for one, stage in lines:
+                    proof, found, R = one.proofs[stage - 1], one.measures[stage][0], one.R
                     equal = (proof["donor"] == proof["taken_off"], found["bit_equal"] == task.images,
                              R[stage, 0] == R[0, 0])  # fmt: skip
                     with tags.tr():

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from util import continual, seeds
 from util.console import read_losses, read_metrics
-from util.drift import RandomFeatures, drift, kernel_distance, ssim_chance
+from util.drift import drift, kernel_distance, ssim_chance
 from util.postprocess import MaskRule
 from util.scoring import Evaluation, evaluate
 
@@ -35,10 +36,11 @@ def score_name(measures: Mapping[str, object]) -> str:
     return next((name for name in ("dice", "miou") if name in measures), "ssim")
 
 
-def measure(model, loader, rule: MaskRule, channels: tuple[int, int]) -> Measured:
+def measure(model, loader, rule: MaskRule, channels: tuple[int, int], features: nn.Module) -> Measured:
     """Apply a model to a data set. With classes: its scores; without: KID against the set's targets, if it has any.
 
     channels: what the model takes and gives; data with others are shown to it in grey, or its grey as colour.
+    features: of images [N, C, H, W], those that KID is by.
     """
     data = loader.dataset
     outputs: list[torch.Tensor | None] = [None] * len(data)
@@ -57,7 +59,6 @@ def measure(model, loader, rule: MaskRule, channels: tuple[int, int]) -> Measure
     if cycles:
         measures["cycle_l1"] = float(np.mean(cycles))
     if not evaluation.scored and "B" in first and len(data) > 1:
-        features = RandomFeatures()
         real = torch.cat([features(data[i]["B"][None]) for i in range(len(data))])
         measures["kid"] = kernel_distance(torch.cat([features(image[None]) for image in outputs]), real)
     return Measured(evaluation, measures, outputs)
@@ -148,6 +149,7 @@ class Study:
     donor_costs: dict[str, float | int | None]
     tasks: list[Task]
     methods: list[Method]
+    features: str  # by which KID is, their name
 
     def reference(self) -> np.ndarray | None:
         """What full fine-tuning reached on each task, the mean over all such methods [T]; None if there is none."""
@@ -210,7 +212,7 @@ class Study:
         }  # fmt: skip
         tasks = [vars(task) for task in self.tasks]
         return {"donor": {"name": self.donor} | self.donor_costs, "tasks": tasks, "methods": methods,
-                "features of kid": RandomFeatures().name}  # fmt: skip
+                "features of kid": self.features}  # fmt: skip
 
     def write_csv(self, path: Path) -> None:
         """One line a method: its figures, and where there are seeds their standard deviations."""

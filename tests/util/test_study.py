@@ -22,7 +22,7 @@ def method(label: str, adapt: str, R, equal: int = 0, **cost) -> Method:
 
 TUNED = method("ft", "finetune", [[0.5, 0.4], [0.2, 0.9]])
 MASKS = method("masks", "masks", [[0.5, 0.4], [0.5, 0.88]], equal=50, bytes=20)
-STUDY = Study("houses", {}, TASKS, [TUNED, MASKS, method("new", "scratch", [[0.5, 0.4], [0.0, 0.7]])])
+STUDY = Study("houses", {}, TASKS, [TUNED, MASKS, method("new", "scratch", [[0.5, 0.4], [0.0, 0.7]])], "random:0")
 
 
 def test_figures():
@@ -41,7 +41,7 @@ def test_a_new_task_without_ground_truth_has_no_score_when_learnt():
         row.append({"ssim": ssim, "bit_equal": 0})
     three.measures.append([{"miou": 0.3, "void_rate": 0, "bit_equal": 0}, {"dice": 0.8, "bit_equal": 0}, {"ssim": 1.0}])
     three.chance.append(0.1)
-    found = Study("houses", {}, [*TASKS, Task("photos", "test", 9)], [three]).figures(three)
+    found = Study("houses", {}, [*TASKS, Task("photos", "test", 9)], [three], "random:0").figures(three)
     assert found["new_score"] == 0.9 and found["intransigence"] == 0
     assert found["forgetting"] == pytest.approx((0.2 + 0.1) / 2)
 
@@ -55,16 +55,16 @@ def test_costs_of_several_runs_add_up():
 
 
 def test_without_fine_tuning_there_is_no_reference():
-    assert Study("houses", {}, TASKS, [MASKS]).figures(MASKS)["intransigence"] is None
+    assert Study("houses", {}, TASKS, [MASKS], "random:0").figures(MASKS)["intransigence"] is None
 
 
 def test_no_figure_is_minus_nothing(tmp_path):
     """As a difference of two scores that agree in all digits shown may be."""
     found = method("ft", "finetune", [[0.5, 0.4], [0.50000001, 0.9]])
-    assert Study("houses", {}, TASKS, [found]).figures(found)["forgetting"] < 0
+    assert Study("houses", {}, TASKS, [found], "random:0").figures(found)["forgetting"] < 0
     pictures = Pictures(tmp_path, 0)
     pictures.rows = {0: {"x": {"input": (tmp_path, "")}}, 1: {"x": {"input": (tmp_path, "")}}}
-    write_forgetting_page(tmp_path, Study("houses", {}, TASKS, [found]), pictures)
+    write_forgetting_page(tmp_path, Study("houses", {}, TASKS, [found], "random:0"), pictures)
     assert "0.0000" in (words := (tmp_path / "index.html").read_text()) and "-0.0000" not in words
 
 
@@ -80,7 +80,7 @@ def test_words():
 
 
 def test_a_new_task_below_chance_is_not_learnt():
-    (words,) = summary(Study("houses", {}, TASKS, [method("ft", "finetune", [[0.5, 0.4], [0.2, 0.3]])]))
+    (words,) = summary(Study("houses", {}, TASKS, [method("ft", "finetune", [[0.5, 0.4], [0.2, 0.3]])], "random:0"))
     assert words.startswith("ft learnt nothing of lungs: Dice 0.300 (the donor 0.400, chance 0.400)")
 
 
@@ -89,7 +89,7 @@ def test_caveats():
     slow, fast = (method(name, "masks", [[0.5, 0.4], [0.5, 0.88]], equal=50) for name in ("slow", "fast"))
     slow.training, fast.training = [{"lr": 0.1, "seed": 0}], [{"lr": 0.2, "seed": 0, "max_dataset_size": 9}]
     fast.proofs = [{"run": "fast"}]
-    frozen, uneven = caveats(Study("houses", {}, TASKS, [slow, fast]))
+    frozen, uneven = caveats(Study("houses", {}, TASKS, [slow, fast], "random:0"))
     assert "has to be told which task" in frozen
     assert uneven == ("The runs were not trained alike: lungs: --lr 0.1 (slow), 0.2 (fast); lungs: "
                       "--max_dataset_size unlimited (slow), 9 (fast).")
@@ -98,14 +98,14 @@ def test_caveats():
 def test_a_frozen_donor_that_was_another_one_is_not_called_unforgetting():
     strange = method("masks", "masks", [[0.5, 0.4], [0.1, 0.88]], equal=0)
     strange.proofs = [{"run": "masks"}]
-    (words,) = caveats(Study("houses", {}, TASKS, [strange]))
+    (words,) = caveats(Study("houses", {}, TASKS, [strange], "random:0"))
     assert "forgets nothing" not in words and "proofs below fail for masks: was it trained on another donor" in words
 
 
 def test_collapse_is_said():
     collapsed = method("ft", "finetune", [[0.5, 0.4], [0.02, 0.9]])
     collapsed.measures[-1][0]["void_rate"] = 0.97
-    (words,) = summary(Study("houses", {}, TASKS, [collapsed]))
+    (words,) = summary(Study("houses", {}, TASKS, [collapsed], "random:0"))
     assert "everything is forgotten: it is worse than chance" in words
     assert words.startswith("ft learnt lungs to Dice")
     assert "97% of its pixels there have no class's colour any more, against 30% of the donor's" in words
@@ -121,7 +121,7 @@ def test_verdicts(kept, words):
 
 def test_files(tmp_path):
     blank = method("new", "scratch", [[0.5, None], [0.0, 0.7]])
-    study = Study("houses", {"bytes": 1}, TASKS, [blank])
+    study = Study("houses", {"bytes": 1}, TASKS, [blank], "random:0")
     assert json.loads(json.dumps(study.as_json(), allow_nan=False))["methods"]["new"]["R"] == [[0.5, None], [0.0, 0.7]]
     study.write_csv(tmp_path / "x.csv")
     with (tmp_path / "x.csv").open() as file:
