@@ -80,7 +80,8 @@ def _runs(comparison: Comparison) -> None:
         if comparison.scored:
             text(f"Means over {len(comparison.rows)} images, with 95 % intervals by bootstrap over patients. The "
                  "difference is taken image by image; p by Wilcoxon's signed-rank test of the patients' mean "
-                 "differences, not corrected for the number of runs. ")  # fmt: skip
+                 "differences, not corrected for the number of runs. Both tell these runs apart, on images like these; "
+                 "whether one way of training is better than another takes several seeds of each. ")  # fmt: skip
         tags.a("compare.csv", href="compare.csv")
         text(" has every image, ")
         tags.a("compare.json", href="compare.json")
