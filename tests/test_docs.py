@@ -1,4 +1,4 @@
-"""The commands of the README are such as the scripts understand."""
+"""The commands of README.md and docs/ are such as the scripts understand."""
 
 import subprocess
 import sys
@@ -11,13 +11,15 @@ from options import test as test_options
 from options import train as train_options
 from tests.helpers import ROOT, commands
 
+TYPED = commands("README.md") + commands("docs/input.md")
+
 
 def test_readme_names_many_commands():
     assert len(commands("README.md")) > 8
 
 
-@pytest.mark.parametrize("words", [c for c in commands("README.md") if c[0] in ("train.py", "test.py")], ids=" ".join)
-def test_the_flags_of_the_readme_exist(words, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("words", [c for c in TYPED if c[0] in ("train.py", "test.py")], ids=" ".join)
+def test_the_flags_of_the_pages_exist(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     if "--name" in words:  # a run that is continued or part of an ensemble must be there
