@@ -66,6 +66,8 @@ def collect(recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: P
         for name in sorted((r.name for r in recipes.values() if r.paper == number), key=lambda name: not printed[name]):
             rows += [published(row, paper["decimals"]) for row in printed[name]]
             ours = list(measured(recipes[name], recipes, checkpoints_dir, results_dir))
+            if any(row["phase"] == "train" for row in printed[name]):
+                ours = list(_trained(recipes[name], recipes, checkpoints_dir)) + ours
             rows += ours or [Row(name, "not run")]
         papers.append(Paper(number, paper["title"], paper["about"], rows))
     return papers
@@ -120,6 +122,16 @@ def _tested(path: Path, recipe: Recipe, title: str, run: Path) -> Row:
     intervals = {name: intervals[name] for name in scores if intervals.get(name)}
     return Row(title, "measured", f"{path.parent.name.replace('_', ', ')}: {_how(metrics)}", scale(run, recipe),
                scores, intervals, marks, path.with_name("index.html"))  # fmt: skip
+
+
+def _trained(recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Path) -> Iterable[Row]:
+    """What a run scored on the images that it learnt from, as it learnt."""
+    for path in sorted(checkpoints_dir.glob(f"{recipe.name}*/metrics.csv")):
+        run, last = path.parent, read_metrics(path)[-1]
+        if owner(run.name, recipes) == recipe.name and "train_dice" in last:
+            scores = {name: last[f"train_{name}"] for name in ("dice", "iou")}
+            yield Row(run.name, "measured", "train: mean over the last epoch, as it learnt", scale(run, recipe), scores,
+                      page=run / "web" / "index.html")  # fmt: skip
 
 
 def _how(metrics: Mapping) -> str:

@@ -24,8 +24,7 @@ SMALL: dict[str, list[str]] = {
                        "--n_epochs_decay", "0"],
     "002_cyclegan_120": ["--n_epochs", "32"],
     "003_*": ["--load_size", "256", "--crop_size", "256", "--n_epochs", "8"],
-    "004_*": ["--dataroot", PHANTOM, "--load_size", "128", "--crop_size", "128", "--n_epochs", "6"],
-    "004_*_patches": ["--patch", "64"],
+    "004_*": ["--dataroot", PHANTOM, "--load_size", "192", "--crop_size", "192", "--n_epochs", "6"],
 }  # fmt: skip
 """What --scale small adds to the recipes whose names fit, in this order."""
 
@@ -34,7 +33,6 @@ TESTS: dict[str, dict[str, list[str]]] = {
     "": {"": []},
     "000": {
         "image_statistics": ["--norm_stats", "image"],
-        "running_statistics": ["--norm_stats", "running"],
         "cutoff_0.03": ["--mask_threshold", "0.03"],
     },
 }

@@ -1,9 +1,11 @@
 """The papers' table: what was published, what was measured, what cannot be."""
 
+import json
+
 import pytest
 
 from benchmarks.papers_page import write_markdown, write_papers_page
-from benchmarks.papers_rows import collect, owner
+from benchmarks.papers_rows import PUBLISHED, collect, owner
 from benchmarks.recipes import read_recipes
 from util.checkpoint import write_json
 
@@ -13,6 +15,11 @@ RECIPES = read_recipes()
 def paper(tmp_path, number):
     papers = collect(RECIPES, tmp_path / "checkpoints", tmp_path / "results")
     return next(p for p in papers if p.number == number)
+
+
+def test_published_rows_are_those_of_recipes():
+    papers = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    assert {row["recipe"] for p in papers.values() for row in p["rows"]} <= RECIPES.keys()
 
 
 @pytest.mark.parametrize(
