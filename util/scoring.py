@@ -236,9 +236,10 @@ class _Scorer:
 
     def _two_classes(self, image: Scored, values: np.ndarray) -> None:
         if self.within:
-            inside = self.within(image.index)
-            values = np.where(inside, values, np.float32(0))
-            image.companions["within"] = torch.from_numpy(inside[None].astype(np.float32) * 2 - 1)
+            inside = torch.from_numpy(self.within(image.index)[None].astype(np.float32))
+            inside = resize(inside[None], values.shape)[0]  # phantoms have the size at which a run draws them
+            values = np.where(inside[0] >= 0.5, values, np.float32(0))
+            image.companions["within"] = inside * 2 - 1
         mask = self.rule(values)
         image.labels = mask.astype(np.uint8)
         if image.truth is None:

@@ -193,3 +193,9 @@ def test_masks_of_another_run_come_back_as_they_were():
     for index, mask in enumerate(labels):
         within.keep(Scored(index, mask.shape, None, labels=mask))
     assert all((within(index) == (mask == 1)).all() for index, mask in enumerate(labels))
+
+
+def test_another_runs_mask_of_another_size_is_brought_to_this_one(pictures, echo):
+    left = np.repeat([[True, False]], 4, axis=0)
+    row = evaluate(echo, pictures([output(np.ones((2, 4)))], [TRUTH]).loader(), within=lambda index: left).rows[0]
+    assert [row[name] for name in ("tp", "fp", "fn", "tn")] == [4, 0, 0, 4]
