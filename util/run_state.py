@@ -79,7 +79,7 @@ def load_run(folder: Path, steppers: dict[str, dict]) -> Progress | None:
 def _make(state: dict) -> list[tuple]:
     """What an optimizer's saved state would bring with it, learning rates apart: schedules see to those."""
     names = ("betas", "momentum", "weight_decay", "decoupled_weight_decay")
-    return [(len(group["params"]), *(group.get(name) for name in names)) for group in state["param_groups"]]
+    return [(len(group["params"]), *(group.get(name, 0) for name in names)) for group in state["param_groups"]]
 
 
 class Interrupts:
