@@ -37,7 +37,8 @@ def test_void_pixels_do_not_count():
     picture = as_picture(torch.tensor([[[0.5, 0.1, 0.3]]]))
     labels, truth = np.array([[1, 1, 0]], np.uint8), np.array([[VOID, 1, 1]], np.uint8)
     row = of_image(picture, labels, truth)
-    assert row == {"uncertainty": pytest.approx(0.2), "uncertainty_relative": pytest.approx(0.4), "uncertainty_auroc": 1}
+    whole, share = pytest.approx(0.2), pytest.approx(0.4)
+    assert row == {"uncertainty": whole, "uncertainty_relative": share, "uncertainty_auroc": 1}
     unscored = of_image(picture, labels, None)
     assert unscored == {"uncertainty": pytest.approx(0.3), "uncertainty_relative": pytest.approx(0.45)}
     assert of_image(picture, labels, None, binary=False) == {"uncertainty": pytest.approx(0.3)}
