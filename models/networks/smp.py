@@ -3,9 +3,20 @@
 import difflib
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from util.errors import UserError
+
+
+class _Norm(nn.BatchNorm2d):
+    """Batch norm that goes by its stored statistics where it gets one value a channel: a single image that an arch such
+    as DeepLab has pooled, as the last batch of an epoch may be. That has no deviation, and torch refuses it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
 
 
 class SmpGenerator(nn.Module):
@@ -27,6 +38,9 @@ class SmpGenerator(nn.Module):
             self.net = smp.create_model(arch, encoder, None, in_channels=input_nc, classes=output_nc)
         except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
             raise UserError(f"--netG smp:{arch}:{encoder}: they do not go together: {error}") from error
+        for layer in self.net.modules():
+            if type(layer) is nn.BatchNorm2d:
+                layer.__class__ = _Norm
         self.multiple = max(32, self.net.encoder.output_stride)
         self.tanh = nn.Tanh()
         self._folded: list[nn.Module] = []

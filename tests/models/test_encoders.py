@@ -42,6 +42,14 @@ def test_a_mask_of_the_images_size(arch, encoder):
     assert all(p.grad is not None for p in net.encoder.parameters() if p.requires_grad) or arch != "unet"
 
 
+@pytest.mark.parametrize("arch", ["deeplabv3plus", "pan"])
+def test_a_single_image_can_be_trained_on(arch):
+    """As the last of an epoch may be; pooled to one value a channel, it goes by the statistics of those before."""
+    net = smp(arch).train()
+    net(torch.rand(1, 1, 128, 128)).mean().backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
+
+
 def test_inception_loses_no_border():
     """Its convolutions are not padded: 96 pixels become 45, 20, 9, 4, 1. The mask has 96."""
     net = smp(encoder="tu-inception_v3").eval()
