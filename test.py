@@ -212,7 +212,7 @@ def describe(
     if opt.task == "base":
         settings["task"] = "base: only what the checkpoint started from"
     if dataset.classes and dataset.classes.binary:
-        settings |= rule.settings
+        settings |= rule.settings | ({"threshold chosen on": "val"} if opt.mask_threshold == "auto" else {})
     if dataset.skipped:
         settings["unreadable files left out"] = len(dataset.skipped)
     return settings

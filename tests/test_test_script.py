@@ -163,11 +163,14 @@ def test_a_threshold_is_chosen_on_val_and_used_on_test(run, trained, chests, tmp
         run(*auto, phase="test")
     chosen = json.loads((run(*auto, phase="val") / "metrics.json").read_text())
     kept = json.loads((tmp_path / "ck" / "tiny" / "threshold.json").read_text())
+    flatters = "chosen on these very images"
+    assert flatters in (tmp_path / "results" / "tiny" / "val_latest" / "index.html").read_text()
     assert [entry["images"] for entry in kept] == [3]
     assert chosen["macro"]["dice"] == pytest.approx(kept[0]["dice"])
     used = json.loads((run(*auto, phase="test") / "metrics.json").read_text())
     assert used["settings"]["threshold"] == chosen["settings"]["threshold"] == kept[0]["threshold"]
     assert used["images"] == 2
+    assert flatters not in (tmp_path / "results" / "tiny" / "test_latest" / "index.html").read_text()
     with pytest.raises(UserError, match="none for these weights and flags"):
         run(*auto, "--norm_stats", "running", phase="test")
 
