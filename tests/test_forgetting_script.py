@@ -292,7 +292,7 @@ def test_seeds_of_one_way_are_averaged(save, run, tmp_path):
     assert masks["figures_sd"]["forgetting"] == 0 and [p["run"] for p in masks["proofs"]] == ["m1", "m2"]
     assert masks["measures"][1][0]["bit_equal"] == 8 and found["methods"]["m1"]["figures_sd"] == {}
     words = (folder / "index.html").read_text()
-    assert f"{(one + two) / 2:.4f} ± {abs(one - two) / 2**0.5:.4f}" in words
+    assert f"{(one + two) / 2:.4f}\u00a0±\u00a0{abs(one - two) / 2**0.5:.4f}" in words
     assert "differ in their seed, ± one standard deviation: ft (2), masks (2)" in words and "differs" not in words
     with (folder / "forgetting.csv").open() as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}

@@ -145,7 +145,8 @@ def _table(
                     for name in names:
                         value, sd = row.get(name), apart.get(label, {}).get(name)
                         words = _shown(name, value, images) if name in row else "–"
-                        tags.td(words if sd is None or name == "bit_equal" else f"{words} ± {_shown(name, sd, images)}")
+                        apart_too = sd and name != "bit_equal"
+                        tags.td(f"{words}\u00a0±\u00a0{_shown(name, sd, images)}" if apart_too else words)
 
 
 def _shown(name: str, value: float | None, images: int) -> str:

@@ -20,7 +20,9 @@ def deviation(rows: Sequence[Row]) -> dict[str, float]:
     if len(rows) < 2:
         return {}
     found = {name: [row.get(name) for row in rows] for name in rows[0]}
-    return {name: float(np.std(values, ddof=1)) for name, values in found.items() if None not in values}
+    # Equal numbers are apart by 0, which the rounding of their mean would hide.
+    return {name: float(np.std(values, ddof=1)) if len(set(values)) > 1 else 0.0 for name, values in found.items()
+            if None not in values}  # fmt: skip
 
 
 def mean_curve(curves: Sequence[Sequence[dict]]) -> list[dict]:

@@ -11,6 +11,7 @@ def test_means_and_deviations():
     assert found == {"dice": pytest.approx(0.85), "psnr": None, "bit_equal": 7}
     # (0.05^2 + 0.05^2) / (2 - 1)
     assert seeds.deviation(rows)["dice"] == pytest.approx(0.005**0.5)
+    assert seeds.deviation([{"dice": 0.1}] * 3) == {"dice": 0}
     assert "psnr" not in seeds.deviation(rows) and seeds.deviation(rows[:1]) == {}
 
 
