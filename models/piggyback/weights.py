@@ -28,8 +28,9 @@ class _Masked(torch.autograd.Function):
     @staticmethod
     def forward(ctx, donor: torch.Tensor, real: torch.Tensor, cutoff: float, ternary: bool) -> torch.Tensor:
         ctx.save_for_backward(donor)
-        dropped = torch.where(real < 0, -donor, 0.0) if ternary else 0.0
-        return torch.where(real > cutoff, donor, dropped)
+        if ternary:  # through codes of a byte each: half the time of choosing among whole tensors
+            return donor * ((real > cutoff).view(torch.int8) - (real < 0).view(torch.int8))
+        return torch.where(real > cutoff, donor, 0.0)
 
     @staticmethod
     def backward(ctx, gradient: torch.Tensor):
