@@ -11,7 +11,7 @@ from options import test as test_options
 from options import train as train_options
 from tests.helpers import ROOT, commands
 
-TYPED = commands("README.md") + commands("docs/input.md") + commands("docs/masks.md")
+TYPED = commands("README.md") + commands("docs/input.md") + commands("docs/masks.md") + commands("docs/networks.md")
 
 
 def test_readme_names_many_commands():
