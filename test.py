@@ -197,6 +197,8 @@ def describe(
         "preprocess": opt.preprocess,
         "crop_size": opt.crop_size,
     }
+    if any(run.input_norm != "signed" for run in runs):
+        settings["input_norm"] = each("input_norm")
     if opt.intensity != "none":
         settings["intensity"] = opt.intensity
     if opt.clahe:

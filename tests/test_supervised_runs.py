@@ -49,7 +49,7 @@ def test_resumes_exactly_and_is_tested_by_its_name_alone(run, apply, netG):  # n
     assert (recorded["norm_stats"], recorded["input_norm"], recorded["netG"]) == ("running", "zscore", netG)
     assert {path.name for path in whole.glob("*_net_*.pth")} == {"latest_net_G.pth", "best_net_G.pth"}
     settings = apply(name="whole")["settings"]
-    assert settings["norm_stats"] == "running"
+    assert (settings["norm_stats"], settings["input_norm"]) == ("running", "zscore")
 
 
 def test_adversarially_too(run):

@@ -18,8 +18,8 @@ from util.metrics import threshold_curve
 FILE = "threshold.json"
 # Flags that change the float map from which masks are cut.
 MAP = (
-    "epoch", "norm_stats", "stochastic", "preprocess", "crop_size", "clahe", "intensity", "patch", "patch_overlap",
-    "tta", "samples", "task", "within",
+    "epoch", "norm_stats", "input_norm", "stochastic", "preprocess", "crop_size", "clahe", "intensity", "patch",
+    "patch_overlap", "tta", "samples", "task", "within",
 )  # fmt: skip
 
 
