@@ -1,6 +1,7 @@
 """Quality of the main job on real X-rays: facades generator -> lungs, against the same without pretraining.
 
-    python -m benchmarks.lungs --dataroot datasets/lungs --donor datasets/weights/facades...pth [--runs donor12 ...]
+    python -m benchmarks.lungs --dataroot datasets/lungs --donor datasets/weights/facades...pth [--runs donor12 ...] \
+        [--encoder datasets/weights/mobilenet_v2...pth]
 
 Trains what is not trained yet (checkpoints/bench_*), tests the last epoch on `val`, prints a markdown table. `val` was
 used to choose the settings; `test` is left for the user.
@@ -17,6 +18,9 @@ COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf
           "--gpu_ids", "-1", "--save_epoch_freq", "1000"]  # fmt: skip
 PEER = ["--n_epochs", "4", "--n_epochs_decay", "8"]  # upstream's own settings for the same job
 OURS = ["--lambda_L1", "1000", "--lr", "0.0004", "--augment", "strong", "--load_size", "256"]
+# MobileNetV2 in a U-Net, twice the parameters of the generator.
+UNET = ["--model", "supervised", "--netG", "smp:unet:mobilenet_v2", "--input_nc", "3", "--batch_size", "8", "--lr", "0.0005",
+        "--augment", "strong", "--load_size", "256"]  # fmt: skip
 
 RUNS: dict[str, list[str]] = {
     "donor_upstream12": PEER,
@@ -25,6 +29,8 @@ RUNS: dict[str, list[str]] = {
     "shipped12": [*PEER, *OURS],
     "donor_L1only12": [*PEER, *OURS, "--lambda_L1", "1000000"],
     "donor40": ["--n_epochs", "12", "--n_epochs_decay", "28", *OURS],
+    "unet12": [*PEER, *UNET],
+    "unet_random12": [*PEER, *UNET],
 }
 
 
@@ -32,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataroot", required=True, help="folder with images/, masks/ and splits.csv")
     parser.add_argument("--donor", required=True, help="facades generator (unet_256, ngf 16, batch norm)")
+    parser.add_argument("--encoder", default="imagenet", help="ImageNet weights of MobileNetV2 (unet12)")
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
     parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
     parser.add_argument("--results_dir", type=Path, default=Path("results"))
@@ -42,6 +49,7 @@ def main() -> None:
         flags = [*COMMON, "--dataroot", args.dataroot, *RUNS[run]]
         donor = {"donor": args.donor, "shipped": "checkpoints/facades_photo2label"}.get(re.match("[a-z]+", run)[0])
         flags += ["--pretrained", donor] if donor else []
+        flags += ["--encoder_weights", args.encoder] if run == "unet12" else []
         minutes = train(f"bench_{run}", flags, args.checkpoints_dir)
         rows.append(lung_row(f"bench_{run}", run, minutes, args.checkpoints_dir, args.results_dir))
     print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}\n")

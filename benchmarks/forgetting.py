@@ -1,0 +1,137 @@
+"""What every way of adapting the facades generator to lungs learns, forgets and costs, on real pictures.
+
+    python -m benchmarks.forgetting --dataroot datasets/lungs --facades datasets/facades [--runs masks ...] [--seeds 0 1]
+
+Trains what is not trained yet (checkpoints/forget_*), lets forgetting.py compare the runs of each seed on `val`
+(results/forgetting_seed*), prints a markdown table: means over the seeds. `--third` adds a third task, the facades
+backwards (labels to photos), to the few ways in `THIRD`.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from benchmarks.runs import call, markdown, train
+
+DONOR = "facades_photo2label"
+COMMON = ["--pretrained", DONOR, "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
+          "--gpu_ids", "-1", "--save_epoch_freq", "1"]  # fmt: skip
+LUNGS = ["--dataset_mode", "masks", "--n_epochs", "2", "--n_epochs_decay", "4", "--lambda_L1", "1000",
+         "--augment", "strong", "--load_size", "256"]  # fmt: skip
+PHOTOS = ["--dataset_mode", "aligned", "--direction", "BtoA", "--n_epochs", "4", "--n_epochs_decay", "8"]
+TUNED, FROZEN = ["--lr", "0.0004"], ["--lr", "0.001"]
+
+RUNS: dict[str, list[str]] = {
+    "scratch": ["--adapt", "scratch", *TUNED],
+    "finetune": ["--adapt", "finetune", *TUNED],
+    "head_only": ["--adapt", "head_only", *FROZEN],
+    "norm_only": ["--adapt", "norm_only", *FROZEN],
+    "masks": ["--adapt", "masks", *FROZEN],
+    "ternary": ["--adapt", "ternary", *FROZEN],
+    "filter_bank_8th": ["--adapt", "filter_bank", "--bank_fraction", "0.125", *FROZEN],
+    "filter_bank_4th": ["--adapt", "filter_bank", *FROZEN],
+    "filter_bank_half": ["--adapt", "filter_bank", "--bank_fraction", "0.5", *FROZEN],
+    "lowrank_4": ["--adapt", "lowrank", "--rank", "4", *FROZEN],
+    "lowrank_8": ["--adapt", "lowrank", *FROZEN],
+    "lowrank_16": ["--adapt", "lowrank", "--rank", "16", *FROZEN],
+    # Each with the other's learning rate.
+    "masks_slow": ["--adapt", "masks", *TUNED],
+    "finetune_fast": ["--adapt", "finetune", *FROZEN],
+}
+# What a sequence of three tasks is learnt by; the bank of the third grows by what the second added.
+THIRD = {"finetune": [], "masks": [], "filter_bank_4th": ["--bank", "cumulative"]}
+
+
+def run_name(way: str, seed: int, third: bool = False) -> str:
+    return f"forget_{way}{'_photos' if third else ''}_{seed}"
+
+
+def learn(way: str, seed: int, dataroot: str, checkpoints_dir: Path) -> None:
+    """Train a way on the lungs, unless that is done."""
+    train(
+        run_name(way, seed), [*COMMON, *LUNGS, "--dataroot", dataroot, "--seed", str(seed), *RUNS[way]], checkpoints_dir
+    )
+
+
+def learn_third(way: str, seed: int, facades: str, checkpoints_dir: Path) -> None:
+    """Train a way on the third task after the lungs, unless that is done: masks lie beside the donor itself."""
+    before = DONOR if way == "masks" else run_name(way, seed)
+    flags = [
+        *COMMON,
+        *PHOTOS,
+        "--dataroot",
+        facades,
+        "--seed",
+        str(seed),
+        "--pretrained",
+        before,
+        *RUNS[way],
+        *THIRD[way],
+    ]
+    train(run_name(way, seed, third=True), flags, checkpoints_dir)
+
+
+def compare(page: str, runs: dict[str, str], flags: list[str], checkpoints_dir: Path, results_dir: Path) -> dict:
+    """forgetting.py on runs by their labels; returns what it wrote to forgetting.json."""
+    words = [f"{label}={names}" for label, names in runs.items()]
+    more = ["--donor", DONOR, "--runs", *words, "--results_dir", str(results_dir), "--gpu_ids", "-1", *flags]
+    call("forgetting.py", page, more, checkpoints_dir)
+    return json.loads((results_dir / page / "forgetting.json").read_text())
+
+
+HEADER = [
+    "way",
+    "trained, M",
+    "kB on disk",
+    "lungs, val Dice",
+    "facades, mIoU",
+    "forgetting",
+    "donor kept, bit for bit",
+]
+
+
+def row(label: str, method: dict, generator: float) -> list[str]:
+    """A method's line of the table; generator: bytes of the whole generator in float32."""
+    figures, spread = method["figures"], method["sd"]
+
+    def cell(name: str) -> str:
+        return f"{figures[name]:.4f}" + (f" ± {spread[name]:.4f}" if spread[name] is not None else "")
+
+    size = f"{figures['bytes'] / 1e3:.0f} (1/{generator / figures['bytes']:.1f})"
+    kept = method["proofs"] and all(proof["donor"] == proof["taken_off"] for proof in method["proofs"])
+    scores = [cell(name) for name in ("new_score", "old_after", "forgetting")]
+    return [label, f"{figures['trainable'] / 1e6:.3f}", size, *scores, "yes" if kept else "no"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataroot", required=True, help="lungs: folder with images/, masks/ and splits.csv")
+    parser.add_argument("--facades", required=True, help="folder with train/ and test/ of the facades, side by side")
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--third", action="store_true", help="three tasks: facades, lungs, facades backwards")
+    parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
+    parser.add_argument("--results_dir", type=Path, default=Path("results"))
+    args = parser.parse_args()
+
+    ways = [way for way in args.runs if way in THIRD] if args.third else args.runs
+    runs = {}
+    for way in ways:
+        stages = []
+        for seed in args.seeds:
+            learn(way, seed, args.dataroot, args.checkpoints_dir)
+            if args.third:
+                learn_third(way, seed, args.facades, args.checkpoints_dir)
+            stages.append(",".join(run_name(way, seed, third) for third in (False, True)[: 1 + args.third]))
+        runs[way] = "+".join(stages)
+    page = "forgetting_third" if args.third else "forgetting"
+    flags = ["--old_data", args.facades, "--old_mode", "aligned", "--new_phase", "val", *["test"] * args.third]
+    found = compare(page, runs, flags, args.checkpoints_dir, args.results_dir)
+    print(f"{os.cpu_count()} cores, seeds {args.seeds}; page: {args.results_dir / page / 'index.html'}\n")
+    generator = 4 * found["donor"]["trainable"]
+    print(markdown(HEADER, [row(label, method, generator) for label, method in found["methods"].items()]))
+
+
+if __name__ == "__main__":
+    main()
