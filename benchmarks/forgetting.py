@@ -3,7 +3,7 @@
     python -m benchmarks.forgetting --dataroot datasets/lungs --facades datasets/facades [--runs masks ...] [--seeds 0 1]
 
 Trains what is not trained yet (checkpoints/forget_*), lets forgetting.py compare the runs of each seed on `val`
-(results/forgetting_seed*), prints a markdown table: means over the seeds. `--third` adds a third task, the facades
+(results/forgetting*), prints a markdown table: means and standard deviations over the seeds. `--third` adds a third task, the facades
 backwards (labels to photos), to the few ways in `THIRD`.
 """
 
@@ -93,10 +93,10 @@ HEADER = [
 
 def row(label: str, method: dict, generator: float) -> list[str]:
     """A method's line of the table; generator: bytes of the whole generator in float32."""
-    figures, spread = method["figures"], method["sd"]
+    figures, spread = method["figures"], method["figures_sd"]
 
     def cell(name: str) -> str:
-        return f"{figures[name]:.4f}" + (f" ± {spread[name]:.4f}" if spread[name] is not None else "")
+        return f"{figures[name]:.4f}" + (f" ± {spread[name]:.4f}" if name in spread else "")
 
     size = f"{figures['bytes'] / 1e3:.0f} (1/{generator / figures['bytes']:.1f})"
     kept = method["proofs"] and all(proof["donor"] == proof["taken_off"] for proof in method["proofs"])
@@ -125,7 +125,7 @@ def main() -> None:
                 learn_third(way, seed, args.facades, args.checkpoints_dir)
             stages.append(",".join(run_name(way, seed, third) for third in (False, True)[: 1 + args.third]))
         runs[way] = "+".join(stages)
-    page = "forgetting_third" if args.third else "forgetting"
+    page = "forgetting" + "_third" * args.third + "_seeds" * (len(args.seeds) > 1)
     flags = ["--old_data", args.facades, "--old_mode", "aligned", "--new_phase", "val", *["test"] * args.third]
     found = compare(page, runs, flags, args.checkpoints_dir, args.results_dir)
     print(f"{os.cpu_count()} cores, seeds {args.seeds}; page: {args.results_dir / page / 'index.html'}\n")
