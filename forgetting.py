@@ -17,7 +17,7 @@ from pathlib import Path
 import options.forgetting
 from data import DATASETS
 from data.shelf import Shelf, Shelved
-from models import MODELS, create_model, pick_device
+from models import MODELS, pick_device
 from models.bench import Bench
 from models.piggyback import METHODS as FROZEN
 from models.pretrained import find_donor, started_from, upstream_flags
@@ -40,7 +40,7 @@ def main() -> int:
     runs = Runs(opt, MODELS, DATASETS, donor, upstream_flags)
     device = pick_device(opt.gpu_ids)
     features = InceptionFeatures(opt.kid_weights).to(device) if opt.kid_weights else RandomFeatures()
-    bench = Bench(runs.options, create_model, device, runs.donor, features)
+    bench = Bench(runs.options, device, runs.donor, features)
     shelf = Shelf(opt.num_test)
     plans = {label: [plan(shelf, runs, label, names) for names in seeds] for label, seeds in opt.methods.items()}
     agree({f"{label}{f' (seed {i + 1})' * (len(found) > 1)}": sets for label, found in plans.items()

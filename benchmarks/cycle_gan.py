@@ -17,7 +17,7 @@ import torch
 import options.test
 from benchmarks.runs import LUNG_HEADER, lung_row, markdown, train
 from data import DATASETS, create_dataset
-from models import MODELS, create_model, load_networks, pick_device
+from models import MODELS, load_model, pick_device
 
 COMMON = ["--model", "cycle_gan", "--dataset_mode", "masks", "--unpaired", "--netG", "mobile_resnet_9blocks", "--ndf",
           "16", "--load_size", "128", "--crop_size", "128", "--display_id", "0", "--gpu_ids", "-1",
@@ -71,8 +71,7 @@ def hidden(name: str, checkpoints_dir: Path) -> tuple[float, float]:
     of the threshold each pixel of the mask is on: the more it grows, the more of the X-ray was hidden in the mask."""
     argv = ["--name", name, "--checkpoints_dir", str(checkpoints_dir), "--phase", "val", "--gpu_ids", "-1"]
     opt = options.test.parse(MODELS, DATASETS, argv)
-    model = create_model(opt, pick_device(opt.gpu_ids), training=False)
-    load_networks(model, checkpoints_dir / opt.name, opt.epoch, opt)
+    model = load_model(opt, pick_device(opt.gpu_ids))
     loader = create_dataset(opt, opt.phase, train=False)
     sums, count = torch.zeros(2), 0
     for batch in loader:

@@ -15,7 +15,7 @@ import torch
 import options.test
 from benchmarks.runs import markdown, train
 from data import DATASETS, create_dataset
-from models import MODELS, create_model, load_networks, pick_device
+from models import MODELS, load_model, pick_device
 from models.base import BaseModel
 from util.scoring import evaluate
 
@@ -52,8 +52,7 @@ def dice(run: str, way: str, source: str, trained_on: str, checkpoints_dir: Path
     argv = ["--name", run, "--checkpoints_dir", str(checkpoints_dir), "--phase", "val", "--gpu_ids", "-1",
             "--norm_stats", "image" if way in ("image", "stochastic") else "running", "--source", source]  # fmt: skip
     opt = options.test.parse(MODELS, DATASETS, argv + ["--stochastic"] * (way == "stochastic"))
-    model = create_model(opt, pick_device("-1"), training=False)
-    load_networks(model, checkpoints_dir / run, "latest", opt)
+    model = load_model(opt, pick_device("-1"))
     if way == "recomputed":
         known = argparse.Namespace(**vars(opt) | {"source": trained_on})
         recompute_statistics(model, create_dataset(known, "train", train=False))

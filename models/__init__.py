@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from pathlib import Path
 
 import torch
 
@@ -18,7 +19,10 @@ from models.supervised import SupervisedModel
 from util import distributed
 from util.errors import UserError
 
-__all__ = ["MODELS", "Averages", "create_model", "create_schedulers", "load_networks", "pick_device", "step_schedulers"]
+__all__ = [
+    "MODELS", "Averages", "create_model", "create_schedulers", "load_model", "load_networks", "pick_device",
+    "step_schedulers",
+]  # fmt: skip
 
 MODELS: dict[str, type[BaseModel]] = {
     "cycle_gan": CycleGANModel,
@@ -64,4 +68,11 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
     if not training and opt.task == "base" and not model.loaded:
         raise UserError(f"--task base: run {opt.name} has no task file of epoch {opt.epoch}; its weights are its "
                         "own: leave the flag out")  # fmt: skip
+    return model
+
+
+def load_model(opt: argparse.Namespace, device: torch.device) -> BaseModel:
+    """The trained model of the run that test.py's options name."""
+    model = create_model(opt, device, training=False)
+    load_networks(model, Path(opt.checkpoints_dir) / opt.name, opt.epoch, opt)
     return model

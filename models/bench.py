@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from models import load_model
 from models.base import BaseModel
-from models.files import load_networks
 from models.piggyback import fingerprint, load_task, read_task, switch
 from models.predict import tiled
 from models.pretrained import infer_architecture
@@ -19,17 +19,16 @@ from util.study import Measured
 class Bench:
     """Applies runs to data sets.
 
-    options: of test.py, for a run's folder, an epoch (None: the usual one) and whether the run's task is left off;
-    create: `models.create_model`. Data sets are data.shelf.Shelved; results for `keep`, the donor's folder, are kept.
+    options: of test.py, for a run's folder, an epoch (None: the usual one) and whether the run's task is left off.
+    Data sets are data.shelf.Shelved; results for `keep`, the donor's folder, are kept.
     features: see `study.measure`.
     """
 
     def __init__(
-        self, options: Callable[..., argparse.Namespace], create: Callable[..., BaseModel], device: torch.device,
-        keep: Path, features: torch.nn.Module,
+        self, options: Callable[..., argparse.Namespace], device: torch.device, keep: Path, features: torch.nn.Module
     ):
         torch.backends.cudnn.deterministic = True  # outputs are compared bit for bit, on a GPU too
-        self._options, self._make, self._device, self._keep = options, create, device, keep
+        self._options, self._device, self._keep = options, device, keep
         self._features = features
         self._kept: dict[object, Measured] = {}
         self._last: tuple[object, BaseModel | None] = (None, None)
@@ -51,7 +50,7 @@ class Bench:
         and its hash is told too.
         """
         opt = self._options(folder, base=True)
-        model = self._create(folder, opt)
+        model = load_model(opt, self._device)
         nets = {name: model.networks[name] for name in model.loaded}
         before = {name: fingerprint(net.state_dict()) for name, net in nets.items()}
         for name, net in nets.items():
@@ -68,7 +67,7 @@ class Bench:
             proof["on_disk"] = {name: fingerprint(net.state_dict()) for name, net in whole.items()}
             opt = infer_architecture(whole[model.translator].state_dict())
         left, as_donor = nets | whole, self._options(self._keep)
-        donor = self._create(self._keep, as_donor)
+        donor = load_model(as_donor, self._device)
         donor.networks |= {name: net for name, net in left.items() if name in donor.networks}
         donor.networks[donor.translator] = left[model.translator]
         channels = {"input_nc": opt.input_nc, "output_nc": opt.output_nc}
@@ -87,10 +86,5 @@ class Bench:
 
     def _load(self, folder: Path, epoch: int | None = None) -> BaseModel:
         if self._last[0] != (folder, epoch):
-            self._last = (folder, epoch), self._create(folder, self._options(folder, epoch))
+            self._last = (folder, epoch), load_model(self._options(folder, epoch), self._device)
         return self._last[1]
-
-    def _create(self, folder: Path, opt: argparse.Namespace) -> BaseModel:
-        model = self._make(opt, self._device, training=False)
-        load_networks(model, folder, opt.epoch, opt)
-        return model
