@@ -1,11 +1,15 @@
-"""Data sets that several networks are applied to: each is read once."""
+"""Data sets that several networks are applied to: each is read once, and all are shown the same images."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data import create_dataset
+from data.base import PairedDataset
+from data.classes import Classes
 from data.loader import Loader
+from util.errors import UserError
 from util.postprocess import MaskRule
 
 # What decides which pixels a data set gives.
@@ -49,3 +53,28 @@ class Shelf:
             name += " reversed" if opt.direction == "BtoA" else ""
             self._read[key] = Shelved(loader, name, opt.phase, rule)
         return self._read[key]
+
+
+def same_images(runs: Sequence[argparse.Namespace]) -> list[Shelved]:
+    """The data as each run of --compare reads them. UserError: other images than the first run's, or not of two
+    classes."""
+    shelf = Shelf(runs[0].num_test)
+    sets = [shelf.get(run) for run in runs]
+    for run, data in zip(runs, sets, strict=True):
+        classes = data.loader.dataset.classes
+        if not classes or not classes.binary:
+            raise UserError(f"--compare {run.name}: masks of two classes are compared, and --classes {run.classes} of "
+                            "this run are not that; give --classes lungs, or leave it out")  # fmt: skip
+        if data.shows != sets[0].shows:
+            raise UserError(f"--compare {run.name}: it reads other images ({len(data.loader.dataset)}) than "
+                            f"{runs[0].name} ({len(sets[0].loader.dataset)}); name them with --dataroot")
+    return sets
+
+
+def read_within(run: argparse.Namespace, dataset: PairedDataset, num_test: float) -> Loader:
+    """The images of `dataset` as the run of --within reads them. UserError: one of the two is not of two classes."""
+    classes = Classes.load(run.classes) if run.classes else dataset.classes
+    for found, whose in ((classes, "that run's"), (dataset.classes, "the tested run's")):
+        if found is None or not found.binary:
+            raise UserError(f"--within {run.name}: {whose} masks are not of two classes (--classes); take another")
+    return create_dataset(run, run.phase, train=False, num_test=num_test)

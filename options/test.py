@@ -132,9 +132,8 @@ def parse_compared(
 def parse_within(
     models: dict[str, type], datasets: dict[str, type], opt: argparse.Namespace
 ) -> argparse.Namespace:
-    """The options with which --within RUN segments the images of `opt`: those images, and all else as RUN recorded it.
-
-    UserError: there is no such run.
+    """The options with which --within RUN segments the images of `opt`: those images, and all else as RUN recorded it;
+    what its colours mean, if it recorded nothing of it, as for `opt`. UserError: there is no such run.
     """
     folder = Path(opt.checkpoints_dir) / opt.within
     if not folder.is_dir():
@@ -147,7 +146,8 @@ def parse_within(
     )  # fmt: skip
     given = {flag: getattr(opt, flag, None) for flag in flags}
     words += [f"--{flag}={value}" for flag, value in given.items() if value is not None]
-    return parse(models, datasets, words)
+    run = parse(models, datasets, words)
+    return argparse.Namespace(**vars(run) | {"classes": run.classes or opt.classes})
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

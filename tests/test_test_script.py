@@ -214,6 +214,14 @@ def test_within_a_run_that_is_not_there_or_not_binary(run, trained, chests, tmp_
         run("--dataroot", str(chests), "--within", "houses")
 
 
+def test_within_a_run_that_recorded_no_classes(run, trained, chests, tmp_path):
+    """Trained on A beside B, it never said what their colours mean: the same as the tested run's."""
+    save_run(tmp_path, "--dataset_mode", "aligned", name="pairs")
+    pictures = ["--dataset_mode", "single", "--dataroot", str(chests / "images"), "--classes", "lungs"]
+    folder = run(*pictures, "--within", "pairs")
+    assert len(list((folder / "images").glob("*_within.png"))) == 5
+
+
 def test_a_full_disk_leaves_the_old_results(run, trained, chests, script, monkeypatch):
     folder = run("--dataroot", str(chests))
     before = (folder / "metrics.csv").read_text()

@@ -74,10 +74,9 @@ def paired_difference(
     from scipy.stats import wilcoxon  # takes a second to import, and few runs are compared
 
     difference = np.asarray(values, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
-    _, owner = np.unique(np.asarray(patients), return_inverse=True)
-    count = int(owner.max()) + 1
+    owner, count = owners(patients)
     sums, numbers = (_by_owner(column[:, None], owner, count)[:, 0] for column in (difference, np.ones(len(owner))))
-    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=DRAWS)
+    weights = np.concatenate([*draw_patients(count, seed)])
     of_patients = sums / numbers
     return {
         "mean": float(difference.mean()),
@@ -111,6 +110,25 @@ def interval(draws: np.ndarray) -> list[float] | None:
     """The 95 % in the middle of draws, NaN left out; None if nothing else is there."""
     draws = draws[~np.isnan(draws)]
     return [float(x) for x in np.percentile(draws, [2.5, 97.5])] if len(draws) else None
+
+
+def parts(summary: Mapping) -> dict[str, Mapping]:
+    """What is told apart: all images, and each source where there are several."""
+    return {"all": summary} | summary.get("by_source", {})
+
+
+def in_words(summary: Mapping, columns: Sequence[str], pooled: bool) -> Iterator[str]:
+    """Lines for people: the scores named by `columns` of each part, and detection where there is any. pooled: of one
+    count over all images; else means over images."""
+    kind, average = ("micro", "pooled") if pooled else ("macro", "mean")
+    for part, numbers in parts(summary).items():
+        found = numbers["macro"] | numbers[kind]  # the void rate is a mean over images in any case
+        shown = "  ".join(f"{name} {found[name]:.4f}" for name in columns if found[name] is not None)
+        yield f"{part}, {average} of {numbers['images']}: {shown}"
+        if found := numbers.get("detection"):
+            yield (f"{part}, {found['positives']} with and {found['negatives']} without a finding: Dice of positives "
+                   f"only {found['dice_positives']:.4f}, of all images {found['dice_all']:.4f}; "
+                   + "  ".join(f"{name} {found[name]:.4f}" for name in ("sensitivity", "specificity", "auc")))
 
 
 def contradictions(row: Mapping[str, float | None], averaging: str = "unstated", rounding: float = 0.005) -> list[str]:

@@ -12,6 +12,7 @@ from util.metrics import threshold_curve
 from util.pages import colour_key, page, picture_row, write_page
 from util.pictures import BOTH, OPEN, PREDICTION, TRUTH
 from util.scoring import SURFACE, Evaluation
+from util.summary import parts
 
 TITLES = {
     "dice": "Dice", "iou": "IoU", "miou": "mIoU", "precision": "precision", "recall": "recall",
@@ -62,7 +63,7 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
     for name, number in summary["undefined"].items():
         tags.p(f"{TITLES[name]} is undefined for {number} of {summary['images']} images (an empty mask); "
                "its mean leaves them out.", cls="note")  # fmt: skip
-    if any("detection" in part for part in _parts(summary).values()):
+    if any("detection" in part for part in parts(summary).values()):
         tags.h2("With and without a finding")
         _detection_table(summary)
     if "uncertainty" in summary:
@@ -90,10 +91,6 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
             tags.figure(tags.img(src="thresholds.png", alt="Dice and IoU by threshold"), tags.figcaption(caption))
 
 
-def _parts(summary: Mapping) -> dict[str, Mapping]:
-    return {"all": summary} | summary.get("by_source", {})
-
-
 def _table(evaluation: Evaluation) -> None:
     summary, columns = evaluation.summary, evaluation.columns
     with tags.div(cls="scroll"), tags.table(cls="scores"):
@@ -103,7 +100,7 @@ def _table(evaluation: Evaluation) -> None:
             for name in columns:
                 tags.th(TITLES[name])
         with tags.tbody():
-            for part, numbers in _parts(summary).items():
+            for part, numbers in parts(summary).items():
                 for kind, title in (("macro", "mean"), ("micro", "pooled")):
                     with tags.tr():
                         tags.th(f"{part}, {title}")
@@ -119,7 +116,7 @@ def _detection_table(summary: Mapping) -> None:
             for title in ("", "with", "without", *(TITLES[name] for name in columns)):
                 tags.th(title)
         with tags.tbody():
-            for part, numbers in _parts(summary).items():
+            for part, numbers in parts(summary).items():
                 if found := numbers.get("detection"):
                     with tags.tr():
                         tags.th(part)

@@ -3,8 +3,10 @@
 import zlib
 
 import numpy as np
+from tqdm import tqdm
 
-from util.scoring import Scored
+from util.postprocess import MaskRule
+from util.scoring import Scored, evaluate
 
 
 class Within:
@@ -18,6 +20,19 @@ class Within:
         """Remember the mask of an image that the other run has just segmented; from any thread."""
         packed = np.packbits(image.labels == 1)
         self._masks[image.index] = zlib.compress(packed.tobytes(), 1), image.labels.shape
+
+    @classmethod
+    def by(cls, model, loader, rule: MaskRule, name: str) -> "Within":
+        """The masks that a run's model makes of the images of `loader` (`util.scoring.evaluate`)."""
+        within = cls()
+        with tqdm(total=len(loader.dataset), unit="img", desc=f"segmenting with {name}", disable=None) as bar:
+
+            def keep(image: Scored) -> None:
+                within.keep(image)
+                bar.update()
+
+            evaluate(model, loader, rule, on_image=keep)
+        return within
 
     def __call__(self, index: int) -> np.ndarray:
         data, shape = self._masks[index]
