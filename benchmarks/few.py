@@ -1,9 +1,10 @@
 """Does transfer help, and with how many images? Learning curves on real X-rays, pretrained beside random weights.
 
-    python -m benchmarks.few --dataroot datasets/lungs [--ways facades random ...] [--images 10 25 50 100 492] [--seeds 0 1 2]
+    python -m benchmarks.few --dataroot datasets/lungs [--ways facades random] [--images 10 25 50 100 492] [--seeds 0 1]
 
 Draws that many of the training images (other ones for each seed), trains what is not trained yet (checkpoints/few_*)
-for the same number of images seen, whatever the size of the set, and scores all of `val`. Prints a markdown table and draws results/few.png.
+for the same number of images seen, whatever the size of the set, and scores all of `val`. Prints a markdown table and
+draws results/few.png.
 """
 
 import argparse
@@ -28,10 +29,10 @@ def score(way: str, images: int, seed: int, dataroot: str, checkpoints_dir: Path
     """Train a way on so many images, unless that is done; returns macro Dice on `val`."""
     name, epochs = f"few_{way}_{images}_{seed}", round(SEEN / images)
     constant = epochs // 3
-    flags = ["--dataset_mode", "masks", "--dataroot", dataroot, "--train_images", str(images), "--split_seed", str(seed),
-             "--n_epochs", str(constant), "--n_epochs_decay", str(epochs - constant), "--augment", "strong",
-             "--load_size", "256", "--val_freq", "0", "--save_epoch_freq", "1000", "--display_id", "0",
-             "--gpu_ids", "-1", "--seed", str(seed), *WAYS[way]]  # fmt: skip
+    flags = ["--dataset_mode", "masks", "--dataroot", dataroot, "--train_images", str(images),
+             "--split_seed", str(seed), "--n_epochs", str(constant), "--n_epochs_decay", str(epochs - constant),
+             "--augment", "strong", "--load_size", "256", "--val_freq", "0", "--save_epoch_freq", "1000",
+             "--display_id", "0", "--gpu_ids", "-1", "--seed", str(seed), *WAYS[way]]  # fmt: skip
     train(name, flags, checkpoints_dir)
     return test(name, ["--phase", "val", "--gpu_ids", "-1"], checkpoints_dir, results_dir)["macro"]["dice"]
 

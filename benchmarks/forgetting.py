@@ -1,10 +1,10 @@
 """What every way of adapting the facades generator to lungs learns, forgets and costs, on real pictures.
 
-    python -m benchmarks.forgetting --dataroot datasets/lungs --facades datasets/facades [--runs masks ...] [--seeds 0 1]
+    python -m benchmarks.forgetting --dataroot datasets/lungs --facades datasets/facades [--runs masks ...] [--seeds 0]
 
 Trains what is not trained yet (checkpoints/forget_*), lets forgetting.py compare the runs of each seed on `val`
-(results/forgetting*), prints a markdown table: means and standard deviations over the seeds. `--third` adds a third task, the facades
-backwards (labels to photos), to the few ways in `THIRD`.
+(results/forgetting*), prints a markdown table: means and standard deviations over the seeds. `--third` adds a third
+task, the facades backwards (labels to photos), to the few ways in `THIRD`.
 """
 
 import argparse
@@ -49,26 +49,15 @@ def run_name(way: str, seed: int, third: bool = False) -> str:
 
 def learn(way: str, seed: int, dataroot: str, checkpoints_dir: Path) -> None:
     """Train a way on the lungs, unless that is done."""
-    train(
-        run_name(way, seed), [*COMMON, *LUNGS, "--dataroot", dataroot, "--seed", str(seed), *RUNS[way]], checkpoints_dir
-    )
+    flags = [*COMMON, *LUNGS, "--dataroot", dataroot, "--seed", str(seed), *RUNS[way]]
+    train(run_name(way, seed), flags, checkpoints_dir)
 
 
 def learn_third(way: str, seed: int, facades: str, checkpoints_dir: Path) -> None:
     """Train a way on the third task after the lungs, unless that is done: masks lie beside the donor itself."""
     before = DONOR if way == "masks" else run_name(way, seed)
-    flags = [
-        *COMMON,
-        *PHOTOS,
-        "--dataroot",
-        facades,
-        "--seed",
-        str(seed),
-        "--pretrained",
-        before,
-        *RUNS[way],
-        *THIRD[way],
-    ]
+    flags = [*COMMON, *PHOTOS, "--dataroot", facades, "--seed", str(seed), "--pretrained", before, *RUNS[way],
+             *THIRD[way]]  # fmt: skip
     train(run_name(way, seed, third=True), flags, checkpoints_dir)
 
 
@@ -80,15 +69,8 @@ def compare(page: str, runs: dict[str, str], flags: list[str], checkpoints_dir: 
     return json.loads((results_dir / page / "forgetting.json").read_text())
 
 
-HEADER = [
-    "way",
-    "trained, M",
-    "kB on disk",
-    "lungs, val Dice",
-    "facades, mIoU",
-    "forgetting",
-    "donor kept, bit for bit",
-]
+HEADER = ["way", "trained, M", "kB on disk", "lungs, val Dice", "facades, mIoU", "forgetting",
+          "donor kept, bit for bit"]  # fmt: skip
 
 
 def row(label: str, method: dict, generator: float) -> list[str]:

@@ -19,8 +19,8 @@ COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf
 PEER = ["--n_epochs", "4", "--n_epochs_decay", "8"]  # upstream's own settings for the same job
 OURS = ["--lambda_L1", "1000", "--lr", "0.0004", "--augment", "strong", "--load_size", "256"]
 # MobileNetV2 in a U-Net, twice the parameters of the generator.
-UNET = ["--model", "supervised", "--netG", "smp:unet:mobilenet_v2", "--input_nc", "3", "--batch_size", "8", "--lr", "0.0005",
-        "--augment", "strong", "--load_size", "256"]  # fmt: skip
+UNET = ["--model", "supervised", "--netG", "smp:unet:mobilenet_v2", "--input_nc", "3", "--batch_size", "8",
+        "--lr", "0.0005", "--augment", "strong", "--load_size", "256"]  # fmt: skip
 
 RUNS: dict[str, list[str]] = {
     "donor_upstream12": PEER,
