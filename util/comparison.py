@@ -11,8 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from util import metrics
-from util.checkpoint import replacing
-from util.pictures import outlines, save_png
+from util.pictures import outlines, save_jpeg, save_png, small
 from util.postprocess import MaskRule
 from util.scoring import WORKERS, Evaluation, Scored, evaluate
 from util.summary import paired_difference
@@ -47,13 +46,13 @@ class Comparison:
             name = dataset.ids[image.index]
             path = self.folder / "images" / f"{name}.jpg"
             if first:
-                _save_jpeg(path, _small(dataset.image(image.index)))
+                save_jpeg(path, small(dataset.image(image.index), SIDE))
             truth = None if image.truth is None else _small_mask(image.truth == 1)
             if first and truth is not None:
-                _save_jpeg(self.folder / "truths" / f"{name}.jpg", truth * np.uint8(255))
+                save_jpeg(self.folder / "truths" / f"{name}.jpg", truth * np.uint8(255))
             save_png(self._mask(run, name), image.labels == 1)
             overlay = outlines(np.asarray(Image.open(path)), _small_mask(image.labels == 1), truth)
-            _save_jpeg(self.folder / "overlays" / run / f"{name}.jpg", overlay)
+            save_jpeg(self.folder / "overlays" / run / f"{name}.jpg", overlay)
             bar.update()
 
         with bar:
@@ -150,17 +149,5 @@ class Comparison:
         return [float(metrics.scores(metrics.counts(a, b))["dice"]) for a, b in combinations(masks, 2)]
 
 
-def _small(picture: np.ndarray) -> np.ndarray:
-    """A picture uint8 [H, W] or [H, W, 3] with no side longer than SIDE."""
-    image = Image.fromarray(picture)
-    image.thumbnail((SIDE, SIDE), reducing_gap=2.0)
-    return np.asarray(image)
-
-
 def _small_mask(mask: np.ndarray) -> np.ndarray:
-    return _small(mask * np.uint8(255)) > 127
-
-
-def _save_jpeg(path: Path, picture: np.ndarray) -> None:
-    with replacing(path, "wb") as file:
-        Image.fromarray(picture).save(file, format="JPEG", quality=90)
+    return small(mask * np.uint8(255), SIDE) > 127

@@ -30,6 +30,19 @@ def save_png(path: Path, picture: np.ndarray) -> None:
         Image.fromarray(np.ascontiguousarray(picture)).save(file, format="PNG", compress_level=1)
 
 
+def save_jpeg(path: Path, picture: np.ndarray) -> None:
+    """Write uint8 [H, W] or [H, W, 3] for a page, whole or not at all."""
+    with replacing(path, "wb") as file:
+        Image.fromarray(picture).save(file, format="JPEG", quality=90)
+
+
+def small(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture uint8 [H, W] or [H, W, 3] with no side longer than `side` pixels."""
+    image = Image.fromarray(picture)
+    image.thumbnail((side, side), reducing_gap=2.0)
+    return np.asarray(image)
+
+
 def outlines(picture: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
     """Draw the borders of two boolean masks [H, W] over the dimmed picture uint8 [H, W, 3]; white where both run."""
     result = (picture * 0.75).astype(np.uint8)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from util.checkpoint import replacing
 from util.errors import UserError
-from util.pictures import blend, differences, outlines, save_png, to_picture
+from util.pictures import blend, differences, outlines, save_jpeg, save_png, small, to_picture
 from util.scoring import Scored, resize
 
 OURS = {
@@ -107,7 +106,4 @@ class PictureWriter:
     def _save(self, path: Path, picture: np.ndarray) -> None:
         save_png(self.folder / path, picture)
         if max(picture.shape[:2]) > THUMB:
-            small = Image.fromarray(picture)
-            small.thumbnail((THUMB, THUMB), reducing_gap=2.0)
-            with replacing((self.folder / "thumbs" / path).with_suffix(".jpg"), "wb") as file:
-                small.save(file, format="JPEG", quality=88)
+            save_jpeg((self.folder / "thumbs" / path).with_suffix(".jpg"), small(picture, THUMB))
