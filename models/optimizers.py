@@ -10,7 +10,6 @@ from torch.optim import Optimizer
 from models.piggyback import METHODS
 from util.errors import UserError
 
-OPTIMIZERS = ("adam", "adamw", "sgd")
 ADAMW_DECAY = 0.01  # Loshchilov and Hutter 2019, arXiv 1711.05101, and PyTorch
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from options.types import GENERATORS, UNETS, amount, count, cutoff, generator, limit, overlap, whole
+from options.types import GENERATORS, UNETS, amount, count, cutoff, fraction, generator, limit, whole
 
 NORM_STATS = ("image", "running")
 INPUT_NORMS = ("signed", "unit", "imagenet", "zscore")
@@ -69,7 +69,7 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
                        help="side of the patches in pixels that the network sees instead of whole images: in training "
                             "drawn at random, half of them around foreground where there is any; in testing and "
                             "validation blended to the whole again (0: no patches)")
-    group.add_argument("--patch_overlap", type=overlap, default=0.5,
+    group.add_argument("--patch_overlap", type=fraction, default=0.5,
                        help="share of a patch that neighbours have in common in testing and validation")
     group.add_argument("--max_dataset_size", type=limit, default=float("inf"), help="use only the first images")
     group.add_argument("--cache_gb", type=amount, default=4.0, help="memory for decoded images, in GB")

@@ -81,14 +81,6 @@ def part(word: str) -> float:
     return value
 
 
-def overlap(word: str) -> float:
-    """A share that may be 0, but not 1."""
-    value = float(word)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{word} must be at least 0 and less than 1")
-    return value
-
-
 def positives(word: str) -> float:
     """`positives=X`: X lies between 0 and 1, both left out."""
     name, _, value = word.partition("=")

@@ -267,7 +267,7 @@ def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
     [
         (train, ["--name", "a,b"], "--name a,b: commas are for the runs of an ensemble"),
         (test, ["--samples", "1"], "--samples 1: passes are compared with one another, so take at least 2"),
-        (test, ["--patch_overlap", "1"], "1 must be at least 0 and less than 1"),
+        (test, ["--patch_overlap", "1"], "1 must be 0 or more, and less than 1"),
         (train, ["--patch", "-1"], "must be 0 or more"),
     ],
 )
