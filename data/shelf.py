@@ -16,7 +16,7 @@ from util.postprocess import MaskRule
 READING = (
     "dataroot", "dataset_mode", "phase", "classes", "direction", "input_nc", "output_nc", "preprocess", "crop_size",
     "intensity", "clahe",
-    "source", "patient_regex", "split_seed", "fold", "phantom", "phantom_count", "max_dataset_size",
+    "source", "patient_regex", "split_seed", "fold", "train_images", "phantom", "phantom_count", "max_dataset_size",
 )  # fmt: skip
 
 
@@ -72,9 +72,14 @@ def same_images(runs: Sequence[argparse.Namespace]) -> list[Shelved]:
 
 
 def read_within(run: argparse.Namespace, dataset: PairedDataset, num_test: float) -> Loader:
-    """The images of `dataset` as the run of --within reads them. UserError: one of the two is not of two classes."""
+    """The images of `dataset` as the run of --within reads them. UserError: it reads others, or one of the two is not of
+    two classes."""
     classes = Classes.load(run.classes) if run.classes else dataset.classes
     for found, whose in ((classes, "that run's"), (dataset.classes, "the tested run's")):
         if found is None or not found.binary:
             raise UserError(f"--within {run.name}: {whose} masks are not of two classes (--classes); take another")
-    return create_dataset(run, run.phase, train=False, num_test=num_test)
+    loader = create_dataset(run, run.phase, train=False, num_test=num_test)
+    if loader.dataset.ids != dataset.ids:
+        raise UserError(f"--within {run.name}: it reads {len(loader.dataset)} images where the tested run reads "
+                        f"{len(dataset)}; without --skip_bad_files you see which one cannot be read")
+    return loader

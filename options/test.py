@@ -1,7 +1,6 @@
 """Flags of test.py. What the command line leaves out comes from the run's options.json."""
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
@@ -95,8 +94,7 @@ def parse_runs(
     mode = ["--dataset_mode", first.dataset_mode]
     runs = [first] + [parse(models, datasets, [*argv, "--name", name, *mode]) for name in names[1:]]
     for run in runs:
-        if not (folder := Path(run.checkpoints_dir) / run.name).is_dir():
-            raise UserError(f"--name {listed}: there is no run {folder}; check --name and --checkpoints_dir")
+        _existing(first, run.name, f"--name {listed}")
     return runs
 
 
@@ -122,10 +120,8 @@ def parse_compared(
         raise UserError(f"--compare {' '.join(names)}: want two or more different runs")
     first = parse(models, datasets, [*rest, f"--name={names[0]}"])
     for name in names:
-        if not (folder := Path(first.checkpoints_dir) / name).is_dir():
-            raise UserError(f"--compare {name}: there is no run {folder}; check the name and --checkpoints_dir")
-    images = {flag: getattr(first, flag, None) for flag in (*IMAGES, "num_test")}
-    words = [f"--{flag}={value}" for flag, value in images.items() if value not in (None, math.inf)]
+        _existing(first, name, f"--compare {name}")
+    words = _as_words(first, *IMAGES, "num_test")
     return [first, *(parse(models, datasets, [*rest, *words, f"--name={name}"]) for name in names[1:])]
 
 
@@ -135,19 +131,26 @@ def parse_within(
     """The options with which --within RUN segments the images of `opt`: those images, and all else as RUN recorded it;
     what its colours mean, if it recorded nothing of it, as for `opt`. UserError: there is no such run.
     """
-    folder = Path(opt.checkpoints_dir) / opt.within
-    if not folder.is_dir():
-        raise UserError(f"--within {opt.within}: there is no run {folder}; check the name and --checkpoints_dir")
+    folder = _existing(opt, opt.within, f"--within {opt.within}")
     epoch = "best" if any(folder.glob("best_*_G*.pth")) else "latest"
     words = ["--name", opt.within, "--epoch", epoch] + ["--skip_bad_files"] * opt.skip_bad_files
-    flags = (
-        "checkpoints_dir", "dataset_mode", "dataroot", "phase", "gpu_ids", "num_threads", "batch_size",
-        "max_dataset_size", "source", "split_seed", "fold", "patient_regex", "phantom", "phantom_count",
-    )  # fmt: skip
-    given = {flag: getattr(opt, flag, None) for flag in flags}
-    words += [f"--{flag}={value}" for flag, value in given.items() if value is not None]
+    words += _as_words(opt, *IMAGES, "max_dataset_size", "checkpoints_dir", "gpu_ids", "num_threads", "batch_size")
     run = parse(models, datasets, words)
     return argparse.Namespace(**vars(run) | {"classes": run.classes or opt.classes})
+
+
+def _existing(opt: argparse.Namespace, run: str, flag: str) -> Path:
+    """The folder of a run beside that of `opt`. UserError, beginning with the flag that names it: there is none."""
+    folder = Path(opt.checkpoints_dir) / run
+    if not folder.is_dir():
+        raise UserError(f"{flag}: there is no run {folder}; check the name and --checkpoints_dir")
+    return folder
+
+
+def _as_words(opt: argparse.Namespace, *flags: str) -> list[str]:
+    """Those of the flags that `opt` has a value of, for a command line."""
+    given = {flag: getattr(opt, flag, None) for flag in flags}
+    return [f"--{flag}={value}" for flag, value in given.items() if value is not None]
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

@@ -222,6 +222,20 @@ def test_within_a_run_that_recorded_no_classes(run, trained, chests, tmp_path):
     assert len(list((folder / "images").glob("*_within.png"))) == 5
 
 
+def test_within_sees_the_images_that_the_tested_run_was_trained_on(run, trained, chests, tmp_path):
+    """A run on few images (--train_images) is tested on those alone."""
+    (chests / "splits.csv").write_text((chests / "splits.csv").read_text().replace(",test,", ",train,"))
+    (tmp_path / "ck" / "tiny").rename(tmp_path / "ck" / "lungs")
+    save_run(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests), "--train_images", "2")
+    folder = run("--within", "lungs", phase="train")
+    run("--dataroot", str(chests), "--name", "lungs", phase="train")
+    lungs = tmp_path / "results" / "lungs" / "train_latest"
+    assert len(table(folder)) == 2
+    for row in table(folder):
+        inside = np.asarray(Image.open(folder / "images" / f"{row['id']}_within.png"))[..., 0] > 127
+        assert (inside == (np.asarray(Image.open(lungs / "masks" / f"{row['id']}.png")) > 127)).all()
+
+
 def test_a_full_disk_leaves_the_old_results(run, trained, chests, script, monkeypatch):
     folder = run("--dataroot", str(chests))
     before = (folder / "metrics.csv").read_text()
