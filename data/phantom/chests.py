@@ -9,12 +9,10 @@ a phantom is the same picture at every size.
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from data.phantom.film import CANVAS, expose, exposed_field, letters
 from data.phantom.shapes import capsule, ellipse, join, rounded, smooth_noise, step
-
-# Vessels and letters are drawn on one fixed canvas and reduced: their line widths do not depend on the picture's size.
-CANVAS = 512
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,13 @@ def _x_ray(
     markings = _lung_markings(rng, body, pose, size) + _opacities(rng, body, size)
     attenuation += markings * step(-gap, 0.008) - _gas(rng, body, size)
     attenuation += 0.2 * step(0.006 - np.abs(gap), 0.006) * step(body.lungs - 0.012, 0.006) - 0.3 * step(gap, 0.008)
-    film = _expose(rng, np.maximum(attenuation, 0), body, size, wide)
-    field = _field(rng, film_x, film_y, pose.centre[1] + pose.scale[1] * body.dome if wide else None)
+    film = expose(rng, np.maximum(attenuation, 0), body.skin, size, wide)
+    field = exposed_field(rng, film_x, film_y, pose.centre[1] + pose.scale[1] * body.dome if wide else None)
     shade = 0.0 if rng.uniform() < 0.8 else rng.uniform(0, 0.3)
-    letters = _letters(rng, size, wide)
+    burnt = letters(rng, size, wide)
     # Grain is the one thing whose numbers depend on the size: it comes last, so that all else does not.
     film += (0.005 + 0.025 * rng.uniform() ** 2) * rng.standard_normal((size, size), dtype=np.float32)
-    film = np.maximum(shade + (film - shade) * step(field, 0.006), letters)
+    film = np.maximum(shade + (film - shade) * step(field, 0.006), burnt)
     masks = (np.minimum(outline, field) > 0 for outline in (body.lungs, gap))
     return (np.clip(film, 0, 1) * 255 + 0.5).astype(np.uint8), *(mask.astype(np.uint8) for mask in masks)
 
@@ -280,43 +278,3 @@ def _gas(rng: np.random.Generator, b: Body, size: int) -> np.ndarray:
         loops = smooth_noise(rng, size, 20) + smooth_noise(rng, size, 6)
         total += u(0.2, 0.7) * step(loops - 1.5, 0.6) * step(b.belly - 0.15, 0.1) * step(b.cage, 0.1)
     return total
-
-
-def _expose(rng: np.random.Generator, attenuation: np.ndarray, b: Body, size: int, wide: bool) -> np.ndarray:
-    """Grey values, about 0..1, from attenuation: the film's curve, fog, uneven field."""
-    u = rng.uniform
-    k = u(0.35, 0.7) if wide else u(0.5, 0.9)
-    bright = float(np.quantile(attenuation[b.skin > 0][::7], u(0.8, 0.99) if wide else u(0.95, 0.998)))
-    film = (1 - np.exp(-k * attenuation)) / (1 - np.exp(-k * bright))
-    fog = u(0.0, 0.05) if wide else u(0.02, 0.2)
-    film = fog + (1 - fog) * film ** (u(0.9, 1.8) if wide else u(0.75, 1.2))
-    return film * (u(0.85, 1.0) + 0.03 * smooth_noise(rng, size, 3))
-
-
-def _field(rng: np.random.Generator, film_x: np.ndarray, film_y: np.ndarray, dome: float | None) -> np.ndarray:
-    """Outline of what the collimator exposes; a wide film ends not far below the dome, at film height `dome`."""
-    u = rng.uniform
-    bottom = dome + u(0.22, 0.4) if dome is not None else u(0.93, 1.4)
-    field = np.minimum(bottom - film_y + u(-0.04, 0.04) * film_x, film_y + u(0.96, 1.3) + u(-0.02, 0.02) * film_x)
-    slant = u(-0.03, 0.03) * film_y
-    return np.minimum(field, np.minimum(film_x + u(0.93, 1.4) + slant, u(0.93, 1.4) - film_x + slant))
-
-
-def _letters(rng: np.random.Generator, size: int, wide: bool) -> np.ndarray:
-    """Side marker and plates, burnt into the film's upper corners."""
-    u = rng.uniform
-    board = Image.new("L", (CANVAS, CANVAS))
-    pen = ImageDraw.Draw(board)
-    right = u() < 0.5
-    x, y = u(0.02, 0.1) if right else u(0.82, 0.93), u(0.01, 0.12)
-    if u() < 0.85:
-        pen.text((x * CANVAS, y * CANVAS), "R" if right else "L", 255, ImageFont.load_default(int(u(20, 36))))
-        if not wide and u() < 0.6:
-            pen.text((x * CANVAS, y * CANVAS + 38), "pa", 200, ImageFont.load_default(14))
-    if wide:
-        font = ImageFont.load_default(18)
-        for place, word in (((0.9, 0.03), "PA"), ((0.84, 0.075), "ERECT")):
-            at = (place[0] * CANVAS, place[1] * CANVAS)
-            pen.rectangle(pen.textbbox(at, word, font=font), 255)
-            pen.text(at, word, 0, font)
-    return np.asarray(board.resize((size, size), Image.Resampling.BILINEAR), np.float32) * (u(0.75, 1.0) / 255)
