@@ -16,7 +16,7 @@ from pathlib import Path
 
 import options.forgetting
 from data import DATASETS
-from data.shelf import Shelf, Shelved
+from data.shelf import Shelf, Shelved, agree
 from models import MODELS, pick_device
 from models.bench import Bench
 from models.piggyback import METHODS as FROZEN
@@ -92,19 +92,6 @@ def strangers(runs: Runs, stages: list[Path], donor: Path, checkpoints_dir: Path
         if not started_from(str(recorded["pretrained"]), expected, checkpoints_dir):
             found.append(f"{stage.name} started from {recorded['pretrained'] or 'random weights'}, not {before.name}")
     return found
-
-
-def agree(sets: dict[str, list[Shelved]]) -> None:
-    """UserError where methods do not name the same images for a task: their scores could not be compared."""
-    (first, expected), *others = sets.items()
-    for label, found in others:
-        for task, (one, other) in enumerate(zip(expected, found, strict=True)):
-            if one.shows != other.shows:
-                raise UserError(
-                    f"--runs: for new task {task} {first} learnt {one.name} ({len(one.loader.dataset)} images of "
-                    f"{one.phase}) and {label} {other.name} ({len(other.loader.dataset)} of {other.phase}): say what "
-                    "all are tested on with --new_data, --new_mode, --new_classes, or compare them apart"
-                )
 
 
 def data_of_task(shelf: Shelf, runs: Runs, learner: Path, task: int) -> Shelved:

@@ -71,9 +71,23 @@ def same_images(runs: Sequence[argparse.Namespace]) -> list[Shelved]:
     return sets
 
 
+def agree(sets: dict[str, list[Shelved]]) -> None:
+    """UserError where the methods of forgetting.py, by their labels, do not name the same images for a task: their
+    scores could not be compared."""
+    (first, expected), *others = sets.items()
+    for label, found in others:
+        for task, (one, other) in enumerate(zip(expected, found, strict=True)):
+            if one.shows != other.shows:
+                raise UserError(
+                    f"--runs: for new task {task} {first} learnt {one.name} ({len(one.loader.dataset)} images of "
+                    f"{one.phase}) and {label} {other.name} ({len(other.loader.dataset)} of {other.phase}): say what "
+                    "all are tested on with --new_data, --new_mode, --new_classes, or compare them apart"
+                )
+
+
 def read_within(run: argparse.Namespace, dataset: PairedDataset, num_test: float) -> Loader:
-    """The images of `dataset` as the run of --within reads them. UserError: it reads others, or one of the two is not of
-    two classes."""
+    """The images of `dataset` as the run of --within reads them. UserError: it reads others, or one of the two is not
+    of two classes."""
     classes = Classes.load(run.classes) if run.classes else dataset.classes
     for found, whose in ((classes, "that run's"), (dataset.classes, "the tested run's")):
         if found is None or not found.binary:
