@@ -1,6 +1,9 @@
 """Fixtures every test may use."""
 
+import importlib.util
+import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,3 +16,26 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("PIX2MASK_DATA is not set: no real data on this machine")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def script():
+    """test.py as a module; a plain import would meet the standard library's own `test`."""
+    spec = importlib.util.spec_from_file_location("test_script", Path(__file__).parent.parent / "test.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def apply(script, monkeypatch, tmp_path):
+    """Call test.py on phase val of a run in tmp_path; returns its metrics.json."""
+
+    def call(*flags: str, name: str = "run") -> dict:
+        where = ["--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path / "results"), "--name", name]
+        monkeypatch.setattr(sys, "argv", ["test.py", *where, "--gpu_ids", "-1", "--phase", "val", *flags])
+        assert script.main() == 0
+        folder = max((tmp_path / "results" / name).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        return json.loads((folder / "metrics.json").read_text())
+
+    return call

@@ -1,6 +1,5 @@
 """train.py --adapt and test.py as a user runs them: the donor stays, a small task file comes, resume is exact."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from models.networks import define_G
 from models.piggyback import METHODS, fingerprint, read_task
 from models.piggyback import __main__ as piggyback
 from options.train import FROZEN
-from tests.test_test_script import script  # noqa: F401 (test.py as a module)
 from util.errors import UserError
 
 TINY = ["--netG", "unet_64", "--ngf", "4", "--ndf", "4", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1",
@@ -35,18 +33,6 @@ def run(monkeypatch, tmp_path):
         monkeypatch.setattr(sys, "argv", ["train.py", "--checkpoints_dir", str(tmp_path), "--name", name, *flags])
         assert train.main() == 0
         return tmp_path / name
-
-    return call
-
-
-@pytest.fixture
-def apply(script, monkeypatch, tmp_path):  # noqa: F811
-    def call(*flags: str, name: str = "run") -> dict:
-        where = ["--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path / "results"), "--name", name]
-        monkeypatch.setattr(sys, "argv", ["test.py", *where, "--gpu_ids", "-1", "--phase", "val", *flags])
-        assert script.main() == 0
-        folder = max((tmp_path / "results" / name).iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        return json.loads((folder / "metrics.json").read_text())
 
     return call
 

@@ -13,7 +13,6 @@ from data import DATASETS
 from data.phantom.__main__ import write_chests
 from models import MODELS, create_model
 from options.parser import as_dict
-from tests.test_test_script import script  # noqa: F401 (a fixture)
 from util.checkpoint import save_networks, write_json
 from util.errors import UserError
 
@@ -33,7 +32,7 @@ def save_run(tmp_path: Path, name: str, *flags: str, seed: int = 0) -> None:
 
 
 @pytest.fixture
-def compare(script, monkeypatch, tmp_path):  # noqa: F811
+def compare(script, monkeypatch, tmp_path):
     """Call test.py --compare; returns the folder of results."""
 
     def call(*flags: str) -> Path:
@@ -57,7 +56,7 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_runs_of_several_kinds_on_the_images_of_the_first(compare, script, monkeypatch, tmp_path, chests):  # noqa: F811
+def test_runs_of_several_kinds_on_the_images_of_the_first(compare, script, monkeypatch, tmp_path, chests):
     data = ["--dataset_mode", "masks", "--dataroot"]
     save_run(tmp_path, "one", *SMALL, *data, str(chests))
     save_run(tmp_path, "old/two", *SMALL, *data, "elsewhere", seed=1)

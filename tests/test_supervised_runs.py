@@ -11,8 +11,6 @@ import train
 from models.networks import define_G
 from models.piggyback import __main__ as piggyback
 from models.piggyback import read_task
-from tests.test_adapt import apply  # noqa: F401
-from tests.test_test_script import script  # noqa: F401
 from util.errors import UserError
 
 TINY = ["--model", "supervised", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1", "--display_id", "0",
@@ -36,7 +34,7 @@ def state(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("netG", ["unet_small", pytest.param("smp:unet:mobilenet_v2", marks=pytest.mark.slow)])
-def test_resumes_exactly_and_is_tested_by_its_name_alone(run, apply, netG):  # noqa: F811
+def test_resumes_exactly_and_is_tested_by_its_name_alone(run, apply, netG):
     """The small U-Net draws noise in training: where its generator stood is stored too."""
     flags = [*TINY, "--netG", netG, "--input_norm", "zscore"]
     whole = run(*flags, "--n_epochs", "2", name="whole")
@@ -68,7 +66,7 @@ def test_a_gans_generator_starts_from_its_donor(run, tmp_path, capsys):
     assert "its first layer is summed to 1 input channel" in said and "averaged to 1 output channel" in said
 
 
-def test_a_task_on_a_frozen_unet(run, apply, monkeypatch, tmp_path, capsys):  # noqa: F811
+def test_a_task_on_a_frozen_unet(run, apply, monkeypatch, tmp_path, capsys):
     donor = run(*SMALL, "--n_epochs", "1", "--input_norm", "unit", name="donor")
     before = (donor / "latest_net_G.pth").read_bytes()
     flags = [*SMALL, "--pretrained", "donor", "--adapt", "masks", "--input_norm", "unit"]

@@ -1,7 +1,6 @@
 """test.py as a user runs it: a tiny generator, X-rays of several sizes, the files and figures that come out."""
 
 import csv
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -19,17 +18,7 @@ from options.parser import as_dict
 from util.checkpoint import save_networks, write_json
 from util.errors import UserError
 
-ROOT = Path(__file__).parent.parent
 NET = ["--netG", "unet_64", "--ngf", "4", "--crop_size", "64"]
-
-
-@pytest.fixture(scope="module")
-def script():
-    """test.py as a module; a plain import would meet the standard library's own `test`."""
-    spec = importlib.util.spec_from_file_location("test_script", ROOT / "test.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
