@@ -186,16 +186,20 @@ class BaseModel(ABC):
             return torch.cat(results)
 
 
-def check_size(networks: dict[str, nn.Module], channels: dict[str, int], batch_size: int, size: int) -> None:
-    """UserError where a batch of size x size pixels is too small for a network's halvings. Nothing is computed."""
+def check_size(opt: argparse.Namespace, networks: dict[str, nn.Module], channels: dict[str, int]) -> None:
+    """UserError where a batch of what training crops (`--patch` or `--crop_size`) is too small for a network's
+    halvings. Nothing is computed. channels: of each network's input."""
+    flag, size = ("--patch", opt.patch) if opt.patch else ("--crop_size", opt.crop_size)
+    if opt.norm == "syncbatch" or not (opt.patch or opt.preprocess.endswith("crop")):
+        return
     for name, net in networks.items():
         dry = copy.deepcopy(net).to("meta")
-        images = torch.empty(batch_size, channels[name], size, size, device="meta")
+        images = torch.empty(opt.batch_size, channels[name], size, size, device="meta")
         try:
             with torch.no_grad():
                 generate(dry, images) if hasattr(dry, "multiple") else dry(images)
         except (RuntimeError, ValueError) as error:
-            raise UserError(f"--crop_size {size}: too small for network {name}: {error}") from error
+            raise UserError(f"{flag} {size}: too small for network {name}: {error}") from error
 
 
 def set_requires_grad(net: nn.Module, value: bool) -> None:

@@ -66,9 +66,8 @@ class CycleGANModel(BaseModel):
         for name, channels in (("D_A", opt.output_nc), ("D_B", opt.input_nc)):
             net = define_D(channels, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, opt.init_type, opt.init_gain)
             self.networks[name] = net.to(device)
-        if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
-            channels = {"G_A": opt.input_nc, "D_B": opt.input_nc, "G_B": opt.output_nc, "D_A": opt.output_nc}
-            check_size(self.networks, channels, opt.batch_size, opt.crop_size)
+        channels = {"G_A": opt.input_nc, "D_B": opt.input_nc, "G_B": opt.output_nc, "D_A": opt.output_nc}
+        check_size(opt, self.networks, channels)
         self.pools = {f"D_{side}": ImagePool(opt.pool_size, opt.seed + i, device) for i, side in enumerate("AB")}
         for kind in "GD":
             self.optimizers[kind] = self.optimizer(opt, f"{kind}_A", f"{kind}_B")

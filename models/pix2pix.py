@@ -51,9 +51,7 @@ class Pix2PixModel(BaseModel):
         netD = define_D(opt.input_nc + opt.output_nc, opt.ndf, opt.netD, opt.n_layers_D, opt.norm,
                         opt.init_type, opt.init_gain)
         self.networks["D"] = netD.to(device)
-        if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
-            channels = {"G": opt.input_nc, "D": opt.input_nc + opt.output_nc}
-            check_size(self.networks, channels, opt.batch_size, opt.crop_size)
+        check_size(opt, self.networks, {"G": opt.input_nc, "D": opt.input_nc + opt.output_nc})
         for name, net in self.networks.items():
             self.optimizers[name] = self.optimizer(opt, name)
             net.train()

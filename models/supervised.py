@@ -37,8 +37,7 @@ class SupervisedModel(BaseModel):
                             "--model cycle_gan")
         self.seg_loss = seg_loss(opt.seg_loss)
         net.train()
-        if opt.preprocess.endswith("crop") and opt.norm != "syncbatch":
-            check_size(self.networks, {"G": opt.input_nc}, opt.batch_size, opt.crop_size)
+        check_size(opt, self.networks, {"G": opt.input_nc})
         self.optimizers["G"] = self.optimizer(opt, "G")
 
     def train_step(self, batch: dict) -> dict[str, torch.Tensor]:

@@ -15,7 +15,8 @@ def model_options(**changes: object) -> argparse.Namespace:
         lambda_L1=100.0, lambda_seg=0.0, seg_loss="dice+0.5*bce", gan_mode="vanilla", lr=2e-4, beta1=0.5,
         continue_train=False,
         optimizer="adam", weight_decay=None, clip_grad=0.0, ema=0.0, freeze_encoder=0, lr_encoder=None,
-        warmup=0, patience=5, lr_policy="linear", preprocess="resize_and_crop", crop_size=64, batch_size=1,
+        warmup=0, patience=5, lr_policy="linear", preprocess="resize_and_crop", crop_size=64, patch=0,
+        batch_size=1,
         n_epochs=2, n_epochs_decay=2, lr_decay_iters=1, epoch_count=1,
     )  # fmt: skip
     return argparse.Namespace(**values | changes)

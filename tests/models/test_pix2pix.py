@@ -125,10 +125,12 @@ def test_grey_in_mask_out():
         ({"crop_size": 16}, "D"),
         ({"netD": "n_layers", "n_layers_D": 6}, "D"),
         ({"netG": "resnet_6blocks", "crop_size": 4}, "G"),
+        ({"patch": 16, "preprocess": "none"}, "D"),
     ],
 )
-def test_crops_too_small_for_a_network(flags, network):
-    with pytest.raises(UserError, match=f"--crop_size .*: too small for network {network}"):
+def test_crops_and_patches_too_small_for_a_network(flags, network):
+    flag = "patch" if "patch" in flags else "crop_size"
+    with pytest.raises(UserError, match=f"--{flag} .*: too small for network {network}"):
         Pix2PixModel(model_options(**flags), CPU, training=True)
 
 
