@@ -15,8 +15,16 @@ from torch.nn.modules.dropout import _DropoutNd
 
 
 def _normalise_by_image(layer: _BatchNorm):
+    then = [layer.drop, layer.act] if hasattr(layer, "act") else []  # timm's norms hold what follows them
+
     def forward(x: torch.Tensor) -> torch.Tensor:
-        return F.instance_norm(x, weight=layer.weight, bias=layer.bias, use_input_stats=True, eps=layer.eps)
+        if x[0, 0].numel() == 1:  # a pooled image has no deviation
+            x = F.batch_norm(x, layer.running_mean, layer.running_var, layer.weight, layer.bias, eps=layer.eps)
+        else:
+            x = F.instance_norm(x, weight=layer.weight, bias=layer.bias, use_input_stats=True, eps=layer.eps)
+        for module in then:
+            x = module(x)
+        return x
 
     return forward
 
@@ -26,12 +34,14 @@ def inference(net: nn.Module, norm_stats: str, dropout: bool = False) -> Iterato
     """`net` ready to be applied, and as it was before afterwards; nothing that it stores changes.
 
     norm_stats: "image" normalises each image of a batch by its own mean and variance (what training at batch size 1
-    did), whatever the batch size; "running" uses the stored averages (plain eval mode).
+    did), whatever the batch size; "running" uses the stored averages (plain eval mode), which "image" leaves to norms
+    that were folded away (`SmpGenerator`) or get a single value a channel.
     dropout: keep dropout of every kind alive, as upstream's test.py does by default.
     """
     modes = {module: module.training for module in net.modules()}
     net.eval()
-    patched = [m for m in modes if isinstance(m, _BatchNorm)] if norm_stats == "image" else []
+    kept = {*getattr(net, "folded", ())}
+    patched = [m for m in modes if isinstance(m, _BatchNorm) and m not in kept] if norm_stats == "image" else []
     try:
         for layer in patched:
             layer.forward = _normalise_by_image(layer)

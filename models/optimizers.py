@@ -56,9 +56,11 @@ def freeze_encoders(networks: dict[str, nn.Module], epoch: int, epochs: int) -> 
     """
     if not epochs:
         return
-    for encoder in encoders(networks):
-        encoder.requires_grad_(epoch > epochs)
-        encoder.train(epoch > epochs)
+    for net in [net for net in networks.values() if hasattr(net, "encoder")]:
+        net.train()  # not the encoder alone: its network knows which of its norms never train
+        net.encoder.requires_grad_(epoch > epochs)
+        if epoch <= epochs:
+            net.encoder.eval()
 
 
 def clip_gradients(optimizers: Iterable[Optimizer], norm: float) -> None:

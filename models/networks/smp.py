@@ -43,7 +43,7 @@ class SmpGenerator(nn.Module):
                 layer.__class__ = _Norm
         self.multiple = max(32, self.net.encoder.output_stride)
         self.tanh = nn.Tanh()
-        self._folded: list[nn.Module] = []
+        self.folded: list[nn.Module] = []
 
     @property
     def encoder(self) -> nn.Module:
@@ -57,13 +57,13 @@ class SmpGenerator(nn.Module):
         count its statistics in batches would make another network of it.
         """
         norms = [layer for layer in self.encoder.modules() if isinstance(layer, nn.BatchNorm2d)]
-        self._folded = [layer for layer in norms if not layer.running_mean.any()
-                        and ((layer.running_var + layer.eps - 1).abs() < 1e-6).all()]  # fmt: skip
+        self.folded = [layer for layer in norms if not layer.running_mean.any()
+                       and ((layer.running_var + layer.eps - 1).abs() < 1e-6).all()]  # fmt: skip
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "SmpGenerator":
         super().train(mode)
-        for layer in self._folded:
+        for layer in self.folded:
             layer.training = False
         return self
 

@@ -14,6 +14,8 @@ from torchvision import models as torchvision_models
 from models.base import generate
 from models.encoders import as_smp, load_encoder
 from models.networks import SmpGenerator, define_G
+from models.norm_stats import inference
+from models.optimizers import freeze_encoders
 from tests.util.web import serving
 from util import catalogue
 from util.checkpoint import read_state_dict
@@ -48,6 +50,19 @@ def test_a_single_image_can_be_trained_on(arch):
     net = smp(arch).train()
     net(torch.rand(1, 1, 128, 128)).mean().backward()
     assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize(("arch", "encoder"), [("pan", "resnet18"), ("unet", "tu-mobilenetv3_small_050")])
+def test_statistics_of_the_image_are_those_of_training_on_it_alone(arch, encoder):
+    """Where a layer gets one value a channel, and where timm's norms hold the activation too."""
+    net, image = smp(arch, encoder), torch.rand(1, 1, 128, 128) * 2 - 1
+    with torch.no_grad():
+        with inference(net, "image"):
+            ours = net(image)
+        for module in net.modules():
+            if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+                module.p = 0.0
+        torch.testing.assert_close(ours, net.train()(image), atol=1e-4, rtol=1e-3)
 
 
 def test_inception_loses_no_border():
@@ -219,5 +234,10 @@ def test_norms_that_were_folded_stay_through_training_and_resume(real_data):
     resumed = smp(encoder="mobilenet_v2", input_nc=3).train()
     resumed.load_state_dict(net.state_dict())
     torch.testing.assert_close(zebra(resumed, images, real_data), before)
-    resumed._folded = []
+    freeze_encoders({"G": resumed}, 1, 1)
+    freeze_encoders({"G": resumed}, 2, 1)
+    torch.testing.assert_close(zebra(resumed, images, real_data), before)
+    with inference(resumed, "image"):
+        torch.testing.assert_close(zebra(resumed, images, real_data), before)
+    resumed.folded = []
     assert (zebra(resumed.train(), images, real_data) - before).abs().max() > 0.1
