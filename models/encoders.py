@@ -28,15 +28,19 @@ def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir:
     if not path.is_file():
         raise UserError(f"--encoder_weights {weights}: no such file; give none, imagenet, or a .pth file")
     wanted = net.encoder.state_dict()
-    found = {key: value for key, value in as_smp(read_state_dict(path), wanted).items() if key in wanted}
+    state = as_smp(read_state_dict(path), wanted)
+    found = {key: value for key, value in state.items() if key in wanted}
     fitted = _fit_first_layer(found, wanted)
     missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
     other = [key for key in found if found[key].shape != wanted[key].shape]
-    if missing or other:
-        key = (missing or other)[0]
-        what = "it has no" if missing else f"{tuple(wanted[key].shape)}, not {tuple(found[key].shape)}, is wanted for"
+    parts = {_part(key) for key in wanted}
+    beyond = [key for key in state if key not in wanted and _part(key) in parts and "num_batches" not in key]
+    if missing or other or beyond:
+        key = (missing or other or beyond)[0]
+        what = "it has no" if missing else "it has also a" if not other else (
+            f"{tuple(wanted[key].shape)}, not {tuple(found[key].shape)}, is wanted for")  # fmt: skip
         raise UserError(f"--encoder_weights {path}: not the weights of encoder {name}: {what} {key} "
-                        f"({len(missing) + len(other)} of {len(wanted)} tensors do not fit)")  # fmt: skip
+                        f"({len(missing) + len(other) + len(beyond)} of {len(wanted)} tensors do not fit)")  # fmt: skip
     net.encoder.load_state_dict(wanted | found)
     net.keep_folded_norms()
     return "; ".join([f"encoder {name} starts from {path}", *fitted])
@@ -51,6 +55,11 @@ def as_smp(state: State, wanted: State) -> State:
     state = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key): value for key, value in state.items()}
     prefix = "model." if all(key.startswith("model.") for key in wanted) else ""  # timm's inside smp's
     return {key if key in wanted else prefix + key: value for key, value in state.items()}
+
+
+def _part(key: str) -> str:
+    """The stage of an encoder that a tensor belongs to. What is beyond all stages is the classifier's."""
+    return key.removeprefix("model.").partition(".")[0]
 
 
 def _fit_first_layer(found: State, wanted: State) -> list[str]:

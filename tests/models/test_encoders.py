@@ -145,6 +145,7 @@ def test_another_runs_encoder(tmp_path):
     ("weights", "netG", "message"),
     [
         ("theirs.pth", "smp:unet:resnet34", "theirs.pth: not the weights of encoder resnet34: it has no layer1.2.conv"),
+        ("deeper.pth", "smp:unet:resnet18", "not the weights of encoder resnet18: it has also a layer1.2.conv1.weight"),
         ("other.pth", "smp:unet:resnet18", "(64, 64, 3, 3), not (9, 9, 9, 9), is wanted for layer1.0.conv1."),
         ("nowhere.pth", "smp:unet:resnet18", "nowhere.pth: no such file"),
         ("theirs.pth", "unet_small", "--netG unet_small has no encoder of its own"),
@@ -156,6 +157,7 @@ def test_weights_that_do_not_fit(tmp_path, monkeypatch, weights, netG, message):
     theirs = torchvision_models.resnet18().state_dict()
     torch.save(theirs, "theirs.pth")
     torch.save(theirs | {"layer1.0.conv1.weight": torch.zeros(9, 9, 9, 9)}, "other.pth")
+    torch.save(torchvision_models.resnet34().state_dict(), "deeper.pth")
     with pytest.raises(UserError) as error:
         load_encoder(define_G(1, 1, 4, netG), weights, netG, tmp_path)
     assert message in str(error.value)
