@@ -112,7 +112,7 @@ def main() -> None:
     found = compare(page, runs, flags, args.checkpoints_dir, args.results_dir)
     print(f"{os.cpu_count()} cores, seeds {args.seeds}; page: {args.results_dir / page / 'index.html'}\n")
     generator = 4 * found["donor"]["trainable"]
-    print(markdown(HEADER, [row(label, method, generator) for label, method in found["methods"].items()]))
+    print(markdown(HEADER, [row(way, found["methods"][way], generator) for way in runs]))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,9 @@ class TaskFile:
     def was_fitted(self) -> bool:
         """Whether the task's donor is what its file holds fitted to other channels (--input_nc, --output_nc)."""
         made, whole = self.header["donor"]["architecture"], infer_architecture(read_state_dict(self.find_donor()))
-        return None not in (made, whole) and made != asdict(whole)
+        if None in (made, whole):
+            return False
+        return (made["input_nc"], made["output_nc"]) != (whole.input_nc, whole.output_nc)
 
     def build_donor(self, fitted: bool = True) -> nn.Module:
         """The donor's generator with its weights; no flags are needed. fitted: to the task's channels, else as its file
