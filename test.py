@@ -108,7 +108,7 @@ def masks_within(opt: argparse.Namespace, device: torch.device, dataset: PairedD
     if not opt.within:
         return None
     run = options.test.parse_within(MODELS, DATASETS, opt)
-    loader = read_within(run, dataset, opt.num_test)
+    loader = read_within(run, opt, dataset)
     trained = Trained([run], device)
     return Within.by(trained.translator(loader.dataset), loader, trained.kept_rule(), run.name)
 

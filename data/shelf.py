@@ -85,14 +85,17 @@ def agree(sets: dict[str, list[Shelved]]) -> None:
                 )
 
 
-def read_within(run: argparse.Namespace, dataset: PairedDataset, num_test: float) -> Loader:
-    """The images of `dataset` as the run of --within reads them. UserError: it reads others, or one of the two is not
-    of two classes."""
+def read_within(run: argparse.Namespace, opt: argparse.Namespace, dataset: PairedDataset) -> Loader:
+    """The images of `dataset`, which `opt` gave, as the run of --within reads them. UserError: it reads others, or one
+    of the two is not of two classes."""
     classes = Classes.load(run.classes) if run.classes else dataset.classes
     for found, whose in ((classes, "that run's"), (dataset.classes, "the tested run's")):
         if found is None or not found.binary:
             raise UserError(f"--within {run.name}: {whose} masks are not of two classes (--classes); take another")
-    loader = create_dataset(run, run.phase, train=False, num_test=num_test)
+    # Masks on disk are in the tested run's colours, what comes out of the other in its own.
+    reading = argparse.Namespace(**vars(run) | {"classes": opt.classes})
+    loader = create_dataset(reading, run.phase, train=False, num_test=opt.num_test)
+    loader.dataset.classes = classes
     if loader.dataset.ids != dataset.ids:
         raise UserError(f"--within {run.name}: it reads {len(loader.dataset)} images where the tested run reads "
                         f"{len(dataset)}; without --skip_bad_files you see which one cannot be read")

@@ -129,13 +129,17 @@ def parse_within(
     models: dict[str, type], datasets: dict[str, type], opt: argparse.Namespace
 ) -> argparse.Namespace:
     """The options with which --within RUN segments the images of `opt`: those images, and all else as RUN recorded it;
-    what its colours mean, if it recorded nothing of it, as for `opt`. UserError: there is no such run.
+    what its colours mean, if it recorded nothing of it, as for `opt`. UserError: no such run, or one that draws images
+    from masks.
     """
     folder = _existing(opt, opt.within, f"--within {opt.within}")
     epoch = "best" if any(folder.glob("best_*_G*.pth")) else "latest"
     words = ["--name", opt.within, "--epoch", epoch] + ["--skip_bad_files"] * opt.skip_bad_files
-    words += _as_words(opt, *IMAGES, "max_dataset_size", "checkpoints_dir", "gpu_ids", "num_threads", "batch_size")
+    images = [flag for flag in IMAGES if flag != "direction"]
+    words += _as_words(opt, *images, "max_dataset_size", "checkpoints_dir", "gpu_ids", "num_threads", "batch_size")
     run = parse(models, datasets, words)
+    if run.direction == "BtoA":
+        raise UserError(f"--within {opt.within}: that run draws images from masks (--direction BtoA); take another")
     return argparse.Namespace(**vars(run) | {"classes": run.classes or opt.classes})
 
 

@@ -155,9 +155,11 @@ def test_a_threshold_is_chosen_on_val_and_used_on_test(run, trained, chests, tmp
     flatters = "chosen on these very images"
     assert flatters in (tmp_path / "results" / "tiny" / "val_latest" / "index.html").read_text()
     assert [entry["images"] for entry in kept] == [3]
+    assert chosen["settings"]["threshold chosen on"] == f"val of {chests}, 3 images"
     assert chosen["macro"]["dice"] == pytest.approx(kept[0]["dice"])
     used = json.loads((run(*auto, phase="test") / "metrics.json").read_text())
     assert used["settings"]["threshold"] == chosen["settings"]["threshold"] == kept[0]["threshold"]
+    assert used["settings"]["threshold chosen on"] == f"val of {chests}, 3 images"
     assert used["images"] == 2
     assert flatters not in (tmp_path / "results" / "tiny" / "test_latest" / "index.html").read_text()
     with pytest.raises(UserError, match="none for these weights and flags"):
@@ -223,6 +225,30 @@ def test_within_sees_the_images_that_the_tested_run_was_trained_on(run, trained,
     for row in table(folder):
         inside = np.asarray(Image.open(folder / "images" / f"{row['id']}_within.png"))[..., 0] > 127
         assert (inside == (np.asarray(Image.open(lungs / "masks" / f"{row['id']}.png")) > 127)).all()
+
+
+def test_within_a_run_with_masks_in_other_colours(run, trained, chests, tmp_path):
+    """Masks on disk are read in the tested run's colours; the other run's own say what it puts out."""
+    (tmp_path / "ck" / "tiny").rename(tmp_path / "ck" / "lungs")
+    run("--dataroot", str(chests), "--name", "lungs")
+    masks = tmp_path / "results" / "lungs" / "all_latest" / "masks"
+    plain = {path.stem: np.asarray(Image.open(path)) for path in masks.iterdir()}
+    for path in (chests / "masks").iterdir():
+        with Image.open(path) as mask:
+            lung = np.asarray(mask.convert("L")) > 127
+        Image.fromarray(np.array([[0, 0, 255], [255, 0, 0]], np.uint8)[lung.astype(int)]).save(path)
+    (tmp_path / "red.json").write_text('{"outside": [0, 0, 255], "lung": [255, 0, 0]}')
+    save_run(tmp_path, "--dataset_mode", "masks", "--classes", str(tmp_path / "red.json"))
+    folder = run("--dataroot", str(chests), "--within", "lungs")
+    for row in table(folder):
+        inside = np.asarray(Image.open(folder / "images" / f"{row['id']}_within.png"))[..., 0]
+        assert (inside == plain[row["id"]]).all()
+
+
+def test_within_a_run_that_draws_images_from_masks(run, trained, chests, tmp_path):
+    save_run(tmp_path, "--dataset_mode", "masks", "--direction", "BtoA", name="reverse")
+    with pytest.raises(UserError, match="--within reverse: that run draws images from masks"):
+        run("--dataroot", str(chests), "--within", "reverse")
 
 
 def test_a_full_disk_leaves_the_old_results(run, trained, chests, script, monkeypatch):
