@@ -42,8 +42,7 @@ class Trained:
         if opt.mask_threshold != "auto" or opt.phase != "val":
             return self.kept_rule()
         histograms = evaluate(self.translator(loader.dataset), loader, within=within).histograms
-        data = opt.dataroot or opt.dataset_mode
-        return MaskRule.of(opt, keep_threshold(self.folder, applied(self.runs, self.files), histograms, data))
+        return MaskRule.of(opt, *keep_threshold(self.folder, applied(self.runs, self.files), histograms, _data(opt)))
 
     def kept_rule(self) -> MaskRule:
         """How masks are made, by the threshold that was chosen before. UserError: none was (--mask_threshold auto)."""
@@ -51,7 +50,7 @@ class Trained:
         if opt.mask_threshold != "auto":
             return MaskRule.of(opt)
         names = ",".join(run.name for run in self.runs)
-        return MaskRule.of(opt, kept_threshold(self.folder, applied(self.runs, self.files), names))
+        return MaskRule.of(opt, *kept_threshold(self.folder, applied(self.runs, self.files), names, _data(opt)))
 
     def settings(self, dataset, rule: MaskRule) -> dict[str, object]:
         """What the scores on `dataset` depend on, for the page and metrics.json; a list where runs differ in it."""
@@ -82,13 +81,18 @@ class Trained:
         if opt.task == "base":
             told["task"] = "base: only what the checkpoint started from"
         if dataset.classes and dataset.classes.binary:
-            told |= rule.settings | ({"threshold chosen on": "val"} if opt.mask_threshold == "auto" else {})
+            told |= rule.settings
         if dataset.skipped:
             told["unreadable files left out"] = len(dataset.skipped)
         return told
 
     def _each(self, flag: str) -> object:
         return _one_or_all(getattr(run, flag) for run in self.runs)
+
+
+def _data(opt: argparse.Namespace) -> str:
+    source = getattr(opt, "source", "")
+    return (opt.dataroot or opt.dataset_mode) + (f" ({source})" if source else "")
 
 
 def _one_or_all(values) -> object:

@@ -17,7 +17,8 @@ class MaskRule:
     mask is empty (two thresholds and an area, the "triplet" with which the first place of the SIIM-ACR pneumothorax
     challenge told sick from healthy: .75, 2000, .3 at 1024 x 1024). Then, in this order: fill_holes: background that
     does not reach the border becomes foreground; min_area: parts of fewer pixels go; keep_largest: all but so many
-    largest parts go (0: none does).
+    largest parts go (0: none does). chosen_on: what the threshold was chosen on, in
+    words; "": it was given.
     """
 
     threshold: float = 0.5
@@ -26,13 +27,14 @@ class MaskRule:
     fill_holes: bool = False
     min_area: int = 0
     keep_largest: int = 0
+    chosen_on: str = ""
 
     @classmethod
-    def of(cls, opt: argparse.Namespace, auto: float = 0.5) -> "MaskRule":
+    def of(cls, opt: argparse.Namespace, auto: float = 0.5, chosen_on: str = "") -> "MaskRule":
         """The rule of --mask_threshold, --fill_holes, --min_area, --keep_largest; auto: what that word stands for."""
         parts = {name: getattr(opt, name) for name in ("fill_holes", "min_area", "keep_largest")}
         if opt.mask_threshold == "auto":
-            return cls(auto, **parts)
+            return cls(auto, chosen_on=chosen_on, **parts)
         top, area, bottom = triplet(opt.mask_threshold)
         return cls(bottom, top, area, **parts)
 
@@ -49,6 +51,8 @@ class MaskRule:
     def settings(self) -> dict[str, object]:
         """What the page and metrics.json say of it; post-processing only where there is any."""
         told: dict[str, object] = {"threshold": self.threshold}
+        if self.chosen_on:
+            told["threshold chosen on"] = self.chosen_on
         if self.area:
             told |= {"only images with": f"{self.area} pixels of {self.top:g} or more"}
         parts = {"fill_holes": self.fill_holes, "min_area": self.min_area, "keep_largest": self.keep_largest}

@@ -84,7 +84,7 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
             more = [name for name in ("only images with", "fill_holes", "min_area", "keep_largest") if name in settings]
             plots.threshold_plot(threshold_curve(evaluation.histograms), chosen, folder / "thresholds.png")
             caption = "For information only: the threshold was fixed before this test; never choose it on test images."
-            if settings.get("threshold chosen on", "") == settings.get("phase"):
+            if "threshold chosen on" in settings and settings["phase"] == "val":
                 caption = "The threshold was chosen on these very images, so that their scores flatter it a little."
             if more:
                 caption += f" Thresholds alone, without {', '.join(more)}."

@@ -1,6 +1,7 @@
 """--mask_threshold auto: the threshold that is best on phase val, kept with the run in threshold.json.
 
-The file is a list: a threshold belongs to certain weights and to a way of applying them, and each has its own.
+The file is a list: a threshold belongs to certain weights, to a way of applying them and to the data it was chosen on,
+and each has its own.
 """
 
 import argparse
@@ -44,27 +45,32 @@ def applied(runs: Sequence[argparse.Namespace], files: Sequence[Path]) -> dict[s
     return {"weights": digest.hexdigest(), "how": how}
 
 
-def keep_threshold(folder: Path, applied: dict[str, object], histograms: np.ndarray | None, data: str) -> float:
+def keep_threshold(
+    folder: Path, applied: dict[str, object], histograms: np.ndarray | None, data: str
+) -> tuple[float, str]:
     """Choose on the images of phase val, note it in the run's `folder` in place of the last choice for the same way of
-    applying it, and say so. data: what was chosen on. UserError: nothing to choose by."""
+    applying it to the same `data`, and say so. Returns the threshold, and in words what it was chosen on. UserError:
+    nothing to choose by."""
     if histograms is None:
         raise UserError("--mask_threshold auto: phase val has no masks of two classes to choose by; give a number")
     threshold, dice = best_threshold(histograms)
     entry = applied | {"threshold": threshold, "dice": dice, "images": len(histograms), "data": data}
-    others = [old for old in _read(folder / FILE) if old["how"] != applied["how"]]
+    others = [old for old in _read(folder / FILE) if (old["how"], old["data"]) != (applied["how"], data)]
     write_json(folder / FILE, [*others, entry])
-    print(f"threshold {threshold:g}: mean Dice {dice:.4f} on {len(histograms)} images of val; kept in {folder / FILE}")
-    return threshold
+    print(f"threshold {threshold:g}: mean Dice {dice:.4f} on {_told(entry)}; kept in {folder / FILE}")
+    return threshold, _told(entry)
 
 
-def kept_threshold(folder: Path, applied: dict[str, object], name: str) -> float:
-    """The threshold that was chosen for the same weights and way of applying them. UserError: none was; how to get it.
+def kept_threshold(folder: Path, applied: dict[str, object], name: str, data: str) -> tuple[float, str]:
+    """The threshold that was chosen for the same weights and way of applying them, and in words on what: val of
+    `data` or else, as for data that have no val, what was chosen last. UserError: none was; how to get it.
 
     name: the run's, or the runs' of an ensemble.
     """
-    for entry in _read(folder / FILE):
-        if {key: entry[key] for key in applied} == applied:
-            return entry["threshold"]
+    fitting = [entry for entry in _read(folder / FILE) if {key: entry[key] for key in applied} == applied]
+    if fitting:
+        entry = ([entry for entry in fitting if entry["data"] == data] or fitting)[-1]
+        return entry["threshold"], _told(entry)
     raise UserError(
         f"--mask_threshold auto: {folder / FILE} has none for these weights and flags; choose it first, never on the "
         f"test images: the same command with --phase val (python test.py --name {name} "
@@ -72,12 +78,16 @@ def kept_threshold(folder: Path, applied: dict[str, object], name: str) -> float
     )
 
 
+def _told(entry: dict) -> str:
+    return f"val of {entry['data']}, {entry['images']} images"
+
+
 def _read(path: Path) -> list[dict]:
     if not path.is_file():
         return []
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        wanted = {"weights", "how", "threshold"}
+        wanted = {"weights", "how", "threshold", "data", "images"}
         if isinstance(entries, list) and all(isinstance(e, dict) and wanted <= e.keys() for e in entries):
             return entries
     except ValueError:

@@ -39,22 +39,31 @@ def flags(**more) -> argparse.Namespace:
 
 def test_what_is_kept_is_found_again_and_replaced(tmp_path, weights, capsys):
     key = applied([flags()], [weights])
-    assert keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "data") == 76 / 256
-    assert "mean Dice 1.0000 on 1 images of val" in capsys.readouterr().out
-    assert kept_threshold(tmp_path, applied([flags(name="y")], [weights]), "y") == 76 / 256
+    chosen = keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "data")
+    assert chosen == (76 / 256, "val of data, 1 images")
+    assert "mean Dice 1.0000 on val of data, 1 images" in capsys.readouterr().out
+    assert kept_threshold(tmp_path, applied([flags(name="y")], [weights]), "y", "data")[0] == 76 / 256
     keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "data")
-    assert kept_threshold(tmp_path, key, "x") == 0.5
+    assert kept_threshold(tmp_path, key, "x", "data")[0] == 0.5
     assert (tmp_path / FILE).read_text().count("weights") == 1
 
 
 def test_other_weights_or_flags_have_none(tmp_path, weights):
     keep_threshold(tmp_path, applied([flags()], [weights]), histograms([0.3, 0.9, 0.2, 0.1]), "data")
     keep_threshold(tmp_path, applied([flags(tta=True)], [weights]), histograms([0.7, 0.9, 0.2, 0.1]), "data")
-    assert kept_threshold(tmp_path, applied([flags()], [weights]), "x") == 76 / 256
-    assert kept_threshold(tmp_path, applied([flags(tta=True)], [weights]), "x") == 0.5
+    assert kept_threshold(tmp_path, applied([flags()], [weights]), "x", "data")[0] == 76 / 256
+    assert kept_threshold(tmp_path, applied([flags(tta=True)], [weights]), "x", "data")[0] == 0.5
     for key in (applied([flags(crop_size=128)], [weights]), applied([flags(), flags(name="z")], [weights, weights])):
         with pytest.raises(UserError, match="none for these weights and flags.*--name x --epoch best --phase val"):
-            kept_threshold(tmp_path, key, "x")
+            kept_threshold(tmp_path, key, "x", "data")
+
+
+def test_each_data_set_has_its_own_and_one_without_val_the_last(tmp_path, weights):
+    key = applied([flags()], [weights])
+    keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "ours")
+    keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "theirs")
+    assert kept_threshold(tmp_path, key, "x", "ours") == (76 / 256, "val of ours, 1 images")
+    assert kept_threshold(tmp_path, key, "x", "third") == (0.5, "val of theirs, 1 images")
 
 
 def test_nothing_to_choose_by_and_a_damaged_file(tmp_path, weights):
@@ -64,4 +73,4 @@ def test_nothing_to_choose_by_and_a_damaged_file(tmp_path, weights):
     for text in ("[1]", "{", "{}"):
         (tmp_path / FILE).write_text(text)
         with pytest.raises(UserError, match="threshold.json: damaged"):
-            kept_threshold(tmp_path, key, "x")
+            kept_threshold(tmp_path, key, "x", "data")
