@@ -1,7 +1,6 @@
 """Donors: generators that were trained on something else. Found, read, checked against the flags, fitted."""
 
 import argparse
-import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from torch import nn
 from models.encoders import load_encoder
 from models.networks import define_G, widths_of
 from util import catalogue
-from util.checkpoint import fingerprint, load_state, network_path, read_state_dict, task_path
+from util.checkpoint import fingerprint, load_state, network_path, read_options, read_state_dict, task_path
 from util.errors import UserError
 from util.obtain import donor_path, obtain_donor
 
@@ -189,7 +188,7 @@ def build_generator(
 def _check_recorded(donor: Path, state: State, opt: argparse.Namespace) -> None:
     """UserError where the run that a donor is from was made with flags that its weights do not tell of."""
     path = donor.with_name("options.json")
-    recorded = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    recorded = read_options(path) if path.is_file() else {}
     for flag in ("input_norm",) if infer_architecture(state) else ("netG", "input_norm"):
         if recorded.get(flag, given := getattr(opt, flag)) != given:
             raise UserError(f"--{flag} {given}: {donor.parent}, which --pretrained names, was trained with --{flag} "

@@ -101,3 +101,6 @@ def test_a_donor_of_another_make(run, tmp_path, flags, message):
     with pytest.raises(UserError) as error:
         run(*TINY, *flags, "--pretrained", "donor")
     assert message.format(donor=tmp_path / "donor") in str(error.value)
+    (tmp_path / "donor" / "options.json").write_text('{"netG":')
+    with pytest.raises(UserError, match="options.json: damaged" if "imagenet" not in flags else "leave one out"):
+        run(*TINY, *flags, "--pretrained", "donor")
