@@ -1,13 +1,14 @@
 """Every recipe is one that its script understands, is called by its file's name, and stands in the list."""
 
 import pytest
+import torch
 
 import options.forgetting
 import options.test
 import options.train
 from benchmarks.recipes import FOLDER, Recipe, read_recipes, with_needs
 from data import DATASETS
-from models import MODELS
+from models import MODELS, create_schedulers, step_schedulers
 
 RECIPES = read_recipes()
 PARSE = {
@@ -33,6 +34,20 @@ def test_a_recipe_parses_and_says_what_it_is(path, monkeypatch):
     if script == "train.py":
         shorter = PARSE[script]([f"@recipes/{path.name}", "--n_epochs", "1", "--name", "mine"])
         assert (shorter.n_epochs, shorter.name) == (1, "mine")
+
+
+def test_paper_003_lowers_its_rate_at_the_third_epoch_without_gain(monkeypatch):
+    """As Keras does at a patience of 3."""
+    monkeypatch.chdir(FOLDER.parent)
+    opt = PARSE["train.py"](["@recipes/003_unet_small.txt"])
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=opt.lr)
+    schedulers, rates = create_schedulers(opt, {"G": optimizer}), []
+    for score in (0.5, 0.5, 0.5, 0.5):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        step_schedulers(schedulers, score)
+    assert rates == [opt.lr] * 4
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(opt.lr / 5)
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.script == "train.py"])
