@@ -31,6 +31,9 @@ RUNS: dict[str, list[str]] = {
     "donor40": ["--n_epochs", "12", "--n_epochs_decay", "28", *OURS],
     "unet12": [*PEER, *UNET],
     "unet_random12": [*PEER, *UNET],
+    # Trained in one hospital, scored in both.
+    "unet_montgomery": ["--n_epochs", "10", "--n_epochs_decay", "20", *UNET, "--source", "montgomery"],
+    "unet_shenzhen": [*PEER, *UNET, "--source", "shenzhen"],
 }
 
 
@@ -49,7 +52,7 @@ def main() -> None:
         flags = [*COMMON, "--dataroot", args.dataroot, *RUNS[run]]
         donor = {"donor": args.donor, "shipped": "checkpoints/facades_photo2label"}.get(re.match("[a-z]+", run)[0])
         flags += ["--pretrained", donor] if donor else []
-        flags += ["--encoder_weights", args.encoder] if run == "unet12" else []
+        flags += ["--encoder_weights", args.encoder] if run.startswith("unet") and run != "unet_random12" else []
         minutes = train(f"bench_{run}", flags, args.checkpoints_dir)
         rows.append(lung_row(f"bench_{run}", run, minutes, args.checkpoints_dir, args.results_dir))
     print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}\n")
