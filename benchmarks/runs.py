@@ -40,7 +40,7 @@ LUNG_HEADER = ["run", "val Dice (95 %)", "Montgomery", "Shenzhen", "IoU", "preci
 def lung_row(
     name: str, title: str, minutes: float, checkpoints_dir: Path, results_dir: Path, epoch: str = "latest"
 ) -> list[str]:
-    """A finished run on `val` of the Montgomery and Shenzhen sets, as a line under LUNG_HEADER, whatever it learnt from."""
+    """A finished run on `val` of the Montgomery and Shenzhen sets, under LUNG_HEADER, whatever it learnt from."""
     flags = ["--phase", "val", "--epoch", epoch, "--source", "", "--gpu_ids", "-1"]
     metrics = test(name, flags, checkpoints_dir, results_dir)
     macro, low, high = metrics["macro"], *metrics["interval"]["macro"]["dice"]

@@ -49,16 +49,16 @@ def cutoff(word: str) -> float | str:
     """Where foreground begins: a share, `auto`, or TOP,AREA,BOTTOM (kept as that word)."""
     if word == "auto":
         return word
-    if "," not in word:
-        return share(word)
     try:
+        if "," not in word:
+            return share(word)
         top, area, bottom = word.split(",")
         good = 0 < float(bottom) <= float(top) < 1 <= int(area)
     except ValueError:
         good = False
     if not good:
         raise argparse.ArgumentTypeError(
-            f"{word}: want TOP,AREA,BOTTOM, two thresholds and pixels, such as 0.75,2000,0.3")
+            f"{word}: want a share such as 0.5, auto, or TOP,AREA,BOTTOM: two shares and pixels, such as 0.75,2000,0.3")
     return word
 
 

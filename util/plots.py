@@ -29,10 +29,12 @@ def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, 
     panels = {title: list(lines.items()) for title, lines in pairs.items()}
     if rest := [(name, name) for name in score_names if name not in shown]:
         panels["validation"] = rest
-    columns = min(2, 1 + len(panels))
-    figure = Figure(figsize=(6.2 * columns, 3.4 * -(-(1 + len(panels)) // columns)), dpi=144, layout="constrained")
-    places = figure.add_gridspec(-(-(1 + len(panels)) // columns), columns)
-    axes = [figure.add_subplot(places[i // columns, i % columns]) for i in range(1 + len(panels))]
+    first = 1 if names or not panels else 0  # an epoch shorter than --print_freq leaves no losses step by step
+    count = first + len(panels)
+    columns = min(2, count)
+    figure = Figure(figsize=(6.2 * columns, 3.4 * -(-count // columns)), dpi=144, layout="constrained")
+    places = figure.add_gridspec(-(-count // columns), columns)
+    axes = [figure.add_subplot(places[i // columns, i % columns]) for i in range(count)]
 
     # Lines give images within the epoch; the longest epoch seen tells how many there are in one.
     length = max((row["iters"] for row in losses), default=1)
@@ -42,10 +44,11 @@ def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, 
         y = np.array([row[name] for row in rows])
         axes[0].plot(x, y, color=colour, alpha=0.25, linewidth=0.8)
         axes[0].plot(x, _smooth(y), color=colour, linewidth=1.6, label=name)
-    axes[0].set(title="losses", xlabel="epoch")
+    if first:
+        axes[0].set(title="losses", xlabel="epoch")
     if names and all(row[name] > 0 for row in losses for name in names if name in row):
         axes[0].set_yscale("log")
-    for ax, (title, lines) in zip(axes[1:], panels.items(), strict=True):
+    for ax, (title, lines) in zip(axes[first:], panels.items(), strict=True):
         for (name, colour), (_, column) in zip(_coloured([name for name, _ in lines]), lines, strict=True):
             rows = [row for row in scores if column in row]
             ax.plot([r["epoch"] for r in rows], [r[column] for r in rows], "o-", color=colour, ms=3, label=name)

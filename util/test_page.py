@@ -67,6 +67,7 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
         tags.h2("With and without a finding")
         _detection_table(summary)
     if "uncertainty" in summary:
+        tags.h2("Uncertainty")
         tags.p(uncertainty.in_words(summary["uncertainty"], TITLES[best]), cls="note")
     if "class_iou" in summary:
         tags.h2("IoU of each class")
