@@ -15,7 +15,7 @@ from models.norm_stats import inference
 from models.optimizers import create_optimizer, encoders
 from models.piggyback import METHODS, Settings, Task, attach, load_task, materialize, read_task, switch
 from models.piggyback.files import as_dependencies, check_donor, earlier_tasks
-from models.pretrained import build_generator, completed
+from models.pretrained import build_generator, completed, find_donor
 from util.checkpoint import task_path
 from util.errors import UserError
 
@@ -58,8 +58,7 @@ class BaseModel(ABC):
 
     networks: "G", "D" (or "G_A", ...); optimizers: by the same kind of name; pools: image histories of discriminators;
     tasks: of generators whose donor stays frozen (`--adapt`), what is trained or was; translator: the network that maps
-    A to B; labels: what upstream calls its input and output; training: whether the
-    model will train.
+    A to B; labels: what upstream calls its input and output; training: whether the model will train.
     Saving, scheduling, showing and distributing are done to a model from outside.
     """
 
@@ -115,6 +114,11 @@ class BaseModel(ABC):
             task.depends = as_dependencies(earlier)
             self._put_on(name, task, donor, opt)
         return net
+
+    def donor(self, opt: argparse.Namespace) -> Path | None:
+        """The file that a new run's generator starts from (`--pretrained`); None where it is given nothing."""
+        starts = self.training and opt.pretrained and not opt.continue_train
+        return find_donor(opt.pretrained, Path(opt.checkpoints_dir)) if starts else None
 
     def _put_on(self, name: str, task: Task, donor: Path, opt: argparse.Namespace) -> None:
         """Adapt generator `name`: under a task to be trained, else with the plain weights, which are faster."""

@@ -10,6 +10,7 @@ from torch import nn
 from util.errors import UserError
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+SEG_LOSS = "dice+0.5*bce"  # the default of --seg_loss
 SEG_LOSSES = ("bce", "dice", "jaccard", "focal", "tversky")
 
 

@@ -1,15 +1,13 @@
 """pix2pix: paired image-to-image translation with a conditional GAN (Isola et al. 2017, arXiv 1611.07004)."""
 
 import argparse
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from models.base import BaseModel, as_logits, check_size, generate_with_logits, set_requires_grad
-from models.losses import GAN_LOSSES, SEG_LOSSES, gradient_penalty, seg_loss
+from models.losses import GAN_LOSSES, SEG_LOSS, SEG_LOSSES, gradient_penalty, seg_loss
 from models.networks import define_D
-from models.pretrained import find_donor
 from util.errors import UserError
 
 
@@ -27,13 +25,12 @@ class Pix2PixModel(BaseModel):
             group.add_argument("--lambda_L1", type=float, default=100.0, help="weight of the L1 loss")
             group.add_argument("--lambda_seg", type=float, default=0.0,
                                help="weight of --seg_loss on the mask (--output_nc 1), in the log as G_seg")
-            group.add_argument("--seg_loss", default="dice+0.5*bce",
+            group.add_argument("--seg_loss", default=SEG_LOSS,
                                help=f"of --lambda_seg: {', '.join(SEG_LOSSES)}, or a sum such as dice+0.5*bce")
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
-        starts = training and opt.pretrained and not opt.continue_train
-        self.add_generator(opt, "G", find_donor(opt.pretrained, Path(opt.checkpoints_dir)) if starts else None)
+        self.add_generator(opt, "G", self.donor(opt))
         self.real_A = self.fake_B = self.real_B = None
         if not training:
             return
@@ -42,7 +39,7 @@ class Pix2PixModel(BaseModel):
                             "--model cycle_gan")
         if opt.lambda_seg and opt.output_nc != 1:
             raise UserError(f"--lambda_seg {opt.lambda_seg}: it is for masks of one channel; add --output_nc 1")
-        if opt.seg_loss != "dice+0.5*bce" and not opt.lambda_seg:
+        if opt.seg_loss != SEG_LOSS and not opt.lambda_seg:
             raise UserError(f"--seg_loss {opt.seg_loss}: it counts only with a weight: add --lambda_seg")
         self.lambda_L1, self.lambda_seg = opt.lambda_L1, opt.lambda_seg
         self.seg_loss = seg_loss(opt.seg_loss) if opt.lambda_seg else None

@@ -1,13 +1,11 @@
 """A segmenter trained on its masks alone, without a discriminator: U-Nets, or a GAN's generator for comparison."""
 
 import argparse
-from pathlib import Path
 
 import torch
 
 from models.base import BaseModel, as_logits, check_size, generate_with_logits
-from models.losses import SEG_LOSSES, seg_loss
-from models.pretrained import find_donor
+from models.losses import SEG_LOSS, SEG_LOSSES, seg_loss
 from util.errors import UserError
 
 
@@ -22,13 +20,12 @@ class SupervisedModel(BaseModel):
     @staticmethod
     def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
         if training:
-            group.add_argument("--seg_loss", default="dice+0.5*bce",
+            group.add_argument("--seg_loss", default=SEG_LOSS,
                                help=f"loss of the mask: {', '.join(SEG_LOSSES)}, or a weighted sum of them")
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
-        starts = training and opt.pretrained and not opt.continue_train
-        net = self.add_generator(opt, "G", find_donor(opt.pretrained, Path(opt.checkpoints_dir)) if starts else None)
+        net = self.add_generator(opt, "G", self.donor(opt))
         self.real_A = self.fake_B = self.real_B = None
         if not training:
             return
