@@ -28,6 +28,19 @@ def script():
 
 
 @pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Call train.py; returns the run's folder, in tmp_path."""
+    import train  # seconds: only for those who train
+
+    def call(*flags: str, name: str = "run") -> Path:
+        monkeypatch.setattr(sys, "argv", ["train.py", "--checkpoints_dir", str(tmp_path), "--name", name, *flags])
+        assert train.main() == 0
+        return tmp_path / name
+
+    return call
+
+
+@pytest.fixture
 def apply(script, monkeypatch, tmp_path):
     """Call test.py on phase val of a run in tmp_path; returns its metrics.json."""
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import train
 from models.networks import define_G
 from models.piggyback import METHODS, fingerprint, read_task
 from models.piggyback import __main__ as piggyback
@@ -25,16 +24,6 @@ def donor(tmp_path) -> Path:
     path.parent.mkdir()
     torch.save(define_G(3, 3, 4, "unet_64", "batch").state_dict(), path)
     return path
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path):
-    def call(*flags: str, name: str = "run") -> Path:
-        monkeypatch.setattr(sys, "argv", ["train.py", "--checkpoints_dir", str(tmp_path), "--name", name, *flags])
-        assert train.main() == 0
-        return tmp_path / name
-
-    return call
 
 
 def same_tasks(one: Path, other: Path) -> bool:

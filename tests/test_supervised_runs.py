@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import train
 from models.networks import define_G
 from models.piggyback import __main__ as piggyback
 from models.piggyback import read_task
@@ -17,16 +16,6 @@ TINY = ["--model", "supervised", "--load_size", "70", "--crop_size", "64", "--gp
         "--dataset_mode", "phantom", "--phantom_count", "4", "--val_freq", "2", "--batch_size", "2", "--lr", "0.01",
         "--n_epochs_decay", "0"]  # fmt: skip
 SMALL = [*TINY, "--netG", "unet_small"]
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path):
-    def call(*flags: str, name: str = "run") -> Path:
-        monkeypatch.setattr(sys, "argv", ["train.py", "--checkpoints_dir", str(tmp_path), "--name", name, *flags])
-        assert train.main() == 0
-        return tmp_path / name
-
-    return call
 
 
 def state(folder: Path) -> dict[str, torch.Tensor]:
