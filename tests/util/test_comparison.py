@@ -2,15 +2,13 @@
 
 import csv
 import json
-import os
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.util.browser import shown_by_browser
 from tests.util.test_pages import Links
 from util.comparison import Comparison
 from util.comparison_page import write_comparison_page
@@ -115,18 +113,8 @@ CLICKS = """<script>addEventListener("load", () => {
 
 @pytest.mark.browser
 def test_a_click_sorts_the_images(pictures, echo, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if not browser:
-        pytest.skip("no Chromium on this machine")
     write_comparison_page(tmp_path, compare(tmp_path, pictures, echo))
-    html = tmp_path / "index.html"
-    html.write_text(html.read_text(encoding="utf-8") + CLICKS, encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-             "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"]  # fmt: skip
-    shown = subprocess.run(
-        [browser, *flags, "--virtual-time-budget=5000", "--dump-dom", html.as_uri()],
-        capture_output=True, text=True, timeout=120, env=os.environ | {"HOME": str(tmp_path)},
-    ).stdout  # fmt: skip
+    shown = shown_by_browser(tmp_path / "index.html", CLICKS, tmp_path, milliseconds=5000)
     start, worst, best, other, apart, together, listed, mark = re.search("<title>SEEN (.*)</title>", shown)[1].split()
     assert (start, apart, together) == ("cba", "cba", "abc")  # runs that disagree come first
     assert (worst, best) == ("cba", "abc")  # Dice of the second run: 0, 2/3, 1

@@ -1,9 +1,6 @@
 """The pages of a test and of a training run, and the pictures on them: every link leads somewhere, nothing is lost."""
 
 import json
-import os
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.util.browser import shown_by_browser
 from util import pictures as draw
 from util.errors import UserError
 from util.metrics import VOID
@@ -283,17 +281,7 @@ PROBE = """<script>addEventListener('load', async () => {
 
 @pytest.mark.browser
 def test_a_browser_shows_every_picture(pictures, echo, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if not browser:
-        pytest.skip("no Chromium on this machine")
     page = page_of(tmp_path, lungs(pictures, len(NASTY), ids=NASTY), echo)
-    html = tmp_path / "index.html"
-    html.write_text(html.read_text(encoding="utf-8") + PROBE, encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-             "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"]  # fmt: skip
-    shown = subprocess.run(
-        [browser, *flags, "--virtual-time-budget=20000", "--dump-dom", html.as_uri()],
-        capture_output=True, text=True, timeout=120, env=os.environ | {"HOME": str(tmp_path)},
-    ).stdout  # fmt: skip
+    shown = shown_by_browser(tmp_path / "index.html", PROBE, tmp_path, milliseconds=20000)
     found = json.loads(shown.split("<title>PROBE ")[1].split("</title>")[0].replace("&amp;", "&"))
     assert found == {"images": len([tag for tag, _ in page.tags if tag == "img"]), "bad": [], "outside": []}

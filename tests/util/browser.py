@@ -1,0 +1,23 @@
+"""What a browser makes of a page."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def shown_by_browser(page: Path, probe: str, folder: Path, milliseconds: int) -> str:
+    """What a page's HTML is after Chromium has run it, with the script `probe` at its end, for so long; skips without
+    one. folder: for its profile."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if not browser:
+        pytest.skip("no Chromium on this machine")
+    page.write_text(page.read_text(encoding="utf-8") + probe, encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+             "--disable-component-update", f"--user-data-dir={folder / 'profile'}"]  # fmt: skip
+    return subprocess.run(
+        [browser, *flags, f"--virtual-time-budget={milliseconds}", "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=120, env=os.environ | {"HOME": str(folder)},
+    ).stdout  # fmt: skip
