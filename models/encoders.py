@@ -28,7 +28,12 @@ def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir:
     if not path.is_file():
         raise UserError(f"--encoder_weights {weights}: no such file; give none, imagenet, or a .pth file")
     wanted = net.encoder.state_dict()
-    state = as_smp(read_state_dict(path), wanted)
+    state = read_state_dict(path)
+    if name.startswith("efficientnet-") and "features.0.0.weight" in state:
+        twin = f"tu-{name.replace('-', '_')}"
+        raise UserError(f"--encoder_weights {path}: torchvision's EfficientNet, which pads otherwise than encoder "
+                        f"{name}; take --netG {netG.replace(name, twin)}")  # fmt: skip
+    state = as_smp(state, wanted)
     found = {key: value for key, value in state.items() if key in wanted}
     fitted = _fit_first_layer(found, wanted)
     missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
@@ -54,7 +59,18 @@ def as_smp(state: State, wanted: State) -> State:
     # torchvision's files of DenseNets are older than today's names: norm.1.weight is norm1.weight
     state = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key): value for key, value in state.items()}
     prefix = "model." if all(key.startswith("model.") for key in wanted) else ""  # timm's inside smp's
-    return {key if key in wanted else prefix + key: value for key, value in state.items()}
+    state = {key if key in wanted else prefix + key: value for key, value in state.items()}
+    return state if state.keys() & wanted.keys() else _in_order(state, wanted)
+
+
+def _in_order(state: State, wanted: State) -> State:
+    """A file of none of the wanted names, such as torchvision's of an EfficientNet: the same tensors in the same order,
+    if that is what their shapes say."""
+    theirs, ours = ([key for key in keys if not key.endswith("num_batches_tracked")] for keys in (state, wanted))
+    pairs = list(zip(ours, theirs, strict=False))  # theirs goes on with the classifier
+    same = len(ours) <= len(theirs) and all(wanted[key].shape == state[other].shape or key == ours[0]
+                                            for key, other in pairs)  # fmt: skip
+    return {key: state[other] for key, other in pairs} if same else state
 
 
 def _part(key: str) -> str:

@@ -196,12 +196,12 @@ _DONORS = (
 )  # fmt: skip
 
 
-
 def imagenet_weights(encoder: str) -> File | None:
     """ImageNet's weights of an encoder by its name in segmentation_models_pytorch, as torchvision publishes them; None
     where it has none that fit. The file's name ends in the first eight digits of its SHA-256."""
     name = encoder.removeprefix("tu-")
-    if not re.fullmatch(r"resnet\d+|resnext\w+|vgg\d+(_bn)?|densenet\d+|mobilenet_v2|inception_v3", name):
+    fit = r"resnet\d+|resnext\w+|vgg\d+(_bn)?|densenet\d+|mobilenet_v2|inception_v3|efficientnet_b[0-4]"
+    if not re.fullmatch(fit, name):
         return None
     from torchvision import models
 

@@ -43,8 +43,10 @@ def obtain_encoder(encoder: str, checkpoints_dir: Path) -> Path:
     UserError as `fetch`, or where torchvision has none."""
     file = imagenet_weights(encoder)
     if file is None:
+        other = f"tu-{encoder.replace('-', '_')}"
+        instead = f"take {other}, or give" if imagenet_weights(other) else "give"
         raise UserError("--encoder_weights imagenet: torchvision publishes no weights that fit encoder "
-                        f"{encoder}; give a .pth file of them instead")
+                        f"{encoder}; {instead} a .pth file of them")
     path = checkpoints_dir / "imagenet" / file.name
     begins = file.name.removesuffix(".pth").rpartition("-")[2]
 
