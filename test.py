@@ -110,7 +110,7 @@ def masks_within(opt: argparse.Namespace, device: torch.device, dataset: PairedD
     run = options.test.parse_within(MODELS, DATASETS, opt)
     loader = read_within(run, opt, dataset)
     trained = Trained([run], device)
-    return Within.by(trained.translator(loader.dataset), loader, trained.kept_rule(), run.name)
+    return Within.by(trained.translator(loader.dataset), loader, trained.kept_rule(), run.name, trained.files)
 
 
 def results_folder(opt: argparse.Namespace, name: str) -> Path:

@@ -12,6 +12,7 @@ from util.checkpoint import network_path
 from util.postprocess import MaskRule
 from util.scoring import evaluate
 from util.threshold import applied, keep_threshold, kept_threshold
+from util.within import Within
 
 
 class Trained:
@@ -35,22 +36,25 @@ class Trained:
         two = dataset.classes and dataset.classes.binary
         return create_translator(self.models, self.runs, dataset.classes.foreground if two else None)
 
-    def rule(self, loader, within=None) -> MaskRule:
+    def rule(self, loader, within: Within | None = None) -> MaskRule:
         """How masks are made. --mask_threshold auto chooses on `loader` if it gives phase val, and elsewhere takes what
-        was chosen there. within: see `util.scoring.evaluate`."""
+        was chosen there."""
         opt = self.runs[0]
         if opt.mask_threshold != "auto" or opt.phase != "val":
-            return self.kept_rule()
+            return self.kept_rule(within)
         histograms = evaluate(self.translator(loader.dataset), loader, within=within).histograms
-        return MaskRule.of(opt, *keep_threshold(self.folder, applied(self.runs, self.files), histograms, _data(opt)))
+        return MaskRule.of(opt, *keep_threshold(self.folder, self._applied(within), histograms, _data(opt)))
 
-    def kept_rule(self) -> MaskRule:
+    def kept_rule(self, within: Within | None = None) -> MaskRule:
         """How masks are made, by the threshold that was chosen before. UserError: none was (--mask_threshold auto)."""
         opt = self.runs[0]
         if opt.mask_threshold != "auto":
             return MaskRule.of(opt)
         names = ",".join(run.name for run in self.runs)
-        return MaskRule.of(opt, *kept_threshold(self.folder, applied(self.runs, self.files), names, _data(opt)))
+        return MaskRule.of(opt, *kept_threshold(self.folder, self._applied(within), names, _data(opt)))
+
+    def _applied(self, within: Within | None) -> dict[str, object]:
+        return applied(self.runs, [*self.files, *(within.files if within else [])])
 
     def settings(self, dataset, rule: MaskRule) -> dict[str, object]:
         """What the scores on `dataset` depend on, for the page and metrics.json; a list where runs differ in it."""

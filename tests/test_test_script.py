@@ -166,6 +166,19 @@ def test_a_threshold_is_chosen_on_val_and_used_on_test(run, trained, chests, tmp
         run(*auto, "--norm_stats", "running", phase="test")
 
 
+def test_a_threshold_within_a_run_goes_with_that_runs_weights(run, trained, chests, tmp_path):
+    table_file = chests / "splits.csv"
+    table_file.write_text(table_file.read_text().replace(",test,", ",val,", 3))
+    lungs = save_run(tmp_path, "--dataset_mode", "masks", name="lungs")
+    flags = ["--dataroot", str(chests), "--mask_threshold", "auto", "--within", "lungs"]
+    run(*flags, phase="val")
+    run(*flags, phase="test")
+    next(lungs.networks["G"].parameters()).data.add_(1)  # trained on
+    save_networks(tmp_path / "ck" / "lungs", "latest", lungs.networks)
+    with pytest.raises(UserError, match="none for these weights and flags"):
+        run(*flags, phase="test")
+
+
 def test_masks_are_written_as_they_are_scored_after_postprocessing(run, trained, chests):
     folder = run("--dataroot", str(chests), "--keep_largest", "1", "--fill_holes", "--min_area", "5")
     for row in table(folder):

@@ -1,6 +1,8 @@
 """--within RUN: what lies outside another run's mask of an image is background."""
 
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -11,9 +13,13 @@ from util.scoring import Scored, evaluate
 
 class Within:
     """The masks of another run, by the index of the image. Calling it with an index gives a boolean mask [H, W] at the
-    original size. Kept deflated in memory: some kilobytes for an X-ray of 1,000 pixels a side."""
+    original size. Kept deflated in memory: some kilobytes for an X-ray of 1,000 pixels a side.
 
-    def __init__(self) -> None:
+    files: the networks that made them.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
         self._masks: dict[int, tuple[bytes, tuple[int, ...]]] = {}
 
     def keep(self, image: Scored) -> None:
@@ -22,9 +28,9 @@ class Within:
         self._masks[image.index] = zlib.compress(packed.tobytes(), 1), image.labels.shape
 
     @classmethod
-    def by(cls, model, loader, rule: MaskRule, name: str) -> "Within":
+    def by(cls, model, loader, rule: MaskRule, name: str, files: Sequence[Path]) -> "Within":
         """The masks that a run's model makes of the images of `loader` (`util.scoring.evaluate`)."""
-        within = cls()
+        within = cls(files)
         with tqdm(total=len(loader.dataset), unit="img", desc=f"segmenting with {name}", disable=None) as bar:
 
             def keep(image: Scored) -> None:

@@ -188,7 +188,7 @@ def test_outside_of_another_runs_mask_is_background(pictures, echo):
 
 
 def test_masks_of_another_run_come_back_as_they_were():
-    within, random = Within(), np.random.default_rng(0)
+    within, random = Within([]), np.random.default_rng(0)
     labels = [random.integers(0, 2, shape, np.uint8) for shape in ((3, 5), (1, 1), (16, 8))]
     for index, mask in enumerate(labels):
         within.keep(Scored(index, mask.shape, None, labels=mask))
