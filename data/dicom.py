@@ -110,6 +110,15 @@ def read_spacing(path: Path) -> tuple[float, float] | None:
     return spacing_of(read_header(path)) if is_dicom(path) else None
 
 
+def read_patient(path: Path) -> str:
+    """The patient's ID in a file's header, to tell patients apart and never to be shown; "" where there is none, as in
+    a file that cannot be read."""
+    try:
+        return str(read_header(path).get("PatientID") or "") if is_dicom(path) else ""
+    except (UserError, OSError):
+        return ""
+
+
 def _check(header: Dataset, path: Path) -> None:
     """Refuse by the header what is not one grey image."""
     if not header.get("Rows") or not header.get("Columns"):

@@ -9,6 +9,7 @@ import numpy as np
 
 from data.base import NoSuchPhase, PairedDataset, Sample
 from data.classes import Classes
+from data.dicom import read_patient
 from data.images import find_images, read_image, safe_ids
 from data.labels import read_labels
 from data.matching import match
@@ -24,8 +25,8 @@ class MasksDataset(PairedDataset):
     Several masks of one image are OR-ed. Images that all have no mask can be tested but not trained on.
 
     <dataroot>/splits.csv (`data.splits`) says which image is in which phase. Without it, 70 % of the patients
-    train, 10 % are val, 20 % test: a patient's place depends on its name and --split_seed alone, so that new images
-    move nobody. --phase all takes every image.
+    train, 10 % are val, 20 % test: a patient's place depends on its name (of DICOM files, the ID in the header) and
+    --split_seed alone, so that new images move nobody. --phase all takes every image.
 
     --fold N, for cross-validation: the images of fold N (column fold of splits.csv) are val, those of the other folds
     train; images without a fold stay where they are, such as in test.
@@ -44,7 +45,7 @@ class MasksDataset(PairedDataset):
                            help="train as if no image had a mask of its own: images and masks of different patients")
         group.add_argument("--patient_regex", default="",
                            help="regular expression for the patient in an image's name (first group, or whole match); "
-                                "default: splits.csv's column, else every image is its own patient")
+                                "default: splits.csv's column, else a DICOM file's ID, else every image is its own")
 
     def target_classes(self, opt: argparse.Namespace) -> Classes:
         return Classes.load(opt.classes or self.defaults["classes"])  # a run on other data may have recorded none
@@ -128,8 +129,19 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     ids = safe_ids([row.image for row in rows], root / "images")
     rows = [_with_patient(row, name, patient_regex) for row, name in zip(rows, ids, strict=True)]
     if not listed:
-        rows = [replace(row, split=draw_split(row.patient, split_seed)) for row in rows]
+        known = ["" if patient_regex else read_patient(row.image) for row in rows]
+        if len(set(known)) == 1:  # one ID for all is what some programs leave of them
+            known = [""] * len(rows)
+        rows = _placed(rows, known, split_seed)
     return dict(zip(ids, rows, strict=True))
+
+
+def _placed(rows: list[Row], known: list[str], seed: int) -> list[Row]:
+    """Each row in the split that is drawn for its patient: by the ID that is known of them ("": by `Row.patient`). An
+    ID shows up nowhere; the patient is called like their first image."""
+    called: dict[str, str] = {}
+    return [replace(row, patient=called.setdefault(key, row.patient), split=draw_split(key, seed))
+            for row, key in ((row, patient or row.patient) for row, patient in zip(rows, known, strict=True))]
 
 
 def _drawn(samples: list[Sample], count: int, seed: int) -> list[Sample]:

@@ -5,7 +5,8 @@ import pytest
 
 from data import create_dataset
 from data.base import NoSuchPhase
-from data.masks import MasksDataset
+from data.masks import MasksDataset, find_rows
+from tests.dicoms import write_dicom
 from util.errors import UserError
 
 
@@ -45,6 +46,25 @@ def test_all_images_of_a_patient_are_in_one_phase(lungs, flags):
         except NoSuchPhase:
             pass
     assert list(phases.values()) == [10]
+
+
+def test_dicom_files_know_their_patients(lungs, flags):
+    """By the ID in the header, which shows up nowhere: a patient is called like their first image."""
+    pixels = np.zeros((16, 16), np.uint8)
+
+    def phases(*owners: str) -> dict[str, tuple[str, str]]:
+        for i, owner in enumerate(owners):
+            (lungs / "images" / f"p{i}.png").unlink(missing_ok=True)
+            write_dicom(lungs / "images" / f"p{i}.dcm", pixels, PatientID=owner)
+        return {name: (row.patient, row.split) for name, row in find_rows(lungs).items()}
+
+    alone = phases(*(f"MRN-{i}" for i in range(10)))
+    assert all(patient == name for name, (patient, _) in alone.items())
+    two = phases(*("MRN-3" if i % 2 else "MRN-8" for i in range(10)))
+    assert two == {f"p{i}": ("p1", alone["p3"][1]) if i % 2 else ("p0", alone["p8"][1]) for i in range(10)}
+    blanked = phases(*["anonymous"] * 10)
+    assert all(patient == name for name, (patient, _) in blanked.items())
+    assert len({split for _, split in blanked.values()}) > 1
 
 
 @pytest.mark.parametrize(("regex", "message"), [("(", "--patient_regex"), ("q", "finds nothing in 'p0'")])
