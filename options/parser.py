@@ -120,7 +120,7 @@ def with_suffix(opt: argparse.Namespace) -> str:
     """The run's name: --name and what --suffix adds."""
     try:
         return "_".join(filter(None, (opt.name, opt.suffix.format(**vars(opt)))))
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise UserError(f"--suffix {opt.suffix}: {error} is no flag's name in braces") from error
 
 

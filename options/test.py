@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from options.base import add_base_options, settle
-from options.parser import Parser
+from options.parser import Parser, with_suffix
 from options.parser import parse as parse_flags
 from options.types import amount, limit, whole
 from util.checkpoint import read_options
@@ -157,13 +157,19 @@ def _as_words(opt: argparse.Namespace, *flags: str) -> list[str]:
     return [f"--{flag}={value}" for flag, value in given.items() if value is not None]
 
 
+def _same_folder(one: str, other: object) -> bool:
+    return isinstance(other, str) and bool(other) and Path(one).resolve() == Path(other).resolve()
+
+
 def _recorded(known: argparse.Namespace) -> dict[str, object]:
     """The run's options, or upstream's behaviour for a folder that upstream wrote."""
-    path = Path(known.checkpoints_dir) / known.name / "options.json"
+    path = Path(known.checkpoints_dir) / with_suffix(known) / "options.json"
     if path.is_file():
+        recorded = read_options(path)
         # Other data has other hospitals, patients and splits.
-        left = NOT_RECORDED | (OF_THE_DATA if known.dataroot else set())
-        return {key: value for key, value in read_options(path).items() if key not in left}
+        other = known.dataroot and not _same_folder(known.dataroot, recorded.get("dataroot"))
+        left = NOT_RECORDED | (OF_THE_DATA if other else set())
+        return {key: value for key, value in recorded.items() if key not in left}
     if path.parent.is_dir():
         print(f"{path.parent} has no options.json: upstream's defaults hold (50 images, dropout alive; see --help)")
         return UPSTREAM_DEFAULTS

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from options.base import add_base_options, settle
 from options.parser import parse as parse_flags
+from options.parser import with_suffix
 from options.types import amount, count, fraction, part, positives, share, whole
 from util.checkpoint import read_options
 from util.errors import UserError
@@ -115,11 +116,11 @@ def resume_command(opt: argparse.Namespace) -> str:
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:
     """A run that is continued keeps its options; a run of upstream's has none recorded, and the flags must be given."""
-    folder = Path(known.checkpoints_dir) / known.name
     if not known.continue_train:
         return {}
+    folder = Path(known.checkpoints_dir) / with_suffix(known)
     if not folder.is_dir():
         raise UserError(f"--continue_train: there is no run {folder}; check --name and --checkpoints_dir")
     path = folder / "options.json"
-    here = {"name", "checkpoints_dir", "continue_train", "epoch", "load_iter", "num_threads", "verbose"}
+    here = {"name", "suffix", "checkpoints_dir", "continue_train", "epoch", "load_iter", "num_threads", "verbose"}
     return {key: value for key, value in read_options(path).items() if key not in here} if path.is_file() else {}

@@ -192,6 +192,15 @@ def test_testing_takes_what_is_not_given_from_the_run(tmp_path):
     assert test(*argv, "--dataroot", "elsewhere").source == ""  # other data knows other sources
 
 
+def test_the_runs_own_data_keep_their_draw(tmp_path, monkeypatch):
+    """However they are named: else images of the training would be tested on."""
+    monkeypatch.chdir(tmp_path)
+    argv = run_folder(tmp_path, "--dataset_mode", "masks", "--dataroot", "./lungs", "--source", "a")
+    for same in ("lungs", str(tmp_path / "lungs"), "lungs/"):
+        assert test(*argv, "--dataroot", same).source == "a"
+    assert test(*argv, "--dataroot", "lungs", "--source", "b").source == "b"
+
+
 def test_a_folder_of_upstreams_is_tested_as_upstream_does(tmp_path, capsys):
     (tmp_path / "old").mkdir()
     opt = test("--checkpoints_dir", str(tmp_path), "--name", "old")
@@ -212,6 +221,19 @@ def test_continuing_keeps_the_runs_options(tmp_path):
     assert (opt.ngf, opt.lr, opt.n_epochs, opt.continue_train) == (8, 0.001, 7, True)
     with pytest.raises(UserError, match="there is no run"):
         train("--continue_train", "--name", "other", "--checkpoints_dir", str(tmp_path))
+
+
+def test_a_name_with_a_suffix(tmp_path):
+    """Continued and tested by both of its names."""
+    opt = train("--checkpoints_dir", str(tmp_path), "--name", "run", "--suffix", "{ngf}", "--ngf", "8")
+    (tmp_path / "run_8").mkdir()
+    (tmp_path / "run_8" / "options.json").write_text(json.dumps(as_dict(opt)))
+    for words in (["--name", "run_8"], ["--name", "run", "--suffix", "8"],
+                  ["--name", "run", "--suffix", "{ngf}", "--ngf", "8"]):  # fmt: skip
+        words = ["--checkpoints_dir", str(tmp_path), *words]
+        assert [(o.name, o.ngf) for o in (train(*words, "--continue_train"), test(*words))] == [("run_8", 8)] * 2
+    with pytest.raises(UserError, match="--suffix {ngf.x}: 'int' object has no attribute 'x' is no flag's name"):
+        train("--suffix", "{ngf.x}", "--ngf", "8")
 
 
 def test_damaged_options_file(tmp_path):
