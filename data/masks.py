@@ -130,7 +130,7 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     rows = [_with_patient(row, name, patient_regex) for row, name in zip(rows, ids, strict=True)]
     if not listed:
         known = ["" if patient_regex else read_patient(row.image) for row in rows]
-        if len(set(known)) == 1:  # one ID for all is what some programs leave of them
+        if len({*known} - {""}) == 1:  # one ID for all is what some programs leave of them
             known = [""] * len(rows)
         rows = _placed(rows, known, split_seed)
     return dict(zip(ids, rows, strict=True))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data.base import PairedDataset, Sample
+from data.classes import Classes
 from data.images import find_images, read_image, safe_ids
 from util.errors import UserError
 
@@ -16,6 +17,9 @@ class SingleDataset(PairedDataset):
 
     model = "test"
     swaps = False
+
+    def target_classes(self, opt: argparse.Namespace) -> Classes | None:
+        return None if opt.direction == "BtoA" else super().target_classes(opt)  # then photos come out
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
         if self.train:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from data import create_dataset
 from data.base import NoSuchPhase
@@ -65,6 +66,8 @@ def test_dicom_files_know_their_patients(lungs, flags):
     blanked = phases(*["anonymous"] * 10)
     assert all(patient == name for name, (patient, _) in blanked.items())
     assert len({split for _, split in blanked.values()}) > 1
+    Image.fromarray(pixels).save(lungs / "images" / "x.png")
+    assert phases(*["anonymous"] * 10).items() > blanked.items(), "a file without any ID changes nothing"
 
 
 @pytest.mark.parametrize(("regex", "message"), [("(", "--patient_regex"), ("q", "finds nothing in 'p0'")])
