@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from collections.abc import Callable
 from functools import partial
 
 from torch.optim import Optimizer
@@ -29,16 +30,20 @@ def warmup_factor(done: int, epochs: int) -> float:
 
 
 class FactorLR(LambdaLR):
-    """The initial learning rate times a function of the finished epochs.
+    """The initial learning rate times a function of the finished epochs, of which `start` were before its time.
 
     Its state is the number of epochs alone, so that a resumed run follows the schedule of its present flags.
     """
 
+    def __init__(self, optimizer: Optimizer, factor: Callable[[int], float], start: int):
+        self.start = start
+        super().__init__(optimizer, lambda done: factor(start + done))
+
     def state_dict(self) -> dict[str, int]:
-        return {"last_epoch": self.last_epoch}
+        return {"last_epoch": self.start + self.last_epoch}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        self.last_epoch = state_dict["last_epoch"]
+        self.last_epoch = state_dict["last_epoch"] - self.start
         rates = [base * factor(self.last_epoch) for base, factor in zip(self.base_lrs, self.lr_lambdas, strict=True)]
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
@@ -91,9 +96,9 @@ def create_schedulers(opt: argparse.Namespace, optimizers: dict[str, Optimizer])
     policy = factors[opt.lr_policy]
 
     def factor(done: int) -> float:
-        return policy(done + start) * warmup_factor(done + start, opt.warmup)
+        return policy(done) * warmup_factor(done, opt.warmup)
 
-    return {name: FactorLR(optimizer, factor) for name, optimizer in optimizers.items()}
+    return {name: FactorLR(optimizer, factor, start) for name, optimizer in optimizers.items()}
 
 
 def step_schedulers(schedulers: dict[str, LRScheduler], score: float | None) -> None:

@@ -31,6 +31,23 @@ def test_epoch_count_moves_the_start():
     assert rates(2, n_epochs=2, n_epochs_decay=2, epoch_count=3) == pytest.approx([2 / 3, 1 / 3])
 
 
+def test_upstreams_way_to_resume_counts_no_epoch_twice():
+    """`--continue_train --epoch_count 3` beside a state that knows it is the third epoch."""
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    flags = dict(n_epochs=2, n_epochs_decay=2)
+    (first,) = create_schedulers(model_options(**flags), {"G": optimizer}).values()
+    for _ in range(2):
+        optimizer.step()
+        step_schedulers({"G": first}, None)
+    (again,) = create_schedulers(model_options(**flags, epoch_count=3), {"G": optimizer}).values()
+    again.load_state_dict(first.state_dict())
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(2 / 3)
+    optimizer.step()
+    step_schedulers({"G": again}, None)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1 / 3)
+    assert again.state_dict() == {"last_epoch": 3}
+
+
 def test_cosine_covers_all_epochs():
     got = rates(4, lr_policy="cosine", n_epochs=2, n_epochs_decay=2)
     assert got == pytest.approx([1, 0.853553, 0.5, 0.146447], rel=1e-4)
