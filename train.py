@@ -24,7 +24,7 @@ from util.console import LossLog, due
 from util.errors import UserError, run_script
 from util.panels import Panels
 from util.postprocess import MaskRule
-from util.run_state import Interrupts, Progress, forget_run, load_run, save_run
+from util.run_state import Interrupts, Progress, load_run, save_run, set_aside
 from util.running import RunningScores
 from util.scoring import evaluate
 from util.seeding import seed_everything
@@ -59,10 +59,10 @@ def main() -> int:
     clip_gradients(model.optimizers.values(), opt.clip_grad)
     if first:
         print(as_text(opt), model.describe(opt.verbose), sep="\n")
+        if not opt.continue_train:
+            set_aside(run_dir)
         write_text(run_dir / "train_opt.txt", as_text(opt) + "\n")
         write_json(run_dir / "options.json", as_dict(opt))
-        if not opt.continue_train:
-            forget_run(run_dir)
 
     log = LossLog(run_dir if first else None, last, opt.print_freq, progress.iters)
     display_id = opt.display_id if first else 0

@@ -117,8 +117,13 @@ class BaseModel(ABC):
 
     def donor(self, opt: argparse.Namespace) -> Path | None:
         """The file that a new run's generator starts from (`--pretrained`); None where it is given nothing."""
-        starts = self.training and opt.pretrained and not opt.continue_train
-        return find_donor(opt.pretrained, Path(opt.checkpoints_dir)) if starts else None
+        if not (self.training and opt.pretrained) or opt.continue_train:
+            return None
+        found = find_donor(opt.pretrained, Path(opt.checkpoints_dir))
+        if found.resolve().parent == (Path(opt.checkpoints_dir) / opt.name).resolve():
+            raise UserError(f"--pretrained {opt.pretrained}: that is {opt.name} itself, whose files this training "
+                            "would replace; take another --name")  # fmt: skip
+        return found
 
     def _put_on(self, name: str, task: Task, donor: Path, opt: argparse.Namespace) -> None:
         """Adapt generator `name`: under a task to be trained, else with the plain weights, which are faster."""

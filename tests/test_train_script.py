@@ -250,8 +250,8 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     assert not list((tmp_path / "run").glob(".*"))
 
 
-def test_a_new_run_under_an_old_name_forgets_the_old_one(monkeypatch, tmp_path):
-    """Killed before its first save, it must not go on with the old run's state under its own options."""
+def test_a_new_run_under_an_old_name_puts_the_old_one_aside(monkeypatch, tmp_path):
+    """Killed before its first save, it must not go on with the old run's weights under its own options."""
     run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
 
     def killed(self, batch):
@@ -260,8 +260,21 @@ def test_a_new_run_under_an_old_name_forgets_the_old_one(monkeypatch, tmp_path):
     monkeypatch.setattr(Pix2PixModel, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
         run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
-    assert not (tmp_path / "run" / "latest_train_state.pth").exists()
-    assert not (tmp_path / "run" / "best_net_G.pth").exists()
+    assert not list((tmp_path / "run").glob("*.pth"))
+    before = {path.name for path in (tmp_path / "run" / "before").iterdir()}
+    assert before >= {"latest_net_G.pth", "best_net_G.pth", "latest_train_state.pth", "options.json"}
+    monkeypatch.undo()
+    run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "2", name="run/before")
+    with pytest.raises(UserError, match="latest_net_G.pth does not exist"):
+        run(monkeypatch, tmp_path, "--continue_train")
+
+
+def test_a_run_does_not_start_from_itself(monkeypatch, tmp_path):
+    run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+    old = weights(tmp_path / "run")
+    with pytest.raises(UserError, match="--pretrained run: that is run itself"):
+        run(monkeypatch, tmp_path, *SMALL, "--pretrained", "run", "--adapt", "masks")
+    assert_same(old, weights(tmp_path / "run"))
 
 
 def test_patience_needs_a_validation(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Where a training run stands, saved beside its networks so that it can go on exactly there."""
 
+import shutil
 import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,10 +49,17 @@ def save_run(folder: Path, networks: dict[str, nn.Module], steppers: dict[str, d
     save_networks(folder, "latest", networks, steppers.get("tasks"), {folder / FILE: whole})
 
 
-def forget_run(folder: Path) -> None:
-    """A new run under an old name: what only the old one's networks fit to must not be taken for the new one's."""
-    for path in [folder / FILE, *folder.glob("best_net_*.pth"), *folder.glob("best_task_*.pth")]:
-        path.unlink(missing_ok=True)
+def set_aside(folder: Path) -> None:
+    """A new run under an old name: the old one's networks, which must not be taken for the new one's, go to `folder`
+    /before with its options, in the place of what an earlier call put there."""
+    if not (networks := list(folder.glob("*.pth"))):
+        return
+    before = folder / "before"
+    shutil.rmtree(before, ignore_errors=True)
+    before.mkdir()
+    for path in [*networks, *folder.glob("options.json")]:
+        path.rename(before / path.name)
+    print(f"the networks of the earlier run of this name are in {before} now")
 
 
 def load_run(folder: Path, steppers: dict[str, dict]) -> Progress | None:

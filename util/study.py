@@ -1,7 +1,6 @@
 """What forgetting.py finds out: scores of every run on every task, drift, costs, and the figures drawn from them."""
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 
 from util import continual, seeds
-from util.console import read_losses, read_metrics
+from util.console import read_losses
 from util.drift import drift, kernel_distance, ssim_chance
 from util.postprocess import MaskRule
 from util.scoring import Evaluation, evaluate
@@ -267,11 +266,9 @@ def costs(files: Sequence[Path], trainable: int, run_dir: Path, options: Mapping
 
 
 def saved_epochs(folder: Path) -> list[int]:
-    """The numbered epochs of a run that are on disk, in order. What lies past the last epoch of its metrics.csv is an
-    earlier run's of the same name."""
-    last = max((row["epoch"] for row in read_metrics(folder / "metrics.csv")), default=math.inf)
+    """The numbered epochs of a run that are on disk, in order."""
     names = {path.name.partition("_")[0] for kind in ("net", "task") for path in folder.glob(f"*_{kind}_G*.pth")}
-    return sorted(epoch for epoch in (int(name) for name in names if name.isdigit()) if epoch <= last)
+    return sorted(int(name) for name in names if name.isdigit())
 
 
 def spread(epochs: Sequence[int], most: int) -> list[int]:

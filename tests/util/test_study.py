@@ -150,8 +150,6 @@ def test_epochs_of_the_curve(tmp_path):
     for name in ("10_net_G", "2_net_G_A", "2_net_G_B", "latest_net_G", "iter_5_net_G", "3_net_D"):
         (tmp_path / f"{name}.pth").touch()
     assert saved_epochs(tmp_path) == [2, 10]
-    (tmp_path / "metrics.csv").write_text("epoch,iters\n1,8\n4,32\n")  # an early stop, whatever --n_epochs said
-    assert saved_epochs(tmp_path) == [2]  # 10: of an earlier, longer run
     assert spread([3, 1, 2], 6) == [1, 2, 3]
     assert spread(range(1, 101), 3) == [1, 10, 100]
     assert spread(range(5, 205, 5), 4) == [5, 15, 60, 200]  # of 5, 17.1, 58.5, 200
