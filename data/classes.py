@@ -45,11 +45,13 @@ class Classes:
 
     names: K names; colours: uint8 [K, 3], RGB; void_distance: a pixel farther than this (Euclidean, in 0..255 RGB)
     from every colour belongs to no class. Two-class sets have none: each pixel goes to the nearer colour.
+    white_on_black: masks are stored so, even where the colours are the other way round.
     """
 
     names: tuple[str, ...]
     colours: np.ndarray
     void_distance: float = float("inf")
+    white_on_black: bool = False
 
     @staticmethod
     def load(spec: str) -> "Classes":
@@ -59,7 +61,7 @@ class Classes:
             table = _read_json(spec)
         colours = np.array(list(table.values()), dtype=np.uint8)
         if len(table) == 2:
-            return Classes(tuple(table), colours)
+            return Classes(tuple(table), colours, white_on_black=spec in KNOWN)
         if spec == "facades":
             return Classes(tuple(table), colours, FACADES_VOID)
         # Within half the way to the nearest other colour a pixel can only belong to its own class.

@@ -38,22 +38,24 @@ def labels_of(pixels: np.ndarray, lossy: bool, classes: Classes, name: str) -> n
 
     A lossy picture (JPEG) is snapped to the nearest class. In a lossless one each pixel must have the colour of a
     class or, in a picture of one channel, be a class index; two classes may also be stored as 0 and any one other
-    value. Two greys are stored bright on dark, also where --classes shows them the other way round.
+    value. Masks of lungs_dark are stored bright on dark too; a user's two greys are as their file says.
     """
+    dark = classes.binary and classes.grey and classes.colours[0, 0] > classes.colours[1, 0]
+    two_values = classes.binary and (classes.white_on_black or not dark)
     if lossy:
-        if classes.binary and classes.grey and classes.colours[0, 0] > classes.colours[1, 0]:
+        if dark and classes.white_on_black:
             classes = replace(classes, colours=classes.colours[::-1])
         return _snap(pixels, classes, name)
     if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
         pixels = pixels[:, :, 0]
-    if classes.binary and classes.grey:
+    if two_values and classes.grey:
         return _two_values(pixels, name)
     label, distance = classes.nearest(to_rgb8(pixels))
     if not distance.any():
         return label
     if pixels.ndim == 2 and pixels.max() < len(classes):
         return pixels.astype(np.uint8)
-    if classes.binary:
+    if two_values:
         return _two_values(pixels, name)
     strange = np.unique(to_rgb8(pixels)[distance > 0], axis=0)
     raise UserError(f"{name}: {len(strange)} colours that are no class, such as {_listed(strange)}; the classes "

@@ -78,6 +78,20 @@ def test_masks_are_stored_white_on_black_however_they_are_shown(tmp_path, save, 
     assert np.array_equal(read_labels([path], Classes.load(shown)), mask)
 
 
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_users_dark_on_white(tmp_path, save, kind):
+    """As the JSON file says, unlike lungs_dark, whose masks lie white on black."""
+    (tmp_path / "classes.json").write_text('{"background": [255, 255, 255], "nodule": [0, 0, 0]}')
+    mask = np.full((32, 32), 255, np.uint8)
+    mask[8:16, 8:16] = 0
+    save(tmp_path / f"x.{kind}", mask)
+    classes = Classes.load(str(tmp_path / "classes.json"))
+    assert (read_labels([tmp_path / f"x.{kind}"], classes) == (mask == 0)).all()
+    save(tmp_path / "grey.png", mask // 255 * 100)
+    with pytest.raises(UserError, match="colours that are no class, such as"):
+        read_labels([tmp_path / "grey.png"], classes)
+
+
 def test_a_photo_is_not_taken_for_a_jpeg_mask(tmp_path, save):
     ramp = np.tile(np.arange(80, 176, dtype=np.uint8), (64, 1))
     with pytest.raises(UserError, match="the colour of no class"):
