@@ -36,7 +36,7 @@ def inference(net: nn.Module, norm_stats: str, dropout: bool = False) -> Iterato
     norm_stats: "image" normalises each image of a batch by its own mean and variance (what training at batch size 1
     did), whatever the batch size; "running" uses the stored averages (plain eval mode), which "image" leaves to norms
     that were folded away (`SmpGenerator`) or get a single value a channel.
-    dropout: keep dropout of every kind alive, as upstream's test.py does by default.
+    dropout: keep torch's dropout layers alive, as upstream's test.py does by default.
     """
     modes = {module: module.training for module in net.modules()}
     net.eval()

@@ -16,7 +16,11 @@ from util.postprocess import MaskRule
 from util.scoring import Evaluation, evaluate
 
 FLOAT = 4  # bytes
-TRAINING = ("n_epochs", "n_epochs_decay", "max_dataset_size", "batch_size", "lr", "lambda_L1", "augment", "seed")
+TRAINING = (
+    "model", "n_epochs", "n_epochs_decay", "max_dataset_size", "train_images", "fold", "source", "balance",
+    "batch_size", "load_size", "crop_size", "patch", "augment", "optimizer", "lr", "lr_policy", "weight_decay", "ema",
+    "lambda_L1", "lambda_seg", "seg_loss", "early_stop", "seed",
+)  # fmt: skip
 FROM_DONOR = ("finetune", "scratch")  # values of --adapt that leave a whole generator and no task
 
 
