@@ -76,6 +76,8 @@ class Trained:
             told["clahe"] = "limit 2, 8 x 8 tiles"
         if any(run.patch for run in self.runs):
             told |= {"patch": self._each("patch"), "patch_overlap": self._each("patch_overlap")}
+        if learnt := [f"{run.name} {run.trained}" for run in self.runs if getattr(run, "trained", "")]:
+            told["may have learnt from these images"] = f"trained otherwise: {', '.join(learnt)}"
         if opt.tta:
             told["tta"] = "mean with the mirror image"
         if opt.samples:

@@ -70,6 +70,9 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     values = vars(opt) | {"load_size": opt.crop_size}
     if opt.eval:
         values |= {"norm_stats": "running", "stochastic": False}
+    if learnt := _may_have_learnt(opt):
+        print(f"note: {opt.name} was trained {learnt}: images of phase {opt.phase} may be among those it learnt from")
+        values["trained"] = learnt
     return settle(argparse.Namespace(**values))
 
 
@@ -158,7 +161,20 @@ def _as_words(opt: argparse.Namespace, *flags: str) -> list[str]:
 
 
 def _same_folder(one: str, other: object) -> bool:
-    return isinstance(other, str) and bool(other) and Path(one).resolve() == Path(other).resolve()
+    return bool(one and other) and Path(one).resolve() == Path(str(other)).resolve()
+
+
+def _may_have_learnt(opt: argparse.Namespace) -> str:
+    """The recorded flags by which a run on the same folder drew its training images otherwise; "": it did not."""
+    path = Path(opt.checkpoints_dir) / opt.name / "options.json"
+    recorded = read_options(path) if path.is_file() else {}
+    if opt.phase == "train" or not _same_folder(opt.dataroot, recorded.get("dataroot")):
+        return ""
+    flags = ["fold"] if opt.phase == "val" else []
+    if not (Path(opt.dataroot) / "splits.csv").is_file():
+        flags += ["split_seed", "patient_regex"]
+    other = [flag for flag in flags if flag in recorded and recorded[flag] != getattr(opt, flag, recorded[flag])]
+    return "with " + " ".join(f"--{flag} {recorded[flag]}" for flag in other) if other else ""
 
 
 def _recorded(known: argparse.Namespace) -> dict[str, object]:

@@ -179,6 +179,24 @@ def test_a_threshold_within_a_run_goes_with_that_runs_weights(run, trained, ches
         run(*flags, phase="test")
 
 
+def test_images_that_a_run_may_have_learnt_from_are_told(run, chests, tmp_path, capsys):
+    """By another fold on the page of val, by another draw of a folder without a list on any."""
+    own = (chests / "splits.csv").read_text().splitlines()
+    lines = [own[0] + ",fold"] + [f"{line.replace(',test,', ',train,')},{i % 2}" for i, line in enumerate(own[1:])]
+    (chests / "splits.csv").write_text("\n".join(lines))
+    save_run(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests), "--fold", "0")
+    told = "tiny was trained with --fold 0: images of phase val may be among those it learnt from"
+    folder = run(phase="val")
+    assert told not in capsys.readouterr().out and "may have learnt" not in (folder / "index.html").read_text()
+    folder = run("--dataroot", str(chests), "--fold", "1", phase="val")
+    assert told in capsys.readouterr().out and "may have learnt" in (folder / "index.html").read_text()
+    (chests / "splits.csv").unlink()
+    (tmp_path / "ck" / "tiny" / "options.json").unlink()
+    save_run(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
+    run("--split_seed", "1", phase="all")
+    assert "tiny was trained with --split_seed 0: images of phase all" in capsys.readouterr().out
+
+
 def test_masks_are_written_as_they_are_scored_after_postprocessing(run, trained, chests):
     folder = run("--dataroot", str(chests), "--keep_largest", "1", "--fill_holes", "--min_area", "5")
     for row in table(folder):
