@@ -38,7 +38,8 @@ class MasksDataset(PairedDataset):
     def add_options(group: argparse._ArgumentGroup) -> None:
         group.add_argument("--source", default="", help="only these sources of splits.csv, separated by commas")
         group.add_argument("--split_seed", type=int, default=0, help="seed of the split, where there is no splits.csv")
-        group.add_argument("--fold", type=int, help="cross-validation: this fold of splits.csv is val, the rest train")
+        group.add_argument("--fold", type=int, default=-1,
+                           help="cross-validation: this fold of splits.csv is val, the rest train (-1: as it splits)")
         group.add_argument("--train_images", type=int, default=0,
                            help="train on so many images only, drawn with --split_seed (0: on all)")
         group.add_argument("--unpaired", action="store_true",
@@ -59,7 +60,7 @@ class MasksDataset(PairedDataset):
         rows = list(by_id.values())
         if opt.source:
             rows = _of_sources(rows, opt.source, list_file)
-        if opt.fold is not None:
+        if opt.fold != -1:
             rows = _folded(rows, opt.fold, list_file)
         chosen = [row for row in rows if phase in ("all", row.split)]
         if not chosen:

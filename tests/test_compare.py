@@ -56,6 +56,21 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_the_fold_of_the_first_run_is_all_runs(compare, tmp_path, chests, capsys):
+    rows = [(f"x{i}", "train" if i % 4 else "val", i % 2) for i in range(8)]
+    for name, _, _ in rows:
+        for part in ("images", "masks"):
+            (chests / part / f"{name}.png").write_bytes(next((chests / part).glob("*.png")).read_bytes())
+    lines = ["image,split,fold", *(f"images/{name}.png,{split},{fold}" for name, split, fold in rows)]
+    (chests / "splits.csv").write_text("\n".join(lines))
+    data = [*SMALL, "--dataset_mode", "masks", "--dataroot", str(chests)]
+    save_run(tmp_path, "plain", *data)
+    save_run(tmp_path, "folded", *data, "--fold", "1", seed=1)
+    folder = compare("plain", "folded", "--phase", "val").with_name("val_latest")
+    assert [row["id"] for row in table(folder, "compare.csv")] == ["x0", "x4"]
+    assert "folded was trained with --fold 1: images of phase val may be among" in capsys.readouterr().out
+
+
 def test_runs_of_several_kinds_on_the_images_of_the_first(compare, script, monkeypatch, tmp_path, chests):
     data = ["--dataset_mode", "masks", "--dataroot"]
     save_run(tmp_path, "one", *SMALL, *data, str(chests))

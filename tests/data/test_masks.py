@@ -104,7 +104,7 @@ def test_a_fold_is_val_and_the_others_train(lungs, flags):
         return [MasksDataset(flags(dataroot=lungs, fold=fold), phase, train=False).ids
                 for phase in ("train", "val", "test")]
 
-    assert phases(None) == [["p0", "p2", "p3"], ["p1"], ["p4"]]
+    assert phases(-1) == [["p0", "p2", "p3"], ["p1"], ["p4"]]
     assert phases(0) == [["p2", "p3"], ["p0", "p1"], ["p4"]]
     assert phases(2) == [["p0", "p1", "p2"], ["p3"], ["p4"]]
     with pytest.raises(UserError, match="--fold 3: .*splits.csv knows fold 0, 1, 2; python -m data.prepare --folds K"):

@@ -35,7 +35,7 @@ def options(**flags) -> argparse.Namespace:
     values = dict(
         dataroot="", phantom="chests", phantom_count=10, classes=None, direction="AtoB", input_nc=3, output_nc=3,
         preprocess="resize_and_crop", load_size=72, crop_size=64, no_flip=False, max_dataset_size=float("inf"),
-        cache_gb=1.0, num_threads=2, skip_bad_files=False, serial_batches=False, unpaired=False, fold=None, seed=0,
+        cache_gb=1.0, num_threads=2, skip_bad_files=False, serial_batches=False, unpaired=False, fold=-1, seed=0,
         source="", split_seed=0, patient_regex="", intensity="none", clahe=False,
         balance=None, patch=0)
     return argparse.Namespace(**(values | flags))
