@@ -5,20 +5,22 @@
     python -m benchmarks.papers --runs 002_pix2pix_decay20    those named, and the recipes that they need
 
 Trains what is not trained yet (checkpoints/<recipe>, or <recipe>_small), tests it, and writes a table of all recipes to
-benchmarks/papers.md and results/papers/index.html. `--scale small` shortens epochs, images and networks
+benchmarks/papers.md and results/papers/index.html. Runs that are not there stand in it as benchmarks/measured.json has
+them, which gets what is measured. `--scale small` shortens epochs, images and networks
 (`benchmarks.recipes.SMALL`); each row of the table says what its run differs in from its recipe.
 """
 
 import argparse
-import subprocess
+import json
 import sys
 from pathlib import Path
 
 from benchmarks.papers_page import write_markdown, write_papers_page
-from benchmarks.papers_rows import collect
+from benchmarks.papers_rows import MEASURED, collect, measurements
 from benchmarks.phantom_siim import make_phantom_siim
 from benchmarks.recipes import PHANTOM, TESTS, Recipe, read_recipes, run_name, with_needs
-from benchmarks.runs import ROOT, call, train
+from benchmarks.runs import ROOT, Failed, call, train
+from util.checkpoint import write_json
 from util.errors import UserError, run_script
 
 QUIET = ["--display_id", "0", "--save_epoch_freq", "1000"]
@@ -48,11 +50,12 @@ def main() -> int:
         print(f"\n{recipe.name}, {opt.scale}", file=sys.stderr)
         try:
             run(recipe, opt)
-        except subprocess.CalledProcessError as error:
-            if error.returncode >= 128 or error.returncode < 0:  # stopped from outside: go no further
+        except Failed as error:
+            if error.code >= 128 or error.code < 0:  # stopped from outside: go no further
                 raise UserError(f"{recipe.name}: stopped; the same command goes on where it stopped") from error
             failed.append(recipe.name)
-    papers = collect(recipes, opt.checkpoints_dir, opt.results_dir)
+    papers = collect(recipes, opt.checkpoints_dir, opt.results_dir, json.loads(MEASURED.read_text(encoding="utf-8")))
+    write_json(MEASURED, measurements(papers, recipes))
     write_markdown(papers, ROOT / "benchmarks" / "papers.md")
     write_papers_page(papers, opt.results_dir / "papers")
     print(f"page: {opt.results_dir / 'papers' / 'index.html'}")

@@ -17,6 +17,7 @@ from util.summary import contradictions
 SCORES = ("dice", "iou", "miou", "accuracy", "precision", "recall")
 DETECTION = ("dice_positives", "sensitivity", "specificity", "auc")
 PUBLISHED = Path(__file__).with_name("published.json")
+MEASURED = Path(__file__).with_name("measured.json")  # what was measured by the project, wherever its runs are now
 # Flags in which a run may differ from its recipe and still be what the recipe says.
 OF_THE_MACHINE = {
     "name", "checkpoints_dir", "gpu_ids", "num_threads", "cache_gb", "verbose", "continue_train", "epoch_count",
@@ -57,8 +58,11 @@ class Paper:
         return [name for name in (*SCORES, *DETECTION) if any(name in row.scores for row in self.rows)]
 
 
-def collect(recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path) -> list[Paper]:
-    """Every paper with its rows: of each recipe what is published, then what was measured, or that it was not run."""
+def collect(
+    recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path, kept: Mapping[str, list[dict]]
+) -> list[Paper]:
+    """Every paper with its rows: of each recipe what is published, then what was measured, or that it was not run.
+    kept: by recipe, what `measurements` gave before; it stands for runs that are not there."""
     papers = []
     for number, paper in json.loads(PUBLISHED.read_text(encoding="utf-8")).items():
         printed = {name: [row for row in paper["rows"] if row["recipe"] == name] for name in recipes}
@@ -68,9 +72,19 @@ def collect(recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: P
             ours = list(measured(recipes[name], recipes, checkpoints_dir, results_dir))
             if any(row["phase"] == "train" for row in printed[name]):
                 ours = list(_trained(recipes[name], recipes, checkpoints_dir)) + ours
-            rows += ours or [Row(name, "not run")]
+            there = {row.title for row in ours}
+            ours += [Row(**row) for row in kept.get(name, []) if row["title"] not in there]
+            rows += sorted(ours, key=lambda row: row.title) or [Row(name, "not run")]
         papers.append(Paper(number, paper["title"], paper["about"], rows))
     return papers
+
+
+def measurements(papers: Iterable[Paper], recipes: Mapping[str, Recipe]) -> dict[str, list[dict]]:
+    """The measured rows by recipe, ready for JSON, without their pages."""
+    found: dict[str, list[dict]] = {}
+    for row in (row for paper in papers for row in paper.rows if row.kind == "measured"):
+        found.setdefault(owner(row.title.partition(":")[0], recipes), []).append(vars(row) | {"page": None})
+    return found
 
 
 def published(printed: Mapping[str, object], decimals: int) -> Row:

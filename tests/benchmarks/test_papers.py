@@ -1,19 +1,20 @@
 """The papers' table: what was published, what was measured, what cannot be."""
 
 import json
+from types import MappingProxyType
 
 import pytest
 
 from benchmarks.papers_page import write_markdown, write_papers_page
-from benchmarks.papers_rows import PUBLISHED, collect, owner
+from benchmarks.papers_rows import PUBLISHED, collect, measurements, owner
 from benchmarks.recipes import read_recipes
 from util.checkpoint import write_json
 
 RECIPES = read_recipes()
 
 
-def paper(tmp_path, number):
-    papers = collect(RECIPES, tmp_path / "checkpoints", tmp_path / "results")
+def paper(tmp_path, number, kept=MappingProxyType({})):
+    papers = collect(RECIPES, tmp_path / "checkpoints", tmp_path / "results", kept)
     return next(p for p in papers if p.number == number)
 
 
@@ -71,8 +72,22 @@ def test_a_measured_row_says_its_scale_and_its_contradictions(a_run):
     assert row.marks == ["dice 0.9 cannot be"]
 
 
+def test_runs_that_are_not_there_any_more_keep_their_rows(a_run, tmp_path_factory):
+    """A run of the same name takes their place."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    kept = json.loads(json.dumps(measurements([paper(a_run, "002")], RECIPES)))
+    assert list(kept) == ["002_pix2pix_decay20"]
+    (row,) = (row for row in paper(elsewhere, "002", kept).rows if row.kind == "measured")
+    assert row.scores == {"dice": 0.9, "iou": 0.95} and row.page is None
+    kept["002_pix2pix_decay20"][0]["scores"]["dice"] = 0.1
+    kept["002_pix2pix_decay20"].append(kept["002_pix2pix_decay20"][0] | {"title": "002_pix2pix_decay20"})
+    rows = [row for row in paper(a_run, "002", kept).rows if row.kind == "measured"]
+    assert [(row.title, row.scores["dice"]) for row in rows] == [
+        ("002_pix2pix_decay20", 0.1), ("002_pix2pix_decay20_small", 0.9)]  # fmt: skip
+
+
 def test_the_pages_show_all_that_was_not_run_too(a_run):
-    papers = collect(RECIPES, a_run / "checkpoints", a_run / "results")
+    papers = collect(RECIPES, a_run / "checkpoints", a_run / "results", {})
     write_markdown(papers, a_run / "papers.md")
     write_papers_page(papers, a_run / "results" / "papers")
     text = (a_run / "papers.md").read_text()
