@@ -15,6 +15,7 @@ from benchmarks.step import resident, table, take_turns
 from models import pick_device
 from models.networks import define_G
 from models.piggyback import METHODS
+from util.errors import run_script
 
 NORM = {"unet_256": "batch", "resnet_9blocks": "instance"}
 
@@ -41,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

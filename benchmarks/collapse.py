@@ -25,6 +25,7 @@ from models.base import generate, generate_with_logits
 from models.losses import seg_loss
 from models.networks.input_norm import add_input_norm
 from models.norm_stats import inference
+from util.errors import run_script
 
 EPOCHS, BATCH = 30, 16
 SCORES = ("Dice", "Dice of masks", "accuracy")
@@ -231,4 +232,4 @@ def _row(title: str, *of_sets: tuple[float, float, float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

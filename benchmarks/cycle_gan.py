@@ -18,6 +18,7 @@ import options.test
 from benchmarks.runs import LUNG_HEADER, lung_row, markdown, train
 from data import DATASETS, create_dataset
 from models import MODELS, load_model, pick_device
+from util.errors import run_script
 
 COMMON = ["--model", "cycle_gan", "--dataset_mode", "masks", "--unpaired", "--netG", "mobile_resnet_9blocks", "--ndf",
           "16", "--load_size", "128", "--crop_size", "128", "--display_id", "0", "--gpu_ids", "-1",
@@ -85,4 +86,4 @@ def hidden(name: str, checkpoints_dir: Path) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -15,6 +15,8 @@ from statistics import mean, stdev
 from matplotlib.figure import Figure
 
 from benchmarks.runs import markdown, test, train
+from options.types import count
+from util.errors import run_script
 
 SEEN = 2952  # images in a training: 6 epochs of all 492
 GAN = ["--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--lambda_L1", "1000", "--lr", "0.0004",
@@ -58,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataroot", required=True, help="folder with images/, masks/ and splits.csv")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
-    parser.add_argument("--images", nargs="+", type=int, default=[10, 25, 50, 100, 492])
+    parser.add_argument("--images", nargs="+", type=count, default=[10, 25, 50, 100, 492])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
     parser.add_argument("--results_dir", type=Path, default=Path("results"))
@@ -77,4 +79,4 @@ def _cell(scores: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

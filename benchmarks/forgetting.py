@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from benchmarks.runs import call, markdown, train
+from util.errors import run_script
 
 DONOR = "facades_photo2label"
 COMMON = ["--pretrained", DONOR, "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
@@ -116,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 from benchmarks.runs import LUNG_HEADER, lung_row, markdown, train
+from util.errors import run_script
 
 COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
           "--gpu_ids", "-1", "--save_epoch_freq", "1000"]  # fmt: skip
@@ -60,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

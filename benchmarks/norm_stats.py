@@ -17,6 +17,7 @@ from benchmarks.runs import markdown, train
 from data import DATASETS, create_dataset
 from models import MODELS, load_model, pick_device
 from models.base import BaseModel
+from util.errors import run_script
 from util.scoring import evaluate
 
 COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
@@ -80,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from util.errors import UserError
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -28,10 +30,19 @@ def test(name: str, flags: list[str], checkpoints_dir: Path, results_dir: Path) 
     return json.loads(newest.read_text())
 
 
+class Failed(UserError):
+    """A script ended with `code`, and has said why."""
+
+    def __init__(self, script: str, name: str, code: int):
+        super().__init__(f"{script} --name {name}: failed, for the reason above")
+        self.code = code
+
+
 def call(script: str, name: str, flags: list[str], checkpoints_dir: Path) -> None:
-    """Run train.py or test.py; what it prints goes to stderr, so that stdout holds the table alone."""
+    """Run train.py or test.py; what it prints goes to stderr, so that stdout holds the table alone. Raises `Failed`."""
     command = [sys.executable, str(ROOT / script), "--name", name, "--checkpoints_dir", str(checkpoints_dir), *flags]
-    subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=True)
+    if code := subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False).returncode:
+        raise Failed(script, name, code)
 
 
 LUNG_HEADER = ["run", "val Dice (95 %)", "Montgomery", "Shenzhen", "IoU", "precision", "recall", "accuracy", "minutes"]

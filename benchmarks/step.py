@@ -18,6 +18,7 @@ from benchmarks.runs import markdown
 from data import DATASETS, create_dataset
 from data.augment import Augment
 from models import MODELS, create_model, pick_device
+from util.errors import run_script
 
 Way = Callable[[], int]
 
@@ -104,4 +105,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -15,6 +15,7 @@ import torch
 from benchmarks.runs import markdown
 from models.networks import define_G
 from models.piggyback import METHODS, Settings, Task, attach, switch
+from util.errors import run_script
 
 
 def main() -> None:
@@ -47,4 +48,4 @@ def timed(net: torch.nn.Module, tasks: list[Task | None], rounds: int) -> tuple[
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)
