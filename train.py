@@ -40,7 +40,9 @@ def main() -> int:
     loader = create_dataset(opt, opt.phase, train=True)
     val_loader = create_validation(opt) if first and opt.val_freq else None
     if first and not val_loader and (opt.early_stop or opt.lr_policy == "plateau"):
-        raise UserError("--early_stop and --lr_policy plateau watch the validation score, and there is no validation")
+        flag = "--early_stop" if opt.early_stop else "--lr_policy plateau"
+        raise UserError(f"{flag} watches the validation score, and there is no validation: take --val_freq 1 and data "
+                        "with a phase val")  # fmt: skip
     augment = Augment(opt.augment, device, loader.dataset.labels)
     model = create_model(opt, device, training=True)
     schedulers = create_schedulers(opt, model.optimizers)

@@ -54,6 +54,8 @@ def seg_loss(spec: str, flag: str = "--seg_loss") -> Loss:
     UserError names `flag` where the spec cannot be read.
     """
     terms = [_term(word.strip(), spec, flag) for word in spec.split("+")]
+    if not any(weight for weight, _ in terms):
+        raise UserError(f"{flag} {spec}: all its weights are 0, and there is nothing to learn from")
     return lambda logits, truth: sum(weight * loss(logits, truth) for weight, loss in terms)
 
 

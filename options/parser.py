@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         opt, unknown = self.parse_known_args(argv)
         if unknown:
             flag = unknown[0].split("=")[0]
-            close = difflib.get_close_matches(flag, [*self.flags(), *elsewhere], n=1)
+            close = difflib.get_close_matches(flag, [*self.flags(), *elsewhere], n=1, cutoff=0.75)
             owner = f" of {elsewhere[close[0]]}" if close and close[0] in elsewhere else ""
             hint = f": did you mean {close[0]}{owner}?" if close else ""
             hint = f": it belongs to {elsewhere[flag]}" if flag in elsewhere else hint
@@ -154,6 +154,8 @@ def check(opt: argparse.Namespace) -> None:
     for flag, value in vars(opt).items():
         if isinstance(value, float) and math.isnan(value):
             raise UserError(f"--{flag} nan: must be a number")
+        if flag.startswith(("lambda_", "instance_noise")) and value < 0:
+            raise UserError(f"--{flag} {value:g}: must be 0 or more")
 
 
 def as_text(opt: argparse.Namespace) -> str:

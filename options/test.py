@@ -65,6 +65,9 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     )
     if opt.load_size not in (None, opt.crop_size):
         raise UserError(f"--load_size {opt.load_size}: testing scales to --crop_size {opt.crop_size}; change that")
+    if opt.patch > opt.crop_size and opt.preprocess == "resize_and_crop":
+        raise UserError(f"--patch {opt.patch}: larger than the images, which testing scales to --crop_size "
+                        f"{opt.crop_size}")  # fmt: skip
     if opt.samples == 1:
         raise UserError("--samples 1: passes are compared with one another, so take at least 2")
     values = vars(opt) | {"load_size": opt.crop_size}

@@ -99,3 +99,8 @@ def test_losses_that_are_none(spec):
     with pytest.raises(UserError, match="want bce, dice, jaccard, focal, tversky, or a sum such as") as error:
         seg_loss(spec)
     assert str(error.value).startswith(f"--seg_loss {spec}:")
+
+
+def test_a_loss_without_weight_teaches_nothing():
+    with pytest.raises(UserError, match="--seg_loss 0.dice.0.0.bce: all its weights are 0"):
+        seg_loss("0*dice+0.0*bce")

@@ -96,6 +96,11 @@ def test_one_generator_of_a_run_reads_plain_images(tmp_path):
     assert (opt.model, opt.dataset_mode, opt.ngf, opt.no_dropout, opt.model_suffix) == ("test", "single", 8, True, "_B")
 
 
+def test_networks_of_smp_by_the_names_in_its_papers():
+    assert train("--netG", "smp:UnetPlusPlus:resnet34").netG == "smp:unetplusplus:resnet34"
+    assert train("--netG", "smp:unet:inception_v3").netG == "smp:unet:tu-inception_v3"
+
+
 def test_pix2pix_overrides_defaults_and_the_command_line_overrides_pix2pix():
     opt = train("--model", "pix2pix")
     assert (opt.norm, opt.netG, opt.dataset_mode, opt.gan_mode, opt.lambda_L1) == (
@@ -118,8 +123,12 @@ def test_the_data_set_brings_flags_and_defaults():
         (["--netG", "vgg"], "argument --netG: vgg: no generator; choose unet_64, "),
         (["--netG", "unet_smal"], "argument --netG: unet_smal: no generator; did you mean unet_small?"),
         (["--netG", "smp:unet"], "argument --netG: smp:unet: no generator"),
-        (["--batch_size", "zero"], "argument --batch_size: invalid count value: 'zero'"),
+        (["--batch_size", "zero"], "argument --batch_size: zero: want a whole number"),
+        (["--lr", "fast"], "argument --lr: fast: want a number"),
         (["--lambda_A", "nan"], "--lambda_A nan: must be a number"),
+        (["--lambda_A", "-1"], "--lambda_A -1: must be 0 or more"),
+        (["--tta"], "unknown flag --tta (see --help)"),
+        (["--warmup", "3", "--n_epochs", "1", "--n_epochs_decay", "2"], "--warmup 3: all epochs there are"),
         (["--pool_size", "-1"], "argument --pool_size: -1 must be 0 or more"),
         (["--batch_size", "0"], "argument --batch_size: 0 must be at least 1"),
         (["--name", "../other"], "--name ../other: must be a plain name"),
@@ -291,6 +300,7 @@ def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
         (test, ["--samples", "1"], "--samples 1: passes are compared with one another, so take at least 2"),
         (test, ["--patch_overlap", "1"], "1 must be 0 or more, and less than 1"),
         (train, ["--patch", "-1"], "must be 0 or more"),
+        (test, ["--patch", "512"], "--patch 512: larger than the images, which testing scales to --crop_size 256"),
     ],
 )
 def test_ways_to_apply_a_run_that_cannot_be(parse, flags, message):
