@@ -24,7 +24,7 @@ SMALL: dict[str, list[str]] = {
                        "--n_epochs_decay", "0"],
     "002_cyclegan_120": ["--n_epochs", "32"],
     "003_*": ["--load_size", "256", "--crop_size", "256", "--n_epochs", "8"],
-    "004_*": ["--dataroot", PHANTOM, "--load_size", "192", "--crop_size", "192", "--n_epochs", "6"],
+    "004_*": ["--dataroot", PHANTOM, "--load_size", "192", "--crop_size", "192", "--n_epochs", "20"],
 }  # fmt: skip
 """What --scale small adds to the recipes whose names fit, in this order."""
 
@@ -35,6 +35,7 @@ TESTS: dict[str, dict[str, list[str]]] = {
         "image_statistics": ["--norm_stats", "image"],
         "cutoff_0.03": ["--mask_threshold", "0.03"],
     },
+    "004": {"image_statistics": ["--norm_stats", "image"]},
 }
 """How the runs of a paper ("": of each) are tested: a folder of results/papers ("": results itself), and flags."""
 
