@@ -1,6 +1,7 @@
 """Files of a test: one set of pictures an image, in a folder that replaces the last one only when it is complete."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -31,10 +32,8 @@ def replacing_folder(folder: Path, ours: Collection[str] = OURS, mark: str = "me
         if there.exists() and not (there / mark).is_file() and any(there.iterdir()):
             raise UserError(f"{there}: not the result of a test (no {mark} in it), so it is not replaced; "
                             "move it, or name another --results_dir")
-    if old.exists() and not folder.exists():  # the process was killed between the two renames below
-        old.rename(folder)
-    for left in (partial, old):
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
+    _settle(folder, old, partial, ours)
     new = [parent for parent in folder.parents if not parent.exists()]
     partial.mkdir(parents=True)
     try:
@@ -46,12 +45,26 @@ def replacing_folder(folder: Path, ours: Collection[str] = OURS, mark: str = "me
                 parent.rmdir()
         raise
     if folder.exists():
-        for entry in folder.iterdir():
-            if entry.name not in ours:
-                entry.rename(partial / entry.name)
         folder.rename(old)
     partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    _settle(folder, old, partial, ours)
+
+
+def _settle(folder: Path, old: Path, partial: Path, ours: Collection[str]) -> None:
+    """Bring an exchange to its end, also that of a process that was killed in it: what is not `ours` moves from `old`
+    into `folder`, and the rest goes. UserError: a name is in both."""
+    if not old.exists():
+        return
+    if not folder.exists():
+        old.rename(folder)
+        return
+    for entry in list(old.iterdir()):
+        if entry.name not in ours:
+            if os.path.lexists(folder / entry.name):
+                raise UserError(f"{entry}: left by a test that was killed, and {folder} has one too; move either away")
+            entry.rename(folder / entry.name)
+    old.rename(partial)  # so that the next start throws away what a kill leaves of it
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 class PictureWriter:

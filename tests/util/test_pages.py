@@ -1,6 +1,8 @@
 """The pages of a test and of a training run, and the pictures on them: every link leads somewhere, nothing is lost."""
 
+import contextlib
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -226,6 +228,46 @@ def test_a_kill_between_the_renames_loses_nothing(tmp_path):
     with replacing_folder(tmp_path / "test_latest"):
         pass
     assert (tmp_path / "test_latest" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_kill_in_the_exchange_loses_no_file_of_the_users(tmp_path, monkeypatch, step):
+    """Killed before each step on the disk in turn; the notes are never in a folder that the next test throws away."""
+    folder, steps = tmp_path / "test_latest", iter(range(step))
+
+    def dying(do):
+        def act(*args, **kwargs):
+            if next(steps, None) is None:
+                raise KeyboardInterrupt
+            return do(*args, **kwargs)
+
+        return act
+
+    for text in ("old", "new", "newest"):
+        with contextlib.suppress(KeyboardInterrupt), monkeypatch.context() as patch:
+            with replacing_folder(folder) as partial:
+                (partial / "index.html").write_text(text)
+                (partial / "metrics.csv").touch()
+                if text == "new":
+                    patch.setattr(Path, "rename", dying(Path.rename))
+                    patch.setattr("shutil.rmtree", dying(shutil.rmtree))
+        if text == "old":
+            (folder / "notes.txt").write_text("mine")
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "metrics.csv", "notes.txt"]
+    assert (folder / "index.html").read_text() == "newest" and (folder / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+
+
+def test_notes_written_anew_after_a_kill_do_not_overwrite_the_old_ones(tmp_path):
+    for name in ("test_latest", "test_latest.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text(f"mine in {name}")
+        (tmp_path / name / "metrics.csv").touch()
+    with pytest.raises(UserError, match="test_latest.old/notes.txt: left by a test that was killed, and "):
+        with replacing_folder(tmp_path / "test_latest"):
+            pass
+    for name in ("test_latest", "test_latest.old"):
+        assert (tmp_path / name / "notes.txt").read_text() == f"mine in {name}"
 
 
 def trained(run_dir: Path, epochs: int, start: int = 1, name: str = "lungs") -> TrainingPage:
