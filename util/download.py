@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from util.errors import UserError
+from util.locks import locked
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait before the second try, the third, ..."""
@@ -95,26 +96,11 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
     """Wait until no other process downloads into `folder`, and keep others waiting: two that append to one file, such
-    as the processes of one training, would spoil it. Where the system has no such locks (Windows) nobody waits."""
+    as the processes of one training, would spoil it. Where the system has no such locks nobody waits."""
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:
+    with locked(folder, notice=f"{folder}: waiting for another download to end"):
         yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{folder}: waiting for another download to end", flush=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:
-            pass  # some network file systems cannot lock
-        yield
-    finally:
-        os.close(handle)
 
 
 def _transfer(url: str, part: Path, size: int | None, timeout: float) -> None:

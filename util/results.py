@@ -1,6 +1,7 @@
 """Files of a test: one set of pictures an image, in a folder that replaces the last one only when it is complete."""
 
 import contextlib
+import glob
 import os
 import shutil
 from collections.abc import Collection, Iterator
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from util.errors import UserError
+from util.locks import locked
 from util.pictures import blend, differences, outlines, save_jpeg, save_png, small, to_picture
 from util.scoring import Scored, resize
 
@@ -24,30 +26,40 @@ THUMB = 512  # pictures with a longer side get a smaller copy for the page: brow
 def replacing_folder(folder: Path, ours: Collection[str] = OURS, mark: str = "metrics.csv") -> Iterator[Path]:
     """A folder to fill that takes `folder`'s place at the end; after an error the old one is as it was.
 
-    Files in the old folder that are not `ours` (a user's notes) move over. mark: the file by which a folder shows that
-    it is ours to replace. UserError: it is not.
+    Files in the old folder that are not `ours` (a user's notes) move over. Of several processes with one folder the
+    last to finish wins; what a killed one left is removed where the system has locks. mark: the file by which a folder
+    shows that it is ours to replace. UserError: it is not.
     """
-    partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
-    for there in (folder, old):
-        if there.exists() and not (there / mark).is_file() and any(there.iterdir()):
-            raise UserError(f"{there}: not the result of a test (no {mark} in it), so it is not replaced; "
-                            "move it, or name another --results_dir")
-    shutil.rmtree(partial, ignore_errors=True)
-    _settle(folder, old, partial, ours)
+    partial, old = folder.with_name(f"{folder.name}.{os.getpid()}.partial"), folder.with_name(folder.name + ".old")
     new = [parent for parent in folder.parents if not parent.exists()]
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another test may have begun to use them
-            for parent in new:
-                parent.rmdir()
-        raise
-    if folder.exists():
-        folder.rename(old)
-    partial.rename(folder)
-    _settle(folder, old, partial, ours)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as alive:
+        with locked(folder.parent):
+            for there in (folder, old):
+                if there.exists() and not (there / mark).is_file() and any(there.iterdir()):
+                    raise UserError(f"{there}: not the result of a test (no {mark} in it), so it is not replaced; "
+                                    "move it, or name another --results_dir")
+            for left in folder.parent.glob(f"{glob.escape(folder.name)}.[0-9]*.partial"):
+                with locked(left, wait=False) as dead:
+                    if dead:
+                        shutil.rmtree(left, ignore_errors=True)
+            _settle(folder, old, partial, ours)
+            partial.mkdir()
+            alive.enter_context(locked(partial))
+        try:
+            yield partial
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another test may have begun to use them
+                for parent in new:
+                    parent.rmdir()
+            raise
+        with locked(folder.parent):
+            _settle(folder, old, partial, ours)
+            if folder.exists():
+                folder.rename(old)
+            partial.rename(folder)
+            _settle(folder, old, partial, ours)
 
 
 def _settle(folder: Path, old: Path, partial: Path, ours: Collection[str]) -> None:
@@ -63,8 +75,8 @@ def _settle(folder: Path, old: Path, partial: Path, ours: Collection[str]) -> No
             if os.path.lexists(folder / entry.name):
                 raise UserError(f"{entry}: left by a test that was killed, and {folder} has one too; move either away")
             entry.rename(folder / entry.name)
-    old.rename(partial)  # so that the next start throws away what a kill leaves of it
-    shutil.rmtree(partial, ignore_errors=True)
+    gone = old.rename(partial.with_suffix(".old.partial"))  # the next start throws away what a kill leaves of it
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 class PictureWriter:

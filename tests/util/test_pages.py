@@ -270,6 +270,45 @@ def test_notes_written_anew_after_a_kill_do_not_overwrite_the_old_ones(tmp_path)
         assert (tmp_path / name / "notes.txt").read_text() == f"mine in {name}"
 
 
+def test_two_tests_into_one_folder_at_once_each_finish_whole(tmp_path, monkeypatch):
+    folder = tmp_path / "test_latest"
+    with replacing_folder(folder) as first:
+        (first / "metrics.csv").write_text("first")
+        with monkeypatch.context() as patch:
+            patch.setattr("os.getpid", lambda: 7)
+            with replacing_folder(folder) as second:
+                (second / "metrics.csv").write_text("second")
+        assert [path.name for path in folder.iterdir()] == ["metrics.csv"]
+        assert (folder / "metrics.csv").read_text() == "second"
+        (first / "index.html").touch()
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "metrics.csv"]
+    assert (folder / "metrics.csv").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+
+
+def test_what_a_killed_test_wrote_goes_with_the_next_start(tmp_path):
+    pytest.importorskip("fcntl")
+    (tmp_path / "test_latest.1234.partial" / "images").mkdir(parents=True)
+    others = tmp_path / "test_latest_base.1234.partial", tmp_path / "test_latest.notes.partial"
+    for other in others:
+        other.mkdir()
+    with replacing_folder(tmp_path / "test_latest"):
+        assert not (tmp_path / "test_latest.1234.partial").exists()
+    assert all(other.exists() for other in others)
+
+
+def test_another_test_is_killed_in_its_exchange_meanwhile(tmp_path):
+    folder = tmp_path / "test_latest"
+    with replacing_folder(folder) as partial:
+        for name in ("test_latest", "test_latest.old"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "metrics.csv").touch()
+        (tmp_path / "test_latest.old" / "notes.txt").write_text("mine")
+        (partial / "metrics.csv").write_text("new")
+    assert (folder / "metrics.csv").read_text() == "new" and (folder / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+
+
 def trained(run_dir: Path, epochs: int, start: int = 1, name: str = "lungs") -> TrainingPage:
     page = TrainingPage(run_dir, name)
     for epoch in range(start, epochs + 1):
