@@ -12,7 +12,7 @@ import torch
 
 from tests.util.helpers import Server, free_port, wait_until
 from util.console import LossLog
-from util.panels import Curve, Panels, finite, make_grid
+from util.panels import TIMEOUT, Curve, Panels, finite, make_grid
 
 SERVE = """
 import sys
@@ -173,10 +173,15 @@ def test_server_that_never_answers_holds_nothing_up():
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         panels = panels_at(silent.getsockname()[1])
+        panels.losses(0, {"G": 1.0})
+        asked, _ = silent.accept()  # from now on the thread waits for an answer
+        start = time.monotonic()
         for step in range(1000):
             panels.losses(step, {"G": 1.0})
             panels.pictures(pictures())
         panels.close(deadline=0.1)
+        assert time.monotonic() - start < TIMEOUT / 2
+        asked.close()
 
 
 def test_fault_in_a_picture_ends_the_panels_not_the_training(server, capfd):
