@@ -76,7 +76,8 @@ class Panels:
             self.scores(epoch, scores)
         for title, lines in train_and_val(row).items():
             known = Curve(f"{self._display_id}_{title}", f"{self._name} {title}, train as trained and val", title)
-            self._curves.setdefault(title, known)
+            with self._changed:
+                self._curves.setdefault(title, known)
             self._add(title, epoch, {SHORT[line]: row[column] for line, column in lines.items()})
 
     def recall(self, run_dir: Path, images: int) -> None:

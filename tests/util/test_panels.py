@@ -208,6 +208,18 @@ def test_resumed_run_takes_its_curves_up_again(server, tmp_path):
     assert server.lines("1_scores") == {"val_dice": ([1.0, 2.0], [0.1, 0.2])}
 
 
+def test_a_window_is_added_only_while_the_thread_looks_through_none():
+    panels = panels_at(1, display_id=0)
+    adding = threading.Thread(target=panels.epoch, args=(1, {"train_dice": 0.8, "val_dice": 0.7}))
+    with panels._changed:  # as the thread holds it
+        known = list(panels._curves)
+        adding.start()
+        adding.join(0.2)
+        assert list(panels._curves) == known
+    adding.join()
+    assert list(panels._curves) == [*known, "Dice"]
+
+
 def test_display_id_0_is_off():
     panels = panels_at(1, display_id=0)
     panels.losses(1, {"G": 1.0})
