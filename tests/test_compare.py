@@ -108,6 +108,9 @@ def test_the_command_line_says_which_images_for_all(compare, tmp_path, chests):
         (["one", "lost"], "--compare lost: there is no run "),
         (["one", "two", "--name", "three"], "--name three: --compare names the runs; leave --name out"),
         (["one", "two", "--dataset_mode", "phantom", "--phantom", "facades"], "--compare one: masks of two classes"),
+        (["one", "two", "--surface"], "--surface: --compare does not do that; leave it out, or test one run by --name"),
+        (["one", "two", "--write", "dicomseg"], "--write dicomseg: --compare does not do that; "),
+        (["one", "two", "--aspect_ratio", "2"], "--aspect_ratio: --compare does not do that; "),
     ],
 )
 def test_mistakes_end_in_one_line_and_leave_nothing(compare, tmp_path, chests, flags, message):
