@@ -139,7 +139,7 @@ def evaluate(
     `loss` takes a batch's outputs and targets, float [N, C, h, w] in [-1, 1]; means over images of what it returns are
     the evaluation's losses. `within` gives a boolean mask [H, W] for an image's index: outside of it the values are 0,
     and the page shows it. A data set without truth or classes gives rows without scores. UserError: the network puts
-    out NaN.
+    out NaN; `surface` of more than two classes.
     """
     scorer, losses = _Scorer(loader.dataset, rule, surface, on_image, within), _Losses(loss)
     done = [image for image in _in_order(model, loader, scorer, losses)]
@@ -207,6 +207,9 @@ class _Scorer:
 
     def __init__(self, dataset, rule: MaskRule, surface: bool, on_image: Callable[[Scored], None] | None, within):
         self.dataset, self.rule, self.surface, self.on_image, self.within = dataset, rule, surface, on_image, within
+        if surface and dataset.classes and not dataset.classes.binary:
+            raise UserError("--surface: distances between outlines are of one foreground; these masks have "
+                            f"{len(dataset.classes.names)} classes: leave it out")
         # One unit for all: a mean over some images in mm and others in pixels would mean nothing.
         self.spacings = [dataset.spacing(index) for index in range(len(dataset))] if surface else []
 

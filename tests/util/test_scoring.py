@@ -133,6 +133,12 @@ def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo
     assert [row["hd95_px"] for row in result.rows] == pytest.approx([1, 1]) and "hd95_mm" not in result.columns
 
 
+def test_surface_distances_of_more_than_two_classes_are_refused(pictures, echo):
+    data = pictures([np.zeros((3, 2, 4))], [TRUTH], classes="facades")
+    with pytest.raises(UserError, match="--surface: distances between outlines are of one foreground; these masks "):
+        evaluate(echo, data.loader(), surface=True)
+
+
 @pytest.mark.parametrize(("channels", "classes"), [(1, "lungs"), (3, "lungs"), (3, "facades"), (3, None)])
 def test_an_output_that_is_no_number_names_the_image(pictures, echo, channels, classes):
     good = np.zeros((channels, 2, 4))
