@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from data.enhance import clahe
 from data.prepare.source import Item, Source
 from data.transforms import resize_labels, resize_picture, to_grey
 from util.errors import UserError
@@ -75,21 +76,8 @@ def prepare(source: Source, image: np.ndarray, labels: np.ndarray, pixels: Pixel
     size = (pixels.size, pixels.size) if pixels.size else labels.shape
     image = resize_picture(image if source.colour else to_grey(image), size)
     if pixels.clahe:
-        image = equalize(image)
+        image = clahe(image)
     if image.dtype == np.uint16 and not pixels.keep_bits:
         image = np.round(image / 257.0).astype(np.uint8)
     labels = resize_labels(labels, size)
     return image, labels * np.uint8(255) if source.classes.binary else source.classes.encode(labels)
-
-
-def equalize(image: np.ndarray) -> np.ndarray:
-    """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994) of uint8 or uint16 [H, W], 8 x 8 regions.
-
-    clip_limit 2 is scikit-image's and OpenCV's usual strength; kornia's own 40 turns noise into structure. Its
-    histograms have 256 bins, so 16 bits come out with little more than 8 bits of information.
-    """
-    from kornia.enhance import equalize_clahe  # seconds to import
-
-    top = np.iinfo(image.dtype).max
-    tensor = torch.from_numpy(image.astype(np.float32) / top)[None, None]
-    return np.round(equalize_clahe(tensor, clip_limit=2.0, grid_size=(8, 8))[0, 0].numpy() * top).astype(image.dtype)
