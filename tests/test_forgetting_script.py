@@ -17,7 +17,7 @@ import forgetting
 import options.test
 from data import DATASETS
 from models import MODELS, create_model
-from models.piggyback import Settings, attach, fingerprint, save_task
+from models.piggyback import Settings, attach, fingerprint
 from models.pretrained import load_donor
 from options.parser import as_dict
 from util import continual
@@ -230,7 +230,7 @@ def adapted(tmp_path: Path, name: str, donor: str, method: str, seed: int, *flag
     with torch.no_grad():
         for parameter in task.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.02)
-    save_task(tmp_path / "ck" / name / "latest_task_G.pth", task)
+    save_networks(tmp_path / "ck" / name, "latest", model.networks, {"G": task})
     write_json(tmp_path / "ck" / name / "options.json", as_dict(opt) | {"adapt": method})
 
 

@@ -7,12 +7,13 @@ import torch
 
 from data import DATASETS
 from models import MODELS
-from models.piggyback import Settings, attach, save_task
+from models.piggyback import Settings, attach
 from options import forgetting as forgetting_options
 from options import test as test_options
 from options import train as train_options
 from tests.helpers import ROOT, commands
 from tests.models.piggyback.helpers import donor, image, learn, output
+from util.checkpoint import save_networks
 
 
 def test_the_program_switches_between_two_tasks_and_their_donor(tmp_path, monkeypatch):
@@ -26,7 +27,7 @@ def test_the_program_switches_between_two_tasks_and_their_donor(tmp_path, monkey
         learn(net, task)
         expected.append(output(net, "image"))
         task.donor_path = path
-        save_task(tmp_path / "checkpoints" / name / "latest_task_G.pth", task)
+        save_networks(tmp_path / "checkpoints" / name, "latest", {"G": net}, {"G": task})
     monkeypatch.chdir(tmp_path)
     program = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8"), re.S)[1]
     names = {"image": image()}

@@ -13,7 +13,7 @@ from models.networks import define_G, widths_of
 from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
 from models.piggyback.weights import Tensors
 from models.pretrained import SHIPPED, infer_architecture, load_donor
-from util.checkpoint import fingerprint, load_tensors, read_state_dict, save_together
+from util.checkpoint import fingerprint, load_tensors, read_state_dict
 from util.errors import UserError
 
 # What a header holds; a whole number is 1 or more.
@@ -89,11 +89,6 @@ class TaskFile:
                                 f"that was trained on since ({_short(found[-1].header['sha256'])}); put the old file "
                                 "back")  # fmt: skip
         return found
-
-
-def save_task(path: Path, task: Task) -> None:
-    """Write a task file, whole or not at all."""
-    save_together({path: task.contents(path.parent)})
 
 
 def read_task(path: Path) -> TaskFile:

@@ -5,31 +5,32 @@ import copy
 import pytest
 import torch
 
-from models.piggyback import Settings, attach, load_task, read_task, save_task, switch
+from models.piggyback import Settings, attach, load_task, read_task, switch
 from models.piggyback.__main__ import summary
 from models.piggyback.files import as_dependencies
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
+from util.checkpoint import save_networks
 from util.errors import UserError
 
 
 @pytest.fixture
 def saved(tmp_path):
     """A task on a small U-Net, trained and saved."""
-    return save(tmp_path / "run" / "latest_task_G.pth", Settings("masks"))
+    return save(tmp_path / "run", Settings("masks"))
 
 
-def save(path, how, netG="unet_64", lr=0.02):
+def save(folder, how, netG="unet_64", lr=0.02):
     net = donor(netG)
     task = attach(net, how)
     learn(net, task, lr=lr)
-    save_task(path, task)
-    return path, output(net)
+    save_networks(folder, "latest", {"G": net}, {"G": task})
+    return folder / "latest_task_G.pth", output(net)
 
 
 @pytest.mark.parametrize("netG", NETS)
 @pytest.mark.parametrize("how", all_settings(), ids=lambda how: how.method)
 def test_a_file_brings_back_the_generator_bit_for_bit(tmp_path, netG, how):
-    path, after = save(tmp_path / "latest_task_G.pth", how, netG)
+    path, after = save(tmp_path, how, netG)
     net = donor(netG)
     before, task = output(net), load_task(path, net)
     assert torch.equal(output(net), before), "a loaded task waits for its switch"
@@ -148,14 +149,14 @@ def test_a_missing_earlier_task(tmp_path):
     how = Settings("filter_bank", bank="cumulative")
     net = donor()
     first = attach(net, how)
-    save_task(tmp_path / "one" / "latest_task_G.pth", first)
+    save_networks(tmp_path / "one", "latest", {"G": net}, {"G": first})
     earlier = read_task(tmp_path / "one" / "latest_task_G.pth")
     second = attach(net, how, [earlier.tensors])
     second.depends = as_dependencies([earlier])
     learn(net, second)
     after = output(net)
     path = tmp_path / "two" / "latest_task_G.pth"
-    save_task(path, second)
+    save_networks(path.parent, "latest", {"G": net}, {"G": second})
     again = donor()
     switch(again, load_task(path, again))
     assert torch.equal(output(again), after)

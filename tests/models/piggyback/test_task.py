@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.piggyback import Settings, attach, current, detach, fingerprint, materialize, switch
+from models.piggyback import Settings, attach, detach, fingerprint, materialize, switch
+from models.piggyback.task import current
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
 
 each_net = pytest.mark.parametrize("netG", NETS)
