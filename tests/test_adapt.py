@@ -200,6 +200,20 @@ def test_export_is_the_adapted_generator_for_everybody(run, apply, tool, donor, 
     run("--continue_train", name="run_plain")  # whole, without a task, as any other run
 
 
+def test_export_of_a_cyclegan_with_one_adapted_generator_takes_the_other_along(run, apply, tool, tmp_path):
+    (tmp_path / "horses").mkdir()
+    net = define_G(3, 3, 4, "resnet_6blocks", "instance", dropout=False)
+    torch.save(net.state_dict(), tmp_path / "horses" / "latest_net_G_A.pth")
+    run(*TINY, "--model", "cycle_gan", "--netG", "resnet_6blocks", "--crop_size", "32", "--load_size", "36",
+        "--pretrained", "horses", "--pretrained_B", "none", "--adapt", "masks", "--n_epochs", "1")  # fmt: skip
+    assert tool("export", "run")[0] == 0
+    plain = tmp_path / "run_plain"
+    assert sorted(path.name for path in plain.glob("*.pth")) == ["latest_net_G_A.pth", "latest_net_G_B.pth"]
+    exported, trained = (torch.load(folder / "latest_net_G_B.pth") for folder in (plain, tmp_path / "run"))
+    assert fingerprint(exported) == fingerprint(trained)
+    assert apply(name="run_plain")["macro"] == apply(name="run")["macro"]
+
+
 def test_verify_proves_and_notices_another_donor(run, tool, donor):
     run(*TINY, "--pretrained", "donor", "--adapt", "filter_bank", "--n_epochs", "1", "--input_nc", "1")
     code, said = tool("verify", "run")

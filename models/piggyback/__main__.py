@@ -19,7 +19,7 @@ from models.norm_stats import inference
 from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
 from models.pretrained import SHIPPED
-from util.checkpoint import fingerprint, network_path, read_options, save_together, task_path, write_json
+from util.checkpoint import fingerprint, load_tensors, network_path, read_options, save_together, task_path, write_json
 from util.errors import UserError, run_script
 
 
@@ -100,20 +100,21 @@ def verify(args: argparse.Namespace) -> int:
 
 
 def export(args: argparse.Namespace) -> int:
-    """Write the adapted generators as plain weights, and the run's options beside them."""
+    """Write the generators as plain weights, a CycleGAN's other one too, and the run's options beside them."""
     run = find_run(args)
     recorded = run / "options.json"
     options = read_options(recorded) if recorded.is_file() else None
     folder = Path(args.out) if args.out else args.checkpoints_dir / f"{run.name}_plain"
-    states = {}
-    for file in tasks_of(args):
-        name = file.path.stem.split("_task_")[1]
-        path = network_path(folder, "latest", name)
-        for there in (path, task_path(folder, "latest", name)):
+    tasks = {file.path.stem.split("_task_")[1]: file for file in tasks_of(args)}
+    others = {path.stem.split("_net_")[1]: path for path in sorted(run.glob(f"{args.epoch}_net_G_*.pth"))}
+    for name in (*tasks, *others):
+        for there in (network_path(folder, "latest", name), task_path(folder, "latest", name)):
             if there.exists():
                 raise UserError(f"{there} exists already: take another --out")
+    states = {network_path(folder, "latest", name): load_tensors(path) for name, path in others.items()}
+    for name, file in tasks.items():
         net = file.build_donor()
-        states[path] = materialize(net, load_task(file, net))
+        states[network_path(folder, "latest", name)] = materialize(net, load_task(file, net))
     save_together(states)
     if options is not None:
         write_json(folder / "options.json", options | {"adapt": "finetune"})  # no task any more
