@@ -7,31 +7,38 @@ import pytest
 
 from data import DATASETS
 from models import MODELS
+from options import forgetting as forgetting_options
 from options import test as test_options
 from options import train as train_options
 from tests.helpers import ROOT, commands
 
-TYPED = commands("README.md") + commands("docs/input.md") + commands("docs/masks.md") + commands("docs/networks.md")
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+SCRIPTS = {
+    "train.py": lambda words: train_options.parse(MODELS, DATASETS, words),
+    "test.py": lambda words: test_options.parse_runs(MODELS, DATASETS, words),
+    "forgetting.py": forgetting_options.parse,
+}
+TYPED = [words for page in PAGES for words in commands(page) if words[0] in SCRIPTS]
 
 
 def test_readme_names_many_commands():
     assert len(commands("README.md")) > 8
 
 
-@pytest.mark.parametrize("words", [c for c in TYPED if c[0] in ("train.py", "test.py")], ids=" ".join)
+@pytest.mark.parametrize("words", TYPED, ids=" ".join)
 def test_the_flags_of_the_pages_exist(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     if "--name" in words:  # a run that is continued or part of an ensemble must be there
         for name in words[words.index("--name") + 1].split(","):
             (tmp_path / "checkpoints" / name).mkdir(parents=True)
-    parse = {"train.py": train_options.parse, "test.py": test_options.parse_runs}[words[0]]
+    parse = SCRIPTS[words[0]]
     if "--help" in words:
         with pytest.raises(SystemExit, match="0"):
-            parse(MODELS, DATASETS, words[1:])
+            parse(words[1:])
         assert "--lambda_L1" in capsys.readouterr().out
     else:
-        assert parse(MODELS, DATASETS, words[1:])
+        assert parse(words[1:])
 
 
 @pytest.mark.parametrize("words", [c for c in commands("README.md") if c[0] == "-m"], ids=" ".join)
