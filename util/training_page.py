@@ -16,8 +16,9 @@ from util.pictures import save_png, to_picture
 REFRESH = 60  # seconds between reloads of an open page while training goes on
 ABOUT_CURVES = (
     "train: counted in the training steps themselves, on cropped and augmented images, while the weights change and "
-    "dropout is alive; not a score of one network. val: whole images after the epoch, scores at their original size, "
-    "mean over images. Training without pairs has no truth to count against."
+    "dropout is alive; not a score of one network. Of an epoch in which training was interrupted, losses and train are "
+    "those of the rest, after --continue_train. val: whole images after the epoch, scores at their original size, mean "
+    "over images. Training without pairs has no truth to count against."
 )
 CURVES_EVERY = 30  # seconds between drawings of the curves: a fast GPU asks for a page every other second
 
