@@ -4,10 +4,10 @@ import argparse
 
 import numpy as np
 
-from data.base import NoSuchPhase, PairedDataset, Sample
-from data.images import find_images, read_pixels, safe_ids
+from data.base import PairedDataset, Sample
+from data.images import read_pixels
 from data.labels import labels_of
-from data.single import existing_folder
+from data.single import existing_folder, images_of
 from util.errors import UserError
 
 
@@ -15,16 +15,9 @@ class AlignedDataset(PairedDataset):
     """The files of <dataroot>/<phase> (--phase all: of every phase). With --classes, B is read as a label picture."""
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
-        root = existing_folder(opt.dataroot)
-        folder = root if phase == "all" else root / phase
-        if not folder.is_dir():
-            there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-            raise NoSuchPhase(f"--dataroot {root}: no folder {phase!r} for --phase {phase}; "
-                              f"there is {', '.join(there) or 'no folder at all'}")
-        paths = find_images(folder)
-        if not paths:
-            raise NoSuchPhase(f"{folder}: no images in this folder (--dataset_mode aligned wants A and B side by side)")
-        return [Sample(name, path, (path,)) for name, path in zip(safe_ids(paths, folder), paths, strict=True)]
+        found = images_of(existing_folder(opt.dataroot), "" if phase == "all" else phase,
+                          "aligned wants <phase>/ with A and B side by side")  # fmt: skip
+        return [Sample(name, path, (path,)) for name, path in found]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         pixels, lossy = read_pixels(sample.image)

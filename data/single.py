@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base import PairedDataset, Sample
+from data.base import NoSuchPhase, PairedDataset, Sample
 from data.classes import Classes
 from data.images import find_images, read_image, safe_ids
 from util.errors import UserError
@@ -25,10 +25,7 @@ class SingleDataset(PairedDataset):
         if self.train:
             raise UserError("--dataset_mode single has no targets to train on: take unaligned, aligned, masks, phantom")
         root = existing_folder(opt.dataroot)
-        paths = find_images(root)
-        if not paths:
-            raise UserError(f"--dataroot {root}: no images in this folder or below it")
-        return [Sample(name, path) for name, path in zip(safe_ids(paths, root), paths, strict=True)]
+        return [Sample(*found) for found in images_of(root, "", "single wants a folder of images")]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, None]:
         return read_image(sample.image), None
@@ -42,3 +39,16 @@ def existing_folder(dataroot: str) -> Path:
     if not root.is_dir():
         raise UserError(f"--dataroot {root}: {'a file, not a folder' if root.exists() else 'no such folder'}")
     return root
+
+
+def images_of(root: Path, name: str, wanted: str) -> list[tuple[str, Path]]:
+    """The images in <root>/<name> and below it, by their ids. NoSuchPhase: there are none, and what is `wanted`."""
+    folder = root / name
+    if not folder.is_dir():
+        there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+        raise NoSuchPhase(f"--dataroot {root}: no folder {name!r}; --dataset_mode {wanted}; "
+                          f"there is {', '.join(there) or 'no folder at all'}")
+    paths = find_images(folder)
+    if not paths:
+        raise NoSuchPhase(f"{folder}: no images in this folder or below it; --dataset_mode {wanted}")
+    return list(zip(safe_ids(paths, folder), paths, strict=True))

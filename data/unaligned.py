@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base import NoSuchPhase, PairedDataset, Sample
+from data.base import PairedDataset, Sample
 from data.classes import Classes
-from data.images import find_images, read_pixels, safe_ids
+from data.images import read_pixels
 from data.labels import labels_of
-from data.single import existing_folder
+from data.single import existing_folder, images_of
 
 
 class UnalignedDataset(PairedDataset):
@@ -37,12 +37,4 @@ class UnalignedDataset(PairedDataset):
         return pixels, pixels
 
     def _samples(self, root: Path, name: str) -> list[Sample]:
-        folder = root / name
-        if not folder.is_dir():
-            there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-            raise NoSuchPhase(f"--dataroot {root}: no folder {name!r}; --dataset_mode unaligned wants <phase>A and "
-                              f"<phase>B; there is {', '.join(there) or 'no folder at all'}")
-        paths = find_images(folder)
-        if not paths:
-            raise NoSuchPhase(f"{folder}: no images in this folder or below it")
-        return [Sample(name, path) for name, path in zip(safe_ids(paths, folder), paths, strict=True)]
+        return [Sample(*found) for found in images_of(root, name, "unaligned wants <phase>A and <phase>B")]

@@ -62,7 +62,7 @@ def test_grey_input_and_output(pairs, flags):
 
 
 def test_an_odd_width_and_a_missing_phase(pairs, flags, save):
-    with pytest.raises(NoSuchPhase, match="no folder 'val' for --phase val; there is train"):
+    with pytest.raises(NoSuchPhase, match="no folder 'val'; --dataset_mode aligned wants .*; there is train"):
         AlignedDataset(flags(dataroot=pairs), "val", train=False)
     (pairs / "test").mkdir()
     with pytest.raises(NoSuchPhase, match="test: no images in this folder"):
