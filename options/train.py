@@ -100,8 +100,8 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     opt = parse_flags(argv, description, adders, models, datasets, training=True, run_defaults=_recorded)
     if opt.n_epochs + opt.n_epochs_decay < opt.epoch_count:
         raise UserError(f"--epoch_count {opt.epoch_count} is past the last epoch (--n_epochs + --n_epochs_decay)")
-    if opt.warmup >= opt.n_epochs + opt.n_epochs_decay:
-        raise UserError(f"--warmup {opt.warmup}: all epochs there are (--n_epochs + --n_epochs_decay); want fewer")
+    if opt.warmup > opt.n_epochs + opt.n_epochs_decay:
+        raise UserError(f"--warmup {opt.warmup}: more epochs than there are (--n_epochs + --n_epochs_decay)")
     if opt.augment == "flip" and opt.no_flip:
         raise UserError("--augment flip and --no_flip contradict each other: leave one out")
     if opt.adapt in FROZEN and not (opt.pretrained or opt.continue_train):

@@ -128,7 +128,7 @@ def test_the_data_set_brings_flags_and_defaults():
         (["--lambda_A", "nan"], "--lambda_A nan: must be a number"),
         (["--lambda_A", "-1"], "--lambda_A -1: must be 0 or more"),
         (["--tta"], "unknown flag --tta (see --help)"),
-        (["--warmup", "3", "--n_epochs", "1", "--n_epochs_decay", "2"], "--warmup 3: all epochs there are"),
+        (["--warmup", "4", "--n_epochs", "1", "--n_epochs_decay", "2"], "--warmup 4: more epochs than there are"),
         (["--pool_size", "-1"], "argument --pool_size: -1 must be 0 or more"),
         (["--batch_size", "0"], "argument --batch_size: 0 must be at least 1"),
         (["--name", "../other"], "--name ../other: must be a plain name"),
