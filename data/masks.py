@@ -140,9 +140,10 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
 def _placed(rows: list[Row], known: list[str], seed: int) -> list[Row]:
     """Each row in the split that is drawn for its patient: by the ID that is known of them ("": by `Row.patient`). An
     ID shows up nowhere; the patient is called like their first image."""
+    keys = [patient or row.patient for row, patient in zip(rows, known, strict=True)]
     called: dict[str, str] = {}
     return [replace(row, patient=called.setdefault(key, row.patient), split=draw_split(key, seed))
-            for row, key in ((row, patient or row.patient) for row, patient in zip(rows, known, strict=True))]
+            for row, key in zip(rows, keys, strict=True)]
 
 
 def _drawn(samples: list[Sample], count: int, seed: int) -> list[Sample]:

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data.classes import VOID_BIT, Classes
-from data.dicom import is_dicom, read_header
+from data.dicom import read_patient
 from data.images import read_pixels
 from data.labels import labels_of
 from data.transforms import to_rgb8
@@ -90,7 +90,7 @@ def _picture(pixels: np.ndarray, owner: bytes | None = None) -> Picture:
 
 
 def _owner(path: Path) -> bytes | None:
-    patient = str(read_header(path).get("PatientID") or "") if is_dicom(path) else ""
+    patient = read_patient(path)
     return hashlib.sha256(patient.encode()).digest() if patient else None
 
 
