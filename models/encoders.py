@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from models.networks import SmpGenerator
+from util.catalogue import torchvisions
 from util.checkpoint import read_state_dict
 from util.errors import UserError
 from util.obtain import obtain_encoder
@@ -29,8 +30,7 @@ def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir:
         raise UserError(f"--encoder_weights {weights}: no such file; give none, imagenet, or a .pth file")
     wanted = net.encoder.state_dict()
     state = read_state_dict(path)
-    if name.startswith("efficientnet-") and "features.0.0.weight" in state:
-        twin = f"tu-{name.replace('-', '_')}"
+    if (twin := torchvisions(name)) and "features.0.0.weight" in state:
         raise UserError(f"--encoder_weights {path}: torchvision's EfficientNet, which pads otherwise than encoder "
                         f"{name}; take --netG {netG.replace(name, twin)}")  # fmt: skip
     state = as_smp(state, wanted)

@@ -196,6 +196,12 @@ _DONORS = (
 )  # fmt: skip
 
 
+def torchvisions(encoder: str) -> str | None:
+    """The encoder that is torchvision's network where segmentation_models_pytorch's of that name is another: its
+    EfficientNets pad otherwise, timm's are the same. None: the encoder itself is, or there is none."""
+    return f"tu-{encoder.replace('-', '_')}" if encoder.startswith("efficientnet-") else None
+
+
 def imagenet_weights(encoder: str) -> File | None:
     """ImageNet's weights of an encoder by its name in segmentation_models_pytorch, as torchvision publishes them; None
     where it has none that fit. The file's name ends in the first eight digits of its SHA-256."""

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from util.catalogue import DataSet, Donor, File, imagenet_weights
+from util.catalogue import DataSet, Donor, File, imagenet_weights, torchvisions
 from util.checkpoint import network_path, read_state_dict, replacing
 from util.download import digest, fetch, one_at_a_time, verify
 from util.errors import UserError
@@ -43,8 +43,8 @@ def obtain_encoder(encoder: str, checkpoints_dir: Path) -> Path:
     UserError as `fetch`, or where torchvision has none."""
     file = imagenet_weights(encoder)
     if file is None:
-        other = f"tu-{encoder.replace('-', '_')}"
-        instead = f"take {other}, or give" if imagenet_weights(other) else "give"
+        other = torchvisions(encoder)
+        instead = f"take {other}, or give" if other and imagenet_weights(other) else "give"
         raise UserError("--encoder_weights imagenet: torchvision publishes no weights that fit encoder "
                         f"{encoder}; {instead} a .pth file of them")
     path = checkpoints_dir / "imagenet" / file.name
