@@ -29,7 +29,7 @@ from util.checkpoint import write_json, write_text
 from util.comparison import OURS as COMPARED
 from util.comparison import Comparison
 from util.comparison_page import write_comparison_page
-from util.errors import UserError, run_script
+from util.errors import run_script
 from util.results import PictureWriter, replacing_folder
 from util.scoring import Scored, evaluate
 from util.seeding import seed_everything
@@ -83,10 +83,6 @@ def main() -> int:
 def compare(runs: list[argparse.Namespace]) -> int:
     """Show the same images as each of several runs translates them, side by side."""
     first, device = runs[0], pick_device(runs[0].gpu_ids)
-    for flag, given in (("--surface", first.surface), ("--write dicomseg", first.write == "dicomseg"),
-                        ("--aspect_ratio", first.aspect_ratio != 1)):  # fmt: skip
-        if given:
-            raise UserError(f"{flag}: --compare does not do that; leave it out, or test one run by --name")
     sets = same_images(runs)
     results = results_folder(first, "_".join(["compare", *(run.name.replace("/", "-") for run in runs)]))
     with replacing_folder(results, COMPARED, "compare.csv") as folder:

@@ -125,6 +125,10 @@ def parse_compared(
     if len({*names}) < max(2, len(names)):
         raise UserError(f"--compare {' '.join(names)}: want two or more different runs")
     first = parse(models, datasets, [*rest, f"--name={names[0]}"])
+    for flag, given in (("--surface", first.surface), ("--write dicomseg", first.write == "dicomseg"),
+                        ("--aspect_ratio", first.aspect_ratio != 1)):  # fmt: skip
+        if given:
+            raise UserError(f"{flag}: --compare does not do that; leave it out, or test one run by --name")
     for name in names:
         _existing(first, name, f"--compare {name}")
     words = _as_words(first, *IMAGES, "num_test")
