@@ -17,8 +17,7 @@ class MaskRule:
     mask is empty (two thresholds and an area, the "triplet" with which the first place of the SIIM-ACR pneumothorax
     challenge told sick from healthy: .75, 2000, .3 at 1024 x 1024). Then, in this order: fill_holes: background that
     does not reach the border becomes foreground; min_area: parts of fewer pixels go; keep_largest: all but so many
-    largest parts go (0: none does). chosen_on: what the threshold was chosen on, in
-    words; "": it was given.
+    largest parts go (0: none does). chosen_on: what the threshold was chosen on, in words; "": it was given.
     """
 
     threshold: float = 0.5
