@@ -61,7 +61,7 @@ lint: setup
 	$(PY) -m ruff check .
 
 visdom: setup
-	@$(PY) -m util.visdom_server --port $(PORT)
+	@$(PY) -m util.show.visdom_server --port $(PORT)
 
 bench: setup
 	$(PY) -m benchmarks.loading

@@ -16,21 +16,19 @@ from pathlib import Path
 
 import options.forgetting
 from data import DATASETS
-from data.shelf import Shelf, Shelved, agree
+from data.same_images import Shelf, Shelved, agree
 from models import MODELS, pick_device
-from models.bench import Bench
+from models.apply.bench import Bench
+from models.donors.find import find_donor, started_from, upstream_flags
 from models.piggyback import METHODS as FROZEN
-from models.pretrained import find_donor, started_from, upstream_flags
 from options.forgetting import Runs
-from util import study
-from util.checkpoint import write_json
-from util.drift import RandomFeatures
 from util.errors import UserError, run_script
-from util.forgetting_page import OURS, Pictures, write_forgetting_page
-from util.inception import InceptionFeatures
-from util.results import replacing_folder
+from util.files import replacing_folder, write_json
+from util.forgetting import study
+from util.forgetting.kid import InceptionFeatures, RandomFeatures
+from util.forgetting.page import OURS, Pictures, write_forgetting_page
+from util.forgetting.study import Measured, Method, Study, Task
 from util.seeding import seed_everything
-from util.study import Measured, Method, Study, Task
 
 
 def main() -> int:

@@ -20,22 +20,22 @@ from tqdm import tqdm
 import options.test
 from data import DATASETS, PairedDataset, create_dataset
 from data.dicomseg import SegmentationWriter
-from data.shelf import read_within, same_images
+from data.same_images import read_within, same_images
 from models import MODELS, pick_device
-from models.predict import shared_input
-from models.trained import Trained
+from models.apply.trained import Trained
+from models.apply.translators import shared_input
 from options.parser import as_text
-from util.checkpoint import write_json, write_text
-from util.comparison import OURS as COMPARED
-from util.comparison import Comparison
-from util.comparison_page import write_comparison_page
 from util.errors import run_script
-from util.results import PictureWriter, replacing_folder
-from util.scoring import Scored, evaluate
+from util.files import replacing_folder, write_json, write_text
+from util.score.evaluate import Scored, evaluate
+from util.score.summary import in_words
+from util.score.within import Within
 from util.seeding import seed_everything
-from util.summary import in_words
-from util.test_page import write_test_page
-from util.within import Within
+from util.show.comparison import OURS as COMPARED
+from util.show.comparison import Comparison
+from util.show.comparison_page import write_comparison_page
+from util.show.test_page import write_test_page
+from util.show.test_pictures import OURS, PictureWriter
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ def main() -> int:
     within = masks_within(opt, device, loader.dataset)
     rule = trained.rule(loader, within)
     settings = trained.settings(loader.dataset, rule)
-    with replacing_folder(results) as folder:
+    with replacing_folder(results, OURS, "metrics.csv") as folder:
         pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, trained.models[0].labels)
         with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
 

@@ -15,20 +15,21 @@ import options.train
 from data import DATASETS, create_dataset, create_validation
 from data.augment import Augment
 from models import MODELS, Averages, create_model, create_schedulers, load_networks, pick_device, step_schedulers
-from models.optimizers import clip_gradients, freeze_encoders
-from models.predict import tiled
+from models.apply.translators import tiled
+from models.optim.optimizers import clip_gradients, freeze_encoders
 from options.parser import as_dict, as_text
 from util import distributed
-from util.checkpoint import save_networks, write_json, write_text
-from util.console import LossLog, due
 from util.errors import UserError, run_script
-from util.panels import Panels
-from util.postprocess import MaskRule
-from util.run_state import Interrupts, Progress, load_run, save_run, set_aside
-from util.running import RunningScores
-from util.scoring import evaluate
+from util.files import write_json, write_text
+from util.run.checkpoint import save_networks
+from util.run.log import LossLog, due
+from util.run.state import Interrupts, Progress, load_run, save_run, set_aside
+from util.score.evaluate import evaluate
+from util.score.mask_rule import MaskRule
+from util.score.running import RunningScores
 from util.seeding import seed_everything
-from util.training_page import TrainingPage
+from util.show.panels import Panels
+from util.show.training_page import TrainingPage
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from data import DATASETS, create_dataset
 from models import MODELS, load_model, pick_device
 from models.base import BaseModel
 from util.errors import run_script
-from util.scoring import evaluate
+from util.score.evaluate import evaluate
 
 COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
           "--gpu_ids", "-1", "--lambda_L1", "1000", "--save_epoch_freq", "1000", "--no_html"]  # fmt: skip

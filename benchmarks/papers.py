@@ -20,8 +20,8 @@ from benchmarks.papers_rows import MEASURED, collect, measurements
 from benchmarks.phantom_siim import make_phantom_siim
 from benchmarks.recipes import PHANTOM, TESTS, Recipe, read_recipes, run_name, with_needs
 from benchmarks.runs import ROOT, Failed, call, train
-from util.checkpoint import write_json
 from util.errors import UserError, run_script
+from util.files import write_json
 
 QUIET = ["--display_id", "0", "--save_epoch_freq", "1000"]
 

@@ -8,16 +8,16 @@ from dominate import tags
 
 from benchmarks.papers_rows import Paper, Row
 from benchmarks.runs import markdown
-from util.checkpoint import write_text
-from util.pages import link, page, write_page
-from util.test_page import TITLES
+from util.files import write_text
+from util.show.pages import link, page, write_page
+from util.show.test_page import TITLES
 
 TITLE = "The papers' figures and ours"
 ABOUT = (
     "Published figures are those of the papers' own test sets. Measured ones are means over images at the truth's own "
     "size, in brackets 95 % intervals by bootstrap over patients, of one run with one seed. Where a row's scores "
-    "cannot all be true, published or measured, it says which (util.summary.contradictions). A run that differs from "
-    "its recipe says in what; the recipe's own value is in brackets."
+    "cannot all be true, published or measured, it says which (util.score.summary.contradictions). A run that "
+    "differs from its recipe says in what; the recipe's own value is in brackets."
 )
 
 

@@ -10,9 +10,9 @@ import options.train
 from benchmarks.recipes import FOLDER, TESTS, Recipe
 from data import DATASETS
 from models import MODELS
-from util.checkpoint import read_options
-from util.console import read_metrics
-from util.summary import contradictions
+from util.files import read_options
+from util.run.log import read_metrics
+from util.score.summary import contradictions
 
 SCORES = ("dice", "iou", "miou", "accuracy", "precision", "recall")
 DETECTION = ("dice_positives", "sensitivity", "specificity", "auc")

@@ -4,10 +4,11 @@ import argparse
 import sys
 
 from data.aligned import AlignedDataset
-from data.base import NoSuchPhase, PairedDataset
+from data.base import PairedDataset
 from data.loader import Loader
 from data.masks import MasksDataset
 from data.phantom import PhantomDataset
+from data.read.folders import NoSuchPhase
 from data.single import SingleDataset
 from data.unaligned import UnalignedDataset
 from util import distributed

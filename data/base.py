@@ -12,14 +12,10 @@ from torch.utils.data import Dataset
 from data.balance import Balance, from_labels
 from data.cache import Cache
 from data.classes import VOID, VOID_BIT, Classes
-from data.dicom import read_spacing
 from data.enhance import Enhance
+from data.read.dicom import read_spacing
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
 from util.errors import UserError
-
-
-class NoSuchPhase(UserError):
-    """The data set has no images in the phase that was asked for."""
 
 
 @dataclass(frozen=True)

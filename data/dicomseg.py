@@ -8,9 +8,9 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
 from data.base import PairedDataset
-from data.dicom import is_dicom, read_header
-from util.checkpoint import replacing
+from data.read.dicom import is_dicom, read_header
 from util.errors import UserError
+from util.files import replacing
 
 # highdicom's complaint about a patient's name quotes it.
 warnings.filterwarnings("ignore", module=r"highdicom\b")

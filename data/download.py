@@ -13,9 +13,9 @@ import argparse
 import difflib
 from pathlib import Path
 
-from util.catalogue import DATA_SETS, DONORS, DataSet, Donor, donor
 from util.errors import UserError, run_script
-from util.obtain import flags, next_steps, obtain_data_set, obtain_donor
+from util.fetch.catalogue import DATA_SETS, DONORS, DataSet, Donor, donor
+from util.fetch.obtain import flags, next_steps, obtain_data_set, obtain_donor
 
 
 def main() -> None:

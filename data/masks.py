@@ -7,24 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base import NoSuchPhase, PairedDataset, Sample
+from data.base import PairedDataset, Sample
 from data.classes import Classes
-from data.dicom import read_patient
-from data.images import find_images, read_image, safe_ids
-from data.labels import read_labels
-from data.matching import match
-from data.single import existing_folder
-from data.splits import Row, draw, draw_split, read_splits
+from data.read.dicom import read_patient
+from data.read.folders import NoSuchPhase, existing_folder
+from data.read.images import find_images, read_image, safe_ids
+from data.read.labels import read_labels
+from data.read.matching import match
+from data.read.splits import Row, draw, draw_split, read_splits
 from util.errors import UserError
 
 
 class MasksDataset(PairedDataset):
     """<dataroot>/images and <dataroot>/masks.
 
-    A mask belongs to the image of the same name (`data.matching`): masks/x.png, masks/x_mask.png, masks/left/x.png.
-    Several masks of one image are OR-ed. Images that all have no mask can be tested but not trained on.
+    A mask belongs to the image of the same name (`data.read.matching`): masks/x.png, masks/x_mask.png,
+    masks/left/x.png. Several masks of one image are OR-ed. Images that all have no mask can be tested but not
+    trained on.
 
-    <dataroot>/splits.csv (`data.splits`) says which image is in which phase. Without it, 70 % of the patients
+    <dataroot>/splits.csv (`data.read.splits`) says which image is in which phase. Without it, 70 % of the patients
     train, 10 % are val, 20 % test: a patient's place depends on its name (of DICOM files, the ID in the header) and
     --split_seed alone, so that new images move nobody. --phase all takes every image.
 

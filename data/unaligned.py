@@ -8,9 +8,9 @@ import numpy as np
 
 from data.base import PairedDataset, Sample
 from data.classes import Classes
-from data.images import read_pixels
-from data.labels import labels_of
-from data.single import existing_folder, images_of
+from data.read.folders import existing_folder, images_of
+from data.read.images import read_pixels
+from data.read.labels import labels_of
 
 
 class UnalignedDataset(PairedDataset):

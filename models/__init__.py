@@ -10,10 +10,10 @@ from models.averages import Averages
 from models.base import BaseModel
 from models.cycle_gan import CycleGANModel
 from models.files import load_networks
-from models.optimizers import check_encoder_flags
+from models.optim.optimizers import check_encoder_flags
+from models.optim.schedules import create_schedulers, step_schedulers
 from models.piggyback import METHODS
 from models.pix2pix import Pix2PixModel
-from models.schedules import create_schedulers, step_schedulers
 from models.single_direction import SingleDirectionModel
 from models.supervised import SupervisedModel
 from util import distributed

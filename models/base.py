@@ -10,14 +10,16 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import Optimizer
 
+from models.donors.architecture import completed
+from models.donors.build import build_generator
+from models.donors.find import find_donor
 from models.image_pool import ImagePool
 from models.norm_stats import inference
-from models.optimizers import create_optimizer, encoders
+from models.optim.optimizers import create_optimizer, encoders
 from models.piggyback import METHODS, Settings, Task, attach, load_task, materialize, read_task, switch
 from models.piggyback.files import as_dependencies, check_donor, earlier_tasks
-from models.pretrained import build_generator, completed, find_donor
-from util.checkpoint import task_path
 from util.errors import UserError
+from util.run.checkpoint import task_path
 
 
 def generate(net: nn.Module, images: torch.Tensor) -> torch.Tensor:

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch.nn.utils import parametrize
 
 from models.base import BaseModel, check_size, generate, set_requires_grad
+from models.donors.find import find_donor, find_twin
 from models.image_pool import ImagePool
 from models.losses import GAN_LOSSES, gradient_penalty
 from models.networks import define_D
-from models.pretrained import find_donor, find_twin
 from util.errors import UserError
 
 

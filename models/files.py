@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from models.base import BaseModel
-from models.pretrained import explain_discriminator, explain_mismatch
-from util.checkpoint import load_state, network_path, read_state_dict
+from models.donors.architecture import explain_discriminator, explain_mismatch
 from util.errors import UserError
+from util.run.checkpoint import load_state, network_path, read_state_dict
 
 
 def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argparse.Namespace) -> list[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from options.parser import Parser, check
 from options.test import parse as parse_test
 from options.types import count, limit, whole
-from util.checkpoint import read_options
 from util.errors import UserError
+from util.files import read_options
 
 # What one calls it here: the flag of test.py that it stands for.
 DATA = {"data": "dataroot", "mode": "dataset_mode", "phase": "phase", "classes": "classes", "direction": "direction"}

@@ -8,8 +8,8 @@ from options.base import add_base_options, settle
 from options.parser import Parser, with_suffix
 from options.parser import parse as parse_flags
 from options.types import amount, limit, whole
-from util.checkpoint import read_options
 from util.errors import UserError
+from util.files import read_options
 
 # What belongs to the machine or to one training, not to the run's networks and data.
 NOT_RECORDED = {

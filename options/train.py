@@ -8,8 +8,8 @@ from options.base import add_base_options, settle
 from options.parser import parse as parse_flags
 from options.parser import with_suffix
 from options.types import amount, count, fraction, part, positives, share, whole
-from util.checkpoint import read_options
 from util.errors import UserError
+from util.files import read_options
 
 FROZEN = ("masks", "ternary", "filter_bank", "lowrank", "norm_only", "head_only")
 

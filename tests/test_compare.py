@@ -13,8 +13,9 @@ from data import DATASETS
 from data.phantom.__main__ import write_chests
 from models import MODELS, create_model
 from options.parser import as_dict
-from util.checkpoint import save_networks, write_json
 from util.errors import UserError
+from util.files import write_json
+from util.run.checkpoint import save_networks
 
 SMALL = ["--netG", "unet_64", "--ngf", "4", "--crop_size", "64"]
 OTHER = ["--netG", "resnet_6blocks", "--ngf", "4", "--crop_size", "48", "--model", "cycle_gan", "--input_nc", "1",

@@ -17,13 +17,14 @@ import forgetting
 import options.test
 from data import DATASETS
 from models import MODELS, create_model
+from models.donors.build import load_donor
 from models.piggyback import Settings, attach, fingerprint
-from models.pretrained import load_donor
 from options.parser import as_dict
-from util import continual
-from util.checkpoint import read_state_dict, save_networks, write_json
-from util.drift import RandomFeatures
 from util.errors import UserError
+from util.files import write_json
+from util.forgetting import continual
+from util.forgetting.kid import RandomFeatures
+from util.run.checkpoint import read_state_dict, save_networks
 
 NET = ["--model", "pix2pix", "--netG", "unet_64", "--ngf", "2", "--crop_size", "64"]
 HOUSES, CHESTS = (["--dataset_mode", "phantom", "--phantom", kind, "--phantom_count", "8"]

@@ -9,9 +9,9 @@ import options.test
 import train
 from data import DATASETS, create_dataset
 from models import MODELS, create_model, load_networks
-from models.predict import create_translator
-from util.console import read_metrics
-from util.scoring import evaluate
+from models.apply.translators import create_translator
+from util.run.log import read_metrics
+from util.score.evaluate import evaluate
 
 FLAGS = ["--netG", "unet_64", "--ngf", "4", "--ndf", "4", "--load_size", "96", "--crop_size", "96", "--gpu_ids", "-1",
          "--display_id", "0", "--dataset_mode", "phantom", "--phantom_count", "4", "--n_epochs", "1",

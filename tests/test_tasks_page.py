@@ -7,7 +7,7 @@ import torch
 from models.piggyback import Settings, attach
 from tests.helpers import ROOT
 from tests.models.piggyback.helpers import donor, image, learn, output
-from util.checkpoint import save_networks
+from util.run.checkpoint import save_networks
 
 
 def test_the_program_switches_between_two_tasks_and_their_donor(tmp_path, monkeypatch):

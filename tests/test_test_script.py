@@ -15,8 +15,9 @@ import options.test
 from data import DATASETS
 from models import MODELS, create_model
 from options.parser import as_dict
-from util.checkpoint import save_networks, write_json
 from util.errors import UserError
+from util.files import write_json
+from util.run.checkpoint import save_networks
 
 NET = ["--netG", "unet_64", "--ngf", "4", "--crop_size", "64"]
 
@@ -289,7 +290,7 @@ def test_a_full_disk_leaves_the_old_results(run, trained, chests, script, monkey
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("util.results.save_png", full)
+    monkeypatch.setattr("util.show.test_pictures.save_png", full)
     with pytest.raises(OSError, match="No space left"):
         run("--dataroot", str(chests), "--num_test", "1")
     assert (folder / "metrics.csv").read_text() == before

@@ -22,9 +22,10 @@ from data.phantom.__main__ import write_chests
 from models.networks import define_G
 from models.pix2pix import Pix2PixModel
 from tests.util.web import serving
-from util import catalogue, scoring
-from util.console import read_losses, read_metrics
 from util.errors import UserError
+from util.fetch import catalogue
+from util.run.log import read_losses, read_metrics
+from util.score import evaluate as scoring
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--netG", "unet_64", "--ngf", "4", "--ndf", "4", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1",

@@ -46,7 +46,7 @@ def visdom(tmp_path):
         pytest.skip("Chromium is not installed")
     if not shutil.which("npm"):
         pytest.skip("npm is not installed: visdom's page needs scripts from it")
-    server = Visdom(tmp_path, "-m", "util.visdom_server", "--port")
+    server = Visdom(tmp_path, "-m", "util.show.visdom_server", "--port")
     server.start()
     yield server
     server.kill()

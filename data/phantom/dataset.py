@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base import NoSuchPhase, PairedDataset, Sample
+from data.base import PairedDataset, Sample
 from data.classes import Classes
 from data.phantom.chests import chest, pneumothorax
 from data.phantom.facades import facade
+from data.read.folders import NoSuchPhase
 from util.errors import UserError
 
 KINDS = {"chests": (chest, "lungs"), "pneumothorax": (pneumothorax, "lungs"), "facades": (facade, "facades")}

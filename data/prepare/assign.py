@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.prepare.findings import few
 from data.prepare.source import Item
-from data.splits import TRAIN, VAL, draw, read_splits
+from data.read.splits import TRAIN, VAL, draw, read_splits
 from util.errors import UserError
 
 SPLITS = {"train": TRAIN, "val": VAL, "test": 1 - TRAIN - VAL}

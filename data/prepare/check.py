@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data.classes import Classes
-from data.images import find_images
 from data.masks import find_rows
-from data.matching import match
 from data.prepare.contents import Mask, Picture, read_all
 from data.prepare.findings import Findings, counted, few, number, report
-from data.single import existing_folder
-from data.splits import Row
+from data.read.folders import existing_folder
+from data.read.images import find_images
+from data.read.matching import match
+from data.read.splits import Row
 from util.errors import UserError
 
 PHASES = ("train", "val", "test")

@@ -15,7 +15,7 @@ from data.enhance import clahe
 from data.prepare.source import Item, Source
 from data.transforms import resize_labels, resize_picture, to_grey
 from util.errors import UserError
-from util.pictures import save_png
+from util.show.pictures import save_png
 
 
 @dataclass(frozen=True)

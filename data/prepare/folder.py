@@ -6,8 +6,8 @@ from pathlib import Path
 
 from data.prepare.convert import Pixels
 from data.prepare.source import Source
-from util.checkpoint import write_json
 from util.errors import UserError
+from util.files import write_json
 
 STATE = ".prepare.json"
 """Written first: what the pictures in the folder show, and how they were made."""

@@ -11,8 +11,8 @@ from data.prepare.convert import Written
 from data.prepare.findings import few
 from data.prepare.folder import read_json
 from data.prepare.source import Found, Source
-from data.splits import read_splits
-from util.checkpoint import write_text
+from data.read.splits import read_splits
+from util.files import write_text
 
 COLUMNS = ("image", "mask", "source", "split", "patient", "label", "spacing")
 SHOWN = 5

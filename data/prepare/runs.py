@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.images import files_below
+from data.read.images import files_below
 from util.errors import UserError
 
 IMAGE, RUNS = {"imageid", "fname"}, {"encodedpixels", "mask"}

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.dicom import read_header, spacing_of
-from data.images import read_image
 from data.prepare.runs import EMPTY, decode, find_table, read_table
 from data.prepare.source import Found, Item, Source, files_by_name
+from data.read.dicom import read_header, spacing_of
+from data.read.images import read_image
 from util.errors import UserError
 
 

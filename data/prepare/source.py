@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from data.classes import Classes
-from data.images import files_below, read_image
-from data.labels import read_labels
+from data.read.images import files_below, read_image
+from data.read.labels import read_labels
 from util.errors import UserError
 
 LUNGS = Classes.load("lungs")

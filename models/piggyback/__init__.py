@@ -2,7 +2,7 @@
 
 from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import METHODS, Settings, Task, attach, detach, materialize, switch
-from util.checkpoint import fingerprint
+from util.run.checkpoint import fingerprint
 
 __all__ = [
     "METHODS", "Settings", "Task", "TaskFile", "attach", "detach", "fingerprint", "load_task", "materialize",

@@ -15,12 +15,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.donors.find import SHIPPED
 from models.norm_stats import inference
 from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
-from models.pretrained import SHIPPED
-from util.checkpoint import fingerprint, load_tensors, network_path, read_options, save_together, task_path, write_json
 from util.errors import UserError, run_script
+from util.files import read_options, write_json
+from util.run.checkpoint import fingerprint, load_tensors, network_path, save_together, task_path
 
 
 def main() -> int:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from torch import nn
 
+from models.donors.architecture import infer_architecture
+from models.donors.build import load_donor
+from models.donors.find import SHIPPED
 from models.networks import define_G, widths_of
 from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
 from models.piggyback.weights import Tensors
-from models.pretrained import SHIPPED, infer_architecture, load_donor
-from util.checkpoint import fingerprint, load_tensors, read_state_dict
 from util.errors import UserError
+from util.run.checkpoint import fingerprint, load_tensors, read_state_dict
 
 # What a header holds; a whole number is 1 or more.
 HEADER = {

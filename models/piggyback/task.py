@@ -22,10 +22,10 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
+from models.donors.architecture import infer_architecture
 from models.piggyback.weights import FilterBank, LowRank, Mask, Tensors, TernaryMask, filter_axis, respond
-from models.pretrained import infer_architecture
-from util.checkpoint import fingerprint
 from util.errors import UserError
+from util.run.checkpoint import fingerprint
 
 VERSION = 1
 METHODS = ("masks", "ternary", "filter_bank", "lowrank", "norm_only", "head_only")

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.papers_page import write_markdown, write_papers_page
 from benchmarks.papers_rows import PUBLISHED, collect, measurements, owner
 from benchmarks.recipes import read_recipes
-from util.checkpoint import write_json
+from util.files import write_json
 
 RECIPES = read_recipes()
 

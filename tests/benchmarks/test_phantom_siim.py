@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.phantom_siim import make_phantom_siim, runs
 from data.prepare.runs import decode
-from data.splits import read_splits
+from data.read.splits import read_splits
 
 
 def test_runs_are_what_the_challenge_writes():

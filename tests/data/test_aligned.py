@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data.aligned import AlignedDataset
-from data.base import NoSuchPhase
 from data.classes import VOID, Classes
+from data.read.folders import NoSuchPhase
 from util.errors import UserError
 
 FACADES = Classes.load("facades")

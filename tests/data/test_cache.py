@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-import data.images
+import data.read.images
 from data import create_dataset
 from data.cache import GB, Cache
 from data.masks import MasksDataset
@@ -89,7 +89,7 @@ def test_an_epoch_after_the_first_decodes_nothing(lungs, flags, monkeypatch):
     """Neither the batches nor the ground truth, nor pages where the original is what is held."""
     opt = flags(dataroot=str(lungs), batch_size=3, crop_size=32)
     loaders = [create_dataset(opt, "all", train=True), create_dataset(opt, "all", train=False)]
-    monkeypatch.setattr(data.images.Image, "open", lambda *a, **k: pytest.fail("a file was opened"))
+    monkeypatch.setattr(data.read.images.Image, "open", lambda *a, **k: pytest.fail("a file was opened"))
     for loader in loaders:
         assert loader.num_workers == 0
         for epoch in range(2):

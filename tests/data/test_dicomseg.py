@@ -10,7 +10,7 @@ from pydicom import uid
 
 from data.aligned import AlignedDataset
 from data.dicomseg import SegmentationWriter
-from data.images import read_image
+from data.read.images import read_image
 from data.single import SingleDataset
 from tests.dicoms import PATIENT, write_dicom
 from util.errors import UserError

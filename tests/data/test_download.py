@@ -14,9 +14,9 @@ import torch
 from data import download
 from models.networks import define_G
 from tests.util.web import serving
-from util import catalogue
 from util.errors import run_script
-from util.obtain import obtain_donor
+from util.fetch import catalogue
+from util.fetch.obtain import obtain_donor
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_a_disk_that_fills_up_leaves_nothing_visible(run, web, monkeypatch, tmp_
 
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     with monkeypatch.context() as patch:
-        patch.setattr("util.unpack.shutil.copyfileobj", full)
+        patch.setattr("util.fetch.unpack.shutil.copyfileobj", full)
         code, said = run("cezanne2photo")
     assert code == 2 and "No space left on device" in said
     assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]

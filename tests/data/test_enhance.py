@@ -5,7 +5,7 @@ import pytest
 
 from data import create_dataset
 from data.enhance import Enhance, clahe, stretch
-from data.images import read_image
+from data.read.images import read_image
 from data.transforms import to_network
 from util.errors import UserError
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from data import create_dataset
-from data.base import NoSuchPhase
 from data.masks import MasksDataset, find_rows
+from data.read.folders import NoSuchPhase
 from tests.dicoms import write_dicom
 from util.errors import UserError
 

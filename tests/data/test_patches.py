@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data import create_dataset
-from data.images import read_image
+from data.read.images import read_image
 from data.transforms import to_network
 
 

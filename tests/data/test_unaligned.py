@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from data import create_dataset
-from data.base import NoSuchPhase
 from data.masks import MasksDataset
+from data.read.folders import NoSuchPhase
 from data.unaligned import UnalignedDataset
 from util.errors import UserError
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from data.images import read_image
+from data.read.images import read_image
 from data.transforms import to_network
 from models.base import generate
 from models.networks import DISCRIMINATORS, GENERATORS, INITS, NORMS, define_D, define_G, widths_of

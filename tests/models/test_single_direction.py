@@ -6,8 +6,8 @@ import torch
 from models import MODELS, load_networks
 from models.single_direction import SingleDirectionModel
 from tests.models.helpers import model_options
-from util.checkpoint import save_networks
 from util.errors import UserError
+from util.run.checkpoint import save_networks
 
 CPU = torch.device("cpu")
 

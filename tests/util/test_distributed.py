@@ -10,7 +10,7 @@ import torch
 import torch.multiprocessing as mp
 
 from models.averages import Averages
-from models.optimizers import clip_gradients
+from models.optim.optimizers import clip_gradients
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
 from util import distributed

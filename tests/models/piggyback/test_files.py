@@ -9,8 +9,8 @@ from models.piggyback import Settings, attach, load_task, read_task, switch
 from models.piggyback.__main__ import summary
 from models.piggyback.files import as_dependencies
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
-from util.checkpoint import save_networks
 from util.errors import UserError
+from util.run.checkpoint import save_networks
 
 
 @pytest.fixture

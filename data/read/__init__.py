@@ -1,0 +1,1 @@
+"""One file to pixels or labels; which files belong together."""

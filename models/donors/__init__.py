@@ -1,0 +1,1 @@
+"""Pretrained generators and encoders: found, read, fitted."""

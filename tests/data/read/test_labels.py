@@ -1,0 +1,165 @@
+"""From label pictures to class indices."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from data.classes import VOID_BIT, Classes
+from data.read.images import read_pixels
+from data.read.labels import labels_of, read_labels
+from util.errors import UserError
+
+LUNGS, FACADES = Classes.load("lungs"), Classes.load("facades")
+BOX = np.zeros((6, 8), np.uint8)
+BOX[1:4, 2:5] = 1
+RED = BOX[:, :, None] * np.array([255, 0, 0], np.uint8)
+
+
+def _palette(indices: np.ndarray, *colours: tuple[int, int, int]) -> Image.Image:
+    picture = Image.fromarray(indices, mode="P")
+    picture.putpalette([value for colour in colours for value in colour])
+    return picture
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Image.fromarray(BOX),
+        Image.fromarray(BOX * 255),
+        Image.fromarray(BOX * 128),
+        Image.fromarray(BOX.astype(np.uint16) * 65535),
+        Image.fromarray(BOX.astype(bool)),
+        Image.fromarray(np.repeat(BOX[:, :, None] * 255, 3, axis=2)),
+        Image.fromarray(np.repeat(BOX[:, :, None] * 255, 4, axis=2)),
+        Image.fromarray(RED),
+        _palette(BOX, (0, 0, 0), (255, 255, 255)),
+        _palette(1 - BOX, (128, 0, 0), (0, 0, 0)),
+    ],
+    ids=["0-1", "0-255", "0-128", "16bit", "1bit", "rgb", "rgba", "black-red", "palette", "palette-red"],
+)
+def test_a_mask_of_two_classes_may_be_stored_in_many_ways(tmp_path, picture):
+    picture.save(tmp_path / "mask.png")
+    assert np.array_equal(read_labels([tmp_path / "mask.png"], LUNGS), BOX)
+
+
+def test_a_full_and_an_empty_mask(tmp_path, save):
+    for value in (1, 255):
+        assert read_labels([save(tmp_path / "x.png", np.full((2, 2), value, np.uint8))], LUNGS).all()
+    assert not read_labels([save(tmp_path / "x.png", np.zeros((2, 2), np.uint8))], LUNGS).any()
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.arange(0, 250, 10, dtype=np.uint8).reshape(5, 5), "24 others: 10, 20, 30, 40, 50, ...; threshold it"),
+        (np.array([[0, 1, 255]], np.uint8), "2 others: 1, 255"),
+        (np.full((4, 4), 90, np.uint8), "every pixel of this mask is 90"),
+        (np.array([[[0, 0, 0], [255, 0, 0], [0, 255, 0]]], np.uint8), r"2 others: \[0, 255, 0\], \[255, 0, 0\]"),
+        (np.array([[[255, 255, 255], [0, 0, 255]]], np.uint8), "2 others"),
+    ],
+    ids=["ramp", "three", "even", "colours", "white-blue"],
+)
+def test_a_mask_that_is_not_binary_names_its_values(tmp_path, save, mask, message):
+    path = save(tmp_path / "bad.png", mask)
+    with pytest.raises(UserError, match=message) as caught:
+        read_labels([path], LUNGS)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("shown", ["lungs", "lungs_dark"])
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_masks_are_stored_white_on_black_however_they_are_shown(tmp_path, save, kind, shown):
+    """A JPEG's are snapped."""
+    mask = np.zeros((64, 64), np.uint8)
+    mask[16:41, 11:50] = 1
+    path = save(tmp_path / f"x.{kind}", mask * 255, quality=75)
+    assert np.array_equal(read_labels([path], Classes.load(shown)), mask)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_users_dark_on_white(tmp_path, save, kind):
+    """As the JSON file says, unlike lungs_dark, whose masks lie white on black."""
+    (tmp_path / "classes.json").write_text('{"background": [255, 255, 255], "nodule": [0, 0, 0]}')
+    mask = np.full((32, 32), 255, np.uint8)
+    mask[8:16, 8:16] = 0
+    save(tmp_path / f"x.{kind}", mask)
+    classes = Classes.load(str(tmp_path / "classes.json"))
+    assert (read_labels([tmp_path / f"x.{kind}"], classes) == (mask == 0)).all()
+    save(tmp_path / "grey.png", mask // 255 * 100)
+    with pytest.raises(UserError, match="colours that are no class, such as"):
+        read_labels([tmp_path / "grey.png"], classes)
+
+
+def test_a_photo_is_not_taken_for_a_jpeg_mask(tmp_path, save):
+    ramp = np.tile(np.arange(80, 176, dtype=np.uint8), (64, 1))
+    with pytest.raises(UserError, match="the colour of no class"):
+        read_labels([save(tmp_path / "x.jpg", ramp)], LUNGS)
+    noise = np.random.default_rng(0).integers(90, 170, (64, 64, 3), np.uint8)
+    with pytest.raises(UserError, match="are --classes and --direction right"):
+        read_labels([save(tmp_path / "y.jpg", noise)], FACADES)
+
+
+def test_parts_of_a_mask_are_united(tmp_path, save):
+    left, right = BOX.copy(), np.fliplr(BOX)
+    paths = [save(tmp_path / "l.png", left * 255), save(tmp_path / "r.png", right)]
+    assert np.array_equal(read_labels(paths, LUNGS), left | right)
+    odd = save(tmp_path / "odd.png", np.zeros((5, 5), np.uint8))
+    with pytest.raises(UserError, match="odd.png: 5 x 5 pixels, but l.png has 8 x 6"):
+        read_labels([*paths, odd], LUNGS)
+
+
+def test_many_classes_by_colour_or_by_index(tmp_path, save):
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    by_colour = save(tmp_path / "colour.png", FACADES.encode(labels))
+    by_index = save(tmp_path / "index.png", labels)
+    for path in (by_colour, by_index):
+        assert np.array_equal(read_labels([path], FACADES), labels)
+    wrong = FACADES.encode(labels)
+    wrong[0, 0] = (1, 2, 3)
+    with pytest.raises(UserError, match=r"1 colours that are no class, such as \[1, 2, 3\]"):
+        read_labels([save(tmp_path / "wrong.png", wrong)], FACADES)
+
+
+def test_two_classes_with_colours_of_their_own(tmp_path, save):
+    (tmp_path / "c.json").write_text(json.dumps({"skin": [0, 0, 255], "lesion": [255, 255, 0]}))
+    classes = Classes.load(str(tmp_path / "c.json"))
+    assert np.array_equal(read_labels([save(tmp_path / "a.png", classes.encode(BOX))], classes), BOX)
+    assert np.array_equal(read_labels([save(tmp_path / "b.png", BOX * 255)], classes), BOX)
+
+
+def test_edges_of_a_jpeg_label_picture_are_void_and_show_the_class_beside_them(tmp_path, save):
+    labels = np.repeat(np.array([1, 7], np.uint8), 32)[None].repeat(64, axis=0)
+    blurred = Image.fromarray(FACADES.encode(labels)).filter(ImageFilter.BoxBlur(1))
+    blurred.save(tmp_path / "x.jpg", quality=90)
+    assert len(np.unique(FACADES.nearest(np.asarray(blurred))[0])) > 2, "between blue and yellow lies a third class"
+    stored = read_labels([tmp_path / "x.jpg"], FACADES)
+    void = stored >= VOID_BIT
+    assert void.any() and not void[:, :16].any()
+    assert np.array_equal(stored[~void], labels[~void])
+    shown = stored & ~np.uint8(VOID_BIT)
+    assert set(np.unique(shown)) == {1, 7} and (shown == labels).mean() > 0.97
+
+
+def test_a_thin_line_keeps_its_class():
+    labels = np.ones((64, 64), np.uint8)
+    labels[30:33] = 9
+    softened = np.array(Image.fromarray(FACADES.encode(labels)).filter(ImageFilter.BoxBlur(1)))
+    stored = labels_of(softened, True, FACADES, "x")
+    assert (stored[30] >= VOID_BIT).all() and (stored[32] >= VOID_BIT).all()
+    assert (stored[30:33] & ~np.uint8(VOID_BIT) == 9).all()
+
+
+def test_real_facades_have_about_a_fifth_of_void(real_data):
+    shares = []
+    for path in sorted((real_data / "facades" / "test").iterdir())[:10]:
+        stored = read_labels_of_right_half(path)
+        shares.append((stored >= VOID_BIT).mean())
+        assert (stored & ~np.uint8(VOID_BIT) < 12).all()
+    assert 0.1 < np.mean(shares) < 0.3
+
+
+def read_labels_of_right_half(path):
+    pixels, lossy = read_pixels(path)
+    return labels_of(pixels[:, 256:], lossy, FACADES, path.name)

@@ -1,0 +1,67 @@
+"""splits.csv, and the draw by patient where there is none."""
+
+from collections import Counter
+
+import pytest
+
+from data.read.splits import Row, draw_split, read_splits
+from util.errors import UserError
+
+
+def write(tmp_path, text: str, encoding: str = "utf-8"):
+    path = tmp_path / "splits.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_columns_are_found_by_name_and_paths_are_relative_to_the_file(tmp_path):
+    columns = "split,age,image,patient,mask,source,fold"
+    path = write(tmp_path, f"{columns}\nval,40,images/ä b.png,P7,masks/l.png; masks/r.png,A,2\n")
+    masks = (tmp_path / "masks/l.png", tmp_path / "masks/r.png")
+    assert read_splits(path) == [Row(tmp_path / "images/ä b.png", masks, "val", "A", "P7", "2")]
+
+
+def test_only_image_and_split_are_needed_and_excel_may_have_written_it(tmp_path):
+    path = write(tmp_path, "image,split\r\na.png,train\r\n\r\n", encoding="utf-8-sig")
+    assert read_splits(path) == [Row(tmp_path / "a.png", split="train")]
+
+
+def test_the_spacing_is_two_numbers_or_one_for_both_or_unknown(tmp_path):
+    path = write(tmp_path, "image,split,spacing\na.png,test,0.2 0.1\nb.png,test,0.175\nc.png,test,\n")
+    assert [row.spacing for row in read_splits(path)] == [(0.2, 0.1), (0.175, 0.175), None]
+
+
+@pytest.mark.parametrize("text", ["0", "-1 1", "0.1 0.1 0.1", "0.1mm", "nan", "0.1 inf"])
+def test_a_spacing_that_cannot_be_is_named(tmp_path, text):
+    path = write(tmp_path, f"image,split,spacing\na.png,test,{text}\n")
+    with pytest.raises(UserError, match=f"splits.csv: spacing '{text}' of a.png: want millimetres per pixel"):
+        read_splits(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column image and no column split"),
+        ("image;split\na;train\n", "no column image"),
+        ("image,split\n", "lists no image"),
+        ("image,split\na.png,train\na.png,test\n", "a.png is listed twice"),
+    ],
+)
+def test_a_bad_list_is_named(tmp_path, text, message):
+    with pytest.raises(UserError, match=rf"splits.csv: .*{message}"):
+        read_splits(write(tmp_path, text))
+
+
+def test_a_list_in_another_encoding(tmp_path):
+    with pytest.raises(UserError, match="not a CSV file in UTF-8"):
+        read_splits(write(tmp_path, "image,split\nä.png,train\n", encoding="latin-1"))
+
+
+def test_about_70_10_20_percent_of_patients_and_nobody_moves():
+    drawn = {f"p{i}": draw_split(f"p{i}", 0) for i in range(2000)}
+    shares = {split: n / 2000 for split, n in Counter(drawn.values()).items()}
+    assert shares == pytest.approx({"train": 0.7, "val": 0.1, "test": 0.2}, abs=0.03)
+    # Known for good: a new version must not move a patient from test to train.
+    assert [i for i in range(40) if drawn[f"p{i}"] == "val"] == [7, 8, 22, 30, 36]
+    assert [i for i in range(20) if drawn[f"p{i}"] == "test"] == [4, 16, 19]
+    assert any(draw_split(p, 1) != split for p, split in drawn.items())

@@ -1,0 +1,167 @@
+"""Patches, mirror images, ensembles and passes: what they do to an image, by networks simple enough to foresee."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.apply.translators import Ensemble, Grey, Mirrored, Tiled, create_translator, shared_input, tiled
+from models.pix2pix import Pix2PixModel
+from tests.models.helpers import model_options
+from util.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+class Net:
+    """A translator made of a function, which notes the sizes it was shown."""
+
+    def __init__(self, function=lambda images: images):
+        self.function, self.sizes = function, []
+
+    def translate(self, images):
+        self.sizes.append(tuple(images.shape[-2:]))
+        return self.function(images)
+
+    def companions(self, batch):
+        return {"beside": batch["A"]}
+
+
+def constant(value: float, channels: int = 1) -> Net:
+    return Net(lambda images: torch.full((len(images), channels, *images.shape[-2:]), value))
+
+
+def options(**changes):
+    """Of a run as test.py has them."""
+    own = {"samples": 0, "tta": False, "patch": 0, "patch_overlap": 0.5, "direction": "AtoB", "classes": None,
+           "intensity": "none", "clahe": False}  # fmt: skip
+    return model_options(**own | changes)
+
+
+def model(opt):
+    torch.manual_seed(opt.seed)
+    return Pix2PixModel(opt, CPU, training=False)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    height=st.integers(1, 70), width=st.integers(1, 70), patch=st.integers(1, 40),
+    overlap=st.sampled_from([0.0, 0.25, 0.5, 0.8]), channels=st.sampled_from([1, 3]), number=st.integers(1, 3),
+)  # fmt: skip
+def test_a_network_that_does_nothing_gives_back_its_input(height, width, patch, overlap, channels, number):
+    patch = max(patch, max(height, width) // 6)
+    images = torch.rand(number, channels, height, width, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    before, net = images.clone(), Net()
+    result = Tiled(net, patch, overlap, CPU).translate(images)
+    assert result.shape == images.shape
+    assert torch.allclose(result, before, atol=1e-5)
+    assert torch.equal(images, before), "the input itself stays as it was"
+    assert set(net.sizes) == {(patch, patch)}
+
+
+def test_a_pixel_follows_the_patch_it_lies_deepest_in():
+    """Two patches of 32 on a line of 48; the network puts out which of the two it sees."""
+    seen = iter([-1.0, 1.0])
+    net = Net(lambda images: torch.stack([torch.full((1, 32, 32), next(seen)) for _ in images]))
+    line = Tiled(net, 32, 0.5, CPU).translate(torch.zeros(1, 1, 32, 48))[0, 0, 16]
+    assert (line[:16] == -1).all() and (line[32:] == 1).all()
+    both = line[16:32]
+    assert (both[4:12].diff() > 0.05).all() and both[0] < -0.9 and both[-1] > 0.9
+    assert torch.allclose(both, -both.flip(0), atol=1e-5)
+
+
+def test_the_mirror_image_is_mirrored_back():
+    """A network that darkens the left edge does it on both sides, half as much."""
+    edge = Net(lambda images: torch.cat([images[..., :1] - 1, images[..., 1:]], -1))
+    result = Mirrored(edge).translate(torch.zeros(1, 1, 2, 4))
+    assert result.tolist() == [[[[-0.5, 0, 0, -0.5]] * 2]]
+    picture = torch.rand(2, 3, 5, 7)
+    assert torch.equal(Mirrored(Net()).translate(picture), picture)
+    assert Mirrored(edge).companions({"A": picture})["beside"] is picture
+
+
+def test_mean_and_disagreement_by_hand():
+    """Probabilities 0.9, 0.5 and 0.1: their mean is 0.5 and their standard deviation 0.8 / sqrt(6)."""
+    ensemble = Ensemble([constant(0.8), constant(0.0), constant(-0.8)])
+    assert ensemble.translate(torch.zeros(1, 1, 2, 2)) == pytest.approx(torch.zeros(1, 1, 2, 2).numpy(), abs=1e-6)
+    picture = ensemble.companions({})["uncertainty"]
+    assert picture.shape == (1, 1, 2, 2)
+    assert picture[0, 0, 0, 0].item() == pytest.approx(4 * 0.8 / 6**0.5 - 1, abs=1e-6)
+
+
+def test_who_agrees_is_certain_and_who_could_not_disagree_more_is_not():
+    for outputs, shown in (((0.3, 0.3, 0.3), -1.0), ((1.0, -1.0), 1.0)):
+        ensemble = Ensemble([constant(value, channels=3) for value in outputs])
+        ensemble.translate(torch.zeros(1, 3, 1, 1))
+        assert ensemble.companions({})["uncertainty"].tolist() == [[[[shown]]]]
+
+
+def test_one_channel_and_three_meet_as_foreground():
+    def foreground(output):
+        return (output.mean(1) + 1) / 2
+
+    result = Ensemble([constant(0.5), constant(1.0, channels=3)], foreground).translate(torch.zeros(2, 3, 1, 1))
+    assert result.flatten().tolist() == [0.75, 0.75]
+
+
+def test_a_network_of_one_channel_sees_luma():
+    red = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None]
+    assert Grey(Net()).translate(red).item() == pytest.approx(0.299)
+    grey = torch.full((1, 3, 2, 2), -0.3)
+    assert torch.allclose(Grey(Net()).translate(grey), grey[:, :1])
+
+
+def test_patches_only_where_the_run_had_them():
+    opt = options()
+    assert tiled(one := model(opt), opt) is one
+    opt = options(patch=64, patch_overlap=0.25)
+    found = tiled(one, opt)
+    assert (found.patch, found.overlap, found.inner) == (64, 0.25, one)
+
+
+def test_passes_differ_by_their_dropout_alone_and_come_again():
+    """netG unet_64 has one dropout; --samples 3 from --seed 5 is the mean of three --stochastic runs."""
+    opt, images = options(samples=3, seed=5, netG="unet_64", norm="instance", init_gain=1.0), torch.rand(2, 3, 64, 64)
+    net = model(opt)
+    translator = create_translator([net], [opt], None)
+    result = translator.translate(images)
+    alone = []
+    for seed in (5, 6, 7):
+        net.noise_seed = seed
+        alone.append(net.translate(images))
+    assert not torch.equal(alone[0], alone[1])
+    assert torch.allclose(result, torch.stack(alone).mean(0), atol=1e-6)
+    assert translator.companions({})["uncertainty"].max() > -1
+    assert torch.equal(translator.translate(images), result)
+
+
+def test_passes_need_dropout():
+    opt = options(samples=4, no_dropout=True, name="sober")
+    with pytest.raises(UserError, match="--samples 4: the generator of run sober has no dropout"):
+        create_translator([model(opt)], [opt], None)
+
+
+def test_runs_of_different_makes_together():
+    """Three input channels and one, three output channels and one: the one sees grey, and foregrounds are averaged."""
+    runs = [options(name="gan"), options(name="unet", input_nc=1, output_nc=1, seed=3, norm="instance")]
+    models, images = [model(opt) for opt in runs], torch.rand(1, 1, 64, 64).expand(1, 3, 64, 64)
+    result = create_translator(models, runs, lambda output: (output.mean(1) + 1) / 2).translate(images)
+    expected = (models[0].translate(images).mean(1) + models[1].translate(images[:, :1])[:, 0]) / 2
+    assert torch.allclose(result[:, 0], expected, atol=1e-6)
+    assert shared_input(runs[::-1]).input_nc == 3
+    with pytest.raises(UserError, match="differ in --output_nc"):
+        create_translator(models, runs, None)
+
+
+@pytest.mark.parametrize(
+    ("flag", "here", "there"),
+    [("crop_size", 64, 128), ("preprocess", "none", "scale_width"), ("classes", "lungs", "lungs_dark")],
+)
+def test_an_ensemble_sees_the_same_images(flag, here, there):
+    runs = [options(name="a", **{flag: here}), options(name="b", **{flag: there})]
+    with pytest.raises(UserError, match=f"a has --{flag} {here} and b --{flag} {there}; leave one out"):
+        shared_input(runs)
+
+
+def test_a_run_that_recorded_no_classes_has_those_of_the_data():
+    assert shared_input([options(name="old"), options(name="new", classes="lungs")]).name == "old"

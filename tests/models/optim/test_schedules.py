@@ -1,0 +1,94 @@
+"""Learning rates epoch by epoch."""
+
+import pytest
+import torch
+
+from models.optim.schedules import create_schedulers, step_schedulers
+from tests.models.helpers import model_options
+
+
+def rates(epochs: int, scores: list[float] | None = None, **flags: object) -> list[float]:
+    """The learning rate of each epoch, with an initial rate of 1."""
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedulers = create_schedulers(model_options(**flags), {"G": optimizer})
+    seen = []
+    for epoch in range(epochs):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        step_schedulers(schedulers, scores[epoch] if scores else None)
+    return seen
+
+
+def test_linear_is_upstreams_and_never_zero():
+    assert rates(4, n_epochs=2, n_epochs_decay=2) == pytest.approx([1, 1, 2 / 3, 1 / 3])
+
+
+def test_decay_over_all_epochs():
+    assert rates(3, n_epochs=0, n_epochs_decay=3) == pytest.approx([3 / 4, 2 / 4, 1 / 4])
+
+
+def test_epoch_count_moves_the_start():
+    assert rates(2, n_epochs=2, n_epochs_decay=2, epoch_count=3) == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_upstreams_way_to_resume_counts_no_epoch_twice():
+    """`--continue_train --epoch_count 3` beside a state that knows it is the third epoch."""
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    flags = dict(n_epochs=2, n_epochs_decay=2)
+    (first,) = create_schedulers(model_options(**flags), {"G": optimizer}).values()
+    for _ in range(2):
+        optimizer.step()
+        step_schedulers({"G": first}, None)
+    (again,) = create_schedulers(model_options(**flags, epoch_count=3), {"G": optimizer}).values()
+    again.load_state_dict(first.state_dict())
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(2 / 3)
+    optimizer.step()
+    step_schedulers({"G": again}, None)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1 / 3)
+    assert again.state_dict() == {"last_epoch": 3}
+
+
+def test_cosine_covers_all_epochs():
+    got = rates(4, lr_policy="cosine", n_epochs=2, n_epochs_decay=2)
+    assert got == pytest.approx([1, 0.853553, 0.5, 0.146447], rel=1e-4)
+
+
+def test_step_counts_epochs():
+    assert rates(5, lr_policy="step", lr_decay_iters=2) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+def test_plateau_watches_the_validation_score():
+    got = rates(9, scores=[0.5] + [0.5] * 8, lr_policy="plateau")
+    assert got[:7] == [1.0] * 7
+    assert got[7:] == pytest.approx([0.2, 0.2])
+    assert rates(9, scores=[0.1 * n for n in range(9)], lr_policy="plateau") == [1.0] * 9
+
+
+def test_patience():
+    assert rates(4, scores=[0.5] * 4, lr_policy="plateau", patience=1) == pytest.approx([1, 1, 1, 0.2])
+
+
+def test_warm_up_rises_to_the_schedule():
+    flags = dict(n_epochs=3, n_epochs_decay=1)
+    assert rates(4, **flags, warmup=2) == pytest.approx([1 / 3, 2 / 3, 1, 1 / 2])
+    assert rates(3, **flags, warmup=2, lr_policy="cosine") == pytest.approx([1 / 3, 2 / 3 * 0.853553, 0.5], rel=1e-4)
+    assert rates(2, **flags, warmup=2, epoch_count=2) == pytest.approx([2 / 3, 1])
+
+
+def test_plateau_waits_for_the_warm_up():
+    """Scores of the first two epochs do not count; of the three after them the first is the best."""
+    got = rates(6, scores=[0.9, 0.8, 0.5, 0.5, 0.5, 0.5], lr_policy="plateau", patience=1, warmup=2)
+    assert got == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 0.2])
+
+
+@pytest.mark.parametrize("policy", ["cosine", "plateau"])
+def test_groups_keep_their_ratio(policy):
+    parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    optimizer = torch.optim.Adam([{"params": [parameters[0]]}, {"params": [parameters[1]], "lr": 0.1}], lr=1.0)
+    schedulers = create_schedulers(model_options(lr_policy=policy, warmup=1, patience=0), {"G": optimizer})
+    for _ in range(4):
+        first, second = (group["lr"] for group in optimizer.param_groups)
+        assert second == pytest.approx(0.1 * first)
+        optimizer.step()
+        step_schedulers(schedulers, 0.5)
+    assert first < 1

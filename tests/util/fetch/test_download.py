@@ -1,0 +1,198 @@
+"""Fetching from a server on loopback that cuts, stalls, redirects, lies."""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from tests.util.web import serving
+from util.errors import UserError
+from util.fetch.download import fetch, one_at_a_time
+
+BODY = bytes(range(256)) * 4000
+QUICK = {"timeout": 0.5, "pauses": (0.0, 0.0)}
+
+
+@pytest.fixture
+def web():
+    with serving() as web:
+        yield web
+
+
+def left(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_arrives_and_nothing_else_is_left(web, tmp_path):
+    url = web.put("/a.zip", BODY)
+    fetch(url, tmp_path / "new" / "a.zip", len(BODY), f"sha256:{hashlib.sha256(BODY).hexdigest()}")
+    assert (tmp_path / "new" / "a.zip").read_bytes() == BODY
+    assert left(tmp_path / "new") == ["a.zip"]
+
+
+def test_a_cut_connection_is_taken_up_where_it_broke(web, tmp_path):
+    url = web.put("/a", BODY, cut=[300_000, 200_000])
+    fetch(url, tmp_path / "a", **QUICK)
+    assert (tmp_path / "a").read_bytes() == BODY
+    assert [asked for _, asked in web.asked] == [None, "bytes=300000-", "bytes=500000-"]
+
+
+def test_a_later_call_goes_on_with_what_an_earlier_one_left(web, tmp_path):
+    url = web.put("/a", BODY, cut=[300_000])
+    with pytest.raises(UserError, match=r"cut after 300,000 of 1,024,000 bytes.*kept in .*a\.part.*by hand"):
+        fetch(url, tmp_path / "a", pauses=())
+    assert (tmp_path / "a.part").stat().st_size == 300_000
+    fetch(url, tmp_path / "a", pauses=())
+    assert (tmp_path / "a").read_bytes() == BODY
+    assert web.asked[-1][1] == "bytes=300000-"
+    assert left(tmp_path) == ["a"]
+
+
+def test_a_part_of_an_older_file_is_not_gone_on_with(web, tmp_path):
+    url = web.put("/a", BODY, cut=[300_000])
+    with pytest.raises(UserError):
+        fetch(url, tmp_path / "a", pauses=())
+    web.put("/a", BODY[::-1], etag='"2"')
+    fetch(url, tmp_path / "a", pauses=())
+    assert (tmp_path / "a").read_bytes() == BODY[::-1]
+
+
+@pytest.mark.parametrize("page", [{"ranges": False}, {"etag": ""}, {"etag": 'W/"1"'}], ids=str)
+def test_without_ranges_or_a_mark_of_the_file_all_is_sent_again(web, tmp_path, page):
+    url = web.put("/a", BODY, cut=[300_000], **page)
+    fetch(url, tmp_path / "a", **QUICK)
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_a_part_that_was_whole_is_only_renamed(web, tmp_path):
+    url = web.put("/a", BODY, cut=[300_000])
+    with pytest.raises(UserError):
+        fetch(url, tmp_path / "a", pauses=())
+    (tmp_path / "a.part").write_bytes(BODY)
+    fetch(url, tmp_path / "a", pauses=())
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_a_part_longer_than_the_file_is_begun_anew(web, tmp_path):
+    url = web.put("/a", BODY, cut=[300_000])
+    with pytest.raises(UserError):
+        fetch(url, tmp_path / "a", pauses=())
+    (tmp_path / "a.part").write_bytes(BODY + b"more")
+    fetch(url, tmp_path / "a", **QUICK)
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("page", [{"stall": 1000}, {"stall": 1000, "drip": True}, {"stall": 0}], ids=str)
+def test_a_stalled_server_ends_in_a_line(web, tmp_path, page):
+    url = web.put("/a", BODY, **page)
+    with pytest.raises(UserError, match="stopped sending|bytes a second"):
+        fetch(url, tmp_path / "a", timeout=0.3, pauses=(0.0,))
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_redirect_is_followed(web, tmp_path):
+    web.put("/a", BODY)
+    fetch(web.put("/old", status=302, location="/a"), tmp_path / "a", **QUICK)
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_redirects_in_a_circle_end(web, tmp_path):
+    with pytest.raises(UserError, match="302"):
+        fetch(web.put("/a", status=302, location="/a"), tmp_path / "a", **QUICK)
+
+
+@pytest.mark.parametrize("status", [404, 403, 401])
+def test_a_refusal_is_final(web, tmp_path, status):
+    with pytest.raises(UserError, match=rf"/a: the server says {status} .*save it as .*a and run this again$"):
+        fetch(web.put("/a", status=status), tmp_path / "a", **QUICK)
+    assert len(web.asked) == 1
+    assert left(tmp_path) == []
+
+
+def test_an_overloaded_server_is_asked_again(web, tmp_path):
+    with pytest.raises(UserError, match="503"):
+        fetch(web.put("/a", status=503), tmp_path / "a", **QUICK)
+    assert len(web.asked) == 3
+
+
+def test_a_web_page_is_not_the_file(web, tmp_path):
+    url = web.put("/a.zip", b"<html>Please log in", kind="text/html; charset=utf-8")
+    with pytest.raises(UserError, match=r"web page came instead.*as .*a\.zip and"):
+        fetch(url, tmp_path / "a.zip", **QUICK)
+    assert left(tmp_path) == []
+
+
+def test_another_size_is_refused_before_it_is_fetched(web, tmp_path):
+    with pytest.raises(UserError, match="1024000 bytes instead of the 5"):
+        fetch(web.put("/a", BODY), tmp_path / "a", size=5, **QUICK)
+    assert left(tmp_path) == []
+
+
+def test_a_size_is_checked_where_the_server_tells_none(web, tmp_path):
+    url = web.put("/a", BODY, length=False)
+    fetch(url, tmp_path / "a", size=len(BODY), **QUICK)
+    with pytest.raises(UserError, match="1024000 bytes instead of 5"):
+        fetch(url, tmp_path / "b", size=5, **QUICK)
+    assert left(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("checksum", ["sha256:" + "0" * 64, "md5:" + "0" * 32])
+def test_a_wrong_checksum_keeps_nothing(web, tmp_path, checksum):
+    with pytest.raises(UserError, match="wrong (sha256|md5) checksum"):
+        fetch(web.put("/a", BODY), tmp_path / "a", checksum=checksum, **QUICK)
+    assert left(tmp_path) == []
+
+
+def test_what_the_check_refuses_never_takes_its_place(web, tmp_path):
+    def refuse(path):
+        assert path.read_bytes() == BODY
+        raise UserError("no state dict")
+
+    with pytest.raises(UserError, match="no state dict; nothing was kept"):
+        fetch(web.put("/a", BODY), tmp_path / "a", check=refuse, **QUICK)
+    assert left(tmp_path) == []
+
+
+def test_nobody_there(tmp_path):
+    with serving() as web:
+        url = web.put("/a", BODY)
+    with pytest.raises(UserError, match="refused.*save it as"):
+        fetch(url, tmp_path / "a", **QUICK)
+
+
+def test_no_network(tmp_path):
+    with pytest.raises(UserError, match="cannot be reached from here.*fetch it by hand and save it as .*a and"):
+        fetch("http://nowhere.invalid/a", tmp_path / "a", timeout=5)
+
+
+def test_too_little_room_is_said_before_fetching(web, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(2000, 1000, 1000))
+    with pytest.raises(UserError, match="needs 1,024,000 bytes more, but the disk has 1,000 free"):
+        fetch(web.put("/a", BODY), tmp_path / "a", **QUICK)
+
+
+def test_a_full_disk_keeps_what_has_come(web, tmp_path, monkeypatch):
+    def full(bar, count):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    url = web.put("/a", BODY)
+    with monkeypatch.context() as patch:
+        patch.setattr("util.fetch.download.tqdm.update", full)
+        with pytest.raises(UserError, match=r"a\.part: not written: No space left on device"):
+            fetch(url, tmp_path / "a", **QUICK)
+    assert len(web.asked) == 1 and not (tmp_path / "a").exists()
+    fetch(url, tmp_path / "a", **QUICK)
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_one_download_at_a_time(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    other = os.open(tmp_path, os.O_RDONLY)
+    with one_at_a_time(tmp_path), pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)

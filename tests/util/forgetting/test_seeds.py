@@ -1,0 +1,27 @@
+"""Figures of several seeds, by hand."""
+
+import pytest
+
+from util.forgetting import seeds
+
+
+def test_means_and_deviations():
+    rows = [{"dice": 0.8, "psnr": None, "bit_equal": 8}, {"dice": 0.9, "psnr": 20.0, "bit_equal": 7, "more": 1}]
+    found = seeds.mean(rows)
+    assert found == {"dice": pytest.approx(0.85), "psnr": None, "bit_equal": 7}
+    # (0.05^2 + 0.05^2) / (2 - 1)
+    assert seeds.deviation(rows)["dice"] == pytest.approx(0.005**0.5)
+    assert seeds.deviation([{"dice": 0.1}] * 3) == {"dice": 0}
+    assert "psnr" not in seeds.deviation(rows) and seeds.deviation(rows[:1]) == {}
+
+
+def test_a_curve_has_the_epochs_that_all_saved():
+    one = [{"epoch": 0, "scores": [0.5, None]}, {"epoch": 5, "scores": [0.1, 0.9]}]
+    two = [{"epoch": 0, "scores": [0.5, None]}, {"epoch": 4, "scores": [0, 0]}, {"epoch": 5, "scores": [0.3, 0.7]}]
+    assert seeds.mean_curve([one, two]) == [
+        {"epoch": 0, "scores": [0.5, None]}, {"epoch": 5, "scores": [pytest.approx(0.2), pytest.approx(0.8)]}]
+
+
+def test_settings_that_differ_are_all_named():
+    found = seeds.settings([{"lr": 0.1, "seed": 0}, {"lr": 0.1, "seed": 1, "max_dataset_size": 9}])
+    assert found == {"lr": 0.1, "seed": "0, 1", "max_dataset_size": "unlimited, 9"}

@@ -1,0 +1,76 @@
+"""--mask_threshold auto: chosen on val, good for the same weights and flags only."""
+
+import argparse
+
+import numpy as np
+import pytest
+
+from util.errors import UserError
+from util.score.metrics import histogram
+from util.score.threshold import FILE, applied, best_threshold, keep_threshold, kept_threshold
+
+TRUTH = np.array([[1, 1, 0, 0]], np.uint8)
+
+
+def histograms(*maps: list[float]) -> np.ndarray:
+    return np.stack([histogram(np.array([values]), TRUTH) for values in maps])
+
+
+def test_the_best_mean_dice_nearest_to_one_half():
+    # Right from above .2 to .3; the highest edge k / 256 in there is 76 / 256.
+    assert best_threshold(histograms([0.3, 0.9, 0.2, 0.1])) == (76 / 256, 1.0)
+    assert best_threshold(histograms([0.7, 0.9, 0.2, 0.1])) == (0.5, 1.0)
+    # One image wants it below .3, one above .6: Dice 1 and 2/3 below, 2/3 and 1 above, and between 2/3 and 2/3.
+    threshold, dice = best_threshold(histograms([0.9, 0.3, 0.1, 0.1], [0.9, 0.8, 0.6, 0.1]))
+    assert dice == pytest.approx((1 + 0.8) / 2) and threshold == 76 / 256
+    assert 0 < best_threshold(histograms([0, 0, 0, 0]))[0] < 1
+
+
+@pytest.fixture
+def weights(tmp_path):
+    file = tmp_path / "best_net_G.pth"
+    file.write_bytes(b"one")
+    return file
+
+
+def flags(**more) -> argparse.Namespace:
+    return argparse.Namespace(**{"epoch": "best", "crop_size": 64, "tta": False, "name": "x"} | more)
+
+
+def test_what_is_kept_is_found_again_and_replaced(tmp_path, weights, capsys):
+    key = applied([flags()], [weights])
+    chosen = keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "data")
+    assert chosen == (76 / 256, "val of data, 1 images")
+    assert "mean Dice 1.0000 on val of data, 1 images" in capsys.readouterr().out
+    assert kept_threshold(tmp_path, applied([flags(name="y")], [weights]), "y", "data")[0] == 76 / 256
+    keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "data")
+    assert kept_threshold(tmp_path, key, "x", "data")[0] == 0.5
+    assert (tmp_path / FILE).read_text().count("weights") == 1
+
+
+def test_other_weights_or_flags_have_none(tmp_path, weights):
+    keep_threshold(tmp_path, applied([flags()], [weights]), histograms([0.3, 0.9, 0.2, 0.1]), "data")
+    keep_threshold(tmp_path, applied([flags(tta=True)], [weights]), histograms([0.7, 0.9, 0.2, 0.1]), "data")
+    assert kept_threshold(tmp_path, applied([flags()], [weights]), "x", "data")[0] == 76 / 256
+    assert kept_threshold(tmp_path, applied([flags(tta=True)], [weights]), "x", "data")[0] == 0.5
+    for key in (applied([flags(crop_size=128)], [weights]), applied([flags(), flags(name="z")], [weights, weights])):
+        with pytest.raises(UserError, match="none for these weights and flags.*--name x --epoch best --phase val"):
+            kept_threshold(tmp_path, key, "x", "data")
+
+
+def test_each_data_set_has_its_own_and_one_without_val_the_last(tmp_path, weights):
+    key = applied([flags()], [weights])
+    keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "ours")
+    keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "theirs")
+    assert kept_threshold(tmp_path, key, "x", "ours") == (76 / 256, "val of ours, 1 images")
+    assert kept_threshold(tmp_path, key, "x", "third") == (0.5, "val of theirs, 1 images")
+
+
+def test_nothing_to_choose_by_and_a_damaged_file(tmp_path, weights):
+    key = applied([flags()], [weights])
+    with pytest.raises(UserError, match="no masks of two classes"):
+        keep_threshold(tmp_path, key, None, "data")
+    for text in ("[1]", "{", "{}"):
+        (tmp_path / FILE).write_text(text)
+        with pytest.raises(UserError, match="threshold.json: damaged"):
+            kept_threshold(tmp_path, key, "x", "data")

@@ -1,0 +1,82 @@
+"""Does uncertainty point at the errors? Ranks by hand."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from util.score.evaluate import evaluate
+from util.score.metrics import VOID
+from util.score.uncertainty import as_picture, auroc, of_image, of_set
+
+
+def test_auroc_by_hand():
+    """Two errors among five pixels: 0.3 beats all three right ones, 0.1 beats one and ties with one."""
+    values = np.array([0.3, 0.1, 0.1, 0.2, 0.0])
+    wrong = np.array([True, True, False, False, False])
+    assert auroc(values, wrong) == pytest.approx((3 + 1.5) / 6)
+    assert auroc(-values + 0.5, wrong) == pytest.approx(1.5 / 6)
+    assert auroc(np.zeros(5), wrong) == 0.5
+    assert np.isnan(auroc(values, np.ones(5, bool))) and np.isnan(auroc(values, np.zeros(5, bool)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 64), st.booleans()), min_size=1, max_size=60))
+def test_auroc_is_the_share_of_pairs_in_the_right_order(pixels):
+    values, wrong = np.array([v for v, _ in pixels]) / 128, np.array([w for _, w in pixels])
+    pairs = np.sign(values[wrong][:, None] - values[~wrong][None])
+    expected = (pairs / 2 + 0.5).mean() if pairs.size else np.nan
+    assert auroc(values, wrong) == pytest.approx(expected, nan_ok=True)
+
+
+def test_values_far_below_a_percent_still_have_an_order():
+    assert auroc(np.array([1e-4, 2e-4]), np.array([False, True])) == 1
+
+
+def test_void_pixels_do_not_count():
+    picture = as_picture(torch.tensor([[[0.5, 0.1, 0.3]]]))
+    labels, truth = np.array([[1, 1, 0]], np.uint8), np.array([[VOID, 1, 1]], np.uint8)
+    row = of_image(picture, labels, truth)
+    whole, share = pytest.approx(0.2), pytest.approx(0.4)
+    assert row == {"uncertainty": whole, "uncertainty_relative": share, "uncertainty_auroc": 1}
+    unscored = of_image(picture, labels, None)
+    assert unscored == {"uncertainty": pytest.approx(0.3), "uncertainty_relative": pytest.approx(0.45)}
+    assert of_image(picture, labels, None, binary=False) == {"uncertainty": pytest.approx(0.3)}
+    assert np.isnan(of_image(picture, labels * 0, None)["uncertainty_relative"]), "no foreground, no share of it"
+    assert all(np.isnan(x) for x in of_image(picture, labels, np.full((1, 3), VOID, np.uint8)).values())
+
+
+def test_the_ranks_of_a_set():
+    rows = [{"uncertainty": u, "uncertainty_relative": r, "uncertainty_auroc": a, "dice": d}
+            for u, r, a, d in ((0.1, 0.4, 0.9, 0.95), (0.2, np.nan, np.nan, 0.9), (0.4, 0.2, 0.7, 0.5),
+                               (0.3, 0.1, 0.8, 0.2))]  # fmt: skip
+    found = of_set(rows, "dice")
+    # Ranks 1 2 4 3 against 1 2 3 4: 1 - 6 * (1 + 1) / (4 * 15).
+    assert found["spearman"] == pytest.approx(0.8) and 0 < found["spearman_p"] < 1
+    assert found["relative_spearman"] == -1
+    assert found["mean"] == pytest.approx(0.25)
+    assert found["pixel_auroc"] == pytest.approx(0.8) and found["pixel_auroc_images"] == 3
+
+
+def test_what_cannot_be_ranked_is_none():
+    row = {"uncertainty": 0.0, "uncertainty_auroc": np.nan, "dice": 0.9}
+    found = of_set([row] * 5, "dice")
+    assert found["spearman"] is None and found["pixel_auroc"] is None
+    assert of_set([{"uncertainty": 0.25}]) == {"mean": 0.25}
+
+
+def test_it_is_measured_at_the_original_size(pictures, echo):
+    """Half of the picture is uncertain, and there the errors are; the truth is larger than the network's output."""
+    truth = np.zeros((8, 8), np.uint8)
+    output = np.full((1, 4, 4), -1, np.float32)
+    output[0, :, 2:] = 1
+
+    class Doubtful(type(echo)):
+        def companions(self, batch):
+            return {"uncertainty": as_picture((batch["A"] + 1) / 8)}
+
+    found = evaluate(Doubtful(), pictures([output], [truth]).loader(), on_image=lambda image: None)
+    assert found.rows[0]["uncertainty"] == pytest.approx(0.125)
+    assert found.rows[0]["uncertainty_auroc"] > 0.95
+    assert found.summary["uncertainty"]["pixel_auroc"] == found.rows[0]["uncertainty_auroc"]
+    assert "uncertainty" not in found.columns

@@ -1,0 +1,122 @@
+"""Several runs on the same images: who is right, where they disagree, and a page that can be sorted."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.util.browser import shown_by_browser
+from tests.util.show.test_pages import Links
+from util.score.mask_rule import MaskRule
+from util.show.comparison import Comparison
+from util.show.comparison_page import write_comparison_page
+
+TRUTH = np.zeros((8, 8), np.uint8)
+TRUTH[:4] = 1  # 32 pixels
+RUNS = ("good", "side/poor", "poor again")
+
+
+def rows(*shown: range) -> np.ndarray:
+    """A network's output [1, 8, 8]: these rows white."""
+    output = -np.ones((1, 8, 8))
+    for some in shown:
+        output[:, list(some)] = 1
+    return output
+
+
+# Three images. `good` is right on all; the others miss half of b (Dice 2/3), and of c one everything.
+OUTPUTS = {
+    "good": [rows(range(4))] * 3,
+    "side/poor": [rows(range(4)), rows(range(2)), rows()],
+    "poor again": [rows(range(4)), rows(range(2)), rows(range(4))],
+}
+
+
+def compare(folder, pictures, echo, truth=TRUTH, ids=("a", "b", "c"), outputs=OUTPUTS, **settings):
+    comparison = Comparison(folder)
+    for number, (run, given) in enumerate(outputs.items()):
+        data = pictures(given, [truth] * len(given), ids=list(ids))
+        comparison.add(run, echo, data.loader(), MaskRule(), {"netG": f"net{number}", "phase": "val"} | settings)
+    return comparison
+
+
+def test_scores_and_disagreement(pictures, echo, tmp_path):
+    comparison = compare(tmp_path, pictures, echo)
+    assert comparison.dice("side/poor").tolist() == pytest.approx([1, 2 / 3, 0])
+    # b: good is 1/3 apart from each of the others, which agree; c: one of three found nothing, so two pairs are 1 apart
+    assert comparison.disagreement.tolist() == pytest.approx([0, (1 / 3 + 1 / 3 + 0) / 3, 2 / 3])
+    found = comparison.difference("side/poor")
+    assert found["mean"] == pytest.approx(-(0 + 1 / 3 + 1) / 3) and (found["better"], found["worse"]) == (0, 2)
+    assert comparison.difference("good") is None
+    assert comparison.common == {"phase": "val"} and comparison.own("good") == {"netG": "net0"}
+
+
+def test_files(pictures, echo, tmp_path):
+    comparison = compare(tmp_path, pictures, echo)
+    comparison.write_csv(tmp_path / "compare.csv")
+    with (tmp_path / "compare.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["id"] for line in lines] == ["a", "b", "c"]
+    assert float(lines[1]["dice poor again"]) == pytest.approx(2 / 3, abs=1e-5)
+    assert float(lines[1]["iou good"]) == 1 and float(lines[2]["disagreement"]) == pytest.approx(2 / 3, abs=1e-5)
+    found = json.loads(json.dumps(comparison.as_json()))
+    assert found["runs"]["side/poor"]["scores"]["macro"]["dice"] == pytest.approx(5 / 9)
+    assert found["runs"]["good"]["difference"] is None and found["images"] == 3
+    pair = ["good", "poor again", pytest.approx((1 + 2 / 3 + 1) / 3)]
+    assert found["mean Dice of two runs with each other"][1] == pair
+    mask = np.asarray(Image.open(tmp_path / "masks" / "side" / "poor" / "b.png"))
+    assert mask.shape == (8, 8) and mask[:2].all() and not mask[2:].any()
+
+
+def test_without_a_truth_runs_can_still_disagree(pictures, echo, tmp_path):
+    comparison = compare(tmp_path, pictures, echo, truth=None)
+    assert comparison.disagreement[2] == pytest.approx(2 / 3) and comparison.difference("side/poor") is None
+    comparison.write_csv(tmp_path / "compare.csv")
+    (tmp_path / "compare.json").write_text(json.dumps(comparison.as_json()))
+    write_comparison_page(tmp_path, comparison)
+    page = Links(tmp_path / "index.html")
+    assert page.broken() == [] and "mean Dice" not in page.text and "0.667 apart" in page.text
+
+
+def test_pictures_of_large_images_are_small(pictures, echo, tmp_path):
+    truth = np.ones((1500, 600), np.uint8)
+    compare(tmp_path, pictures, echo, truth, ["a"], {"one": [rows(range(8))], "two": [rows(range(4))]})
+    for name in ("images/a.jpg", "truths/a.jpg", "overlays/one/a.jpg"):
+        assert max(Image.open(tmp_path / name).size) == 1024
+    assert Image.open(tmp_path / "masks/two/a.png").size == (600, 1500)  # what is measured stays whole
+
+
+def test_page_is_whole_and_names_cannot_break_it(pictures, echo, tmp_path):
+    comparison = compare(tmp_path, pictures, echo, ids=['<b>"q"</b>', "50%25 a#b", "Lunge-Größe"])
+    for name in ("compare.csv", "compare.json"):
+        (tmp_path / name).touch()
+    write_comparison_page(tmp_path, comparison)
+    page = Links(tmp_path / "index.html")
+    assert page.broken() == [] and page.outside() == [] and "b" not in {tag for tag, _ in page.tags}
+    assert all(words in page.text for words in ("Dice minus good's", "phase: val", "netG: net1", "0 / 2"))
+
+
+CLICKS = """<script>addEventListener("load", () => {
+  const order = () => [...document.querySelectorAll("table.compare tbody tr")].map(
+    row => row.cells[0].firstChild.textContent).join("");
+  const button = name => document.querySelector(`button[data-key="${name}"]`), seen = [order()];
+  for (const key of ["data-run1", "data-run1", "data-run2", "data-apart", "data-apart", "data-image"]) {
+    button(key).click(); seen.push(order());
+  }
+  seen.push([...document.querySelectorAll("[aria-sort]")].map(th => th.getAttribute("aria-sort")).join());
+  document.title = "SEEN " + seen.join(" ");
+})</script>"""
+
+
+@pytest.mark.browser
+def test_a_click_sorts_the_images(pictures, echo, tmp_path):
+    write_comparison_page(tmp_path, compare(tmp_path, pictures, echo))
+    shown = shown_by_browser(tmp_path / "index.html", CLICKS, tmp_path, milliseconds=5000)
+    start, worst, best, other, apart, together, listed, mark = re.search("<title>SEEN (.*)</title>", shown)[1].split()
+    assert (start, apart, together) == ("cba", "cba", "abc")  # runs that disagree come first
+    assert (worst, best) == ("cba", "abc")  # Dice of the second run: 0, 2/3, 1
+    assert other == "bac"  # of the third 2/3, 1, 1: equal ones stay in the order they had
+    assert (listed, mark) == ("abc", "ascending")

@@ -1,0 +1,150 @@
+"""The folder of a test's results: replaced whole or not at all, and nothing of the user's is lost."""
+
+import contextlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from util.errors import UserError
+from util.files import replacing_folder
+from util.show.test_pictures import OURS
+
+
+def results_folder(folder: Path) -> contextlib.AbstractContextManager[Path]:
+    return replacing_folder(folder, OURS, "metrics.csv")
+
+
+def test_a_failed_test_leaves_the_old_results_alone(tmp_path):
+    folder = tmp_path / "test_latest"
+    with results_folder(folder) as partial:
+        (partial / "index.html").write_text("old")
+        (partial / "metrics.csv").touch()
+    with pytest.raises(KeyboardInterrupt), results_folder(folder) as partial:
+        (partial / "index.html").write_text("half")
+        raise KeyboardInterrupt
+    assert (folder / "index.html").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+
+
+def test_a_finished_test_replaces_the_results_and_keeps_notes(tmp_path):
+    folder = tmp_path / "test_latest"
+    with results_folder(folder) as partial:
+        (partial / "images").mkdir()
+        (partial / "images" / "gone.png").write_text("x")
+        (partial / "metrics.csv").touch()
+    (folder / "notes.txt").write_text("mine")
+    with results_folder(folder) as partial:
+        (partial / "index.html").write_text("new")
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "notes.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.old"])
+def test_a_folder_that_no_test_wrote_is_refused(tmp_path, name):
+    (tmp_path / name / "images").mkdir(parents=True)
+    (tmp_path / name / "images" / "x.png").write_text("precious")
+    with pytest.raises(UserError, match=f"{name}: not the result of a test"), results_folder(tmp_path / "mine"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == [name, "images", "x.png"]
+
+
+def test_an_empty_folder_can_hold_the_results(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with results_folder(tmp_path / "mine") as partial:
+        (partial / "index.html").write_text("new")
+    assert (tmp_path / "mine" / "index.html").is_file() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_failed_test_leaves_no_empty_folders(tmp_path):
+    with pytest.raises(KeyboardInterrupt), results_folder(tmp_path / "results" / "name" / "test_latest"):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_kill_between_the_renames_loses_nothing(tmp_path):
+    (tmp_path / "test_latest.old").mkdir()
+    (tmp_path / "test_latest.old" / "notes.txt").write_text("mine")
+    (tmp_path / "test_latest.old" / "metrics.csv").touch()
+    with results_folder(tmp_path / "test_latest"):
+        pass
+    assert (tmp_path / "test_latest" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_kill_in_the_exchange_loses_no_file_of_the_users(tmp_path, monkeypatch, step):
+    """Killed before each step on the disk in turn; the notes are never in a folder that the next test throws away."""
+    folder, steps = tmp_path / "test_latest", iter(range(step))
+
+    def dying(do):
+        def act(*args, **kwargs):
+            if next(steps, None) is None:
+                raise KeyboardInterrupt
+            return do(*args, **kwargs)
+
+        return act
+
+    for text in ("old", "new", "newest"):
+        with contextlib.suppress(KeyboardInterrupt), monkeypatch.context() as patch:
+            with results_folder(folder) as partial:
+                (partial / "index.html").write_text(text)
+                (partial / "metrics.csv").touch()
+                if text == "new":
+                    patch.setattr(Path, "rename", dying(Path.rename))
+                    patch.setattr("shutil.rmtree", dying(shutil.rmtree))
+        if text == "old":
+            (folder / "notes.txt").write_text("mine")
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "metrics.csv", "notes.txt"]
+    assert (folder / "index.html").read_text() == "newest" and (folder / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+
+
+def test_notes_written_anew_after_a_kill_do_not_overwrite_the_old_ones(tmp_path):
+    for name in ("test_latest", "test_latest.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text(f"mine in {name}")
+        (tmp_path / name / "metrics.csv").touch()
+    with pytest.raises(UserError, match="test_latest.old/notes.txt: left by a test that was killed, and "):
+        with results_folder(tmp_path / "test_latest"):
+            pass
+    for name in ("test_latest", "test_latest.old"):
+        assert (tmp_path / name / "notes.txt").read_text() == f"mine in {name}"
+
+
+def test_two_tests_into_one_folder_at_once_each_finish_whole(tmp_path, monkeypatch):
+    folder = tmp_path / "test_latest"
+    with results_folder(folder) as first:
+        (first / "metrics.csv").write_text("first")
+        with monkeypatch.context() as patch:
+            patch.setattr("os.getpid", lambda: 7)
+            with results_folder(folder) as second:
+                (second / "metrics.csv").write_text("second")
+        assert [path.name for path in folder.iterdir()] == ["metrics.csv"]
+        assert (folder / "metrics.csv").read_text() == "second"
+        (first / "index.html").touch()
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "metrics.csv"]
+    assert (folder / "metrics.csv").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+
+
+def test_what_a_killed_test_wrote_goes_with_the_next_start(tmp_path):
+    pytest.importorskip("fcntl")
+    (tmp_path / "test_latest.1234.partial" / "images").mkdir(parents=True)
+    others = tmp_path / "test_latest_base.1234.partial", tmp_path / "test_latest.notes.partial"
+    for other in others:
+        other.mkdir()
+    with results_folder(tmp_path / "test_latest"):
+        assert not (tmp_path / "test_latest.1234.partial").exists()
+    assert all(other.exists() for other in others)
+
+
+def test_another_test_is_killed_in_its_exchange_meanwhile(tmp_path):
+    folder = tmp_path / "test_latest"
+    with results_folder(folder) as partial:
+        for name in ("test_latest", "test_latest.old"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "metrics.csv").touch()
+        (tmp_path / "test_latest.old" / "notes.txt").write_text("mine")
+        (partial / "metrics.csv").write_text("new")
+    assert (folder / "metrics.csv").read_text() == "new" and (folder / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]

@@ -1,0 +1,1 @@
+"""Files from elsewhere: what there is, downloading, unpacking."""

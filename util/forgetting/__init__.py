@@ -1,0 +1,1 @@
+"""What adapted generators learnt, kept and lost."""

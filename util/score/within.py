@@ -1,0 +1,46 @@
+"""--within RUN: what lies outside another run's mask of an image is background."""
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from util.score.evaluate import Scored, evaluate
+from util.score.mask_rule import MaskRule
+
+
+class Within:
+    """The masks of another run, by the index of the image. Calling it with an index gives a boolean mask [H, W] at the
+    original size. Kept deflated in memory: some kilobytes for an X-ray of 1,000 pixels a side.
+
+    files: the networks that made them.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+        self._masks: dict[int, tuple[bytes, tuple[int, ...]]] = {}
+
+    def keep(self, image: Scored) -> None:
+        """Remember the mask of an image that the other run has just segmented; from any thread."""
+        packed = np.packbits(image.labels == 1)
+        self._masks[image.index] = zlib.compress(packed.tobytes(), 1), image.labels.shape
+
+    @classmethod
+    def by(cls, model, loader, rule: MaskRule, name: str, files: Sequence[Path]) -> "Within":
+        """The masks that a run's model makes of the images of `loader` (`util.score.evaluate.evaluate`)."""
+        within = cls(files)
+        with tqdm(total=len(loader.dataset), unit="img", desc=f"segmenting with {name}", disable=None) as bar:
+
+            def keep(image: Scored) -> None:
+                within.keep(image)
+                bar.update()
+
+            evaluate(model, loader, rule, on_image=keep)
+        return within
+
+    def __call__(self, index: int) -> np.ndarray:
+        data, shape = self._masks[index]
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(data), np.uint8), count=int(np.prod(shape)))
+        return bits.reshape(shape).astype(bool)

@@ -1,0 +1,137 @@
+"""index.html of test.py --compare: the runs' scores, every image with each run's outline, to be sorted by a click."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from dominate import tags
+from dominate.util import raw, text
+
+from util.show.comparison import Comparison
+from util.show.pages import colour_key, link, page, write_page
+from util.show.pictures import BOTH, PREDICTION, TRUTH
+
+# A click on a column's button puts its most telling rows first (data-first: 1 for the lowest value, -1 for the
+# highest), a second click the others.
+SORT = """
+document.addEventListener("click", event => {
+  const button = event.target.closest("button[data-key]");
+  if (!button) return;
+  const head = button.closest("th"), body = document.querySelector("table.compare tbody");
+  const first = button.dataset.first === "1" ? "ascending" : "descending";
+  const other = first === "ascending" ? "descending" : "ascending";
+  const order = head.getAttribute("aria-sort") === first ? other : first;
+  for (const th of document.querySelectorAll("table.compare th")) th.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", order);
+  const sign = order === "ascending" ? 1 : -1, value = row => Number(row.getAttribute(button.dataset.key));
+  body.append(...[...body.rows].sort((a, b) => sign * (value(a) - value(b))));
+});
+"""
+
+
+def write_comparison_page(folder: Path, comparison: Comparison, winsize: int = 256) -> None:
+    """Write index.html beside the pictures that are already in `folder`.
+
+    winsize: width of a picture on the page in pixels.
+    """
+    doc = page("Compared: " + ", ".join(comparison.runs))
+    with doc.body:
+        tags.p(_told(comparison.common), cls="note")
+        tags.h2("Runs")
+        _runs(comparison)
+        tags.h2("Images")
+        with tags.p(cls="note"):
+            text("Outlines:")
+            colour_key(PREDICTION, "the run's mask")
+            if comparison.scored:
+                colour_key(TRUTH, "truth")
+                colour_key(BOTH, "both")
+        tags.p("Disagreement: mean over all pairs of runs of 1 - Dice of their masks with each other; it needs no "
+               "truth. A click on a column's button sorts by it, a second click the other way round.",
+               cls="note")  # fmt: skip
+        _images(comparison, winsize)
+    doc.body.add(tags.script(raw(SORT)))
+    write_page(folder / "index.html", doc)
+
+
+def _runs(comparison: Comparison) -> None:
+    heads = ["mean Dice", "mean IoU", f"Dice minus {comparison.first}'s", "p", "better / worse"]
+    with tags.div(cls="scroll"), tags.table(cls="scores"):
+        with tags.thead(), tags.tr():
+            tags.th("")
+            for head in heads if comparison.scored else []:
+                tags.th(head)
+        with tags.tbody():
+            for run, evaluation in comparison.evaluations.items():
+                with tags.tr():
+                    tags.th(run, tags.small(_told(comparison.own(run)), cls="wrap"))
+                    if not comparison.scored:
+                        continue
+                    for name in ("dice", "iou"):
+                        _cell(evaluation.summary["macro"][name], evaluation.summary["interval"]["macro"][name], ".4f")
+                    if found := comparison.difference(run):
+                        _cell(found["mean"], found["interval"], "+.4f")
+                        tags.td(f"{found['p']:.2g}" if found["p"] >= 1e-4 else "<0.0001")
+                        tags.td(f"{found['better']} / {found['worse']}")
+                    else:
+                        for _ in range(3):
+                            tags.td("")
+    with tags.p(cls="note"):
+        if comparison.scored:
+            text(f"Means over {len(comparison.rows)} images, with 95 % intervals by bootstrap over patients. The "
+                 "difference is taken image by image; p by Wilcoxon's signed-rank test of the patients' mean "
+                 "differences, not corrected for the number of runs. Both tell these runs apart, on images like these; "
+                 "whether one way of training is better than another takes several seeds of each. ")  # fmt: skip
+        tags.a("compare.csv", href="compare.csv")
+        text(" has every image, ")
+        tags.a("compare.json", href="compare.json")
+        text(" these sums.")
+
+
+def _told(settings: Mapping[str, object]) -> str:
+    return " · ".join(f"{name}: {value}" for name, value in settings.items())
+
+
+def _cell(value: float, interval: list[float], form: str) -> None:
+    low, high = interval
+    tags.td(format(value, form), tags.small(f"[{low:{form}}, {high:{form}}]"))
+
+
+def _images(comparison: Comparison, winsize: int) -> None:
+    dice = {run: comparison.dice(run) for run in comparison.runs} if comparison.scored else {}
+    columns = 1 + comparison.scored + len(comparison.runs)
+    style = f"width:min({winsize}px, {80 // columns}vw)"
+    with tags.table(cls="compare"):
+        with tags.thead(), tags.tr():
+            _head("image", "data-image", "in order", "1")
+            _head("input", "data-apart", "disagreement", "-1", order="descending")
+            if comparison.scored:
+                tags.th("truth")
+            for i, run in enumerate(comparison.runs):
+                if dice:
+                    _head(run, f"data-run{i}", "Dice", "1")
+                else:
+                    tags.th(run)
+        with tags.tbody():
+            for index in np.argsort(-comparison.disagreement, kind="stable"):
+                row, apart = comparison.rows[index], comparison.disagreement[index]
+                values = {f"data-run{i}": f"{dice[run][index]:.6f}" for i, run in enumerate(dice)}
+                with tags.tr(**{"data-image": str(index), "data-apart": f"{apart:.6f}"}, **values):
+                    with tags.td():
+                        text(row["id"])
+                        tags.p(row["source"])
+                    _picture(Path("images") / f"{row['id']}.jpg", f"{apart:.3f} apart", style)
+                    if comparison.scored:
+                        _picture(Path("truths") / f"{row['id']}.jpg", "", style)
+                    for run in comparison.runs:
+                        said = f"Dice {dice[run][index]:.4f}" if dice else ""
+                        _picture(Path("overlays") / run / f"{row['id']}.jpg", said, style)
+
+
+def _head(title: str, key: str, button: str, first: str, order: str = "") -> None:
+    sort = {"aria-sort": order} if order else {}
+    tags.th(title, tags.button(button, type="button", **{"data-key": key, "data-first": first}), **sort)
+
+
+def _picture(path: Path, said: str, style: str) -> None:
+    tags.td(tags.a(tags.img(src=link(path), alt=path.stem, loading="lazy", style=style), href=link(path)), tags.p(said))

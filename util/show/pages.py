@@ -1,0 +1,91 @@
+"""What all our HTML pages share: the frame, the look, safe links. Pages are one file, relative and offline."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from dominate import document, tags
+from dominate.util import raw, text
+
+from util.files import write_text
+
+STYLE = """
+body { font: 15px/1.5 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; color: #1f2933; background: #f6f7f9;
+  margin: 0 auto; max-width: 1500px; padding: 24px 32px 64px; }
+h1 { font-size: 24px; margin: 0 0 4px; }
+h2 { font-size: 18px; margin: 36px 0 10px; }
+h3 { font-size: 15px; margin: 0 0 8px; overflow-wrap: anywhere; }
+p { margin: 6px 0; max-width: 90ch; }
+p.note, small, figcaption { color: #5b6876; font-weight: normal; }
+code { overflow-wrap: anywhere; }
+a { color: inherit; }
+table.scores { border-collapse: collapse; background: #fff; border: 1px solid #dde2e8;
+  font-variant-numeric: tabular-nums; }
+table.scores th, table.scores td { padding: 7px 12px; text-align: right; border-bottom: 1px solid #e8ebef; }
+table.scores th { white-space: nowrap; }
+table.scores th:first-child { text-align: left; }
+table.scores thead th { background: #eef1f4; font-weight: 600; }
+table.scores small { display: block; white-space: nowrap; }
+table.scores small.wrap { white-space: normal; max-width: 46ch; overflow-wrap: anywhere; }
+section.image { background: #fff; border: 1px solid #dde2e8; padding: 14px 16px 6px; margin: 0 0 14px; }
+section.image table { border-spacing: 8px 0; margin-left: -8px; }
+section.image td { vertical-align: top; text-align: center; color: #5b6876; }
+section.image td p { margin: 2px 0 6px; }
+section.image img { display: block; image-rendering: auto; background: #dde2e8; }
+.scroll { overflow-x: auto; }
+.figures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 20px; }
+figure { margin: 0; background: #fff; border: 1px solid #dde2e8; padding: 12px; max-width: 560px; }
+figure img { width: 100%; }
+figure.wide { max-width: 1100px; margin-bottom: 14px; }
+table.compare { border-spacing: 8px; margin-left: -8px; }
+table.compare th { position: sticky; top: 0; background: #f6f7f9; padding: 6px 0; text-align: left; font-weight: 600;
+  vertical-align: top; overflow-wrap: anywhere; }
+table.compare td { vertical-align: top; color: #5b6876; font-variant-numeric: tabular-nums; }
+table.compare td p { margin: 2px 0 6px; }
+table.compare img { display: block; background: #dde2e8; }
+table.compare button { font: inherit; font-weight: normal; padding: 2px 8px; cursor: pointer; display: block; }
+th[aria-sort=ascending] button::after { content: " \\2191"; }
+th[aria-sort=descending] button::after { content: " \\2193"; }
+p.upshot { font-size: 18px; margin: 14px 0; max-width: 75ch; }
+.key { display: inline-block; width: 12px; height: 12px; margin: 0 5px 0 14px; border: 1px solid #8894a0;
+  vertical-align: -1px; }
+.warning { background: #fff1d6; border-left: 4px solid #e69f00; padding: 8px 12px; }
+@media (max-width: 700px) { body { padding: 12px; } }
+"""
+
+
+def page(title: str, refresh: int = 0) -> document:
+    """An empty page; `refresh` seconds after which a browser loads it again (0: never)."""
+    doc = document(title=title)
+    doc.head.add(tags.meta(charset="utf-8"))
+    doc.head.add(tags.meta(name="viewport", content="width=device-width, initial-scale=1"))
+    if refresh:
+        doc.head.add(tags.meta(http_equiv="refresh", content=str(refresh)))
+    doc.head.add(tags.style(raw(STYLE)))
+    doc.body.add(tags.h1(title))
+    return doc
+
+
+def write_page(path: Path, doc: document) -> None:
+    """Write a page whole or not at all."""
+    write_text(path, doc.render(pretty=False))
+
+
+def colour_key(colour: tuple[int, int, int], meaning: str) -> None:
+    """A patch of colour and what it means, in the open element."""
+    tags.span(cls="key", style=f"background:rgb{colour}")
+    text(meaning)
+
+
+def link(path: Path) -> str:
+    """A relative path as a URL: spaces, quotes, %, # and letters beyond ASCII escaped."""
+    return quote(path.as_posix())
+
+
+def picture_row(cells: list[tuple[str, Path, Path]], width: int) -> tags.html_tag:
+    """A table of one row: for each (label, full picture, shown picture) the picture, linked, above its label."""
+    row = tags.tr()
+    for label, full, shown in cells:
+        style = f"width:min({width}px, {90 // len(cells)}vw)"
+        picture = tags.img(src=link(shown), alt=label, loading="lazy", style=style)
+        row.add(tags.td(tags.a(picture, href=link(full)), tags.p(label)))
+    return tags.div(tags.table(row), cls="scroll")

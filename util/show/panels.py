@@ -1,0 +1,267 @@
+"""Live panels in the browser by visdom: loss curves, validation scores and the latest pictures.
+
+Windows are numbered as in pytorch-CycleGAN-and-pix2pix: `display_id` the losses, `display_id + 1` the pictures,
+`display_id + 2` their labels. A visdom that is absent, slow or dies never stops or slows the training: all talk with it
+happens in a thread of its own, and what a server has missed is sent when it is back.
+"""
+
+import html
+import logging
+import math
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from util.run.log import TRAIN, VAL, read_losses, read_metrics, train_and_val
+from util.show.pictures import to_picture
+
+SHORT = {TRAIN: "train (running)", VAL: "val"}  # a longer legend leaves no room for the curves
+TIMEOUT = 10  # seconds that a server may take to answer
+
+
+class Panels:
+    """Panels of one training run. No method raises or waits for the server.
+
+    Args:
+        server, port: of visdom, e.g. "http://localhost", 8097.
+        env: visdom's environment, a page of its own.
+        display_id: number of the first window; 0 or less shows nothing.
+        ncols: pictures in a row of the grid; 0 or less gives each picture a window.
+        name: the experiment, for the titles.
+        retry: seconds between two attempts to reach a server that is away.
+    """
+
+    def __init__(
+        self, server: str, port: int, env: str, display_id: int, ncols: int, name: str, retry: float = 10.0
+    ):  # fmt: skip
+        self._address, self._env, self._retry = (server, port), env, retry
+        self._display_id, self._ncols, self._name = display_id, ncols, name
+        self._curves = {
+            "losses": Curve(str(display_id), f"{name} loss over time", "loss"),
+            "scores": Curve(f"{display_id}_scores", f"{name} validation scores", "score"),
+        }
+        self._pictures: dict[str, torch.Tensor] = {}
+        self._pictures_sent = True
+        self._changed = threading.Condition()
+        self._closing = False
+        self._client = None
+        self._away = False
+        self._thread = threading.Thread(target=self._work, name="panels", daemon=True)
+        if display_id > 0:
+            self._thread.start()
+
+    def losses(self, epochs: float, losses: Mapping[str, float]) -> None:
+        """Add a point to each loss curve. `epochs`: how far the training is, e.g. 2.25 in the third epoch.
+
+        A point that is not later than older ones replaces those: they were trained on again.
+        """
+        self._add("losses", epochs, losses)
+
+    def scores(self, epoch: float, scores: Mapping[str, float]) -> None:
+        """Add a point to each curve of validation scores."""
+        self._add("scores", epoch, scores)
+
+    def epoch(self, epoch: int, row: Mapping[str, float]) -> None:
+        """Add an epoch's row of metrics.csv: the validation scores, and what training and validation both measured, in
+        a window each."""
+        scores = {name: x for name, x in row.items() if name.startswith("val_") and name[4:] not in row}
+        if scores:
+            self.scores(epoch, scores)
+        for title, lines in train_and_val(row).items():
+            known = Curve(f"{self._display_id}_{title}", f"{self._name} {title}, train as trained and val", title)
+            with self._changed:
+                self._curves.setdefault(title, known)
+            self._add(title, epoch, {SHORT[line]: row[column] for line, column in lines.items()})
+
+    def recall(self, run_dir: Path, images: int) -> None:
+        """Take the curves up again where an earlier start of the run left them; `images`: images in an epoch."""
+        for row in read_losses(run_dir / "loss_log.txt"):
+            losses = {name: value for name, value in row.items() if name not in ("epoch", "iters", "time", "data")}
+            self.losses(row["epoch"] - 1 + row["iters"] / images, losses)
+        for row in read_metrics(run_dir / "metrics.csv"):
+            self.epoch(row["epoch"], row)
+
+    def pictures(self, pictures: Mapping[str, torch.Tensor]) -> None:
+        """Show the first image of each batch [N, C, H, W], values in [-1, 1], C 1 or 3. Only the latest are kept."""
+        if self._display_id <= 0:
+            return
+        # A copy, for the network may go on using the memory; it stays on its device until the thread fetches it.
+        first = {label: batch[0].detach().clone() for label, batch in pictures.items()}
+        with self._changed:
+            self._pictures, self._pictures_sent = first, False
+            self._changed.notify()
+
+    def close(self, deadline: float = 3.0) -> None:
+        """Send what is left, for at most `deadline` seconds."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(deadline)
+
+    def _add(self, curve: str, x: float, values: Mapping[str, float]) -> None:
+        if self._display_id <= 0:
+            return
+        with self._changed:
+            self._curves[curve].add(x, values)
+            self._changed.notify()
+
+    # From here on: the thread.
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or self._news())
+                if not self._news():
+                    return
+            try:
+                self._send()
+            except Unreachable as error:
+                if not self._lost(error):
+                    return
+            except Exception as error:  # whatever goes wrong with the panels, the training goes on
+                self._say(f"live panels are off: {' '.join(str(error).split()) or type(error).__name__}")
+                return
+            else:
+                if self._away:
+                    self._say("visdom is back, and the panels are complete again")
+                self._away = False
+
+    def _news(self) -> bool:
+        return not self._pictures_sent or any(curve.unsent() for curve in self._curves.values())
+
+    def _send(self) -> None:
+        if self._client is None:
+            self._client = connect(*self._address, self._env)
+        for curve in list(self._curves.values()):
+            curve.send(self._client, self._changed)
+        with self._changed:
+            pictures, fresh, self._pictures_sent = self._pictures, not self._pictures_sent, True
+        if fresh:
+            self._show({label: to_picture(image) for label, image in pictures.items()})
+
+    def _lost(self, error: "Unreachable") -> bool:
+        """Say so once and wait until the next attempt is due; False when the run closes."""
+        if not self._away and not self._closing:
+            server, port = self._address
+            self._say(f"no visdom at {server}:{port} ({error}): training goes on without live panels; see make visdom")
+        self._client, self._away = None, True
+        with self._changed:  # the next server may know nothing of what this one was told
+            self._pictures_sent = not self._pictures
+            for curve in self._curves.values():
+                curve.sent = 0
+            return not self._changed.wait_for(lambda: self._closing, self._retry)
+
+    def _show(self, pictures: dict[str, np.ndarray]) -> None:
+        if self._ncols <= 0:
+            for i, (label, image) in enumerate(pictures.items()):
+                self._client.image(image.transpose(2, 0, 1), win=str(self._display_id + 1 + i), opts={"title": label})
+            return
+        grid, opts = make_grid(list(pictures.values()), self._ncols), {"title": f"{self._name} images"}
+        self._client.image(grid.transpose(2, 0, 1), win=str(self._display_id + 1), opts=opts)
+        labels = [f'<td style="padding: 4px 12px">{html.escape(label)}</td>' for label in pictures]
+        rows = [labels[i : i + self._ncols] for i in range(0, len(labels), self._ncols)]
+        table = "<table border=1>" + "".join(f"<tr>{''.join(row)}</tr>" for row in rows) + "</table>"
+        opts = {"title": f"{self._name} labels", "width": 360, "height": 60 + 40 * len(rows)}
+        self._client.text(table, win=str(self._display_id + 2), opts=opts)
+
+    @staticmethod
+    def _say(line: str) -> None:
+        tqdm.write(line, sys.stderr)
+
+
+class Curve:
+    """The points of one window with lines, and how many of them the server has."""
+
+    def __init__(self, win: str, title: str, ylabel: str):
+        self.win, self.title, self.ylabel = win, title, ylabel
+        self.points: list[tuple[float, dict[str, float]]] = []
+        self.names: list[str] = []
+        self.sent = 0
+
+    def add(self, x: float, values: Mapping[str, float]) -> None:
+        while self.points and self.points[-1][0] >= x:
+            self.points.pop()
+            self.sent = 0
+        self.points.append((x, dict(values)))
+        new = [name for name in values if name not in self.names]
+        if new:  # a line can be added to a window only by sending it whole
+            self.names += new
+            self.sent = 0
+
+    def unsent(self) -> bool:
+        return self.sent < len(self.points)
+
+    def send(self, client, lock: threading.Condition) -> None:
+        """Append the new points, or send all where the window is missing: restarted server, closed in the browser."""
+        if not self.unsent():
+            return
+        exists = self.sent > 0 and client.win_exists(self.win)
+        with lock:
+            append = exists and self.sent > 0  # a new name or a replaced point may just have set it back
+            start = self.sent if append else 0
+            points, names, self.sent = self.points[start:], list(self.names), len(self.points)
+        y = [[finite(values.get(name)) for name in names] for _, values in points]
+        opts = {"title": self.title, "legend": names, "xlabel": "epoch", "ylabel": self.ylabel}
+        client.line(
+            np.array(y), np.array([[x] * len(names) for x, _ in points]), win=self.win, opts=opts,
+            update="append" if append else None,
+        )  # fmt: skip
+
+
+def connect(server: str, port: int, env: str):
+    """A visdom client that raises at once what its methods would print, retry or swallow."""
+    import visdom  # brings tornado and more: only for those who watch
+
+    logging.getLogger("visdom").setLevel(logging.CRITICAL)
+
+    class Client(visdom.Visdom):
+        def _handle_post(self, url, data=None):
+            try:
+                answer = self.session.post(url, data=data or {}, timeout=TIMEOUT)
+            except OSError as error:  # as all errors of requests are, which the caller would print with a traceback
+                raise Unreachable(reason(error)) from error
+            if not answer.ok:
+                raise Unreachable(f"it answers {answer.status_code}")
+            return answer.text
+
+    client = Client(server, port=port, env=env, use_incoming_socket=False, raise_exceptions=True)
+    if urlparse(client.server).hostname in ("localhost", "127.0.0.1", "::1"):
+        client.session.trust_env = False  # a proxy for the internet does not lead back to this machine
+    return client
+
+
+class Unreachable(Exception):
+    """The server does not answer, or not as a visdom would."""
+
+
+def reason(error: BaseException) -> str:
+    """The innermost cause in a few words, e.g. "Connection refused"."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def finite(value: float | None) -> float:
+    """`value` as a float; NaN, which leaves a gap in the line, for what a browser cannot read (none, infinite)."""
+    value = math.nan if value is None else float(value)
+    return value if math.isfinite(value) else math.nan
+
+
+def make_grid(images: list[np.ndarray], ncols: int) -> np.ndarray:
+    """Images uint8 [H, W, 3], sizes may differ, row by row on white; the last row is filled up with white."""
+    height, width = max(image.shape[0] for image in images), max(image.shape[1] for image in images)
+    gap = 4
+    cols = min(ncols, len(images))
+    rows = math.ceil(len(images) / cols)
+    grid = np.full((rows * (height + gap) + gap, cols * (width + gap) + gap, 3), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = gap + i // cols * (height + gap), gap + i % cols * (width + gap)
+        grid[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return grid
