@@ -41,8 +41,13 @@ def main() -> int:
     bench = Bench(runs.options, device, runs.donor, features)
     shelf = Shelf(opt.num_test)
     plans = {label: [plan(shelf, runs, label, names) for names in seeds] for label, seeds in opt.methods.items()}
-    agree({f"{label}{f' (seed {i + 1})' * (len(found) > 1)}": sets for label, found in plans.items()
-           for i, (_, sets) in enumerate(found)})  # fmt: skip
+    agree(
+        {
+            f"{label}{f' (seed {i + 1})' * (len(found) > 1)}": sets
+            for label, found in plans.items()
+            for i, (_, sets) in enumerate(found)
+        }
+    )
     results = Path(opt.results_dir) / opt.name
     with replacing_folder(results, OURS, "forgetting.json") as folder:
         pictures, methods = Pictures(folder, opt.pictures), []
@@ -59,8 +64,9 @@ def main() -> int:
                 found.append(method)
             methods.append(study.merge(found))
         tasks = [Task(data.name, data.phase, len(data.loader.dataset)) for data in sets]
-        found = Study(runs.donor_name, bench.costs(runs.donor, runs.recorded(runs.donor)), tasks, methods,
-                      features.name)  # fmt: skip
+        found = Study(
+            runs.donor_name, bench.costs(runs.donor, runs.recorded(runs.donor)), tasks, methods, features.name
+        )
         write_json(folder / "forgetting.json", found.as_json())
         found.write_csv(folder / "forgetting.csv")
         write_forgetting_page(folder, found, pictures, opt.display_winsize)
@@ -73,8 +79,10 @@ def plan(shelf: Shelf, runs: Runs, label: str, names: list[str]) -> tuple[list[P
     stages = [runs.donor, *(runs.folder(name) for name in names)]
     ways = [runs.adapt(stage) for stage in stages[1:]]
     if len({way in FROZEN for way in ways}) > 1:
-        raise UserError(f"--runs {label}: some of its runs kept their donor frozen, others changed it (--adapt "
-                        f"{', '.join(ways)}); a sequence is learnt in one of the two ways")  # fmt: skip
+        raise UserError(
+            f"--runs {label}: some of its runs kept their donor frozen, others changed it (--adapt "
+            f"{', '.join(ways)}); a sequence is learnt in one of the two ways"
+        )
     return stages, [data_of_task(shelf, runs, stage, task) for task, stage in enumerate(stages)]
 
 
@@ -97,14 +105,15 @@ def data_of_task(shelf: Shelf, runs: Runs, learner: Path, task: int) -> Shelved:
     try:
         return shelf.get(runs.options(learner, task=task))
     except UserError as error:
-        where = f"new task {task} (--new_data, --new_mode, --new_phase, ...)" if task else (
-            "old task (--old_data, --old_mode, --old_phase, ...)")  # fmt: skip
+        where = (
+            f"new task {task} (--new_data, --new_mode, --new_phase, ...)"
+            if task
+            else ("old task (--old_data, --old_mode, --old_phase, ...)")
+        )
         raise UserError(f"{where}: {error}") from error
 
 
-def follow(
-    method: Method, bench: Bench, stages: list[Path], sets: list[Shelved], pictures: Pictures
-) -> list[Measured]:
+def follow(method: Method, bench: Bench, stages: list[Path], sets: list[Shelved], pictures: Pictures) -> list[Measured]:
     """Measure the donor and then each run on every task; returns each task's figures just after it was learnt.
 
     Later outputs for a task are compared with what the run that learnt it put out then. With a frozen donor every
@@ -113,8 +122,10 @@ def follow(
     learnt: list[Measured] = []
     for after, stage in enumerate(stages):
         frozen = method.adapt in FROZEN and after > 0
-        row = [bench.measure(stages[task] if frozen and 0 < task < after else stage, data)
-               for task, data in enumerate(sets)]  # fmt: skip
+        row = [
+            bench.measure(stages[task] if frozen and 0 < task < after else stage, data)
+            for task, data in enumerate(sets)
+        ]
         if frozen:
             row[0], proof = bench.taken_off(stage, sets[0], sets[after])
             method.proofs.append(proof)

@@ -42,15 +42,22 @@ def main() -> int:
     val_loader = create_validation(opt) if first and opt.val_freq else None
     if first and not val_loader and (opt.early_stop or opt.lr_policy == "plateau"):
         flag = "--early_stop" if opt.early_stop else "--lr_policy plateau"
-        raise UserError(f"{flag} watches the validation score, and there is no validation: take --val_freq 1 and data "
-                        "with a phase val")  # fmt: skip
+        raise UserError(
+            f"{flag} watches the validation score, and there is no validation: take --val_freq 1 and data "
+            "with a phase val"
+        )
     augment = Augment(opt.augment, device, loader.dataset.labels)
     model = create_model(opt, device, training=True)
     schedulers = create_schedulers(opt, model.optimizers)
     averages = Averages(model, opt.ema)
     run_dir = Path(opt.checkpoints_dir) / opt.name
-    steppers = {"optimizers": model.optimizers, "schedulers": schedulers, "pools": model.pools, "tasks": model.tasks,
-                "averages": averages}  # fmt: skip
+    steppers = {
+        "optimizers": model.optimizers,
+        "schedulers": schedulers,
+        "pools": model.pools,
+        "tasks": model.tasks,
+        "averages": averages,
+    }
     progress = Progress(epoch=opt.epoch_count)
     last, size = opt.n_epochs + opt.n_epochs_decay, loader.sampler.images
     if opt.continue_train:

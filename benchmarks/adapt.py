@@ -32,10 +32,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         donor = Path(folder) / "latest_net_G.pth"
         torch.save(define_G(3, 3, args.ngf, args.netG, norm, dropout=False).state_dict(), donor)
-        flags = ["--dataset_mode", "phantom", "--model", "pix2pix", "--netG", args.netG, "--norm", norm, "--no_dropout",
-                 "--ngf", str(args.ngf), "--pretrained", str(donor), "--adapt"]  # fmt: skip
-        ways = {way: resident([*flags, way], args.batch_size, device, torch.contiguous_format)
-                for way in ("finetune", *METHODS)}  # fmt: skip
+        flags = [
+            "--dataset_mode",
+            "phantom",
+            "--model",
+            "pix2pix",
+            "--netG",
+            args.netG,
+            "--norm",
+            norm,
+            "--no_dropout",
+            "--ngf",
+            str(args.ngf),
+            "--pretrained",
+            str(donor),
+            "--adapt",
+        ]
+        ways = {
+            way: resident([*flags, way], args.batch_size, device, torch.contiguous_format)
+            for way in ("finetune", *METHODS)
+        }
     seconds = take_turns(ways, args.rounds, device)
     print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, ngf {args.ngf}\n")
     print(table(seconds, f"pix2pix step, {args.netG}, 256x256, batch {args.batch_size}"))

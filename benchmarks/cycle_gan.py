@@ -20,9 +20,27 @@ from data import DATASETS, create_dataset
 from models import MODELS, load_model, pick_device
 from util.errors import run_script
 
-COMMON = ["--model", "cycle_gan", "--dataset_mode", "masks", "--unpaired", "--netG", "mobile_resnet_9blocks", "--ndf",
-          "16", "--load_size", "128", "--crop_size", "128", "--display_id", "0", "--gpu_ids", "-1",
-          "--save_latest_freq", "100000"]  # fmt: skip
+COMMON = [
+    "--model",
+    "cycle_gan",
+    "--dataset_mode",
+    "masks",
+    "--unpaired",
+    "--netG",
+    "mobile_resnet_9blocks",
+    "--ndf",
+    "16",
+    "--load_size",
+    "128",
+    "--crop_size",
+    "128",
+    "--display_id",
+    "0",
+    "--gpu_ids",
+    "-1",
+    "--save_latest_freq",
+    "100000",
+]
 FIXED = ["--n_epochs", "30", "--n_epochs_decay", "0"]  # the paper's 30 epochs at a fixed learning rate
 DARK = [*FIXED, "--classes", "lungs_dark", "--lambda_identity", "0"]
 NOISE = [*DARK, "--instance_noise", "0.2", "--lambda_A", "2"]

@@ -19,8 +19,20 @@ from options.types import count
 from util.errors import run_script
 
 SEEN = 2952  # images in a training: 6 epochs of all 492
-GAN = ["--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--lambda_L1", "1000", "--lr", "0.0004",
-       "--pretrained", "facades_photo2label"]  # fmt: skip
+GAN = [
+    "--netG",
+    "unet_256",
+    "--ngf",
+    "16",
+    "--ndf",
+    "16",
+    "--lambda_L1",
+    "1000",
+    "--lr",
+    "0.0004",
+    "--pretrained",
+    "facades_photo2label",
+]
 WAYS: dict[str, list[str]] = {
     "facades": [*GAN, "--adapt", "finetune"],
     "random": [*GAN, "--adapt", "scratch"],
@@ -31,10 +43,35 @@ def score(way: str, images: int, seed: int, dataroot: str, checkpoints_dir: Path
     """Train a way on so many images, unless that is done; returns macro Dice on `val`."""
     name, epochs = f"few_{way}_{images}_{seed}", round(SEEN / images)
     constant = epochs // 3
-    flags = ["--dataset_mode", "masks", "--dataroot", dataroot, "--train_images", str(images),
-             "--split_seed", str(seed), "--n_epochs", str(constant), "--n_epochs_decay", str(epochs - constant),
-             "--augment", "strong", "--load_size", "256", "--val_freq", "0", "--save_epoch_freq", "1000",
-             "--display_id", "0", "--gpu_ids", "-1", "--seed", str(seed), *WAYS[way]]  # fmt: skip
+    flags = [
+        "--dataset_mode",
+        "masks",
+        "--dataroot",
+        dataroot,
+        "--train_images",
+        str(images),
+        "--split_seed",
+        str(seed),
+        "--n_epochs",
+        str(constant),
+        "--n_epochs_decay",
+        str(epochs - constant),
+        "--augment",
+        "strong",
+        "--load_size",
+        "256",
+        "--val_freq",
+        "0",
+        "--save_epoch_freq",
+        "1000",
+        "--display_id",
+        "0",
+        "--gpu_ids",
+        "-1",
+        "--seed",
+        str(seed),
+        *WAYS[way],
+    ]
     train(name, flags, checkpoints_dir)
     return test(name, ["--phase", "val", "--gpu_ids", "-1"], checkpoints_dir, results_dir)["macro"]["dice"]
 

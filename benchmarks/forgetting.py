@@ -16,10 +16,36 @@ from benchmarks.runs import call, markdown, train
 from util.errors import run_script
 
 DONOR = "facades_photo2label"
-COMMON = ["--pretrained", DONOR, "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
-          "--gpu_ids", "-1", "--save_epoch_freq", "1"]  # fmt: skip
-LUNGS = ["--dataset_mode", "masks", "--n_epochs", "2", "--n_epochs_decay", "4", "--lambda_L1", "1000",
-         "--augment", "strong", "--load_size", "256"]  # fmt: skip
+COMMON = [
+    "--pretrained",
+    DONOR,
+    "--netG",
+    "unet_256",
+    "--ngf",
+    "16",
+    "--ndf",
+    "16",
+    "--display_id",
+    "0",
+    "--gpu_ids",
+    "-1",
+    "--save_epoch_freq",
+    "1",
+]
+LUNGS = [
+    "--dataset_mode",
+    "masks",
+    "--n_epochs",
+    "2",
+    "--n_epochs_decay",
+    "4",
+    "--lambda_L1",
+    "1000",
+    "--augment",
+    "strong",
+    "--load_size",
+    "256",
+]
 PHOTOS = ["--dataset_mode", "aligned", "--direction", "BtoA", "--n_epochs", "4", "--n_epochs_decay", "8"]
 TUNED, FROZEN = ["--lr", "0.0004"], ["--lr", "0.001"]
 
@@ -57,8 +83,18 @@ def learn(way: str, seed: int, dataroot: str, checkpoints_dir: Path) -> None:
 def learn_third(way: str, seed: int, facades: str, checkpoints_dir: Path) -> None:
     """Train a way on the third task after the lungs, unless that is done: masks lie beside the donor itself."""
     before = DONOR if way == "masks" else run_name(way, seed)
-    flags = [*COMMON, *PHOTOS, "--dataroot", facades, "--seed", str(seed), "--pretrained", before, *RUNS[way],
-             *THIRD[way]]  # fmt: skip
+    flags = [
+        *COMMON,
+        *PHOTOS,
+        "--dataroot",
+        facades,
+        "--seed",
+        str(seed),
+        "--pretrained",
+        before,
+        *RUNS[way],
+        *THIRD[way],
+    ]
     train(run_name(way, seed, third=True), flags, checkpoints_dir)
 
 
@@ -70,8 +106,15 @@ def compare(page: str, runs: dict[str, str], flags: list[str], checkpoints_dir: 
     return json.loads((results_dir / page / "forgetting.json").read_text())
 
 
-HEADER = ["way", "trained, M", "kB on disk", "lungs, val Dice", "facades, mIoU", "forgetting",
-          "donor kept, bit for bit"]  # fmt: skip
+HEADER = [
+    "way",
+    "trained, M",
+    "kB on disk",
+    "lungs, val Dice",
+    "facades, mIoU",
+    "forgetting",
+    "donor kept, bit for bit",
+]
 
 
 def row(label: str, method: dict, generator: float) -> list[str]:

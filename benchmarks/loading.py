@@ -77,17 +77,31 @@ def main() -> None:
 
 def measure(asked: argparse.Namespace, dataroot: str) -> None:
     """Print the table."""
-    opt = options.train.parse(MODELS, DATASETS, [
-        "--dataroot", dataroot, "--dataset_mode", "masks", "--batch_size", str(asked.batch_size),
-        "--num_threads", str(asked.workers), "--max_dataset_size", str(asked.images),
-    ])  # fmt: skip
+    opt = options.train.parse(
+        MODELS,
+        DATASETS,
+        [
+            "--dataroot",
+            dataroot,
+            "--dataset_mode",
+            "masks",
+            "--batch_size",
+            str(asked.batch_size),
+            "--num_threads",
+            str(asked.workers),
+            "--max_dataset_size",
+            str(asked.images),
+        ],
+    )
     held = create_dataset(opt, "train", train=True)
     count = len(held.dataset)
     with_workers = Loader(held.dataset, asked.batch_size, shuffle=True, workers=asked.workers)
     unheld = create_dataset(argparse.Namespace(**vars(opt) | {"cache_gb": 0.0}), "train", train=True)
     plain = Plain([(s.image, s.targets[0]) for s in held.dataset.samples], opt.load_size, opt.crop_size)
-    plain_loaders = {n: DataLoader(plain, asked.batch_size, shuffle=True, num_workers=n, persistent_workers=n > 0)
-                     for n in (0, asked.workers)}
+    plain_loaders = {
+        n: DataLoader(plain, asked.batch_size, shuffle=True, num_workers=n, persistent_workers=n > 0)
+        for n in (0, asked.workers)
+    }
     n = asked.workers
     ways: dict[str, Callable[[], object]] = {
         "plain, no workers": lambda: plain_loaders[0],
@@ -101,8 +115,10 @@ def measure(asked: argparse.Namespace, dataroot: str) -> None:
         next(iter(loader))
     rounds = [{name: timed(way, count) for name, way in ways.items()} for _ in range(asked.rounds)]
     base = "plain, no workers"
-    rows = [[name, f"{median(r[name] for r in rounds):.0f}", f"{median(r[name] / r[base] for r in rounds):.1f}"]
-            for name in ways]
+    rows = [
+        [name, f"{median(r[name] for r in rounds):.0f}", f"{median(r[name] / r[base] for r in rounds):.1f}"]
+        for name in ways
+    ]
     print(f"{count} images, batches of {asked.batch_size}, {opt.load_size} -> {opt.crop_size} pixels")
     print(markdown(["way", "images/s", "times plain"], rows))
 

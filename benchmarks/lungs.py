@@ -15,13 +15,41 @@ from pathlib import Path
 from benchmarks.runs import LUNG_HEADER, lung_row, markdown, train
 from util.errors import run_script
 
-COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
-          "--gpu_ids", "-1", "--save_epoch_freq", "1000"]  # fmt: skip
+COMMON = [
+    "--dataset_mode",
+    "masks",
+    "--netG",
+    "unet_256",
+    "--ngf",
+    "16",
+    "--ndf",
+    "16",
+    "--display_id",
+    "0",
+    "--gpu_ids",
+    "-1",
+    "--save_epoch_freq",
+    "1000",
+]
 PEER = ["--n_epochs", "4", "--n_epochs_decay", "8"]  # upstream's own settings for the same job
 OURS = ["--lambda_L1", "1000", "--lr", "0.0004", "--augment", "strong", "--load_size", "256"]
 # MobileNetV2 in a U-Net, twice the parameters of the generator.
-UNET = ["--model", "supervised", "--netG", "smp:unet:mobilenet_v2", "--input_nc", "3", "--batch_size", "8",
-        "--lr", "0.0005", "--augment", "strong", "--load_size", "256"]  # fmt: skip
+UNET = [
+    "--model",
+    "supervised",
+    "--netG",
+    "smp:unet:mobilenet_v2",
+    "--input_nc",
+    "3",
+    "--batch_size",
+    "8",
+    "--lr",
+    "0.0005",
+    "--augment",
+    "strong",
+    "--load_size",
+    "256",
+]
 
 RUNS: dict[str, list[str]] = {
     "donor_upstream12": PEER,

@@ -20,8 +20,25 @@ from models.base import BaseModel
 from util.errors import run_script
 from util.score.evaluate import evaluate
 
-COMMON = ["--dataset_mode", "masks", "--netG", "unet_256", "--ngf", "16", "--ndf", "16", "--display_id", "0",
-          "--gpu_ids", "-1", "--lambda_L1", "1000", "--save_epoch_freq", "1000", "--no_html"]  # fmt: skip
+COMMON = [
+    "--dataset_mode",
+    "masks",
+    "--netG",
+    "unet_256",
+    "--ngf",
+    "16",
+    "--ndf",
+    "16",
+    "--display_id",
+    "0",
+    "--gpu_ids",
+    "-1",
+    "--lambda_L1",
+    "1000",
+    "--save_epoch_freq",
+    "1000",
+    "--no_html",
+]
 SOURCES = {
     "montgomery": ["--n_epochs", "16", "--n_epochs_decay", "16"],
     "shenzhen": ["--n_epochs", "4", "--n_epochs_decay", "4"],
@@ -50,8 +67,20 @@ def recompute_statistics(model: BaseModel, loader) -> None:
 
 def dice(run: str, way: str, source: str, trained_on: str, checkpoints_dir: Path) -> float:
     """Macro Dice of a run on `val` of a source."""
-    argv = ["--name", run, "--checkpoints_dir", str(checkpoints_dir), "--phase", "val", "--gpu_ids", "-1",
-            "--norm_stats", "image" if way in ("image", "stochastic") else "running", "--source", source]  # fmt: skip
+    argv = [
+        "--name",
+        run,
+        "--checkpoints_dir",
+        str(checkpoints_dir),
+        "--phase",
+        "val",
+        "--gpu_ids",
+        "-1",
+        "--norm_stats",
+        "image" if way in ("image", "stochastic") else "running",
+        "--source",
+        source,
+    ]
     opt = options.test.parse(MODELS, DATASETS, argv + ["--stochastic"] * (way == "stochastic"))
     model = load_model(opt, pick_device("-1"))
     if way == "recomputed":

@@ -30,13 +30,16 @@ def main() -> int:
     recipes = read_recipes()
     papers = sorted({recipe.paper for recipe in recipes.values()})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=[], choices=papers,
-                        help="train and test the recipes of these papers")
+    parser.add_argument(
+        "--only", nargs="+", default=[], choices=papers, help="train and test the recipes of these papers"
+    )
     parser.add_argument("--runs", nargs="+", default=[], metavar="RECIPE", help="train and test these recipes")
     parser.add_argument("--scale", default="full", choices=("small", "full"), help="default: %(default)s")
-    parser.add_argument("--no_imagenet", action="store_true",
-                        help="start encoders from random weights where a recipe would download ImageNet's, as "
-                             "--scale small does")
+    parser.add_argument(
+        "--no_imagenet",
+        action="store_true",
+        help="start encoders from random weights where a recipe would download ImageNet's, as --scale small does",
+    )
     parser.add_argument("--phase", help="test on this phase (default: val; facades: test, their only other one)")
     parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
     parser.add_argument("--results_dir", type=Path, default=Path("results"))

@@ -28,9 +28,16 @@ def write_markdown(papers: Sequence[Paper], path: Path) -> None:
     for paper in papers:
         names = paper.columns
         header = ["run", "what", *(TITLES[name] for name in names), "scale", "cannot be"]
-        rows = [[row.title, f"{row.kind}: {row.how}" if row.how else f"*{row.kind}*",
-                 *(_score(row, name) for name in names), row.scale, " ".join(f"**!** {mark}." for mark in row.marks)]
-                for row in paper.rows]  # fmt: skip
+        rows = [
+            [
+                row.title,
+                f"{row.kind}: {row.how}" if row.how else f"*{row.kind}*",
+                *(_score(row, name) for name in names),
+                row.scale,
+                " ".join(f"**!** {mark}." for mark in row.marks),
+            ]
+            for row in paper.rows
+        ]
         parts += [f"## {paper.number}. {paper.title}", paper.about, markdown(header, rows)]
     write_text(path, "\n\n".join(parts) + "\n")
 
@@ -39,9 +46,11 @@ def write_papers_page(papers: Sequence[Paper], folder: Path) -> None:
     """index.html in `folder`, with links to the pages of the tests."""
     doc = page(TITLE)
     with doc.body:
-        tags.style("tr.published { background: #f3f6fa; } tr.cannot td { background: #fff1d6; } "
-                   "table.scores .words { text-align: left; max-width: 44ch; min-width: 20ch; } "
-                   "table.scores tbody th { white-space: normal; min-width: 26ch; }")  # fmt: skip
+        tags.style(
+            "tr.published { background: #f3f6fa; } tr.cannot td { background: #fff1d6; } "
+            "table.scores .words { text-align: left; max-width: 44ch; min-width: 20ch; } "
+            "table.scores tbody th { white-space: normal; min-width: 26ch; }"
+        )
         tags.p(ABOUT, cls="note")
         for paper in papers:
             tags.h2(f"{paper.number}. {paper.title}")

@@ -20,11 +20,35 @@ PUBLISHED = Path(__file__).with_name("published.json")
 MEASURED = Path(__file__).with_name("measured.json")  # what was measured by the project, wherever its runs are now
 # Flags in which a run may differ from its recipe and still be what the recipe says.
 OF_THE_MACHINE = {
-    "name", "checkpoints_dir", "gpu_ids", "num_threads", "cache_gb", "verbose", "continue_train", "epoch_count",
-    "suffix", "display_id", "display_env", "display_freq", "display_ncols", "display_port", "display_server",
-    "display_winsize", "print_freq", "update_html_freq", "no_html", "save_epoch_freq", "save_latest_freq",
-    "save_by_iter", "val_freq", "stated_defaults", "max_dataset_size", "epoch", "load_iter", "skip_bad_files",
-}  # fmt: skip
+    "name",
+    "checkpoints_dir",
+    "gpu_ids",
+    "num_threads",
+    "cache_gb",
+    "verbose",
+    "continue_train",
+    "epoch_count",
+    "suffix",
+    "display_id",
+    "display_env",
+    "display_freq",
+    "display_ncols",
+    "display_port",
+    "display_server",
+    "display_winsize",
+    "print_freq",
+    "update_html_freq",
+    "no_html",
+    "save_epoch_freq",
+    "save_latest_freq",
+    "save_by_iter",
+    "val_freq",
+    "stated_defaults",
+    "max_dataset_size",
+    "epoch",
+    "load_iter",
+    "skip_bad_files",
+}
 
 
 @dataclass
@@ -91,15 +115,21 @@ def published(printed: Mapping[str, object], decimals: int) -> Row:
     """A line of published.json. "<0.001" means that nothing closer was printed."""
     values = {name: printed[name] for name in (*SCORES, "foreground") if name in printed}
     numbers = {name: float(value[1:]) / 2 if isinstance(value, str) else value for name, value in values.items()}
-    shown = {name: value if isinstance(value, str) else max(f"{value:.{decimals}f}", str(value), key=len)
-             for name, value in values.items() if name in SCORES}  # fmt: skip
-    return Row(f"{printed['recipe']}: {printed['row']}", "published", f"{printed['table']}, {printed['phase']}",
-               scores=shown, marks=contradictions(numbers, rounding=0.5 * 10**-decimals))  # fmt: skip
+    shown = {
+        name: value if isinstance(value, str) else max(f"{value:.{decimals}f}", str(value), key=len)
+        for name, value in values.items()
+        if name in SCORES
+    }
+    return Row(
+        f"{printed['recipe']}: {printed['row']}",
+        "published",
+        f"{printed['table']}, {printed['phase']}",
+        scores=shown,
+        marks=contradictions(numbers, rounding=0.5 * 10**-decimals),
+    )
 
 
-def measured(
-    recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path
-) -> Iterable[Row]:
+def measured(recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path) -> Iterable[Row]:
     """A row for each test that was made of a run of the recipe, whatever its scale."""
     if recipe.script == "forgetting.py":
         for path in sorted(results_dir.glob(f"{recipe.name}*/forgetting.json")):
@@ -134,8 +164,16 @@ def _tested(path: Path, recipe: Recipe, title: str, run: Path) -> Row:
     scores = {name: values[name] for name in (*SCORES, *DETECTION) if values.get(name) is not None}
     marks = metrics.get("contradictions", [])
     intervals = {name: intervals[name] for name in scores if intervals.get(name)}
-    return Row(title, "measured", f"{path.parent.name.replace('_', ', ')}: {_how(metrics)}", scale(run, recipe),
-               scores, intervals, marks, path.with_name("index.html"))  # fmt: skip
+    return Row(
+        title,
+        "measured",
+        f"{path.parent.name.replace('_', ', ')}: {_how(metrics)}",
+        scale(run, recipe),
+        scores,
+        intervals,
+        marks,
+        path.with_name("index.html"),
+    )
 
 
 def _trained(recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Path) -> Iterable[Row]:
@@ -144,8 +182,14 @@ def _trained(recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Pat
         run, last = path.parent, read_metrics(path)[-1]
         if owner(run.name, recipes) == recipe.name and "train_dice" in last:
             scores = {name: last[f"train_{name}"] for name in ("dice", "iou")}
-            yield Row(run.name, "measured", "train: mean over the last epoch, as it learnt", scale(run, recipe), scores,
-                      page=run / "web" / "index.html")  # fmt: skip
+            yield Row(
+                run.name,
+                "measured",
+                "train: mean over the last epoch, as it learnt",
+                scale(run, recipe),
+                scores,
+                page=run / "web" / "index.html",
+            )
 
 
 def _how(metrics: Mapping) -> str:
@@ -167,9 +211,10 @@ def scale(run: Path, recipe: Recipe) -> str:
     last = epochs[-1]["epoch"] if epochs else 0
     images = f", {epochs[-1]['iters'] / last:.0f} images" if epochs else ""
     other = [
-        f"{name} {Path(str(ours[name])).name} ({Path(str(value)).name})" for name, value in vars(wanted).items()
+        f"{name} {Path(str(ours[name])).name} ({Path(str(value)).name})"
+        for name, value in vars(wanted).items()
         if name not in OF_THE_MACHINE and name in ours and ours[name] != value and not name.startswith("n_epochs")
-    ]  # fmt: skip
+    ]
     planned = wanted.n_epochs + wanted.n_epochs_decay
     done = f"{last} epochs" if last == planned else f"{last} of {planned} epochs"
     return f"{done}{images} an epoch, {ours['crop_size']} px; " + (", ".join(other) or "all as in the recipe")
@@ -188,5 +233,6 @@ def _forgetting(path: Path) -> Iterable[Row]:
         before, after = (f"{found[name]:.3f}" for name in ("old_before", "old_after"))
         name = "Dice" if "dice" in method["measures"][-1][-1] else "score"
         how = f"old task's mIoU {before} before, {after} after; new task's {name} {found['new_score']:.3f}"
-        yield Row(f"{path.parent.name}: {label}", "measured", how, " ".join(method["runs"]),
-                  page=path.with_name("index.html"))  # fmt: skip
+        yield Row(
+            f"{path.parent.name}: {label}", "measured", how, " ".join(method["runs"]), page=path.with_name("index.html")
+        )

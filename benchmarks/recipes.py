@@ -19,13 +19,28 @@ SMALL: dict[str, list[str]] = {
     "002_*": ["--n_epochs", "3", "--n_epochs_decay", "7"],
     "002_pix2pix_decay30": ["--n_epochs", "0", "--n_epochs_decay", "10"],
     "002_facades_donor": ["--ngf", "16", "--ndf", "16"],
-    "002_cyclegan_*": ["--netG", "mobile_resnet_9blocks", "--pretrained", HORSES, "--pretrained_B", "same",
-                       "--ndf", "16", "--load_size", "143", "--crop_size", "128", "--n_epochs", "8",
-                       "--n_epochs_decay", "0"],
+    "002_cyclegan_*": [
+        "--netG",
+        "mobile_resnet_9blocks",
+        "--pretrained",
+        HORSES,
+        "--pretrained_B",
+        "same",
+        "--ndf",
+        "16",
+        "--load_size",
+        "143",
+        "--crop_size",
+        "128",
+        "--n_epochs",
+        "8",
+        "--n_epochs_decay",
+        "0",
+    ],
     "002_cyclegan_120": ["--n_epochs", "32"],
     "003_*": ["--load_size", "256", "--crop_size", "256", "--n_epochs", "8"],
     "004_*": ["--dataroot", PHANTOM, "--load_size", "192", "--crop_size", "192", "--n_epochs", "20"],
-}  # fmt: skip
+}
 """What --scale small adds to the recipes whose names fit, in this order."""
 
 
@@ -58,8 +73,9 @@ class Recipe:
         """Its flags at a scale. A run of scale `small` is called `<recipe>_small`, and so are those it needs.
         imagenet: whether weights that would be downloaded can be had; else encoders start from random ones."""
         known = (self.name, *self.needs)
-        words = [re.sub(r"[^=,]+", lambda m: run_name(m[0], scale) if m[0] in known else m[0], word)
-                 for word in self.words]  # fmt: skip
+        words = [
+            re.sub(r"[^=,]+", lambda m: run_name(m[0], scale) if m[0] in known else m[0], word) for word in self.words
+        ]
         if self.script != "train.py":
             return words
         if scale == "small":

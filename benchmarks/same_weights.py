@@ -63,9 +63,12 @@ def hashes_of(checkout: Path, folder: Path) -> dict[str, str]:
 def call(checkout: Path, words: str) -> None:
     """Run a script of that checkout with one thread, so that sums have one order; UserError where it fails."""
     done = subprocess.run(
-        [sys.executable, *words.split()], cwd=checkout, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=sys.stderr, check=False,
-    )  # fmt: skip
+        [sys.executable, *words.split()],
+        cwd=checkout,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=sys.stderr,
+        check=False,
+    )
     if done.returncode:
         raise UserError(f"{checkout}: {words.split()[0]} failed, for the reason above")
 

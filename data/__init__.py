@@ -40,8 +40,11 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     if balance := dataset.balance:
         with_finding = int(balance.positive.sum())
         there = (with_finding, len(dataset) - with_finding)
-        print("--balance: an epoch has {} images with a finding and {} without, of {} and {}"
-              .format(*balance.counts, *there))
+        print(
+            "--balance: an epoch has {} images with a finding and {} without, of {} and {}".format(
+                *balance.counts, *there
+            )
+        )
     # With everything in memory an item takes less time than handing it from one process to another.
     workers = 0 if dataset.cached else opt.num_threads
     share = (distributed.rank(), distributed.world_size()) if train else (0, 1)

@@ -15,8 +15,11 @@ class AlignedDataset(PairedDataset):
     """The files of <dataroot>/<phase> (--phase all: of every phase). With --classes, B is read as a label picture."""
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
-        found = images_of(existing_folder(opt.dataroot), "" if phase == "all" else phase,
-                          "aligned wants <phase>/ with A and B side by side")  # fmt: skip
+        found = images_of(
+            existing_folder(opt.dataroot),
+            "" if phase == "all" else phase,
+            "aligned wants <phase>/ with A and B side by side",
+        )
         return [Sample(name, path, (path,)) for name, path in found]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +27,7 @@ class AlignedDataset(PairedDataset):
         width = pixels.shape[1]
         if width % 2:
             raise UserError(f"{sample.image}: {width} pixels wide; A and B side by side have an even width")
-        left, right = pixels[:, :width // 2], pixels[:, width // 2:]
+        left, right = pixels[:, : width // 2], pixels[:, width // 2 :]
         if self._stored_as is not None:
             right = labels_of(right, lossy, self._stored_as, str(sample.image))
         return np.ascontiguousarray(left), np.ascontiguousarray(right)

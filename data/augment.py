@@ -35,8 +35,10 @@ SETS: dict[str, tuple[Pose | None, list[tuple[type[nn.Module], tuple[float, floa
     # Dasic et al. 2024: rotation by 0 to 20 degrees (to either side, here), brightness and zoom within 15 and 10 %.
     "paper004": (Pose(20.0, scale=(0.9, 1.1)), [(K.RandomBrightness, (0.85, 1.15))]),
     # Another patient, another machine.
-    "strong": (Pose(15.0, shift=0.1, scale=(0.86, 1.16)),
-               [(K.RandomGamma, (0.67, 1.5)), (K.RandomContrast, (0.78, 1.28)), (K.RandomBrightness, (0.9, 1.1))]),
+    "strong": (
+        Pose(15.0, shift=0.1, scale=(0.86, 1.16)),
+        [(K.RandomGamma, (0.67, 1.5)), (K.RandomContrast, (0.78, 1.28)), (K.RandomBrightness, (0.9, 1.1))],
+    ),
 }
 """--augment to the pose, and what happens to grey values in [0, 1], which stay there."""
 
@@ -63,8 +65,10 @@ class Augment:
             return batch
         image, target = (batch[side].to(self.device, non_blocking=True) for side in "AB")
         if image.shape[-2:] != target.shape[-2:]:
-            raise UserError(f"--augment {self.name} moves A and B alike, but {batch['A_paths'][0]} and "
-                            f"{batch['B_paths'][0]} are loaded at different sizes; take --preprocess resize_and_crop")
+            raise UserError(
+                f"--augment {self.name} moves A and B alike, but {batch['A_paths'][0]} and "
+                f"{batch['B_paths'][0]} are loaded at different sizes; take --preprocess resize_and_crop"
+            )
         with torch.no_grad():
             image, target = self._pose(image, target)
             if self._intensity:
@@ -83,5 +87,6 @@ def _moves(pose: Pose, image: str, target: str) -> K.AugmentationSequential:
         padding_mode="border",
         p=1.0,
     )
-    return K.AugmentationSequential(affine, data_keys=["input", "mask"],
-                                    extra_args={DataKey.MASK: {"resample": target, "align_corners": None}})
+    return K.AugmentationSequential(
+        affine, data_keys=["input", "mask"], extra_args={DataKey.MASK: {"resample": target, "align_corners": None}}
+    )

@@ -224,8 +224,10 @@ class PairedDataset(Dataset, ABC):
             masks = (self._cache.get(s).target for s in self.samples)
             positive = np.array([(mask & ~np.uint8(VOID_BIT)).any() for mask in masks])
         if positive.all() or not positive.any():
-            raise UserError(f"--balance: there are images {'with' if positive.any() else 'without'} a finding only, so "
-                            "there is nothing to balance; leave the flag out")
+            raise UserError(
+                f"--balance: there are images {'with' if positive.any() else 'without'} a finding only, so "
+                "there is nothing to balance; leave the flag out"
+            )
         return positive
 
     def _view(
@@ -246,7 +248,8 @@ class PairedDataset(Dataset, ABC):
         if target is not None and target.shape[:2] != size:
             raise UserError(
                 f"{sample.targets[0]}: {target.shape[1]} x {target.shape[0]} pixels, but its image {sample.image} "
-                f"has {size[1]} x {size[0]}: image and target need one size")
+                f"has {size[1]} x {size[0]}: image and target need one size"
+            )
         loaded = self.geometry.loaded_size(*size)
         small = self._fit(image, loaded, self._channels[1 if self.swap else 0])
         if not sample.lends:
@@ -277,4 +280,3 @@ class PairedDataset(Dataset, ABC):
         if self.has_targets and stored is not None and channels == 1 and not stored.binary:
             flag = "--input_nc" if self.swap else "--output_nc"
             raise UserError(f"{flag} 1: one channel can tell two classes apart, not {len(stored)}; take {flag} 3")
-

@@ -48,7 +48,7 @@ class Cache:
             for start in range(0, len(samples), block):
                 if full and not self._skip_bad:
                     break
-                for i, value in enumerate(pool.map(self._try, samples[start:start + block]), start):
+                for i, value in enumerate(pool.map(self._try, samples[start : start + block]), start):
                     bar.update()
                     if isinstance(value, UserError):
                         bad[i] = str(value)

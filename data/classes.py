@@ -149,15 +149,17 @@ class Classes:
 def _read_json(spec: str) -> dict[str, tuple[int, int, int]]:
     path = Path(spec)
     if not path.is_file():
-        raise UserError(f"--classes {spec}: neither {' nor '.join(KNOWN)} nor a file; "
-                        'give a JSON file like {"background": [0, 0, 0], "heart": [255, 0, 0]}')
+        raise UserError(
+            f"--classes {spec}: neither {' nor '.join(KNOWN)} nor a file; "
+            'give a JSON file like {"background": [0, 0, 0], "heart": [255, 0, 0]}'
+        )
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise UserError(f"--classes {spec}: not a JSON file: {error}") from None
     good = isinstance(table, dict) and all(
-        isinstance(c, list) and len(c) == 3 and all(type(v) is int and 0 <= v <= 255 for v in c)
-        for c in table.values())
+        isinstance(c, list) and len(c) == 3 and all(type(v) is int and 0 <= v <= 255 for v in c) for c in table.values()
+    )
     if not good:
         raise UserError(f"--classes {spec}: want {{name: [red, green, blue], ...}} with whole numbers 0 to 255")
     if not 2 <= len(table) <= 128:

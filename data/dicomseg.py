@@ -17,8 +17,17 @@ warnings.filterwarnings("ignore", module=r"highdicom\b")
 
 NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 # What a segmentation must carry of its source, even if empty; anonymised files often leave it out.
-COPIED = ("PatientID", "PatientName", "PatientSex", "PatientBirthDate", "StudyDate", "StudyTime", "StudyID",
-          "AccessionNumber", "Modality")  # fmt: skip
+COPIED = (
+    "PatientID",
+    "PatientName",
+    "PatientSex",
+    "PatientBirthDate",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "Modality",
+)
 
 
 class SegmentationWriter:
@@ -36,8 +45,9 @@ class SegmentationWriter:
         self.dataset, self.algorithm = dataset, _text(algorithm)
         for sample in dataset.samples:
             if not is_dicom(sample.image):
-                raise UserError(f"--write dicomseg: {sample.image} is not a DICOM file; a segmentation object must "
-                                "refer to one")
+                raise UserError(
+                    f"--write dicomseg: {sample.image} is not a DICOM file; a segmentation object must refer to one"
+                )
             if sample.image in sample.targets:
                 raise UserError(f"--write dicomseg: {sample.image} shows A and B side by side; a mask covers only half")
             header = read_header(sample.image)

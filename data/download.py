@@ -19,14 +19,17 @@ from util.fetch.obtain import flags, next_steps, obtain_data_set, obtain_donor
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m data.download", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m data.download", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to download")
     parser.add_argument("--list", action="store_true", help="list all names")
-    parser.add_argument("--datasets_dir", type=Path, default=Path("datasets"),
-                        help="where data sets go (default: %(default)s)")
-    parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"),
-                        help="where generators go (default: %(default)s)")
+    parser.add_argument(
+        "--datasets_dir", type=Path, default=Path("datasets"), help="where data sets go (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--checkpoints_dir", type=Path, default=Path("checkpoints"), help="where generators go (default: %(default)s)"
+    )
     parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     opt = parser.parse_args()
     if not opt.names and not opt.list:

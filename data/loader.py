@@ -37,9 +37,9 @@ class EpochSampler(Sampler[tuple[int, int]]):
         order = self._balance.take(self._seed, self._epoch) if self._balance else np.arange(self.images)
         if self._shuffle:
             np.random.default_rng((self._seed, self._epoch)).shuffle(order)
-        left = np.resize(order[self._start:], len(self) * self._processes)
+        left = np.resize(order[self._start :], len(self) * self._processes)
         epoch = self._epoch
-        return iter([(index, epoch) for index in left[self._rank::self._processes].tolist()])
+        return iter([(index, epoch) for index in left[self._rank :: self._processes].tolist()])
 
     def __len__(self) -> int:
         return -(-max(0, self.images - self._start) // self._processes)
@@ -86,10 +86,16 @@ def collate(items: list[dict[str, object] | UserError]) -> dict[str, object] | U
     for side in "AB":
         for item in items if side in items[0] else ():
             if item[side].shape != items[0][side].shape:
-                small, large = (f"{i[f'{side}_paths']} ({i[side].shape[2]} x {i[side].shape[1]})"
-                                for i in (items[0], item))
-                return UserError(f"one batch cannot hold {small} and {large}: take --batch_size 1, "
-                                 "or --preprocess resize_and_crop, which gives all images one size")
-    batch = {side: torch.from_numpy(np.stack([item.pop(side).numpy() for item in items]))
-             for side in "AB" if side in items[0]}
+                small, large = (
+                    f"{i[f'{side}_paths']} ({i[side].shape[2]} x {i[side].shape[1]})" for i in (items[0], item)
+                )
+                return UserError(
+                    f"one batch cannot hold {small} and {large}: take --batch_size 1, "
+                    "or --preprocess resize_and_crop, which gives all images one size"
+                )
+    batch = {
+        side: torch.from_numpy(np.stack([item.pop(side).numpy() for item in items]))
+        for side in "AB"
+        if side in items[0]
+    }
     return batch | default_collate(items)

@@ -39,15 +39,29 @@ class MasksDataset(PairedDataset):
     def add_options(group: argparse._ArgumentGroup) -> None:
         group.add_argument("--source", default="", help="only these sources of splits.csv, separated by commas")
         group.add_argument("--split_seed", type=int, default=0, help="seed of the split, where there is no splits.csv")
-        group.add_argument("--fold", type=int, default=-1,
-                           help="cross-validation: this fold of splits.csv is val, the rest train (-1: as it splits)")
-        group.add_argument("--train_images", type=int, default=0,
-                           help="train on so many images only, drawn with --split_seed (0: on all)")
-        group.add_argument("--unpaired", action="store_true",
-                           help="train as if no image had a mask of its own: images and masks of different patients")
-        group.add_argument("--patient_regex", default="",
-                           help="regular expression for the patient in an image's name (first group, or whole match); "
-                                "default: splits.csv's column, else a DICOM file's ID, else every image is its own")
+        group.add_argument(
+            "--fold",
+            type=int,
+            default=-1,
+            help="cross-validation: this fold of splits.csv is val, the rest train (-1: as it splits)",
+        )
+        group.add_argument(
+            "--train_images",
+            type=int,
+            default=0,
+            help="train on so many images only, drawn with --split_seed (0: on all)",
+        )
+        group.add_argument(
+            "--unpaired",
+            action="store_true",
+            help="train as if no image had a mask of its own: images and masks of different patients",
+        )
+        group.add_argument(
+            "--patient_regex",
+            default="",
+            help="regular expression for the patient in an image's name (first group, or whole match); "
+            "default: splits.csv's column, else a DICOM file's ID, else every image is its own",
+        )
 
     def target_classes(self, opt: argparse.Namespace) -> Classes:
         return Classes.load(opt.classes or self.defaults["classes"])  # a run on other data may have recorded none
@@ -65,18 +79,26 @@ class MasksDataset(PairedDataset):
             rows = _folded(rows, opt.fold, list_file)
         chosen = [row for row in rows if phase in ("all", row.split)]
         if not chosen:
-            splits = ", ".join(f"{s or 'none'} ({sum(r.split == s for r in rows)})"
-                               for s in sorted({r.split for r in rows}))
-            raise NoSuchPhase(f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
-                              + ("" if listed else "; a splits.csv or another --split_seed changes that"))
+            splits = ", ".join(
+                f"{s or 'none'} ({sum(r.split == s for r in rows)})" for s in sorted({r.split for r in rows})
+            )
+            raise NoSuchPhase(
+                f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
+                + ("" if listed else "; a splits.csv or another --split_seed changes that")
+            )
         # Without a list the masks of all images are known, and a mask that is nobody's is a mistake. Training reads
         # val after train, which has told of those.
-        masks = self._masks_of(chosen if listed else rows, root, opt.skip_bad_files, {row.image for row in chosen},
-                               tell_strays=not listed and phase != "val")
+        masks = self._masks_of(
+            chosen if listed else rows,
+            root,
+            opt.skip_bad_files,
+            {row.image for row in chosen},
+            tell_strays=not listed and phase != "val",
+        )
         samples = [
-            Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.label,
-                   row.spacing)
-            for row in chosen if not masks or row.image in masks
+            Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.label, row.spacing)
+            for row in chosen
+            if not masks or row.image in masks
         ]
         if phase == "train" and opt.train_images:
             samples = _drawn(samples, opt.train_images, opt.split_seed)
@@ -101,8 +123,11 @@ class MasksDataset(PairedDataset):
             strays = matching.strays
         if not found and not self.train:
             return {}
-        problems = [f"{image}: no mask of this name in {root / 'masks'}" for image in images
-                    if image in chosen and image not in found]
+        problems = [
+            f"{image}: no mask of this name in {root / 'masks'}"
+            for image in images
+            if image in chosen and image not in found
+        ]
         if tell_strays:
             problems += [f"{mask}: no image of this name in {root / 'images'}" for mask in strays]
         if problems and not skip_bad:
@@ -124,8 +149,10 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     elif (root / "images").is_dir():
         rows = [Row(path) for path in find_images(root / "images")]
     else:
-        raise UserError(f"--dataroot {root}: no folder images/ in it, as --dataset_mode masks wants; "
-                        "for a plain folder of images take --dataset_mode single")
+        raise UserError(
+            f"--dataroot {root}: no folder images/ in it, as --dataset_mode masks wants; "
+            "for a plain folder of images take --dataset_mode single"
+        )
     if not rows:
         raise UserError(f"--dataroot {root}: no images in images/ or below it")
     ids = safe_ids([row.image for row in rows], root / "images")
@@ -143,8 +170,10 @@ def _placed(rows: list[Row], known: list[str], seed: int) -> list[Row]:
     ID shows up nowhere; the patient is called like their first image."""
     keys = [patient or row.patient for row, patient in zip(rows, known, strict=True)]
     called: dict[str, str] = {}
-    return [replace(row, patient=called.setdefault(key, row.patient), split=draw_split(key, seed))
-            for row, key in zip(rows, keys, strict=True)]
+    return [
+        replace(row, patient=called.setdefault(key, row.patient), split=draw_split(key, seed))
+        for row, key in zip(rows, keys, strict=True)
+    ]
 
 
 def _drawn(samples: list[Sample], count: int, seed: int) -> list[Sample]:
@@ -191,6 +220,7 @@ def _folded(rows: list[Row], fold: int, list_file: Path) -> list[Row]:
     there = {row.fold for row in rows} - {""}
     if str(fold) not in there:
         known = f"fold {', '.join(sorted(there))}" if there else "no folds"
-        raise UserError(f"--fold {fold}: {list_file} knows {known}; "
-                        "python -m data.prepare --folds K writes a column fold")
+        raise UserError(
+            f"--fold {fold}: {list_file} knows {known}; python -m data.prepare --folds K writes a column fold"
+        )
     return [replace(row, split="val" if row.fold == str(fold) else "train") if row.fold else row for row in rows]

@@ -14,10 +14,26 @@ from util.score.mask_rule import MaskRule
 
 # What decides which pixels a data set gives.
 READING = (
-    "dataroot", "dataset_mode", "phase", "classes", "direction", "input_nc", "output_nc", "preprocess", "crop_size",
-    "intensity", "clahe",
-    "source", "patient_regex", "split_seed", "fold", "train_images", "phantom", "phantom_count", "max_dataset_size",
-)  # fmt: skip
+    "dataroot",
+    "dataset_mode",
+    "phase",
+    "classes",
+    "direction",
+    "input_nc",
+    "output_nc",
+    "preprocess",
+    "crop_size",
+    "intensity",
+    "clahe",
+    "source",
+    "patient_regex",
+    "split_seed",
+    "fold",
+    "train_images",
+    "phantom",
+    "phantom_count",
+    "max_dataset_size",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +79,15 @@ def same_images(runs: Sequence[argparse.Namespace]) -> list[Shelved]:
     for run, data in zip(runs, sets, strict=True):
         classes = data.loader.dataset.classes
         if not classes or not classes.binary:
-            raise UserError(f"--compare {run.name}: masks of two classes are compared, and --classes {run.classes} of "
-                            "this run are not that; give --classes lungs, or leave it out")  # fmt: skip
+            raise UserError(
+                f"--compare {run.name}: masks of two classes are compared, and --classes {run.classes} of "
+                "this run are not that; give --classes lungs, or leave it out"
+            )
         if data.shows != sets[0].shows:
-            raise UserError(f"--compare {run.name}: it reads other images ({len(data.loader.dataset)}) than "
-                            f"{runs[0].name} ({len(sets[0].loader.dataset)}); name them with --dataroot")
+            raise UserError(
+                f"--compare {run.name}: it reads other images ({len(data.loader.dataset)}) than "
+                f"{runs[0].name} ({len(sets[0].loader.dataset)}); name them with --dataroot"
+            )
     return sets
 
 
@@ -97,6 +117,8 @@ def read_within(run: argparse.Namespace, opt: argparse.Namespace, dataset: Paire
     loader = create_dataset(reading, run.phase, train=False, num_test=opt.num_test)
     loader.dataset.classes = classes
     if loader.dataset.ids != dataset.ids:
-        raise UserError(f"--within {run.name}: it reads {len(loader.dataset)} images where the tested run reads "
-                        f"{len(dataset)}; without --skip_bad_files you see which one cannot be read")
+        raise UserError(
+            f"--within {run.name}: it reads {len(loader.dataset)} images where the tested run reads "
+            f"{len(dataset)}; without --skip_bad_files you see which one cannot be read"
+        )
     return loader

@@ -29,7 +29,3 @@ class SingleDataset(PairedDataset):
 
     def read(self, sample: Sample) -> tuple[np.ndarray, None]:
         return read_image(sample.image), None
-
-
-
-

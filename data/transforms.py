@@ -39,13 +39,17 @@ class Geometry:
                 raise UserError(f"{flag} {value}: want at least 1 pixel")
         if self.train and self.resizes and self.patch:
             if self.load_size != self.crop_size:
-                raise UserError(f"--patch: training cuts patches from images of --load_size {self.load_size}, testing "
-                                f"from images of --crop_size {self.crop_size}; make these two equal")
+                raise UserError(
+                    f"--patch: training cuts patches from images of --load_size {self.load_size}, testing "
+                    f"from images of --crop_size {self.crop_size}; make these two equal"
+                )
             if self.patch > self.load_size:
                 raise UserError(f"--patch {self.patch} does not fit into --load_size {self.load_size}")
         elif self.train and self.resizes and self.crops and self.load_size < self.crop_size:
-            raise UserError(f"--crop_size {self.crop_size} does not fit into --load_size {self.load_size}: "
-                            "make one smaller or the other larger")
+            raise UserError(
+                f"--crop_size {self.crop_size} does not fit into --load_size {self.load_size}: "
+                "make one smaller or the other larger"
+            )
 
     @property
     def resizes(self) -> bool:
@@ -83,8 +87,10 @@ class Geometry:
             flag, rows = ("--patch", self.patch) if self.patch else ("--crop_size", self.crop_size)
             columns = rows
             if height < rows or width < columns:
-                raise UserError(f"{path}: {width} x {height} pixels is smaller than {flag} {rows}; "
-                                "make that smaller, or resize with --preprocess resize_and_crop")
+                raise UserError(
+                    f"{path}: {width} x {height} pixels is smaller than {flag} {rows}; "
+                    "make that smaller, or resize with --preprocess resize_and_crop"
+                )
             first, last = np.array((0, 0)), np.array((height - rows, width - columns))
             if self.patch and foreground is not None and random.random() < AROUND_FOREGROUND:
                 if len(there := np.flatnonzero(foreground)):

@@ -20,9 +20,15 @@ from util import distributed
 from util.errors import UserError
 
 __all__ = [
-    "MODELS", "Averages", "create_model", "create_schedulers", "load_model", "load_networks", "pick_device",
+    "MODELS",
+    "Averages",
+    "create_model",
+    "create_schedulers",
+    "load_model",
+    "load_networks",
+    "pick_device",
     "step_schedulers",
-]  # fmt: skip
+]
 
 MODELS: dict[str, type[BaseModel]] = {
     "cycle_gan": CycleGANModel,
@@ -63,11 +69,15 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
     if training:
         check_encoder_flags(opt, model.networks)
     if training and opt.adapt in METHODS and not model.tasks:
-        raise UserError(f"--adapt {opt.adapt}: run {opt.name} holds no task of epoch {opt.epoch} to go on with: it was "
-                        "trained otherwise, or stopped before its first save; start it anew")  # fmt: skip
+        raise UserError(
+            f"--adapt {opt.adapt}: run {opt.name} holds no task of epoch {opt.epoch} to go on with: it was "
+            "trained otherwise, or stopped before its first save; start it anew"
+        )
     if not training and opt.task == "base" and not model.loaded:
-        raise UserError(f"--task base: run {opt.name} has no task file of epoch {opt.epoch}; its weights are its "
-                        "own: leave the flag out")  # fmt: skip
+        raise UserError(
+            f"--task base: run {opt.name} has no task file of epoch {opt.epoch}; its weights are its "
+            "own: leave the flag out"
+        )
     return model
 
 

@@ -96,8 +96,10 @@ class BaseModel(ABC):
         if file and self.training:
             for flag, value in file.settings.flags().items():
                 if getattr(opt, flag) != value:
-                    raise UserError(f"--{flag} {getattr(opt, flag)}: {path} was trained with --{flag} {value}; go on "
-                                    "with that, or take another --name")  # fmt: skip
+                    raise UserError(
+                        f"--{flag} {getattr(opt, flag)}: {path} was trained with --{flag} {value}; go on "
+                        "with that, or take another --name"
+                    )
         earlier = earlier_tasks(donor, opt.adapt == "filter_bank" and opt.bank == "cumulative") if donor else []
         if file or earlier:
             donor = (file or earlier[-1]).find_donor()
@@ -123,8 +125,10 @@ class BaseModel(ABC):
             return None
         found = find_donor(opt.pretrained, Path(opt.checkpoints_dir))
         if found.resolve().parent == (Path(opt.checkpoints_dir) / opt.name).resolve():
-            raise UserError(f"--pretrained {opt.pretrained}: that is {opt.name} itself, whose files this training "
-                            "would replace; take another --name")  # fmt: skip
+            raise UserError(
+                f"--pretrained {opt.pretrained}: that is {opt.name} itself, whose files this training "
+                "would replace; take another --name"
+            )
         return found
 
     def _put_on(self, name: str, task: Task, donor: Path, opt: argparse.Namespace) -> None:

@@ -32,21 +32,34 @@ class CycleGANModel(BaseModel):
             return
         group.add_argument("--lambda_A", type=float, default=10.0, help="weight of the cycle A -> B -> A")
         group.add_argument("--lambda_B", type=float, default=10.0, help="weight of the cycle B -> A -> B")
-        group.add_argument("--lambda_identity", type=float, default=0.5,
-                           help="weight of G_A(B) = B and G_B(A) = A, as a share of the cycle's (0: none)")
-        group.add_argument("--instance_noise", type=float, default=0.0,
-                           help="standard deviation of noise on all that the discriminators see (images span -1..1); "
-                                "0.2 keeps them from telling masks by the sharpness of their edges")
-        group.add_argument("--pretrained_B", default="twin",
-                           help="start G_B from another donor; `twin`: the B -> A generator that was trained beside "
-                                "--pretrained, else the same donor; `same`: the same donor; `none`: random weights")
+        group.add_argument(
+            "--lambda_identity",
+            type=float,
+            default=0.5,
+            help="weight of G_A(B) = B and G_B(A) = A, as a share of the cycle's (0: none)",
+        )
+        group.add_argument(
+            "--instance_noise",
+            type=float,
+            default=0.0,
+            help="standard deviation of noise on all that the discriminators see (images span -1..1); "
+            "0.2 keeps them from telling masks by the sharpness of their edges",
+        )
+        group.add_argument(
+            "--pretrained_B",
+            default="twin",
+            help="start G_B from another donor; `twin`: the B -> A generator that was trained beside "
+            "--pretrained, else the same donor; `same`: the same donor; `none`: random weights",
+        )
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
         starts = training and not opt.continue_train
         if starts and opt.pretrained_B != "twin" and not opt.pretrained:
-            raise UserError(f"--pretrained_B {opt.pretrained_B}: it counts only beside --pretrained, which starts G_A; "
-                            "give that too")
+            raise UserError(
+                f"--pretrained_B {opt.pretrained_B}: it counts only beside --pretrained, which starts G_A; "
+                "give that too"
+            )
         donor, twin = _donors(opt) if starts and opt.pretrained else (None, None)
         self.add_generator(opt, "G_A", donor)
         self.add_generator(_backwards(opt), "G_B", twin)
@@ -56,8 +69,10 @@ class CycleGANModel(BaseModel):
         if not training:
             return
         if opt.lambda_identity and opt.input_nc != opt.output_nc:
-            raise UserError(f"--lambda_identity {opt.lambda_identity}: G_A(B) = B needs --input_nc and --output_nc to "
-                            "be equal; make them so, or take --lambda_identity 0")
+            raise UserError(
+                f"--lambda_identity {opt.lambda_identity}: G_A(B) = B needs --input_nc and --output_nc to "
+                "be equal; make them so, or take --lambda_identity 0"
+            )
         self.weights = {"A": opt.lambda_A, "B": opt.lambda_B}
         self.identity = opt.lambda_identity
         self.noise = opt.instance_noise

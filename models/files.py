@@ -25,8 +25,9 @@ def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argpars
             fresh.append(name)
             continue
         if not path.is_file():
-            saved = sorted({file.name.split(kind)[0] for kind in ("_net_", "_task_") for file in
-                            folder.glob(f"*{kind}*.pth")})  # fmt: skip
+            saved = sorted(
+                {file.name.split(kind)[0] for kind in ("_net_", "_task_") for file in folder.glob(f"*{kind}*.pth")}
+            )
             hint = f"saved epochs: {', '.join(saved)}" if saved else "the folder holds no networks; train it first"
             if others := sorted(file.stem.split("_net_")[1] for file in folder.glob(f"{epoch}_net_G*.pth")):
                 hint = f"this epoch has {' and '.join(others)}; check --model and, for --model test, --model_suffix"

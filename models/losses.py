@@ -62,8 +62,9 @@ def seg_loss(spec: str, flag: str = "--seg_loss") -> Loss:
 def _term(word: str, spec: str, flag: str) -> tuple[float, Loss]:
     found = re.fullmatch(r"(?:(\d+\.?\d*|\.\d+)\s*\*\s*)?(\w+)", word)
     if not found or found[2] not in SEG_LOSSES:
-        raise UserError(f"{flag} {spec}: {word!r} is no loss; want {', '.join(SEG_LOSSES)}, or a sum such as "
-                        "dice+0.5*bce")  # fmt: skip
+        raise UserError(
+            f"{flag} {spec}: {word!r} is no loss; want {', '.join(SEG_LOSSES)}, or a sum such as dice+0.5*bce"
+        )
     return float(found[1] or 1), _one(found[2])
 
 

@@ -23,10 +23,17 @@ class Pix2PixModel(BaseModel):
     def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
         if training:
             group.add_argument("--lambda_L1", type=float, default=100.0, help="weight of the L1 loss")
-            group.add_argument("--lambda_seg", type=float, default=0.0,
-                               help="weight of --seg_loss on the mask (--output_nc 1), in the log as G_seg")
-            group.add_argument("--seg_loss", default=SEG_LOSS,
-                               help=f"of --lambda_seg: {', '.join(SEG_LOSSES)}, or a sum such as dice+0.5*bce")
+            group.add_argument(
+                "--lambda_seg",
+                type=float,
+                default=0.0,
+                help="weight of --seg_loss on the mask (--output_nc 1), in the log as G_seg",
+            )
+            group.add_argument(
+                "--seg_loss",
+                default=SEG_LOSS,
+                help=f"of --lambda_seg: {', '.join(SEG_LOSSES)}, or a sum such as dice+0.5*bce",
+            )
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
@@ -35,8 +42,9 @@ class Pix2PixModel(BaseModel):
         if not training:
             return
         if opt.dataset_mode == "unaligned" or getattr(opt, "unpaired", False):
-            raise UserError("--model pix2pix learns from pairs; for images without their pictures take "
-                            "--model cycle_gan")
+            raise UserError(
+                "--model pix2pix learns from pairs; for images without their pictures take --model cycle_gan"
+            )
         if opt.lambda_seg and opt.output_nc != 1:
             raise UserError(f"--lambda_seg {opt.lambda_seg}: it is for masks of one channel; add --output_nc 1")
         if opt.seg_loss != SEG_LOSS and not opt.lambda_seg:
@@ -45,8 +53,9 @@ class Pix2PixModel(BaseModel):
         self.seg_loss = seg_loss(opt.seg_loss) if opt.lambda_seg else None
         self.gan_loss = GAN_LOSSES[opt.gan_mode]
         self.penalise = opt.gan_mode == "wgangp"
-        netD = define_D(opt.input_nc + opt.output_nc, opt.ndf, opt.netD, opt.n_layers_D, opt.norm,
-                        opt.init_type, opt.init_gain)
+        netD = define_D(
+            opt.input_nc + opt.output_nc, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, opt.init_type, opt.init_gain
+        )
         self.networks["D"] = netD.to(device)
         check_size(opt, self.networks, {"G": opt.input_nc, "D": opt.input_nc + opt.output_nc})
         for name, net in self.networks.items():

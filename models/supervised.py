@@ -13,15 +13,23 @@ class SupervisedModel(BaseModel):
     """G minimises --seg_loss between its logits and the mask. G puts out 2 p - 1 for a probability p, as GANs do."""
 
     defaults = {
-        "dataset_mode": "masks", "netG": "smp:unet:resnet34", "norm": "batch", "input_nc": 1, "output_nc": 1,
-        "batch_size": 8, "beta1": 0.9,
-    }  # fmt: skip
+        "dataset_mode": "masks",
+        "netG": "smp:unet:resnet34",
+        "norm": "batch",
+        "input_nc": 1,
+        "output_nc": 1,
+        "batch_size": 8,
+        "beta1": 0.9,
+    }
 
     @staticmethod
     def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
         if training:
-            group.add_argument("--seg_loss", default=SEG_LOSS,
-                               help=f"loss of the mask: {', '.join(SEG_LOSSES)}, or a weighted sum of them")
+            group.add_argument(
+                "--seg_loss",
+                default=SEG_LOSS,
+                help=f"loss of the mask: {', '.join(SEG_LOSSES)}, or a weighted sum of them",
+            )
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
@@ -30,8 +38,9 @@ class SupervisedModel(BaseModel):
         if not training:
             return
         if opt.dataset_mode == "unaligned" or getattr(opt, "unpaired", False):
-            raise UserError("--model supervised learns from pairs; for images without their masks take "
-                            "--model cycle_gan")
+            raise UserError(
+                "--model supervised learns from pairs; for images without their masks take --model cycle_gan"
+            )
         self.seg_loss = seg_loss(opt.seg_loss)
         net.train()
         check_size(opt, self.networks, {"G": opt.input_nc})

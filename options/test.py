@@ -13,9 +13,23 @@ from util.files import read_options
 
 # What belongs to the machine or to one training, not to the run's networks and data.
 NOT_RECORDED = {
-    "phase", "load_size", "epoch", "gpu_ids", "num_threads", "batch_size", "max_dataset_size", "serial_batches",
-    "verbose", "name", "suffix", "load_iter", "checkpoints_dir", "skip_bad_files", "no_flip", "cache_gb",
-}  # fmt: skip
+    "phase",
+    "load_size",
+    "epoch",
+    "gpu_ids",
+    "num_threads",
+    "batch_size",
+    "max_dataset_size",
+    "serial_batches",
+    "verbose",
+    "name",
+    "suffix",
+    "load_iter",
+    "checkpoints_dir",
+    "skip_bad_files",
+    "no_flip",
+    "cache_gb",
+}
 OF_THE_DATA = {"source", "patient_regex", "split_seed", "fold", "train_images"}
 # What says which images there are; how a network sees them is its run's own affair.
 IMAGES = ("dataroot", "dataset_mode", "phase", "direction", "phantom", "phantom_count", *sorted(OF_THE_DATA))
@@ -27,28 +41,49 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("testing")
     group.add_argument("--phase", default="test", help="which part of the data to test on (`all`: every image)")
     group.add_argument("--results_dir", default="./results/", help="pages go to <results_dir>/<name>/<phase>_<epoch>")
-    group.add_argument("--compare", nargs="+", metavar="RUN",
-                       help="instead of --name: several runs on the images of the first, side by side on one page in "
-                            "<results_dir>/compare_<RUN>_<RUN>.../<phase>_<epoch>")
+    group.add_argument(
+        "--compare",
+        nargs="+",
+        metavar="RUN",
+        help="instead of --name: several runs on the images of the first, side by side on one page in "
+        "<results_dir>/compare_<RUN>_<RUN>.../<phase>_<epoch>",
+    )
     group.add_argument("--num_test", type=limit, default=float("inf"), help="test only the first images")
     group.add_argument("--eval", action="store_true", help="upstream's flag: the same as --norm_stats running")
-    group.add_argument("--task", default="own", choices=("own", "base"),
-                       help="base: the frozen donor of an adapted run, without what the run added")
-    group.add_argument("--surface", action="store_true",
-                       help="also HD95 and average surface distance, in mm where the pixel spacing is known (slower)")
     group.add_argument(
-        "--write", default="png", choices=("png", "dicomseg"),
+        "--task",
+        default="own",
+        choices=("own", "base"),
+        help="base: the frozen donor of an adapted run, without what the run added",
+    )
+    group.add_argument(
+        "--surface",
+        action="store_true",
+        help="also HD95 and average surface distance, in mm where the pixel spacing is known (slower)",
+    )
+    group.add_argument(
+        "--write",
+        default="png",
+        choices=("png", "dicomseg"),
         help="how masks are written: png, or dicomseg for DICOM Segmentation objects beside the PNG files. Unlike all "
         "else that is written here, these carry the patient data of their source images, as the standard wants",
-    )  # fmt: skip
-    group.add_argument("--within", default="", metavar="RUN",
-                       help="another run, of lungs for instance, segments each image first (its best epoch, if it has "
-                            "one): what lies outside is background")
+    )
+    group.add_argument(
+        "--within",
+        default="",
+        metavar="RUN",
+        help="another run, of lungs for instance, segments each image first (its best epoch, if it has "
+        "one): what lies outside is background",
+    )
     group.add_argument("--aspect_ratio", type=amount, default=1.0, help="stretch the written pictures' width by this")
     group.add_argument("--tta", action="store_true", help="the mean of every image's result and its mirror image's")
-    group.add_argument("--samples", type=whole, default=0,
-                       help="passes with dropout alive, drawn from --seed, --seed + 1, ...: their mean is the result, "
-                            "and their standard deviation a picture of its uncertainty (0: one pass as ever)")
+    group.add_argument(
+        "--samples",
+        type=whole,
+        default=0,
+        help="passes with dropout alive, drawn from --seed, --seed + 1, ...: their mean is the result, "
+        "and their standard deviation a picture of its uncertainty (0: one pass as ever)",
+    )
     parser.set_defaults(batch_size=8, load_size=None)
 
 
@@ -66,8 +101,9 @@ def parse(models: dict[str, type], datasets: dict[str, type], argv: list[str] | 
     if opt.load_size not in (None, opt.crop_size):
         raise UserError(f"--load_size {opt.load_size}: testing scales to --crop_size {opt.crop_size}; change that")
     if opt.patch > opt.crop_size and opt.preprocess == "resize_and_crop":
-        raise UserError(f"--patch {opt.patch}: larger than the images, which testing scales to --crop_size "
-                        f"{opt.crop_size}")  # fmt: skip
+        raise UserError(
+            f"--patch {opt.patch}: larger than the images, which testing scales to --crop_size {opt.crop_size}"
+        )
     if opt.samples == 1:
         raise UserError("--samples 1: passes are compared with one another, so take at least 2")
     values = vars(opt) | {"load_size": opt.crop_size}
@@ -125,8 +161,11 @@ def parse_compared(
     if len({*names}) < max(2, len(names)):
         raise UserError(f"--compare {' '.join(names)}: want two or more different runs")
     first = parse(models, datasets, [*rest, f"--name={names[0]}"])
-    for flag, given in (("--surface", first.surface), ("--write dicomseg", first.write == "dicomseg"),
-                        ("--aspect_ratio", first.aspect_ratio != 1)):  # fmt: skip
+    for flag, given in (
+        ("--surface", first.surface),
+        ("--write dicomseg", first.write == "dicomseg"),
+        ("--aspect_ratio", first.aspect_ratio != 1),
+    ):
         if given:
             raise UserError(f"{flag}: --compare does not do that; leave it out, or test one run by --name")
     for name in names:
@@ -135,9 +174,7 @@ def parse_compared(
     return [first, *(parse(models, datasets, [*rest, *words, f"--name={name}"]) for name in names[1:])]
 
 
-def parse_within(
-    models: dict[str, type], datasets: dict[str, type], opt: argparse.Namespace
-) -> argparse.Namespace:
+def parse_within(models: dict[str, type], datasets: dict[str, type], opt: argparse.Namespace) -> argparse.Namespace:
     """The options with which --within RUN segments the images of `opt`: those images, and all else as RUN recorded it;
     what its colours mean, if it recorded nothing of it, as for `opt`. UserError: no such run, or one that draws images
     from masks.

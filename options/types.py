@@ -59,7 +59,8 @@ def cutoff(word: str) -> float | str:
         good = False
     if not good:
         raise argparse.ArgumentTypeError(
-            f"{word}: want a share such as 0.5, auto, or TOP,AREA,BOTTOM: two shares and pixels, such as 0.75,2000,0.3")
+            f"{word}: want a share such as 0.5, auto, or TOP,AREA,BOTTOM: two shares and pixels, such as 0.75,2000,0.3"
+        )
     return word
 
 
@@ -73,7 +74,8 @@ def generator(word: str) -> str:
         return f"smp:{arch.lower()}:{'tu-' * (encoder == 'inception_v3')}{encoder}"
     near = difflib.get_close_matches(word, (*GENERATORS, *UNETS), n=1)
     raise argparse.ArgumentTypeError(
-        f"{word}: no generator; " + (f"did you mean {near[0]}? " if near else "")
+        f"{word}: no generator; "
+        + (f"did you mean {near[0]}? " if near else "")
         + f"choose {', '.join((*GENERATORS, *UNETS))} or smp:ARCH:ENCODER, such as smp:unet:resnet34"
     )
 

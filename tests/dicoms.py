@@ -11,11 +11,19 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 
 PATIENT = {
-    "PatientName": "Zzyzx Quillon", "PatientID": "MRN-7740913", "PatientBirthDate": "19370229",
-    "StudyDate": "20190817", "StudyTime": "174311", "AccessionNumber": "ACC5561207", "StudyID": "STDY8831",
-    "ReferringPhysicianName": "Vroomfondel^Dr", "InstitutionName": "Blorptown General",
-    "StudyDescription": "Thrax Kwibble", "OtherPatientIDs": "ALT-3390021", "PatientComments": "Likes jazzercise",
-}  # fmt: skip
+    "PatientName": "Zzyzx Quillon",
+    "PatientID": "MRN-7740913",
+    "PatientBirthDate": "19370229",
+    "StudyDate": "20190817",
+    "StudyTime": "174311",
+    "AccessionNumber": "ACC5561207",
+    "StudyID": "STDY8831",
+    "ReferringPhysicianName": "Vroomfondel^Dr",
+    "InstitutionName": "Blorptown General",
+    "StudyDescription": "Thrax Kwibble",
+    "OtherPatientIDs": "ALT-3390021",
+    "PatientComments": "Likes jazzercise",
+}
 """Values that a search finds nowhere else, some of them such as pydicom and highdicom complain about."""
 
 
@@ -29,13 +37,27 @@ def write_dicom(path: Path, pixels: np.ndarray, syntax: uid.UID = uid.ExplicitVR
     image = Dataset()
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    values = PATIENT | {
-        "SOPClassUID": uid.ComputedRadiographyImageStorage, "SOPInstanceUID": uid.generate_uid(), "Modality": "CR",
-        "StudyInstanceUID": uid.generate_uid(), "SeriesInstanceUID": uid.generate_uid(), "SeriesNumber": 1,
-        "InstanceNumber": 1, "BodyPartExamined": "CHEST", "Rows": pixels.shape[0], "Columns": pixels.shape[1],
-        "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": bits, "BitsStored": bits,
-        "PixelRepresentation": int(pixels.dtype.kind == "i"),
-    } | header  # fmt: skip
+    values = (
+        PATIENT
+        | {
+            "SOPClassUID": uid.ComputedRadiographyImageStorage,
+            "SOPInstanceUID": uid.generate_uid(),
+            "Modality": "CR",
+            "StudyInstanceUID": uid.generate_uid(),
+            "SeriesInstanceUID": uid.generate_uid(),
+            "SeriesNumber": 1,
+            "InstanceNumber": 1,
+            "BodyPartExamined": "CHEST",
+            "Rows": pixels.shape[0],
+            "Columns": pixels.shape[1],
+            "SamplesPerPixel": 1,
+            "PhotometricInterpretation": "MONOCHROME2",
+            "BitsAllocated": bits,
+            "BitsStored": bits,
+            "PixelRepresentation": int(pixels.dtype.kind == "i"),
+        }
+        | header
+    )
     values.setdefault("HighBit", values["BitsStored"] - 1)
     for keyword, value in values.items():
         if value is not None:

@@ -12,9 +12,34 @@ from models.piggyback import __main__ as piggyback
 from options.train import FROZEN
 from util.errors import UserError
 
-TINY = ["--netG", "unet_64", "--ngf", "4", "--ndf", "4", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1",
-        "--display_id", "0", "--dataset_mode", "phantom", "--phantom_count", "4", "--val_freq", "2", "--lr", "0.02",
-        "--n_epochs_decay", "0", "--rank", "2"]  # fmt: skip
+TINY = [
+    "--netG",
+    "unet_64",
+    "--ngf",
+    "4",
+    "--ndf",
+    "4",
+    "--load_size",
+    "70",
+    "--crop_size",
+    "64",
+    "--gpu_ids",
+    "-1",
+    "--display_id",
+    "0",
+    "--dataset_mode",
+    "phantom",
+    "--phantom_count",
+    "4",
+    "--val_freq",
+    "2",
+    "--lr",
+    "0.02",
+    "--n_epochs_decay",
+    "0",
+    "--rank",
+    "2",
+]
 
 
 @pytest.fixture
@@ -66,8 +91,19 @@ def test_the_donor_untouched_scores_as_it_scores_by_itself(run, apply, donor, tm
 
 
 def test_a_colour_donor_adapts_to_grey_pictures_and_masks_of_one_channel(run, apply, donor):
-    folder = run(*TINY, "--pretrained", "donor", "--adapt", "filter_bank", "--n_epochs", "1", "--input_nc", "1",
-                 "--output_nc", "1")  # fmt: skip
+    folder = run(
+        *TINY,
+        "--pretrained",
+        "donor",
+        "--adapt",
+        "filter_bank",
+        "--n_epochs",
+        "1",
+        "--input_nc",
+        "1",
+        "--output_nc",
+        "1",
+    )
     assert read_task(folder / "latest_task_G.pth").tensors["model.model.0.weight"].shape[1] == 1
     assert apply("--epoch", "latest")["images"] > 0
 
@@ -77,8 +113,21 @@ def test_a_cyclegan_adapts_both_generators(run, apply, tmp_path):
     for side in "AB":
         net = define_G(3, 3, 4, "resnet_6blocks", "instance", dropout=False)
         torch.save(net.state_dict(), tmp_path / "twins" / f"latest_net_G_{side}.pth")
-    flags = [*TINY, "--model", "cycle_gan", "--netG", "resnet_6blocks", "--crop_size", "32", "--load_size", "36",
-             "--pretrained", "twins", "--adapt", "lowrank"]  # fmt: skip
+    flags = [
+        *TINY,
+        "--model",
+        "cycle_gan",
+        "--netG",
+        "resnet_6blocks",
+        "--crop_size",
+        "32",
+        "--load_size",
+        "36",
+        "--pretrained",
+        "twins",
+        "--adapt",
+        "lowrank",
+    ]
     whole = run(*flags, "--n_epochs", "2", name="whole")
     parts = run(*flags, "--n_epochs", "1", name="parts")
     run("--continue_train", "--n_epochs", "2", name="parts")
@@ -204,8 +253,25 @@ def test_export_of_a_cyclegan_with_one_adapted_generator_takes_the_other_along(r
     (tmp_path / "horses").mkdir()
     net = define_G(3, 3, 4, "resnet_6blocks", "instance", dropout=False)
     torch.save(net.state_dict(), tmp_path / "horses" / "latest_net_G_A.pth")
-    run(*TINY, "--model", "cycle_gan", "--netG", "resnet_6blocks", "--crop_size", "32", "--load_size", "36",
-        "--pretrained", "horses", "--pretrained_B", "none", "--adapt", "masks", "--n_epochs", "1")  # fmt: skip
+    run(
+        *TINY,
+        "--model",
+        "cycle_gan",
+        "--netG",
+        "resnet_6blocks",
+        "--crop_size",
+        "32",
+        "--load_size",
+        "36",
+        "--pretrained",
+        "horses",
+        "--pretrained_B",
+        "none",
+        "--adapt",
+        "masks",
+        "--n_epochs",
+        "1",
+    )
     assert tool("export", "run")[0] == 0
     plain = tmp_path / "run_plain"
     assert sorted(path.name for path in plain.glob("*.pth")) == ["latest_net_G_A.pth", "latest_net_G_B.pth"]
@@ -244,11 +310,15 @@ def test_list_inspect_and_what_needs_what(run, tool, donor):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["verify"], "verify: name a run"), (["inspect", "nothing"], "nothing: no run under"),
-     (["foo"], "foo: not a command; there are list, inspect, verify, export, prune-check"),
-     ([], "nothing: not a command; there are list"),
-     (["verify", "donor"], "holds no task of epoch latest"), (["export", "donor", "--epoch", "3"], "epoch 3")],
-)  # fmt: skip
+    [
+        (["verify"], "verify: name a run"),
+        (["inspect", "nothing"], "nothing: no run under"),
+        (["foo"], "foo: not a command; there are list, inspect, verify, export, prune-check"),
+        ([], "nothing: not a command; there are list"),
+        (["verify", "donor"], "holds no task of epoch latest"),
+        (["export", "donor", "--epoch", "3"], "epoch 3"),
+    ],
+)
 def test_the_tools_mistakes_end_in_one_line(tool, donor, words, message):
     with pytest.raises(UserError, match=message):
         tool(*words)

@@ -18,8 +18,20 @@ from util.files import write_json
 from util.run.checkpoint import save_networks
 
 SMALL = ["--netG", "unet_64", "--ngf", "4", "--crop_size", "64"]
-OTHER = ["--netG", "resnet_6blocks", "--ngf", "4", "--crop_size", "48", "--model", "cycle_gan", "--input_nc", "1",
-         "--output_nc", "1"]  # fmt: skip
+OTHER = [
+    "--netG",
+    "resnet_6blocks",
+    "--ngf",
+    "4",
+    "--crop_size",
+    "48",
+    "--model",
+    "cycle_gan",
+    "--input_nc",
+    "1",
+    "--output_nc",
+    "1",
+]
 
 
 def save_run(tmp_path: Path, name: str, *flags: str, seed: int = 0) -> None:
@@ -87,8 +99,20 @@ def test_runs_of_several_kinds_on_the_images_of_the_first(compare, script, monke
     for run in ("one", "old/two", "three"):
         assert len(list((folder / "masks" / run).glob("*.png"))) == count
 
-    flags = ["--checkpoints_dir", str(tmp_path / "ck"), "--results_dir", str(tmp_path / "results"), "--gpu_ids", "-1",
-             "--phase", "all", "--name", "three", "--dataroot", str(chests)]  # fmt: skip
+    flags = [
+        "--checkpoints_dir",
+        str(tmp_path / "ck"),
+        "--results_dir",
+        str(tmp_path / "results"),
+        "--gpu_ids",
+        "-1",
+        "--phase",
+        "all",
+        "--name",
+        "three",
+        "--dataroot",
+        str(chests),
+    ]
     monkeypatch.setattr(sys, "argv", ["test.py", *flags])
     script.main()
     alone = table(tmp_path / "results" / "three" / "all_latest", "metrics.csv")

@@ -41,13 +41,34 @@ def folder(tmp_path_factory) -> Path:
         name = path.name.removesuffix(".dcm")
         Image.fromarray(lungs.astype(np.uint8) * 255).save(root / "chests" / "masks" / f"{name}.png")
     (root / "chests" / "splits.csv").write_text("\n".join(lines))
-    where = ["--dataroot", str(root / "chests"), "--checkpoints_dir", str(root / "ck"), "--name", "tiny",
-             "--gpu_ids", "-1"]  # fmt: skip
-    train = python("train.py", *where, "--dataset_mode", "masks", *NET.split(), "--n_epochs", "1", "--n_epochs_decay",
-                   "0", "--display_id", "0", "--verbose")  # fmt: skip
+    where = [
+        "--dataroot",
+        str(root / "chests"),
+        "--checkpoints_dir",
+        str(root / "ck"),
+        "--name",
+        "tiny",
+        "--gpu_ids",
+        "-1",
+    ]
+    train = python(
+        "train.py",
+        *where,
+        "--dataset_mode",
+        "masks",
+        *NET.split(),
+        "--n_epochs",
+        "1",
+        "--n_epochs_decay",
+        "0",
+        "--display_id",
+        "0",
+        "--verbose",
+    )
     assert train.returncode == 0, train.stderr
-    test = python("test.py", *where, "--results_dir", str(root / "results"), "--surface", "--write", "dicomseg",
-                  "--verbose")  # fmt: skip
+    test = python(
+        "test.py", *where, "--results_dir", str(root / "results"), "--surface", "--write", "dicomseg", "--verbose"
+    )
     assert test.returncode == 0, test.stderr
     (root / "ck" / "said.txt").write_text(train.stdout + train.stderr + test.stdout + test.stderr)
     return root
@@ -74,8 +95,13 @@ def test_nothing_of_the_patient_gets_out(folder):
     words = {*PATIENT.values(), "Zzyzx", "Quillon", "Vroomfondel", "Blorptown"}
     written = [path for part in ("ck", "results") for path in (folder / part).rglob("*") if path.is_file()]
     assert len(written) > 20
-    told = [(path.name, word) for path in written for word in words if path.parent.name != "dicomseg"
-            and (word.encode() in path.read_bytes() or word in str(path.relative_to(folder)))]
+    told = [
+        (path.name, word)
+        for path in written
+        for word in words
+        if path.parent.name != "dicomseg"
+        and (word.encode() in path.read_bytes() or word in str(path.relative_to(folder)))
+    ]
     assert not told
     # The search can find them: the segmentation objects carry their sources' data, as the standard wants.
     for path in (folder / "results" / "tiny" / "test_latest" / "dicomseg").iterdir():
@@ -84,8 +110,22 @@ def test_nothing_of_the_patient_gets_out(folder):
 
 def test_other_input_is_refused_before_anything_is_computed(folder):
     results = folder / "refused"
-    done = python("test.py", "--dataroot", str(folder / "chests" / "masks"), "--dataset_mode", "single",
-                  "--checkpoints_dir", str(folder / "ck"), "--name", "tiny", "--gpu_ids", "-1",
-                  "--results_dir", str(results), "--write", "dicomseg")  # fmt: skip
+    done = python(
+        "test.py",
+        "--dataroot",
+        str(folder / "chests" / "masks"),
+        "--dataset_mode",
+        "single",
+        "--checkpoints_dir",
+        str(folder / "ck"),
+        "--name",
+        "tiny",
+        "--gpu_ids",
+        "-1",
+        "--results_dir",
+        str(results),
+        "--write",
+        "dicomseg",
+    )
     assert done.returncode == 2 and not results.exists()
     assert "error: --write dicomseg: " in done.stderr and ".png is not a DICOM file" in done.stderr

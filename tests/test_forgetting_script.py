@@ -27,8 +27,9 @@ from util.forgetting.kid import RandomFeatures
 from util.run.checkpoint import read_state_dict, save_networks
 
 NET = ["--model", "pix2pix", "--netG", "unet_64", "--ngf", "2", "--crop_size", "64"]
-HOUSES, CHESTS = (["--dataset_mode", "phantom", "--phantom", kind, "--phantom_count", "8"]
-                  for kind in ("facades", "chests"))
+HOUSES, CHESTS = (
+    ["--dataset_mode", "phantom", "--phantom", kind, "--phantom_count", "8"] for kind in ("facades", "chests")
+)
 
 
 @pytest.fixture
@@ -108,8 +109,19 @@ def test_three_tasks_one_of_them_without_ground_truth(save, run, tmp_path):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     save("third", "--dataset_mode", "aligned", seed=2)
-    _, found = run("--donor", "houses", "--runs", "ft=lungs,third", "--new_data", str(pairs.parent), "--new_mode",
-                   "phantom", "aligned", "--num_test", "3")  # fmt: skip
+    _, found = run(
+        "--donor",
+        "houses",
+        "--runs",
+        "ft=lungs,third",
+        "--new_data",
+        str(pairs.parent),
+        "--new_mode",
+        "phantom",
+        "aligned",
+        "--num_test",
+        "3",
+    )
     R, measures = found["methods"]["ft"]["R"], found["methods"]["ft"]["measures"]
     assert np.shape(R) == (3, 3) and [task["images"] for task in found["tasks"]] == [3, 3, 3]
     assert R[2][2] == 1 and R[0][2] is None and R[1][2] is None
@@ -141,8 +153,17 @@ def test_a_cycle_gan_loses_its_way_back(save, run, tmp_path):
         for i in range(3):
             picture = random.integers(0, 256, (64, 64, 3), np.uint8)
             Image.fromarray(picture).save(tmp_path / "h2z" / f"test{side}" / f"{i}.png")
-    cycle = ["--model", "cycle_gan", "--netG", "resnet_6blocks", "--no_dropout", "--dataset_mode", "unaligned",
-             "--dataroot", str(tmp_path / "h2z")]  # fmt: skip
+    cycle = [
+        "--model",
+        "cycle_gan",
+        "--netG",
+        "resnet_6blocks",
+        "--no_dropout",
+        "--dataset_mode",
+        "unaligned",
+        "--dataroot",
+        str(tmp_path / "h2z"),
+    ]
     save("horses", *cycle)
     save("lungs", *CHESTS, "--netG", "resnet_6blocks", "--norm", "instance", "--no_dropout", seed=1)
     _, found = run("--donor", "horses", "--runs", "lungs", "--curve_points", "0")
@@ -168,21 +189,24 @@ def test_a_folder_of_upstreams_is_a_donor(save, run):
     assert found["tasks"][0]["name"] == "chests"  # of phantoms, unless --phantom is recorded
 
 
-@pytest.mark.parametrize(("flags", "message"), [
-    (["--runs", "nobody"], "--runs nobody: there is no run"),
-    (["--runs", "lungs", "houses,lungs"], "as many runs as there are new tasks"),
-    (["--runs", "lungs", "lungs"], "used twice"),
-    (["--runs", "donor=lungs"], "want RUN or LABEL=RUN"),
-    (["--runs", "lungs,"], "want RUN or LABEL=RUN"),
-    (["--runs", "lungs+"], r"want RUN or LABEL=RUN.* RUN\+RUN\+... for several seeds"),
-    (["--runs", "lungs+lungs,lungs"], "as many runs as there are new tasks"),
-    (["--runs", "lungs", "--new_phase", "val", "test"], "--new_phase val test: 2 values for 1 new tasks"),
-    (["--runs", "lungs", "--new_phase", "none"], r"new task 1 \(--new_data.*\): --phase none"),
-    (["--runs", "lungs", "--old_phase", "none"], r"old task \(--old_data.*\): --phase none"),
-    (["--runs", "lungs", "--name", "../x"], "--name ../x: must be a plain name"),
-    (["--runs", "lungs", "--epoch", "7"], "lungs: .*lungs holds no generator of --epoch 7; saved epochs: latest"),
-    (["--runs", "lungs", "--ols_data", "x"], "did you mean --old_data"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--runs", "nobody"], "--runs nobody: there is no run"),
+        (["--runs", "lungs", "houses,lungs"], "as many runs as there are new tasks"),
+        (["--runs", "lungs", "lungs"], "used twice"),
+        (["--runs", "donor=lungs"], "want RUN or LABEL=RUN"),
+        (["--runs", "lungs,"], "want RUN or LABEL=RUN"),
+        (["--runs", "lungs+"], r"want RUN or LABEL=RUN.* RUN\+RUN\+... for several seeds"),
+        (["--runs", "lungs+lungs,lungs"], "as many runs as there are new tasks"),
+        (["--runs", "lungs", "--new_phase", "val", "test"], "--new_phase val test: 2 values for 1 new tasks"),
+        (["--runs", "lungs", "--new_phase", "none"], r"new task 1 \(--new_data.*\): --phase none"),
+        (["--runs", "lungs", "--old_phase", "none"], r"old task \(--old_data.*\): --phase none"),
+        (["--runs", "lungs", "--name", "../x"], "--name ../x: must be a plain name"),
+        (["--runs", "lungs", "--epoch", "7"], "lungs: .*lungs holds no generator of --epoch 7; saved epochs: latest"),
+        (["--runs", "lungs", "--ols_data", "x"], "did you mean --old_data"),
+    ],
+)
 def test_mistakes(save, run, flags, message):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
@@ -305,8 +329,14 @@ def test_a_fine_tuned_run_of_another_donor_is_named(save, run, tmp_path):
     save("houses", *HOUSES)
     save("others", *HOUSES, seed=5)
     shutil.copytree(tmp_path / "ck" / "houses", tmp_path / "ck" / "copy")
-    starts = {"good": "houses", "path": str(tmp_path / "ck" / "houses" / "latest_net_G.pth"), "same": "copy",
-              "gone": "nobody", "bad": "others", "fresh": ""}  # fmt: skip
+    starts = {
+        "good": "houses",
+        "path": str(tmp_path / "ck" / "houses" / "latest_net_G.pth"),
+        "same": "copy",
+        "gone": "nobody",
+        "bad": "others",
+        "fresh": "",
+    }
     for seed, (name, start) in enumerate(starts.items()):
         save(name, *CHESTS, seed=seed, pretrained=start, adapt="finetune")
     save("next", *CHESTS, seed=9, pretrained="good", adapt="finetune")

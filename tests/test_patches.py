@@ -13,9 +13,31 @@ from models.apply.translators import create_translator
 from util.run.log import read_metrics
 from util.score.evaluate import evaluate
 
-FLAGS = ["--netG", "unet_64", "--ngf", "4", "--ndf", "4", "--load_size", "96", "--crop_size", "96", "--gpu_ids", "-1",
-         "--display_id", "0", "--dataset_mode", "phantom", "--phantom_count", "4", "--n_epochs", "1",
-         "--n_epochs_decay", "0", "--no_html"]  # fmt: skip
+FLAGS = [
+    "--netG",
+    "unet_64",
+    "--ngf",
+    "4",
+    "--ndf",
+    "4",
+    "--load_size",
+    "96",
+    "--crop_size",
+    "96",
+    "--gpu_ids",
+    "-1",
+    "--display_id",
+    "0",
+    "--dataset_mode",
+    "phantom",
+    "--phantom_count",
+    "4",
+    "--n_epochs",
+    "1",
+    "--n_epochs_decay",
+    "0",
+    "--no_html",
+]
 
 
 def test_validation_and_test_see_the_same_patches(monkeypatch, tmp_path):

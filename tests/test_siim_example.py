@@ -23,7 +23,7 @@ def write_siim(folder: Path, count: int) -> dict[str, int]:
     for i in range(count):
         image, lungs = chest(i, size=128)
         uid = f"1.2.276.0.7230010.3.1.4.8323329.{i}.1517875160.{850819 + i}"
-        masks = [pneumothorax(lungs, side) for side in ("left", "right")[:0 if i % 2 else 2 if i % 6 == 0 else 1]]
+        masks = [pneumothorax(lungs, side) for side in ("left", "right")[: 0 if i % 2 else 2 if i % 6 == 0 else 1]]
         for mask in masks:
             image = np.where(mask, image // 3, image)
         areas[uid] = int(sum(mask.sum() for mask in masks))
@@ -69,8 +69,13 @@ def test_siim_from_dicom_to_a_page(tmp_path):
     for words in typed:
         script = [str(ROOT / words[0])] if words[0] != "-m" else words[:1]
         extra = ["--display_id", "0"] if words[0] == "train.py" else []
-        done = subprocess.run([sys.executable, *script, *words[1:], *extra], cwd=tmp_path, capture_output=True,
-                              text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        done = subprocess.run(
+            [sys.executable, *script, *words[1:], *extra],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
         assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         said += done.stdout + done.stderr
 

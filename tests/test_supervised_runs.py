@@ -12,9 +12,30 @@ from models.piggyback import __main__ as piggyback
 from models.piggyback import read_task
 from util.errors import UserError
 
-TINY = ["--model", "supervised", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1", "--display_id", "0",
-        "--dataset_mode", "phantom", "--phantom_count", "4", "--val_freq", "2", "--batch_size", "2", "--lr", "0.01",
-        "--n_epochs_decay", "0"]  # fmt: skip
+TINY = [
+    "--model",
+    "supervised",
+    "--load_size",
+    "70",
+    "--crop_size",
+    "64",
+    "--gpu_ids",
+    "-1",
+    "--display_id",
+    "0",
+    "--dataset_mode",
+    "phantom",
+    "--phantom_count",
+    "4",
+    "--val_freq",
+    "2",
+    "--batch_size",
+    "2",
+    "--lr",
+    "0.01",
+    "--n_epochs_decay",
+    "0",
+]
 SMALL = [*TINY, "--netG", "unet_small"]
 
 
@@ -75,14 +96,18 @@ def test_a_task_on_a_frozen_unet(run, apply, monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--netG", "unet_ronneberger", "--ngf", "4"], "--netG unet_ronneberger: {donor}, which --pretrained names, was"
-                                                       " trained with --netG unet_small; give that"),
-        (["--netG", "unet_small", "--input_norm", "unit"], "--input_norm unit: {donor}, which --pretrained names, was"
-                                                           " trained with --input_norm signed; give that"),
+        (
+            ["--netG", "unet_ronneberger", "--ngf", "4"],
+            "--netG unet_ronneberger: {donor}, which --pretrained names, was trained with --netG unet_small; give that",
+        ),
+        (
+            ["--netG", "unet_small", "--input_norm", "unit"],
+            "--input_norm unit: {donor}, which --pretrained names, was trained with --input_norm signed; give that",
+        ),
         (["--netG", "unet_small", "--input_nc", "3"], "nor one of --netG unet_small --input_nc 3 --output_nc 1"),
         (["--netG", "unet_small", "--encoder_weights", "imagenet"], "--pretrained gives all weights; leave one out"),
     ],
-)  # fmt: skip
+)
 def test_a_donor_of_another_make(run, tmp_path, flags, message):
     (tmp_path / "donor").mkdir()
     torch.save(define_G(1, 1, 4, "unet_small").state_dict(), tmp_path / "donor" / "latest_net_G.pth")

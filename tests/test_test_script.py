@@ -117,11 +117,14 @@ def test_images_without_masks_are_segmented_without_scores(run, trained, chests,
     assert "without ground truth" in (folder / "index.html").read_text()
 
 
-@pytest.mark.parametrize(("flags", "classes"), [
-    (["--dataset_mode", "masks"], "lungs"),
-    (["--dataset_mode", "phantom"], "lungs"),
-    (["--dataset_mode", "phantom", "--phantom", "facades"], "facades"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "classes"),
+    [
+        (["--dataset_mode", "masks"], "lungs"),
+        (["--dataset_mode", "phantom"], "lungs"),
+        (["--dataset_mode", "phantom", "--phantom", "facades"], "facades"),
+    ],
+)
 def test_a_run_records_its_classes_for_images_without_masks(run, tmp_path, chests, flags, classes):
     save_run(tmp_path, *flags)
     recorded = json.loads((tmp_path / "ck" / "tiny" / "options.json").read_text())
@@ -321,8 +324,20 @@ def test_upstreams_facades_generator_scores_as_upstream_scored_it(run, real_data
     donor = real_data / "weights" / "facades_photo2label_upstream_unet256_ngf16_latest_net_G.pth"
     (tmp_path / "ck" / "tiny").mkdir(parents=True)
     (tmp_path / "ck" / "tiny" / "latest_net_G.pth").write_bytes(donor.read_bytes())
-    folder = run("--dataroot", str(real_data / "facades"), "--ngf", "16", "--norm", "batch", "--eval",
-                 "--classes", "facades", "--dataset_mode", "aligned", phase="test")  # fmt: skip
+    folder = run(
+        "--dataroot",
+        str(real_data / "facades"),
+        "--ngf",
+        "16",
+        "--norm",
+        "batch",
+        "--eval",
+        "--classes",
+        "facades",
+        "--dataset_mode",
+        "aligned",
+        phase="test",
+    )
     summary = json.loads((folder / "metrics.json").read_text())
     assert summary["images"] == 50
     assert summary["micro"]["pixel_accuracy"] == pytest.approx(0.527, abs=0.003)
@@ -405,8 +420,9 @@ def test_mirror_image_patches_and_passes(run, trained, chests):
 
 
 def test_an_ensemble_of_two_makes(run, trained, tmp_path, chests):
-    save_run(tmp_path, "--dataset_mode", "masks", "--norm", "instance", "--input_nc", "1", "--output_nc", "1",
-             name="other")  # fmt: skip
+    save_run(
+        tmp_path, "--dataset_mode", "masks", "--norm", "instance", "--input_nc", "1", "--output_nc", "1", name="other"
+    )
     run("--dataroot", str(chests), "--name", "tiny,other")
     folder = tmp_path / "results" / "tiny+other" / "all_latest"
     summary = json.loads((folder / "metrics.json").read_text())

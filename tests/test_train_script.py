@@ -28,8 +28,22 @@ from util.run.log import read_losses, read_metrics
 from util.score import evaluate as scoring
 
 ROOT = Path(__file__).parent.parent
-TINY = ["--netG", "unet_64", "--ngf", "4", "--ndf", "4", "--load_size", "70", "--crop_size", "64", "--gpu_ids", "-1",
-        "--display_id", "0"]  # fmt: skip
+TINY = [
+    "--netG",
+    "unet_64",
+    "--ngf",
+    "4",
+    "--ndf",
+    "4",
+    "--load_size",
+    "70",
+    "--crop_size",
+    "64",
+    "--gpu_ids",
+    "-1",
+    "--display_id",
+    "0",
+]
 SMALL = [*TINY, "--dataset_mode", "phantom", "--phantom_count", "6"]
 
 
@@ -59,13 +73,38 @@ def assert_same(first: dict, second: dict) -> None:
 
 
 def test_a_run_leaves_what_users_of_upstream_expect(monkeypatch, tmp_path, capsys):
-    code = run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "1", "--save_epoch_freq", "1",
-               "--print_freq", "3", "--update_html_freq", "3")  # fmt: skip
+    code = run(
+        monkeypatch,
+        tmp_path,
+        *SMALL,
+        "--n_epochs",
+        "1",
+        "--n_epochs_decay",
+        "1",
+        "--save_epoch_freq",
+        "1",
+        "--print_freq",
+        "3",
+        "--update_html_freq",
+        "3",
+    )
     folder = tmp_path / "run"
     assert code == 0
-    for name in ("latest_net_G.pth", "latest_net_D.pth", "1_net_G.pth", "2_net_D.pth", "best_net_G.pth",
-                 "train_opt.txt", "options.json", "loss_log.txt", "metrics.csv", "web/index.html",
-                 "web/images/epoch002_fake_B.png", "web/curves.png", "latest_train_state.pth"):  # fmt: skip
+    for name in (
+        "latest_net_G.pth",
+        "latest_net_D.pth",
+        "1_net_G.pth",
+        "2_net_D.pth",
+        "best_net_G.pth",
+        "train_opt.txt",
+        "options.json",
+        "loss_log.txt",
+        "metrics.csv",
+        "web/index.html",
+        "web/images/epoch002_fake_B.png",
+        "web/curves.png",
+        "latest_train_state.pth",
+    ):
         assert (folder / name).is_file(), name
     assert [row["iters"] for row in read_losses(folder / "loss_log.txt")] == [3, 6, 3, 6]
     rows = read_metrics(folder / "metrics.csv")
@@ -99,9 +138,33 @@ def test_resuming_is_exact_to_the_bit(monkeypatch, tmp_path, policy):
 @pytest.mark.slow
 def test_an_encoder_thaws_on_time_after_a_resume(monkeypatch, tmp_path):
     """Two frozen epochs, the run cut after the first: bit for bit the run in one go, and the encoder as it began."""
-    flags = [*SMALL, "--model", "supervised", "--netG", "smp:unet:mobilenet_v2", "--load_size", "36", "--crop_size",
-             "32", "--batch_size", "2", "--n_epochs_decay", "0", "--save_epoch_freq", "1", "--val_freq", "0",
-             "--freeze_encoder", "2", "--lr_encoder", "0.01", "--warmup", "1", "--ema", "0.5"]  # fmt: skip
+    flags = [
+        *SMALL,
+        "--model",
+        "supervised",
+        "--netG",
+        "smp:unet:mobilenet_v2",
+        "--load_size",
+        "36",
+        "--crop_size",
+        "32",
+        "--batch_size",
+        "2",
+        "--n_epochs_decay",
+        "0",
+        "--save_epoch_freq",
+        "1",
+        "--val_freq",
+        "0",
+        "--freeze_encoder",
+        "2",
+        "--lr_encoder",
+        "0.01",
+        "--warmup",
+        "1",
+        "--ema",
+        "0.5",
+    ]
     run(monkeypatch, tmp_path, *flags, "--n_epochs", "3", name="whole")
     run(monkeypatch, tmp_path, *flags, "--n_epochs", "1", name="parts")
     torch.manual_seed(12345)
@@ -115,8 +178,20 @@ def test_an_encoder_thaws_on_time_after_a_resume(monkeypatch, tmp_path):
 
 def test_the_average_is_validated_and_saved_and_training_goes_on_from_the_weights(monkeypatch, tmp_path):
     """With --ema the weights take the same way as without; the generator's files hold their average, D's do not."""
-    flags = [*SMALL, "--norm", "instance", "--no_dropout", "--n_epochs", "2", "--n_epochs_decay", "0",
-             "--save_latest_freq", "4", "--save_epoch_freq", "1"]  # fmt: skip
+    flags = [
+        *SMALL,
+        "--norm",
+        "instance",
+        "--no_dropout",
+        "--n_epochs",
+        "2",
+        "--n_epochs_decay",
+        "0",
+        "--save_latest_freq",
+        "4",
+        "--save_epoch_freq",
+        "1",
+    ]
     run(monkeypatch, tmp_path, *flags, name="plain")
     validated = []
 
@@ -145,8 +220,24 @@ def test_the_average_is_validated_and_saved_and_training_goes_on_from_the_weight
     [(signal.SIGINT, 5, "linear"), (signal.SIGTERM, 5, "cosine"), (signal.SIGINT, 6, "step")],
 )
 def test_an_interrupted_epoch_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys, number, step, policy):
-    flags = [*SMALL, *EXACT, "--n_epochs", "1", "--n_epochs_decay", "2", "--lr_policy", policy, "--lr_decay_iters", "1",
-             "--ema", "0.99", "--clip_grad", "0.1", "--warmup", "1"]  # fmt: skip
+    flags = [
+        *SMALL,
+        *EXACT,
+        "--n_epochs",
+        "1",
+        "--n_epochs_decay",
+        "2",
+        "--lr_policy",
+        policy,
+        "--lr_decay_iters",
+        "1",
+        "--ema",
+        "0.99",
+        "--clip_grad",
+        "0.1",
+        "--warmup",
+        "1",
+    ]
     run(monkeypatch, tmp_path, *flags, name="whole")
 
     real_step, steps = Pix2PixModel.train_step, []
@@ -171,9 +262,28 @@ def test_an_interrupted_epoch_goes_on_where_it_stopped(monkeypatch, tmp_path, ca
 def test_cyclegan_without_pairs_resumes_exactly_pool_and_all(monkeypatch, tmp_path):
     """Masks and images of different patients; the pool (4 images) is full long before the run is cut in two."""
     write_chests(tmp_path / "data", 12, 64)
-    flags = [*TINY, "--model", "cycle_gan", "--dataset_mode", "masks", "--unpaired", "--pool_size", "4", "--dataroot",
-             str(tmp_path / "data"), "--netG", "resnet_6blocks", "--load_size", "36", "--crop_size", "32",
-             "--n_epochs_decay", "0", "--ema", "0.9"]  # fmt: skip
+    flags = [
+        *TINY,
+        "--model",
+        "cycle_gan",
+        "--dataset_mode",
+        "masks",
+        "--unpaired",
+        "--pool_size",
+        "4",
+        "--dataroot",
+        str(tmp_path / "data"),
+        "--netG",
+        "resnet_6blocks",
+        "--load_size",
+        "36",
+        "--crop_size",
+        "32",
+        "--n_epochs_decay",
+        "0",
+        "--ema",
+        "0.9",
+    ]
     run(monkeypatch, tmp_path, *flags, "--n_epochs", "3", name="whole")
     run(monkeypatch, tmp_path, *flags, "--n_epochs", "2", name="parts")
     torch.manual_seed(12345)
@@ -223,8 +333,21 @@ def test_a_folder_of_upstreams_can_be_continued(monkeypatch, tmp_path, capsys):
 
 
 def test_early_stop(monkeypatch, tmp_path, capsys):
-    run(monkeypatch, tmp_path, *SMALL, "--lr", "0", "--n_epochs", "9", "--n_epochs_decay", "0", "--early_stop", "2",
-        "--norm", "instance")  # fmt: skip
+    run(
+        monkeypatch,
+        tmp_path,
+        *SMALL,
+        "--lr",
+        "0",
+        "--n_epochs",
+        "9",
+        "--n_epochs_decay",
+        "0",
+        "--early_stop",
+        "2",
+        "--norm",
+        "instance",
+    )
     assert "no gain in 2 validations: stopping; best epoch 1" in capsys.readouterr().out
     assert len(read_metrics(tmp_path / "run" / "metrics.csv")) == 3
 
@@ -242,9 +365,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     command = [sys.executable, "train.py", *flags, "--continue_train", "--n_epochs", "2"]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=small_files
-    )  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=small_files)
     assert done.returncode == 2
     assert "not written: File too large" in done.stderr and "Traceback" not in done.stderr
     assert_same(before, weights(tmp_path / "run"))
@@ -331,8 +452,19 @@ def test_a_published_generator_is_downloaded_and_trained(monkeypatch, tmp_path, 
     with serving() as web:
         file = replace(known.file, url=web.put("/day2night.pth", data.getvalue(), cut=[1000]))
         monkeypatch.setitem(catalogue.DONORS, "day2night", replace(known, file=file))
-        code = run(monkeypatch, tmp_path, *SMALL, "--pretrained", "day2night", "--n_epochs", "1",
-                   "--n_epochs_decay", "0", "--lr", "0")  # fmt: skip
+        code = run(
+            monkeypatch,
+            tmp_path,
+            *SMALL,
+            "--pretrained",
+            "day2night",
+            "--n_epochs",
+            "1",
+            "--n_epochs_decay",
+            "0",
+            "--lr",
+            "0",
+        )
     assert code == 0
     assert "cite P. Isola" in capsys.readouterr().out
     trained = torch.load(tmp_path / "run" / "latest_net_G.pth", weights_only=True)

@@ -28,11 +28,19 @@ class Visdom(Server):
         """The page's text after its scripts have run, and a picture of it. The browser reaches this machine only."""
         profile = self.folder / "profile"
         common = [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-            "--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}",
-            "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--virtual-time-budget=8000",
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-background-networking",
+            "--disable-component-update",
+            f"--user-data-dir={profile}",
+            "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+            "--virtual-time-budget=8000",
             "--window-size=1400,900",
-        ]  # fmt: skip
+        ]
         page = f"http://127.0.0.1:{self.port}/env/main"
         run = {"check": True, "capture_output": True, "timeout": 120}
         subprocess.run([*common, f"--screenshot={picture}", page], **run)
@@ -64,9 +72,12 @@ def training(visdom, tmp_path):
     err = tmp_path / "train.err"
     with err.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "train.py", *flags.split()], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr,
+            [sys.executable, "train.py", *flags.split()],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        )
     process.err = err
     process.lines = lambda: (tmp_path / "checkpoints/watched/loss_log.txt").read_text().count("(epoch:")
     yield process

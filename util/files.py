@@ -57,7 +57,6 @@ def read_options(path: Path) -> dict[str, object]:
     raise UserError(f"{path}: damaged ({error}); delete it and give the flags by hand") from error
 
 
-
 @contextlib.contextmanager
 def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator[Path]:
     """A folder to fill that takes `folder`'s place at the end; after an error the old one is as it was.
@@ -73,8 +72,10 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
         with locked(folder.parent):
             for there in (folder, old):
                 if there.exists() and not (there / mark).is_file() and any(there.iterdir()):
-                    raise UserError(f"{there}: not the result of a test (no {mark} in it), so it is not replaced; "
-                                    "move it, or name another --results_dir")
+                    raise UserError(
+                        f"{there}: not the result of a test (no {mark} in it), so it is not replaced; "
+                        "move it, or name another --results_dir"
+                    )
             for left in folder.parent.glob(f"{glob.escape(folder.name)}.[0-9]*.partial"):
                 with locked(left, wait=False) as dead:
                     if dead:

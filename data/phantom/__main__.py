@@ -1,8 +1,8 @@
 """Write phantoms as files, in the layout in which one's own data should lie.
 
-    python -m data.phantom OUT                      chests: images/, masks/, splits.csv (--dataset_mode masks)
-    python -m data.phantom OUT --phantom pneumothorax    the same chests, half with air beside the lung, and its masks
-    python -m data.phantom OUT --phantom facades    train/, val/, test/, photo beside labels (--dataset_mode aligned)
+python -m data.phantom OUT                      chests: images/, masks/, splits.csv (--dataset_mode masks)
+python -m data.phantom OUT --phantom pneumothorax    the same chests, half with air beside the lung, and its masks
+python -m data.phantom OUT --phantom facades    train/, val/, test/, photo beside labels (--dataset_mode aligned)
 """
 
 import argparse
@@ -18,8 +18,9 @@ from util.errors import UserError, run_script
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m data.phantom", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m data.phantom", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path, metavar="OUT", help="new or empty folder")
     add_phantom_options(parser)
     parser.add_argument("--size", type=int, default=256, help="width and height in pixels (default: %(default)s)")

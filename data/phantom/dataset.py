@@ -35,8 +35,12 @@ class _Kind(argparse.Action):
 def add_phantom_options(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
     """Add the flags that say which phantoms and how many."""
     group.add_argument("--phantom", action=_Kind, choices=tuple(KINDS), default="chests", help="what is drawn")
-    group.add_argument("--phantom_count", type=int, default=200,
-                       help="images in train; val and test have a fifth of that each, 8 at least")
+    group.add_argument(
+        "--phantom_count",
+        type=int,
+        default=200,
+        help="images in train; val and test have a fifth of that each, 8 at least",
+    )
 
 
 def check_count(count: int) -> None:

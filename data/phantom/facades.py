@@ -13,8 +13,18 @@ from data.phantom.painter import CANVAS, LABEL, Colour, Painter, tint
 from data.phantom.shapes import smooth_noise
 
 WALLS = (
-    (222, 205, 165), (206, 178, 125), (214, 208, 196), (196, 190, 180), (203, 160, 138), (170, 176, 160),
-    (226, 214, 190), (160, 120, 95), (150, 88, 70), (236, 232, 224), (188, 182, 150), (140, 140, 142),
+    (222, 205, 165),
+    (206, 178, 125),
+    (214, 208, 196),
+    (196, 190, 180),
+    (203, 160, 138),
+    (170, 176, 160),
+    (226, 214, 190),
+    (160, 120, 95),
+    (150, 88, 70),
+    (236, 232, 224),
+    (188, 182, 150),
+    (140, 140, 142),
 )
 ROOFS = ((120, 62, 48), (90, 86, 84), (70, 66, 66), (140, 80, 60), (105, 98, 92))
 SKIES = ((150, 185, 225), (205, 212, 220), (240, 240, 240), (120, 160, 210))
@@ -79,9 +89,23 @@ def _front(p: Painter, x0: float, x1: float, top: float, street: float, wall: Co
     floors, bays = int(rng.integers(2, 7)), int(rng.integers(2, 9))
     contrast = u(0.65, 0.85) if u() < 0.5 else u(1.08, 1.25)
     trim = tint((235, 230, 218), u(0.8, 1.05)) if u() < 0.6 else tint(wall, contrast)
-    has = {name: u() < chance for name, chance in
-           (("cornice", 0.55), ("sill", 0.7), ("blind", 0.3), ("roller", 0.25), ("balcony", 0.45), ("pillar", 0.35),
-            ("molding", 0.8), ("deco", 0.4), ("shop", 0.5), ("arch", 0.2), ("brick", 0.3), ("gable", 0.3))}
+    has = {
+        name: u() < chance
+        for name, chance in (
+            ("cornice", 0.55),
+            ("sill", 0.7),
+            ("blind", 0.3),
+            ("roller", 0.25),
+            ("balcony", 0.45),
+            ("pillar", 0.35),
+            ("molding", 0.8),
+            ("deco", 0.4),
+            ("shop", 0.5),
+            ("arch", 0.2),
+            ("brick", 0.3),
+            ("gable", 0.3),
+        )
+    }
     p.box(x0, top, x1, street, wall, "facade", 100)
     if has["brick"]:
         p.lines(x0, top, x1, street, tint(wall, 0.88), 4, upright=False)
@@ -107,8 +131,14 @@ def _front(p: Painter, x0: float, x1: float, top: float, street: float, wall: Co
     high = storey * u(0.5, 0.68)
     wide = min(pitch * u(0.36, 0.62), high * u(0.6, 1.1))
     high = min(high, wide * 2.4)
-    style = {"frame": p.pick(FRAMES), "trim": trim, "has": has, "mullions": int(rng.integers(1, 4)),
-             "blind": p.pick(BLINDS, 0.8, 1.1), "iron": u() < 0.6}
+    style = {
+        "frame": p.pick(FRAMES),
+        "trim": trim,
+        "has": has,
+        "mullions": int(rng.integers(1, 4)),
+        "blind": p.pick(BLINDS, 0.8, 1.1),
+        "iron": u() < 0.6,
+    }
     if has["pillar"]:
         for k in range(0, bays + 1, int(rng.integers(1, 3))):
             x, half, foot = x0 + margin + k * pitch, u(5, 9), lines[-1] - 4
@@ -125,8 +155,16 @@ def _front(p: Painter, x0: float, x1: float, top: float, street: float, wall: Co
             _window(p, x, y, wide, high, min(pitch, 2.2 * wide), style)
             if has["deco"] and (bay + floor) % 2 == 0:
                 size = min(12, storey * 0.08)
-                p.box(x - size * 2, y + high + 10, x + size * 2, y + high + 10 + size, tint(trim, 0.95), "deco", 150,
-                      "ellipse" if u() < 0.5 else "rectangle")
+                p.box(
+                    x - size * 2,
+                    y + high + 10,
+                    x + size * 2,
+                    y + high + 10 + size,
+                    tint(trim, 0.95),
+                    "deco",
+                    150,
+                    "ellipse" if u() < 0.5 else "rectangle",
+                )
             if balconies[floor, bay]:
                 _balcony(p, x, y + high, min(pitch * 0.92, wide * 1.7), high * u(0.38, 0.5), style)
     _ground_floor(p, x0 + margin, pitch, bays, street, ground, style)
@@ -150,8 +188,16 @@ def _window(p: Painter, x: float, y: float, wide: float, high: float, room: floa
     brow = wide * 0.12
     if has["cornice"]:
         rise = 15 if has["gable"] else 9
-        p.box(x - half - brow, y - rise - 3, x + half + brow, y - 3, style["trim"], "cornice", 175,
-              "gable" if has["gable"] else "rectangle")
+        p.box(
+            x - half - brow,
+            y - rise - 3,
+            x + half + brow,
+            y - 3,
+            style["trim"],
+            "cornice",
+            175,
+            "gable" if has["gable"] else "rectangle",
+        )
     if has["sill"]:
         p.box(x - half - brow, y + high, x + half + brow, y + high + 7, style["trim"], "sill", 170)
 
@@ -206,8 +252,14 @@ def _ground_floor(p: Painter, left: float, pitch: float, bays: int, street: floa
             p.box(x - half - 5, head - 5, x + half + 5, street, style["trim"], relief=140, shape=shape)
             p.box(x - half, head, x + half, street, wood, "door", 40, shape)
             for side in (-1, 1):
-                p.box(x + side * half / 2 - half * 0.3, head + (street - head) * 0.35, x + side * half / 2 + half * 0.3,
-                      street - 14, tint(wood, 0.75), relief=30)
+                p.box(
+                    x + side * half / 2 - half * 0.3,
+                    head + (street - head) * 0.35,
+                    x + side * half / 2 + half * 0.3,
+                    street - 14,
+                    tint(wood, 0.75),
+                    relief=30,
+                )
             p.box(x - 1, head, x + 1, street, tint(wood, 0.5))
         elif shops:
             half, head = pitch * 0.43, y + ground * 0.32
@@ -217,8 +269,15 @@ def _ground_floor(p: Painter, left: float, pitch: float, bays: int, street: floa
                 p.box(gx, gy, gx + u(4, 12), gy + u(4, 14), tuple(int(c) for c in rng.integers(60, 230, 3)))
             if u() < 0.8:
                 p.box(x - half, head - ground * 0.16, x + half, head, colour, "shop", 150)
-                p.lines(x - half * 0.6, head - ground * 0.11, x + half * 0.6, head - ground * 0.05, (230, 225, 210), 5,
-                        upright=True)
+                p.lines(
+                    x - half * 0.6,
+                    head - ground * 0.11,
+                    x + half * 0.6,
+                    head - ground * 0.05,
+                    (230, 225, 210),
+                    5,
+                    upright=True,
+                )
             if u() < 0.3:
                 for k, strip in enumerate(np.arange(x - half, x + half - 4, 9)):
                     cloth = (235, 232, 225) if k % 2 else colour
@@ -259,7 +318,8 @@ def _photograph(p: Painter, size: int) -> np.ndarray:
     shade *= 1 - np.clip(np.roll(relief, (6, 4 * aside), (0, 1)) - relief, 0, 80) * u(0.001, 0.005)
     photo, relief, shade = (
         np.asarray(layer.resize((size, size), Image.Resampling.BILINEAR), np.float32)
-        for layer in (p.layers["paint"], p.layers["relief"], Image.fromarray(shade)))
+        for layer in (p.layers["paint"], p.layers["relief"], Image.fromarray(shade))
+    )
     weather = sum(a * smooth_noise(rng, size, cells) for a, cells in ((0.04, 6), (0.03, 40), (0.03, 128)))
     shade = shade * (1 + weather * np.where(relief > 0, np.float32(1), np.float32(0.3)))
     shade *= np.linspace(u(0.8, 1.1), u(0.8, 1.1), size, dtype=np.float32)[:, None]

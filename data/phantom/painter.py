@@ -21,16 +21,27 @@ class Painter:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.layers = {name: Image.new(mode, (CANVAS, CANVAS)) for name, mode in
-                       (("paint", "RGB"), ("label", "L"), ("relief", "L"))}
+        self.layers = {
+            name: Image.new(mode, (CANVAS, CANVAS))
+            for name, mode in (("paint", "RGB"), ("label", "L"), ("relief", "L"))
+        }
         self.pens = {name: ImageDraw.Draw(layer) for name, layer in self.layers.items()}
 
     def pick(self, colours: tuple[Colour, ...], darkest: float = 1, lightest: float = 1) -> Colour:
         """One of the colours, tinted by a factor between the two."""
         return tint(colours[self.rng.integers(len(colours))], self.rng.uniform(darkest, lightest))
 
-    def box(self, x0: float, y0: float, x1: float, y1: float, colour: Colour,
-            label: str | None = None, relief: int | None = None, shape: str = "rectangle") -> None:
+    def box(
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        colour: Colour,
+        label: str | None = None,
+        relief: int | None = None,
+        shape: str = "rectangle",
+    ) -> None:
         """A part: `shape` is painted, its box is labelled; no label or relief given leaves what is there."""
         box = [round(x0), round(y0), round(x1) - 1, round(y1) - 1]
         if box[2] < box[0] or box[3] < box[1]:

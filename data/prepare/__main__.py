@@ -30,8 +30,9 @@ SOURCES: dict[str, Source] = {s.name: s for s in (Facades(), Jsrt(), Montgomery(
 
 
 def main() -> int | None:
-    parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m data.prepare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="set", metavar="SET", required=True)
     for source in SOURCES.values():
         add_source(commands, source)
@@ -45,16 +46,29 @@ def add_source(commands: argparse._SubParsersAction, source: Source) -> None:
     command.add_argument("src", type=Path, metavar="SRC", help="folder of the unpacked set")
     command.add_argument("dst", type=Path, metavar="DST", help="new folder, or one that this command began")
     command.add_argument("--size", type=int, help="scale to SIZE x SIZE pixels (default: as large as the mask)")
-    command.add_argument("--keep_bits", action="store_true",
-                         help="16-bit PNG where the source has more than 8 bits (default: scaled to 8)")
-    command.add_argument("--clahe", action="store_true",
-                         help="equalise the contrast of small regions (CLAHE, clip limit 2, 8 x 8 regions)")
+    command.add_argument(
+        "--keep_bits",
+        action="store_true",
+        help="16-bit PNG where the source has more than 8 bits (default: scaled to 8)",
+    )
+    command.add_argument(
+        "--clahe",
+        action="store_true",
+        help="equalise the contrast of small regions (CLAHE, clip limit 2, 8 x 8 regions)",
+    )
     command.add_argument("--split_file", type=Path, help="your own split: a CSV file with the columns image and split")
-    command.add_argument("--split_seed", type=int,
-                         help="draw train, val and test (70, 10, 20 %%) by patient and label with this seed "
-                              "(default: the published split of the set, else seed 0)")
-    command.add_argument("--folds", type=int, metavar="K",
-                         help="also deal train and val into K folds, by patient and label, for train.py's --fold")
+    command.add_argument(
+        "--split_seed",
+        type=int,
+        help="draw train, val and test (70, 10, 20 %%) by patient and label with this seed "
+        "(default: the published split of the set, else seed 0)",
+    )
+    command.add_argument(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="also deal train and val into K folds, by patient and label, for train.py's --fold",
+    )
     command.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     command.set_defaults(run=prepare_source)
 
@@ -77,8 +91,11 @@ def prepare_source(opt: argparse.Namespace) -> None:
     if not found.items:
         reasons = "; ".join(f"{len(names)} {why}, such as {names[0]}" for why, names in found.left_out.items() if names)
         raise UserError(f"{root}: no image of {source.name} can be used: {reasons}")
-    settings = {"split_file": opt.split_file.name if opt.split_file else None, "split_seed": opt.split_seed,
-                "folds": opt.folds} | vars(pixels)
+    settings = {
+        "split_file": opt.split_file.name if opt.split_file else None,
+        "split_seed": opt.split_seed,
+        "folds": opt.folds,
+    } | vars(pixels)
     earlier_splits, earlier_folds = earlier(opt.dst, source.name, settings)
     # Before anything is converted: a damaged file that is mended later must not move other patients.
     splits, how = _splits(opt, found, earlier_splits)
@@ -97,8 +114,9 @@ def prepare_source(opt: argparse.Namespace) -> None:
         else:
             found.left_out["damaged"].append(str(result))
     if not written:
-        raise UserError(f"{root}: none of {len(found.items)} images can be used; the first: "
-                        f"{found.left_out['damaged'][0]}")
+        raise UserError(
+            f"{root}: none of {len(found.items)} images can be used; the first: {found.left_out['damaged'][0]}"
+        )
     _shorten(found, root)
     facts = describe(source, written, splits, found, settings, how)
     write_lists(opt.dst, source, written, splits, folds, facts)

@@ -27,8 +27,10 @@ DARK = 0.1
 MOSTLY = 0.6
 """A mask with more foreground than this that also reaches all four borders is perhaps inverted."""
 
-START = ("--pretrained facades_photo2label --ngf 16 --ndf 16 --load_size 256 --augment strong --lambda_L1 1000 "
-         "--lr 0.0004 --n_epochs 12 --n_epochs_decay 28")
+START = (
+    "--pretrained facades_photo2label --ngf 16 --ndf 16 --load_size 256 --augment strong --lambda_L1 1000 "
+    "--lr 0.0004 --n_epochs 12 --n_epochs_decay 28"
+)
 """How a first training of two classes goes (README.md, benchmarks/README.md)."""
 
 EMPTY = "masks without any foreground: right where there is nothing to be found, else a lost annotation"
@@ -56,9 +58,12 @@ def check(root: Path, classes: Classes, patient_regex: str = "") -> Findings:
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """Add `masks SRC` to the commands of data.prepare."""
-    command = commands.add_parser("masks", help="check your own folder of images and masks",
-                                  description="Check a folder of images/, masks/ and perhaps splits.csv, file by file. "
-                                              "Exit code 0: in order, 1: errors, 2: no such folder.")
+    command = commands.add_parser(
+        "masks",
+        help="check your own folder of images and masks",
+        description="Check a folder of images/, masks/ and perhaps splits.csv, file by file. "
+        "Exit code 0: in order, 1: errors, 2: no such folder.",
+    )
     command.add_argument("src", type=Path, metavar="SRC", help="the folder, as train.py's --dataroot wants it")
     command.add_argument("--classes", default="lungs", help="as for train.py (default: %(default)s)")
     command.add_argument("--patient_regex", default="", help="as for train.py")
@@ -73,8 +78,10 @@ def check_folder(opt: argparse.Namespace) -> int:
     found = check(root, classes, opt.patient_regex)
     print(report(root, found))
     if found.errors:
-        print(f"\n{number(len(found.errors), 'error')}: mend them, or train on the rest with --skip_bad_files where "
-              "only single files are bad")
+        print(
+            f"\n{number(len(found.errors), 'error')}: mend them, or train on the rest with --skip_bad_files where "
+            "only single files are bad"
+        )
         return 1
     command = ["--dataroot", str(opt.src), "--name", root.resolve().name]
     if opt.classes != "lungs":
@@ -126,8 +133,9 @@ class _Check:
     def _by_split(self, images: list[Path]) -> str:
         """A few images of each split, if they are in more than one; else nothing."""
         splits = sorted({self.split[image] for image in images} - {""})
-        return " and ".join(f"{few(i for i in images if self.split[i] == split)} ({split})" for split in splits
-                            if len(splits) > 1)
+        return " and ".join(
+            f"{few(i for i in images if self.split[i] == split)} ({split})" for split in splits if len(splits) > 1
+        )
 
     def _pair(self) -> None:
         """Which masks belong to which image, as `MasksDataset` sees it, and which files nobody uses."""
@@ -178,8 +186,10 @@ class _Check:
             self._hint(DIM, image, f"{picture.high:.1%} of the range")
         for mask in self.masks_of.get(image, ()):
             if mask in self.masks and self.masks[mask].picture.size != picture.size:
-                self._error(f"{mask}: {_size(self.masks[mask].picture.size)}, but its image {image} has "
-                            f"{_size(picture.size)}: both need one size")
+                self._error(
+                    f"{mask}: {_size(self.masks[mask].picture.size)}, but its image {image} has "
+                    f"{_size(picture.size)}: both need one size"
+                )
 
     def _check_mask(self, path: Path, mask: Mask) -> None:
         if mask.soft is not None:
@@ -188,8 +198,11 @@ class _Check:
             self._hint(INVERTED, path, f"{mask.foreground:.0%} foreground")
 
     def _check_foreground(self) -> None:
-        whole = {image: [self.masks[m] for m in masks] for image, masks in self.masks_of.items()
-                 if all(m in self.masks for m in masks)}
+        whole = {
+            image: [self.masks[m] for m in masks]
+            for image, masks in self.masks_of.items()
+            if all(m in self.masks for m in masks)
+        }
         empty = {image for image, masks in whole.items() if not any(m.foreground for m in masks)}
         for image in whole:
             if image in empty:
@@ -209,9 +222,11 @@ class _Check:
                 self._error(f"{named}: the same picture in two splits; remove one, or {cure}")
             else:
                 self._hint(TWICE, images[0], few(images[1:]))
-        filled = ((self.masks[masks[0]].picture.digest, image) for image, masks in self.masks_of.items()
-                  if len(masks) == 1 and masks[0] in self.masks and self.masks[masks[0]].foreground
-                  and image in self.pictures)
+        filled = (
+            (self.masks[masks[0]].picture.digest, image)
+            for image, masks in self.masks_of.items()
+            if len(masks) == 1 and masks[0] in self.masks and self.masks[masks[0]].foreground and image in self.pictures
+        )
         for images in _groups(filled):
             if len({self.pictures[image].digest for image in images}) == len(images):
                 self._hint(SAME_MASK, images[0], few(images[1:]))
@@ -236,8 +251,11 @@ class _Check:
     def _check_splits(self) -> None:
         counts = Counter(self.split.values())
         if not counts["train"]:
-            self._error("splits.csv: no image is in split train" if self.listed else
-                        "images/: too few images: the draw leaves none in split train")
+            self._error(
+                "splits.csv: no image is in split train"
+                if self.listed
+                else "images/: too few images: the draw leaves none in split train"
+            )
         for split in sorted(counts.keys() - set(PHASES)):
             said = f"{split!r} ({number(counts[split], 'image')}) is read only by --phase" if split else ""
             self._hint(SPLITS, said or f"{number(counts[split], 'image')} without a split, not used")
@@ -265,10 +283,13 @@ class _Check:
             "sizes": counted(Counter(_size(p.size) for p in self.pictures.values())),
             "pixels": counted(Counter(p.kind for p in self.pictures.values())),
             "foreground": f"{shares[0]:.1%} to {shares[-1]:.1%} of a mask, median {shares[len(shares) // 2]:.1%}"
-            if shares else "",
+            if shares
+            else "",
             "sources": counted(sources),
-            "splits": ", ".join(f"{split or 'none'} {counts[split]} ({number(len(patients[split]), 'patient')})"
-                                for split in sorted(counts, key=lambda s: (*PHASES, s).index(s)))
+            "splits": ", ".join(
+                f"{split or 'none'} {counts[split]} ({number(len(patients[split]), 'patient')})"
+                for split in sorted(counts, key=lambda s: (*PHASES, s).index(s))
+            )
             + (", from splits.csv" if self.listed else ", drawn"),
         }
         self.found.summary = {what: said for what, said in lines.items() if said}

@@ -24,8 +24,9 @@ class Facades(Source):
     about = "CMP facades: 606 photos of house fronts, 12 classes (train.py --classes facades)"
     homepage = "https://cmp.felk.cvut.cz/~tylecr1/facade/"
     licence = "for research, citation required; see the homepage"
-    citation = ("R. Tyleček, R. Šára: Spatial Pattern Templates for Recognition of Objects with Regular Structure. "
-                "GCPR 2013")
+    citation = (
+        "R. Tyleček, R. Šára: Spatial Pattern Templates for Recognition of Objects with Regular Structure. GCPR 2013"
+    )
     inner = frozenset({"base", "extended"})
     target = "facades"
     classes = Classes.load("facades")
@@ -35,9 +36,11 @@ class Facades(Source):
         found = Found()
         photos, labels = (files_by_name(root, rf"cmp_[bx]\d{{4}}\.{suffix}") for suffix in ("jpg", "png"))
         if not photos or not labels:
-            raise UserError(f"{root}: not the CMP facades: looked for base/cmp_b0001.jpg and its like (found "
-                            f"{len(photos)}) and for base/cmp_b0001.png (found {len(labels)}), here and below; "
-                            "pix2pix's own copy (train/1.jpg) needs no preparing: --dataset_mode aligned reads it")
+            raise UserError(
+                f"{root}: not the CMP facades: looked for base/cmp_b0001.jpg and its like (found "
+                f"{len(photos)}) and for base/cmp_b0001.png (found {len(labels)}), here and below; "
+                "pix2pix's own copy (train/1.jpg) needs no preparing: --dataset_mode aligned reads it"
+            )
         for lists in files_by_name(root, r"label_names\.txt").values():
             for path in lists:
                 self._compare(path)
@@ -71,5 +74,7 @@ class Facades(Source):
         ours = {str(number): name for number, name in enumerate(self.classes.names, 1)}
         for number, name in ours.items():
             if listed.get(number, name) != name:
-                raise UserError(f"{path}: label {number} is {listed[number]!r} there, but {name!r} here: a version of "
-                                "the set that this command does not know")
+                raise UserError(
+                    f"{path}: label {number} is {listed[number]!r} there, but {name!r} here: a version of "
+                    "the set that this command does not know"
+                )

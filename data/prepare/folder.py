@@ -23,8 +23,9 @@ def check_free(dst: Path, source: Source, pixels: Pixels, src: Path) -> None:
     if state.is_file():
         held = read_json(state)
         if held != wanted:
-            raise UserError(f"{dst}: holds {_told(held)}; this run wants {_told(wanted)}: "
-                            "name another folder, or delete this one")
+            raise UserError(
+                f"{dst}: holds {_told(held)}; this run wants {_told(wanted)}: name another folder, or delete this one"
+            )
     elif dst.is_dir() and any(dst.iterdir()):
         raise UserError(f"{dst}: not empty, and not begun by data.prepare; name a new folder")
 
@@ -48,6 +49,9 @@ def read_json(path: Path) -> dict:
 
 
 def _told(state: dict[str, object]) -> str:
-    flags = [f"--{key}" if value is True else f"--{key} {value}"
-             for key, value in sorted(state.items()) if key != "target" and value]
+    flags = [
+        f"--{key}" if value is True else f"--{key} {value}"
+        for key, value in sorted(state.items())
+        if key != "target" and value
+    ]
     return f"{state.get('target')} {' '.join(flags) or 'without --size, --keep_bits and --clahe'}"

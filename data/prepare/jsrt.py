@@ -20,11 +20,15 @@ class Jsrt(Source):
     name = "jsrt"
     about = "JSRT with SCR: 247 X-rays of 12 bits, lungs, nodules"
     homepage = "http://db.jsrt.or.jp/eng.php and https://www.isi.uu.nl/Research/Databases/SCR/"
-    licence = ("images: JSRT, free for research; masks: SCR, free for research and education, no redistribution, no "
-               "commercial use; citation of both required")
-    citation = ("J. Shiraishi et al.: Development of a digital image database for chest radiographs with and without a "
-                "lung nodule. AJR 174, 2000; B. van Ginneken, M. B. Stegmann, M. Loog: Segmentation of anatomical "
-                "structures in chest radiographs using supervised methods. Med Image Anal 10(1), 2006")
+    licence = (
+        "images: JSRT, free for research; masks: SCR, free for research and education, no redistribution, no "
+        "commercial use; citation of both required"
+    )
+    citation = (
+        "J. Shiraishi et al.: Development of a digital image database for chest radiographs with and without a "
+        "lung nodule. AJR 174, 2000; B. van Ginneken, M. B. Stegmann, M. Loog: Segmentation of anatomical "
+        "structures in chest radiographs using supervised methods. Med Image Anal 10(1), 2006"
+    )
     inner = frozenset({"All247images", "Nodule154images", "NonNodule93images"})
     side = 2048
 
@@ -34,10 +38,12 @@ class Jsrt(Source):
         drawn = files_by_name(root, r"JPC(LN|NN)\d{3}\.(gif|tiff?|png)")  # Zenodo's copy of SCR may not be GIF
         left, right = in_folders(drawn, "left lung"), in_folders(drawn, "right lung")
         if not pictures or not (left or right):
-            raise UserError(f"{root}: not the JSRT set with SCR's masks: looked for JPCLN001.IMG and its like (found "
-                            f"{len(pictures)}) and for their masks 'left lung/JPCLN001.gif' (found {len(left)}) and "
-                            f"'right lung/' (found {len(right)}), here and below; images and masks are two downloads: "
-                            "name a folder that holds both")
+            raise UserError(
+                f"{root}: not the JSRT set with SCR's masks: looked for JPCLN001.IMG and its like (found "
+                f"{len(pictures)}) and for their masks 'left lung/JPCLN001.gif' (found {len(left)}) and "
+                f"'right lung/' (found {len(right)}), here and below; images and masks are two downloads: "
+                "name a folder that holds both"
+            )
         for name, path, masks in with_both_lungs(pictures, left, right, found):
             label = "nodule" if name.upper().startswith("JPCLN") else "no nodule"
             found.items.append(Item(name, path, masks, patient=name, label=label))
@@ -59,8 +65,9 @@ def read_raw(path: Path, side: int) -> np.ndarray:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     if path.stat().st_size != 2 * side * side:
-        raise UserError(f"{path}: {path.stat().st_size} bytes; a raw image of {side} x {side} 12-bit values has "
-                        f"{2 * side * side}")
+        raise UserError(
+            f"{path}: {path.stat().st_size} bytes; a raw image of {side} x {side} 12-bit values has {2 * side * side}"
+        )
     if (raw > WHITE).mean() > 0.01:  # a few pixels too bright for 12 bits are clipped
         raise UserError(f"{path}: values up to {raw.max()}; want 12 bits (0 to {WHITE}) in big-endian order")
     scale = np.round(np.arange(WHITE, -1, -1) * (65535 / WHITE)).astype(np.uint16)

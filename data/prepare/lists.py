@@ -29,23 +29,44 @@ def earlier(dst: Path, name: str, settings: Mapping[str, object]) -> tuple[dict[
     def same(*keys: str) -> bool:
         return all(before["settings"].get(key) == settings[key] for key in keys)
 
-    return ({row.image.stem: row.split for row in rows} if same("split_file", "split_seed") else {},
-            {row.image.stem: row.fold for row in rows} if same("split_file", "split_seed", "folds") else {})
+    return (
+        {row.image.stem: row.split for row in rows} if same("split_file", "split_seed") else {},
+        {row.image.stem: row.fold for row in rows} if same("split_file", "split_seed", "folds") else {},
+    )
 
 
-def write_lists(dst: Path, source: Source, written: Sequence[Written], splits: Mapping[str, str],
-                folds: Mapping[str, str], facts: dict[str, object]) -> None:
+def write_lists(
+    dst: Path,
+    source: Source,
+    written: Sequence[Written],
+    splits: Mapping[str, str],
+    folds: Mapping[str, str],
+    facts: dict[str, object],
+) -> None:
     """Put this set's rows into splits.csv, as --dataset_mode masks reads it, and its facts into dataset.json; other
     sets in the folder keep theirs."""
     sets = _sets(dst)
-    ours = {name for one in (facts, sets.get(source.name, {"counts": {}}))
-            for names in one["counts"].values() for name in names}
+    ours = {
+        name
+        for one in (facts, sets.get(source.name, {"counts": {}}))
+        for names in one["counts"].values()
+        for name in names
+    }
     rows = [row for row in _rows(dst / "splits.csv") if row.get("source") not in ours]
     for one in written:
         item = one.item
-        rows.append({"image": f"images/{item.id}.png", "mask": f"masks/{item.id}.png",
-                     "source": item.source or source.name, "split": splits[item.id], "patient": item.patient,
-                     "label": item.label, "spacing": spacing_text(one.spacing), "fold": folds.get(item.id, "")})
+        rows.append(
+            {
+                "image": f"images/{item.id}.png",
+                "mask": f"masks/{item.id}.png",
+                "source": item.source or source.name,
+                "split": splits[item.id],
+                "patient": item.patient,
+                "label": item.label,
+                "spacing": spacing_text(one.spacing),
+                "fold": folds.get(item.id, ""),
+            }
+        )
     text = io.StringIO()
     columns = (*COLUMNS, "fold") if any(row.get("fold") for row in rows) else COLUMNS
     table = csv.DictWriter(text, columns, extrasaction="ignore", restval="", lineterminator="\n")
@@ -82,30 +103,46 @@ def spacing_text(spacing: tuple[float, float] | None) -> str:
     return "" if spacing is None else " ".join(f"{mm:g}" for mm in spacing)
 
 
-def describe(source: Source, written: Sequence[Written], splits: Mapping[str, str], found: Found,
-             settings: dict[str, object], how: str) -> dict[str, object]:
+def describe(
+    source: Source,
+    written: Sequence[Written],
+    splits: Mapping[str, str],
+    found: Found,
+    settings: dict[str, object],
+    how: str,
+) -> dict[str, object]:
     """What dataset.json says of a set; counts: images by split, source and label."""
     counts: dict[str, dict[str, Counter[str]]] = {}
     for item in sorted((one.item for one in written), key=lambda item: splits[item.id]):
         place = counts.setdefault(splits[item.id], {})
         place.setdefault(item.source or source.name, Counter())[item.label] += 1
     return {
-        "about": source.about, "homepage": source.homepage, "licence": source.licence, "citation": source.citation,
-        "settings": settings, "split": how, "images": len(written), "patients": len({w.item.patient for w in written}),
-        "splits": dict(Counter(sorted(splits[one.item.id] for one in written))), "counts": counts,
+        "about": source.about,
+        "homepage": source.homepage,
+        "licence": source.licence,
+        "citation": source.citation,
+        "settings": settings,
+        "split": how,
+        "images": len(written),
+        "patients": len({w.item.patient for w in written}),
+        "splits": dict(Counter(sorted(splits[one.item.id] for one in written))),
+        "counts": counts,
         "sizes": dict(Counter(f"{w.size[1]} x {w.size[0]}" for w in written)),
         "spacing_mm": dict(Counter(spacing_text(w.spacing) or "unknown" for w in written)),
         "left_out": {why: names for why, names in found.left_out.items() if names},
         "odd": {what: names for what, names in found.odd.items() if names},
-    }  # fmt: skip
+    }
 
 
 def report(dst: Path, name: str, facts: dict) -> str:
     """What the user reads at the end: how many images are where, what is missing or odd with the first few names."""
-    splits = ", ".join(f"{split} {facts['splits'][split]}" for split in ("train", "val", "test")
-                       if split in facts["splits"])
-    lines = [f"{dst}: {name}, {facts['images']} images of {facts['patients']} patients: {splits} ({facts['split']}); "
-             f"{few(facts['sizes'])}"]
+    splits = ", ".join(
+        f"{split} {facts['splits'][split]}" for split in ("train", "val", "test") if split in facts["splits"]
+    )
+    lines = [
+        f"{dst}: {name}, {facts['images']} images of {facts['patients']} patients: {splits} ({facts['split']}); "
+        f"{few(facts['sizes'])}"
+    ]
     for word, what in (("left out", "left_out"), ("odd", "odd")):
         for why, names in sorted(facts[what].items()):
             lines += [f"{word}: {len(names)} ({why})", *(f"  {name}" for name in names[:SHOWN])]

@@ -7,10 +7,14 @@ from PIL import Image
 from data.prepare.source import Found, Item, Source, files_by_name, in_folders, with_both_lungs
 from util.errors import UserError
 
-JAEGER = ("S. Jaeger, S. Candemir, S. Antani, Y. X. Wang, P. X. Lu, G. Thoma: Two public chest X-ray datasets for "
-          "computer-aided screening of pulmonary diseases. Quant Imaging Med Surg 4(6), 2014")
-CANDEMIR = ("S. Candemir et al.: Lung segmentation in chest radiographs using anatomical atlases with nonrigid "
-            "registration. IEEE Trans Med Imaging 33(2), 2014")
+JAEGER = (
+    "S. Jaeger, S. Candemir, S. Antani, Y. X. Wang, P. X. Lu, G. Thoma: Two public chest X-ray datasets for "
+    "computer-aided screening of pulmonary diseases. Quant Imaging Med Surg 4(6), 2014"
+)
+CANDEMIR = (
+    "S. Candemir et al.: Lung segmentation in chest radiographs using anatomical atlases with nonrigid "
+    "registration. IEEE Trans Med Imaging 33(2), 2014"
+)
 LABELS = {"0": "normal", "1": "tuberculosis"}
 """By the last digit of a name, here and in the Shenzhen set."""
 MM = 0.0875
@@ -34,9 +38,11 @@ class Montgomery(Source):
         left, right = in_folders(files, "leftmask"), in_folders(files, "rightmask")
         pictures = in_folders(files, "cxr_png")
         if not pictures or not (left or right):
-            raise UserError(f"{root}: not the Montgomery set: looked for CXR_png/MCUCXR_0001_0.png and its like "
-                            f"(found {len(pictures)}) and for its masks in ManualMask/leftMask/ (found {len(left)}) "
-                            f"and rightMask/ (found {len(right)}), here and below")
+            raise UserError(
+                f"{root}: not the Montgomery set: looked for CXR_png/MCUCXR_0001_0.png and its like "
+                f"(found {len(pictures)}) and for its masks in ManualMask/leftMask/ (found {len(left)}) "
+                f"and rightMask/ (found {len(right)}), here and below"
+            )
         for name, path, masks in with_both_lungs(pictures, left, right, found):
             _, number, ill = name.split("_")
             found.items.append(Item(name, path, masks, f"{self.name}-{number}", LABELS[ill]))

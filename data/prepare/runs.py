@@ -43,8 +43,10 @@ def find_table(root: Path) -> Path:
     for word in ("submission", "sample"):
         tables = [path for path in tables if word not in path.name.lower()] or tables
     if not tables:
-        raise UserError(f"{root}: not the SIIM-ACR set: looked for a CSV file with the columns ImageId and "
-                        "EncodedPixels (train-rle.csv), here and below")
+        raise UserError(
+            f"{root}: not the SIIM-ACR set: looked for a CSV file with the columns ImageId and "
+            "EncodedPixels (train-rle.csv), here and below"
+        )
     if len(tables) > 1:
         names = ", ".join(str(path.relative_to(root)) for path in tables)
         raise UserError(f"{root}: {names} all hold masks; leave one of them there")

@@ -6,8 +6,10 @@ from data.prepare.montgomery import JAEGER, LABELS
 from data.prepare.source import Found, Item, Source, files_by_name, first_of_each
 from util.errors import UserError
 
-STIRENKO = ("S. Stirenko et al.: Chest X-ray analysis of tuberculosis by deep learning with segmentation and "
-            "augmentation. IEEE ELNANO 2018")
+STIRENKO = (
+    "S. Stirenko et al.: Chest X-ray analysis of tuberculosis by deep learning with segmentation and "
+    "augmentation. IEEE ELNANO 2018"
+)
 
 
 class Shenzhen(Source):
@@ -17,8 +19,10 @@ class Shenzhen(Source):
     name = "shenzhen"
     about = "Shenzhen: 662 X-rays, tuberculosis, 566 of them with lungs"
     homepage = "https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/"
-    licence = ("images: released by the U.S. National Library of Medicine for research and education, citation "
-               "required; masks: CC BY-NC-SA 4.0")
+    licence = (
+        "images: released by the U.S. National Library of Medicine for research and education, citation "
+        "required; masks: CC BY-NC-SA 4.0"
+    )
     citation = f"{JAEGER}; {STIRENKO}"
     inner = frozenset({"CXR_png", "ClinicalReadings"})
 
@@ -27,9 +31,11 @@ class Shenzhen(Source):
         pictures = files_by_name(root, r"CHNCXR_\d{4}_[01]\.png")
         masks = files_by_name(root, r"CHNCXR_\d{4}_[01]_mask\.png")
         if not pictures or not masks:
-            raise UserError(f"{root}: not the Shenzhen set with masks: looked for CHNCXR_0001_0.png and its like "
-                            f"(found {len(pictures)}) and for CHNCXR_0001_0_mask.png (found {len(masks)}), here and "
-                            "below; images and masks are two downloads: name a folder that holds both")
+            raise UserError(
+                f"{root}: not the Shenzhen set with masks: looked for CHNCXR_0001_0.png and its like "
+                f"(found {len(pictures)}) and for CHNCXR_0001_0_mask.png (found {len(masks)}), here and "
+                "below; images and masks are two downloads: name a folder that holds both"
+            )
         mask_of = first_of_each(masks, found)
         for name, path in first_of_each(pictures, found).items():
             mask = mask_of.get(f"{name}_mask")

@@ -31,8 +31,10 @@ class Siim(Source):
     about = "SIIM-ACR pneumothorax: DICOM and a CSV file of runs, pneumothorax"
     homepage = "https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation"
     licence = "the rules of the Kaggle competition; images from NIH ChestX-ray14"
-    citation = ("SIIM-ACR Pneumothorax Segmentation, Kaggle 2019; X. Wang et al.: ChestX-ray8: Hospital-scale chest "
-                "X-ray database and benchmarks. CVPR 2017")
+    citation = (
+        "SIIM-ACR Pneumothorax Segmentation, Kaggle 2019; X. Wang et al.: ChestX-ray8: Hospital-scale chest "
+        "X-ray database and benchmarks. CVPR 2017"
+    )
     target = "pneumothorax"
     inner = frozenset({"dicom-images-train", "dicom-images-test"})
 
@@ -84,8 +86,15 @@ def _describe(path: Path, runs: dict[str, list[str]]) -> XRay | None:
     ill = any(part != EMPTY for part in runs[name])
     spacing = spacing_of(header)
     extent = spacing and (spacing[0] * header.get("Rows", 0), spacing[1] * header.get("Columns", 0))
-    return XRay(name, path, (), patient=str(header.get("PatientID") or f"only {name}"),
-                label="pneumothorax" if ill else "no pneumothorax", runs=tuple(runs[name]), extent=extent)
+    return XRay(
+        name,
+        path,
+        (),
+        patient=str(header.get("PatientID") or f"only {name}"),
+        label="pneumothorax" if ill else "no pneumothorax",
+        runs=tuple(runs[name]),
+        extent=extent,
+    )
 
 
 def _numbered(xrays: list[XRay]) -> list[Item]:

@@ -78,8 +78,10 @@ class Source(ABC):
         sizes."""
         image, mask = read_image(item.image), self.read_mask(item)
         if image.shape[:2] != mask.shape:
-            raise UserError(f"{item.masks[0]}: {mask.shape[1]} x {mask.shape[0]} pixels, but its image "
-                            f"{item.image.name} has {image.shape[1]} x {image.shape[0]}")
+            raise UserError(
+                f"{item.masks[0]}: {mask.shape[1]} x {mask.shape[0]} pixels, but its image "
+                f"{item.image.name} has {image.shape[1]} x {image.shape[0]}"
+            )
         return image, mask
 
     def read_mask(self, item: Item) -> np.ndarray:

@@ -131,11 +131,14 @@ def _check(header: Dataset, path: Path) -> None:
     if not grey or header.get("SamplesPerPixel", 1) != 1:
         raise UserError(f"{path}: a DICOM image in colour; X-rays are grey (MONOCHROME1 or MONOCHROME2)")
     if header.BitsAllocated > 16 or not 1 <= header.BitsStored <= header.BitsAllocated:
-        raise UserError(f"{path}: a DICOM image of {header.BitsStored} bits stored in {header.BitsAllocated}; "
-                        "1 to 16 can be read")
+        raise UserError(
+            f"{path}: a DICOM image of {header.BitsStored} bits stored in {header.BitsAllocated}; 1 to 16 can be read"
+        )
     if header.HighBit != header.BitsStored - 1:
-        raise UserError(f"{path}: a DICOM image of {header.BitsStored} bits whose highest is bit {header.HighBit}; the "
-                        f"standard wants bit {header.BitsStored - 1}")
+        raise UserError(
+            f"{path}: a DICOM image of {header.BitsStored} bits whose highest is bit {header.HighBit}; the "
+            f"standard wants bit {header.BitsStored - 1}"
+        )
 
 
 def _shades(image: Dataset, path: Path) -> np.ndarray:

@@ -25,8 +25,10 @@ def images_of(root: Path, name: str, wanted: str) -> list[tuple[str, Path]]:
     folder = root / name
     if not folder.is_dir():
         there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-        raise NoSuchPhase(f"--dataroot {root}: no folder {name!r}; --dataset_mode {wanted}; "
-                          f"there is {', '.join(there) or 'no folder at all'}")
+        raise NoSuchPhase(
+            f"--dataroot {root}: no folder {name!r}; --dataset_mode {wanted}; "
+            f"there is {', '.join(there) or 'no folder at all'}"
+        )
     paths = find_images(folder)
     if not paths:
         raise NoSuchPhase(f"{folder}: no images in this folder or below it; --dataset_mode {wanted}")

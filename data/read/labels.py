@@ -27,8 +27,9 @@ def read_labels(paths: Sequence[Path], classes: Classes) -> np.ndarray:
     for path in paths[1:]:
         part = _read(path, classes)
         if part.shape != first.shape:
-            raise UserError(f"{path}: {_size(part)}, but {paths[0].name} has {_size(first)}: the parts of a mask "
-                            "need one size")
+            raise UserError(
+                f"{path}: {_size(part)}, but {paths[0].name} has {_size(first)}: the parts of a mask need one size"
+            )
         first |= part
     return first
 
@@ -58,8 +59,10 @@ def labels_of(pixels: np.ndarray, lossy: bool, classes: Classes, name: str) -> n
     if two_values:
         return _two_values(pixels, name)
     strange = np.unique(to_rgb8(pixels)[distance > 0], axis=0)
-    raise UserError(f"{name}: {len(strange)} colours that are no class, such as {_listed(strange)}; the classes "
-                    f"({', '.join(classes.names[:3])}, ...) are given by --classes")
+    raise UserError(
+        f"{name}: {len(strange)} colours that are no class, such as {_listed(strange)}; the classes "
+        f"({', '.join(classes.names[:3])}, ...) are given by --classes"
+    )
 
 
 def _read(path: Path, classes: Classes) -> np.ndarray:
@@ -75,8 +78,10 @@ def _snap(pixels: np.ndarray, classes: Classes, name: str) -> np.ndarray:
         unclear = np.linalg.norm(np.diff(classes.colours.astype(float), axis=0)) / 4
     share = (distance > unclear).mean()
     if share > MAX_UNCLEAR:
-        raise UserError(f"{name}: {share:.0%} of its pixels have the colour of no class: is this a label picture, "
-                        "and are --classes and --direction right?")
+        raise UserError(
+            f"{name}: {share:.0%} of its pixels have the colour of no class: is this a label picture, "
+            "and are --classes and --direction right?"
+        )
     void = distance > classes.void_distance
     if void.any():
         label[void] = _of_neighbours(pixels, label, void, classes)
@@ -105,8 +110,10 @@ def _two_values(pixels: np.ndarray, name: str) -> np.ndarray:
     found = pixels[inside]
     if len(found) and (found != found[0]).any():
         strange = np.unique(found, axis=0)
-        raise UserError(f"{name}: a mask of two classes holds 0 and one other value, this one holds "
-                        f"{len(strange)} others: {_listed(strange)}; threshold it first")
+        raise UserError(
+            f"{name}: a mask of two classes holds 0 and one other value, this one holds "
+            f"{len(strange)} others: {_listed(strange)}; threshold it first"
+        )
     # Without any background, only a value that means "full" is trusted: an even grey picture is no mask.
     if inside.all() and found.flat[0] not in (1, np.iinfo(pixels.dtype).max):
         raise UserError(f"{name}: every pixel of this mask is {found.flat[0]}; a full mask holds 1 or 255")

@@ -34,8 +34,10 @@ def match(images: list[Path], image_root: Path, masks: list[Path], mask_root: Pa
     for image in images:
         key = _key(image, image_root)
         if key in by_path:
-            unclear[image] = (f"{image} and {by_path[key].name}: two images of one name, so that a mask cannot tell "
-                              "which it belongs to; rename or remove one")
+            unclear[image] = (
+                f"{image} and {by_path[key].name}: two images of one name, so that a mask cannot tell "
+                "which it belongs to; rename or remove one"
+            )
             continue
         by_path[key] = image
         by_stem[key.name].append(image)
@@ -50,8 +52,9 @@ def match(images: list[Path], image_root: Path, masks: list[Path], mask_root: Pa
             if candidates:
                 break
         if len(candidates) > 1:
-            unclear[mask] = (f"{mask}: belongs to {candidates[0]} or to {candidates[1]}? Give it the same sub-folder "
-                             "as its image")
+            unclear[mask] = (
+                f"{mask}: belongs to {candidates[0]} or to {candidates[1]}? Give it the same sub-folder as its image"
+            )
         elif candidates:
             found[candidates[0]].append(mask)
         else:

@@ -61,8 +61,9 @@ class Bench:
         after = {name: fingerprint(net.state_dict()) for name, net in nets.items()}
         proof = {"run": folder.name, "donor": before, "taken_off": after}
         files = {name: read_task(path) for name, path in model.loaded.items()}
-        whole = {name: file.build_donor(fitted=False).to(self._device) for name, file in files.items()
-                 if file.was_fitted()}  # fmt: skip
+        whole = {
+            name: file.build_donor(fitted=False).to(self._device) for name, file in files.items() if file.was_fitted()
+        }
         if whole:
             proof["on_disk"] = {name: fingerprint(net.state_dict()) for name, net in whole.items()}
             opt = infer_architecture(whole[model.translator].state_dict())

@@ -28,8 +28,10 @@ class Trained:
         self.models = [load_model(run, device) for run in runs]
         folders = [Path(run.checkpoints_dir) / run.name for run in runs]
         self.folder = folders[0]
-        self.files = [model.loaded.get(model.translator) or network_path(folder, run.epoch, model.translator)
-                      for model, folder, run in zip(self.models, folders, runs, strict=True)]  # fmt: skip
+        self.files = [
+            model.loaded.get(model.translator) or network_path(folder, run.epoch, model.translator)
+            for model, folder, run in zip(self.models, folders, runs, strict=True)
+        ]
 
     def translator(self, dataset) -> Translator:
         """All of them together, for this data set."""

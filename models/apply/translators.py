@@ -44,8 +44,15 @@ class Tiled:
         from monai.inferers import sliding_window_inference  # seconds to import
 
         size = (self.patch, self.patch)
-        return sliding_window_inference(images.to(self.device), size, WINDOWS, self.inner.translate, self.overlap,
-                                        mode="gaussian", padding_mode="replicate")  # fmt: skip
+        return sliding_window_inference(
+            images.to(self.device),
+            size,
+            WINDOWS,
+            self.inner.translate,
+            self.overlap,
+            mode="gaussian",
+            padding_mode="replicate",
+        )
 
 
 class Mirrored:
@@ -122,8 +129,10 @@ def create_translator(
     if len({opt.output_nc for opt in options}) == 1:
         foreground = None
     elif foreground is None:
-        raise UserError(f"--name: the runs differ in --output_nc ({_each(options, 'output_nc')}), and without two "
-                        "classes there is nothing they have in common")
+        raise UserError(
+            f"--name: the runs differ in --output_nc ({_each(options, 'output_nc')}), and without two "
+            "classes there is nothing they have in common"
+        )
     channels = shared_input(options).input_nc
     members: list[Translator] = []
     for model, opt in zip(models, options, strict=True):
@@ -143,16 +152,20 @@ def shared_input(options: Sequence[argparse.Namespace]) -> argparse.Namespace:
         for flag in sorted(alike):
             here, there = getattr(first, flag), getattr(other, flag)
             if here != there and (flag != "classes" or None not in (here, there)):  # None: those of the data
-                raise UserError(f"--name: all runs of an ensemble see the same images, but {first.name} has --{flag} "
-                                f"{here} and {other.name} --{flag} {there}; leave one out, or give --{flag} for all")
+                raise UserError(
+                    f"--name: all runs of an ensemble see the same images, but {first.name} has --{flag} "
+                    f"{here} and {other.name} --{flag} {there}; leave one out, or give --{flag} for all"
+                )
     return argparse.Namespace(**vars(first) | {"input_nc": max(opt.input_nc for opt in options)})
 
 
 def _passes(model: BaseModel, opt: argparse.Namespace) -> list[BaseModel]:
     """The same networks `opt.samples` times, dropout drawn from --seed, --seed + 1, ..."""
     if not any(isinstance(m, _DropoutNd) and m.p > 0 for m in model.networks[model.translator].modules()):
-        raise UserError(f"--samples {opt.samples}: the generator of run {opt.name} has no dropout, so all its passes "
-                        "would be alike; take a run trained without --no_dropout, or an ensemble of runs (--name A,B)")
+        raise UserError(
+            f"--samples {opt.samples}: the generator of run {opt.name} has no dropout, so all its passes "
+            "would be alike; take a run trained without --no_dropout, or an ensemble of runs (--name A,B)"
+        )
     passes = [copy.copy(model) for _ in range(opt.samples)]
     for number, one in enumerate(passes):
         one.noise_seed = opt.seed + number

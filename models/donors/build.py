@@ -45,12 +45,10 @@ def _check_recorded(donor: Path, state: State, opt: argparse.Namespace) -> None:
     recorded = read_options(path) if path.is_file() else {}
     for flag in ("input_norm",) if infer_architecture(state) else ("netG", "input_norm"):
         if recorded.get(flag, given := getattr(opt, flag)) != given:
-            raise UserError(f"--{flag} {given}: {donor.parent}, which --pretrained names, was trained with --{flag} "
-                            f"{recorded[flag]}; give that")  # fmt: skip
-
-
-
-
+            raise UserError(
+                f"--{flag} {given}: {donor.parent}, which --pretrained names, was trained with --{flag} "
+                f"{recorded[flag]}; give that"
+            )
 
 
 def load_donor(net: nn.Module, state: State, path: Path, opt: argparse.Namespace) -> list[str]:

@@ -22,8 +22,10 @@ def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir:
     three channels is summed for one (a grey image repeated). UserError: another network's file; no encoder in `netG`.
     """
     if not isinstance(net, SmpGenerator):
-        raise UserError(f"--encoder_weights {weights}: --netG {netG} has no encoder of its own; take smp:ARCH:ENCODER, "
-                        "or start the whole generator from --pretrained")  # fmt: skip
+        raise UserError(
+            f"--encoder_weights {weights}: --netG {netG} has no encoder of its own; take smp:ARCH:ENCODER, "
+            "or start the whole generator from --pretrained"
+        )
     name = netG.split(":")[2]
     path = obtain_encoder(name, checkpoints_dir) if weights == "imagenet" else Path(weights)
     if not path.is_file():
@@ -31,8 +33,10 @@ def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir:
     wanted = net.encoder.state_dict()
     state = read_state_dict(path)
     if (twin := torchvisions(name)) and "features.0.0.weight" in state:
-        raise UserError(f"--encoder_weights {path}: torchvision's EfficientNet, which pads otherwise than encoder "
-                        f"{name}; take --netG {netG.replace(name, twin)}")  # fmt: skip
+        raise UserError(
+            f"--encoder_weights {path}: torchvision's EfficientNet, which pads otherwise than encoder "
+            f"{name}; take --netG {netG.replace(name, twin)}"
+        )
     state = as_smp(state, wanted)
     found = {key: value for key, value in state.items() if key in wanted}
     fitted = _fit_first_layer(found, wanted)
@@ -42,10 +46,17 @@ def load_encoder(net: torch.nn.Module, weights: str, netG: str, checkpoints_dir:
     beyond = [key for key in state if key not in wanted and _part(key) in parts and "num_batches" not in key]
     if missing or other or beyond:
         key = (missing or other or beyond)[0]
-        what = "it has no" if missing else "it has also a" if not other else (
-            f"{tuple(wanted[key].shape)}, not {tuple(found[key].shape)}, is wanted for")  # fmt: skip
-        raise UserError(f"--encoder_weights {path}: not the weights of encoder {name}: {what} {key} "
-                        f"({len(missing) + len(other) + len(beyond)} of {len(wanted)} tensors do not fit)")  # fmt: skip
+        what = (
+            "it has no"
+            if missing
+            else "it has also a"
+            if not other
+            else (f"{tuple(wanted[key].shape)}, not {tuple(found[key].shape)}, is wanted for")
+        )
+        raise UserError(
+            f"--encoder_weights {path}: not the weights of encoder {name}: {what} {key} "
+            f"({len(missing) + len(other) + len(beyond)} of {len(wanted)} tensors do not fit)"
+        )
     net.encoder.load_state_dict(wanted | found)
     net.keep_folded_norms()
     return "; ".join([f"encoder {name} starts from {path}", *fitted])
@@ -68,8 +79,9 @@ def _in_order(state: State, wanted: State) -> State:
     if that is what their shapes say."""
     theirs, ours = ([key for key in keys if not key.endswith("num_batches_tracked")] for keys in (state, wanted))
     pairs = list(zip(ours, theirs, strict=False))  # theirs goes on with the classifier
-    same = len(ours) <= len(theirs) and all(wanted[key].shape == state[other].shape or key == ours[0]
-                                            for key, other in pairs)  # fmt: skip
+    same = len(ours) <= len(theirs) and all(
+        wanted[key].shape == state[other].shape or key == ours[0] for key, other in pairs
+    )
     return {key: state[other] for key, other in pairs} if same else state
 
 

@@ -37,8 +37,12 @@ def _folders(name: str, checkpoints_dir: Path) -> tuple[Path, ...]:
 def _on_disk(name: str, checkpoints_dir: Path) -> Path | None:
     if Path(name).is_file():
         return Path(name)
-    files = (path(folder, "latest", net) for folder in _folders(name, checkpoints_dir) for net in ("G", "G_A")
-             for path in (task_path, network_path))  # fmt: skip
+    files = (
+        path(folder, "latest", net)
+        for folder in _folders(name, checkpoints_dir)
+        for net in ("G", "G_A")
+        for path in (task_path, network_path)
+    )
     return next((file for file in files if file.is_file()), None)
 
 

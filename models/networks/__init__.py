@@ -15,8 +15,18 @@ from .small import SmallUnetGenerator
 from .smp import SmpGenerator
 from .unet import UnetGenerator
 
-__all__ = ["DISCRIMINATORS", "GENERATORS", "INITS", "INPUT_NORMS", "NORMS", "UNETS", "SmpGenerator", "define_D",
-           "define_G", "widths_of"]  # fmt: skip
+__all__ = [
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "INITS",
+    "INPUT_NORMS",
+    "NORMS",
+    "UNETS",
+    "SmpGenerator",
+    "define_D",
+    "define_G",
+    "widths_of",
+]
 
 GENERATORS: dict[str, Callable[..., nn.Module]] = {
     "unet_64": partial(UnetGenerator, num_downs=6),

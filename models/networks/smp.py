@@ -57,8 +57,11 @@ class SmpGenerator(nn.Module):
         count its statistics in batches would make another network of it.
         """
         norms = [layer for layer in self.encoder.modules() if isinstance(layer, nn.BatchNorm2d)]
-        self.folded = [layer for layer in norms if not layer.running_mean.any()
-                       and ((layer.running_var + layer.eps - 1).abs() < 1e-6).all()]  # fmt: skip
+        self.folded = [
+            layer
+            for layer in norms
+            if not layer.running_mean.any() and ((layer.running_var + layer.eps - 1).abs() < 1e-6).all()
+        ]
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "SmpGenerator":
@@ -87,5 +90,7 @@ def _check(name: str, known, what: str) -> None:
         return
     few = len(known) < 20
     near = sorted(known) if few else difflib.get_close_matches(name, known, n=5, cutoff=0.5) or sorted(known)[:20]
-    raise UserError(f"--netG: segmentation_models_pytorch has no {what} {name!r}; there are "
-                    f"{', '.join(near)}{'' if few else ', ...'}")  # fmt: skip
+    raise UserError(
+        f"--netG: segmentation_models_pytorch has no {what} {name!r}; there are "
+        f"{', '.join(near)}{'' if few else ', ...'}"
+    )

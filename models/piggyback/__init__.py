@@ -5,6 +5,15 @@ from models.piggyback.task import METHODS, Settings, Task, attach, detach, mater
 from util.run.checkpoint import fingerprint
 
 __all__ = [
-    "METHODS", "Settings", "Task", "TaskFile", "attach", "detach", "fingerprint", "load_task", "materialize",
-    "read_task", "switch",
-]  # fmt: skip
+    "METHODS",
+    "Settings",
+    "Task",
+    "TaskFile",
+    "attach",
+    "detach",
+    "fingerprint",
+    "load_task",
+    "materialize",
+    "read_task",
+    "switch",
+]

@@ -31,9 +31,12 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m models.piggyback", description=__doc__.splitlines()[0],
-                                     epilog="\n".join(__doc__.splitlines()[1:]),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="python -m models.piggyback",
+        description=__doc__.splitlines()[0],
+        epilog="\n".join(__doc__.splitlines()[1:]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("command", nargs="?", default="", metavar="|".join(COMMANDS))
     parser.add_argument("run", nargs="?", default="", help="an adapted run (prune-check: any run)")
     parser.add_argument("--checkpoints_dir", default="./checkpoints", help="folder of all runs")
@@ -54,8 +57,10 @@ def show_list(args: argparse.Namespace) -> int:
     paths = sorted(folder.rglob(f"{args.epoch}_task_*.pth"))
     for path in paths:
         try:
-            print(f"{path.parent.relative_to(args.checkpoints_dir) if not args.run else folder}  "
-                  f"{summary(read_task(path))}")  # fmt: skip
+            print(
+                f"{path.parent.relative_to(args.checkpoints_dir) if not args.run else folder}  "
+                f"{summary(read_task(path))}"
+            )
         except UserError as error:
             print(error)
     if not paths:
@@ -133,8 +138,11 @@ def prune_check(args: argparse.Namespace) -> int:
         try:
             file = read_task(path)
             needs += [f"{path} has its donor here"] * (file.find_donor().parent == run)
-            needs += [f"{path} mixes filters of {other.path.name}" for other in file.dependencies()
-                      if other.path.parent == run]  # fmt: skip
+            needs += [
+                f"{path} mixes filters of {other.path.name}"
+                for other in file.dependencies()
+                if other.path.parent == run
+            ]
         except UserError as error:
             needs.append(f"cannot tell: {error}")
     print(*needs or [f"no task under {args.checkpoints_dir} needs {args.run}: it can be removed"], sep="\n")
@@ -160,8 +168,10 @@ def tasks_of(args: argparse.Namespace) -> list[TaskFile]:
 def summary(file: TaskFile) -> str:
     header = file.header
     donor, share = Path(*header["donor"]["found"][-1:]), 4 * header["counts"]["generator"] / header["bytes"]
-    return (f"{file.path.stem.split('_task_')[1]}  {header['method']}  {header['bytes'] / 1e6:.3f} MB (1/{share:.1f})  "
-            f"on {donor.parent.name}/{donor.name}" + "  and earlier tasks" * bool(header["dependencies"]))  # fmt: skip
+    return (
+        f"{file.path.stem.split('_task_')[1]}  {header['method']}  {header['bytes'] / 1e6:.3f} MB (1/{share:.1f})  "
+        f"on {donor.parent.name}/{donor.name}" + "  and earlier tasks" * bool(header["dependencies"])
+    )
 
 
 @torch.no_grad()

@@ -46,8 +46,10 @@ class TaskFile:
         """The donor's file."""
         path = _first(self.header["donor"]["found"], self.path)
         if path is None:
-            raise UserError(f"{self.path}: its donor {_short(self.header['donor']['sha256'])} is not at "
-                            f"{_last(self.header['donor']['found'])}; put it back there")  # fmt: skip
+            raise UserError(
+                f"{self.path}: its donor {_short(self.header['donor']['sha256'])} is not at "
+                f"{_last(self.header['donor']['found'])}; put it back there"
+            )
         return path
 
     def was_fitted(self) -> bool:
@@ -69,11 +71,20 @@ class TaskFile:
         try:
             opt = argparse.Namespace(**made)
             widths = widths_of(state) if opt.netG.startswith("mobile") else None
-            net = define_G(opt.input_nc, opt.output_nc, opt.ngf or 0, opt.netG, opt.norm, not opt.no_dropout,
-                           widths=widths, input_norm=made.get("input_norm") or "signed")  # fmt: skip
+            net = define_G(
+                opt.input_nc,
+                opt.output_nc,
+                opt.ngf or 0,
+                opt.netG,
+                opt.norm,
+                not opt.no_dropout,
+                widths=widths,
+                input_norm=made.get("input_norm") or "signed",
+            )
         except Exception as error:  # who knows what a damaged header asks for
-            raise UserError(f"{self.path}: damaged: no generator can be built as its header says, {made}; copy it "
-                            "again") from error  # fmt: skip
+            raise UserError(
+                f"{self.path}: damaged: no generator can be built as its header says, {made}; copy it again"
+            ) from error
         load_donor(net, state, path, opt)
         return net
 
@@ -83,13 +94,17 @@ class TaskFile:
         for wanted in self.header["dependencies"]:
             path = _first(wanted["found"], self.path)
             if path is None:
-                raise UserError(f"{self.path}: it mixes filters of an earlier task that is not at "
-                                f"{_last(wanted['found'])}; put it back there")  # fmt: skip
+                raise UserError(
+                    f"{self.path}: it mixes filters of an earlier task that is not at "
+                    f"{_last(wanted['found'])}; put it back there"
+                )
             found.append(read_task(path))
             if found[-1].header["sha256"] != wanted["sha256"]:
-                raise UserError(f"{self.path}: it mixes filters of {path} as it was ({_short(wanted['sha256'])}), but "
-                                f"that was trained on since ({_short(found[-1].header['sha256'])}); put the old file "
-                                "back")  # fmt: skip
+                raise UserError(
+                    f"{self.path}: it mixes filters of {path} as it was ({_short(wanted['sha256'])}), but "
+                    f"that was trained on since ({_short(found[-1].header['sha256'])}); put the old file "
+                    "back"
+                )
         return found
 
 
@@ -137,8 +152,10 @@ def check_donor(file: TaskFile, net: nn.Module) -> str:
     """The fingerprint of a generator without a task on; UserError where it is not the task's donor."""
     donor, wanted = fingerprint(net.state_dict()), file.header["donor"]["sha256"]
     if donor != wanted:
-        raise UserError(f"{file.path}: belongs to another donor ({_short(wanted)}, once at "
-                        f"{_last(file.header['donor']['found'])}) than the one given ({_short(donor)})")  # fmt: skip
+        raise UserError(
+            f"{file.path}: belongs to another donor ({_short(wanted)}, once at "
+            f"{_last(file.header['donor']['found'])}) than the one given ({_short(donor)})"
+        )
     return donor
 
 

@@ -47,8 +47,10 @@ class Settings:
         if self.method not in METHODS:
             raise UserError(f"--adapt {self.method}: no way to adapt a frozen generator; choose {', '.join(METHODS)}")
         if not 0 <= self.mask_cutoff < self.mask_init:
-            raise UserError(f"--mask_cutoff {self.mask_cutoff}: must be 0 or more and less than --mask_init "
-                            f"{self.mask_init}, or the task would not start as its donor")  # fmt: skip
+            raise UserError(
+                f"--mask_cutoff {self.mask_cutoff}: must be 0 or more and less than --mask_init "
+                f"{self.mask_init}, or the task would not start as its donor"
+            )
         if not 0 < self.bank_fraction <= 1:
             raise UserError(f"--bank_fraction {self.bank_fraction}: must lie above 0 and be at most 1")
         if self.bank not in BANKS:
@@ -117,8 +119,10 @@ class Task:
         """One line: how it is made, how much is trained, how many bytes that is."""
         contents = self.contents(Path())["header"]
         trained, size, of = contents["counts"]["trained"], contents["bytes"], self.generator_count
-        return (f"{self.settings.method}, {trained / 1e6:.3f} M parameters trained, {of / 1e6:.3f} M frozen; "
-                f"{size / 1e6:.3f} MB on disk, 1/{4 * of / size:.1f} of the generator")  # fmt: skip
+        return (
+            f"{self.settings.method}, {trained / 1e6:.3f} M parameters trained, {of / 1e6:.3f} M frozen; "
+            f"{size / 1e6:.3f} MB on disk, 1/{4 * of / size:.1f} of the generator"
+        )
 
     def parameters(self) -> list[nn.Parameter]:
         """What is trained; none of it is the donor's."""
@@ -128,8 +132,9 @@ class Task:
     def tensors(self) -> Tensors:
         """What the task file holds, on the CPU, masks packed."""
         whole = {name: tensor.detach().cpu().clone() for name, tensor in self.own.items()}
-        return whole | {f"{name}.{part}": tensor for name, module in self.made.items()
-                        for part, tensor in module.stored().items()}  # fmt: skip
+        return whole | {
+            f"{name}.{part}": tensor for name, module in self.made.items() for part, tensor in module.stored().items()
+        }
 
     def contents(self, folder: Path) -> dict:
         """What is written to a task file in `folder`: its header and its tensors."""
@@ -168,8 +173,11 @@ class Task:
 
     def state_dict(self) -> Tensors:
         """What an exact resume needs: as `tensors`, but the masks' real values."""
-        made = {f"{name}.{part}": tensor.detach() for name, module in self.made.items()
-                for part, tensor in module.named_parameters()}  # fmt: skip
+        made = {
+            f"{name}.{part}": tensor.detach()
+            for name, module in self.made.items()
+            for part, tensor in module.named_parameters()
+        }
         return {name: tensor.detach() for name, tensor in self.own.items()} | made
 
     @torch.no_grad()

@@ -119,8 +119,9 @@ def respond(layer: nn.Conv2d | nn.ConvTranspose2d, images: torch.Tensor) -> torc
     def convolve(weight: torch.Tensor) -> torch.Tensor:
         if isinstance(layer, nn.Conv2d):
             return F.conv2d(images, weight, None, layer.stride, layer.padding, layer.dilation)
-        return F.conv_transpose2d(images, weight, None, layer.stride, layer.padding, layer.output_padding,
-                                  dilation=layer.dilation)  # fmt: skip
+        return F.conv_transpose2d(
+            images, weight, None, layer.stride, layer.padding, layer.output_padding, dilation=layer.dilation
+        )
 
     answers = made[0].mix(convolve, made.original)
     return answers if layer.bias is None else answers + layer.bias[:, None, None]

@@ -52,10 +52,16 @@ def a_run(tmp_path):
     (run / "metrics.csv").write_text("epoch,iters\n1,40\n2,80\n")
     tested = tmp_path / "results" / run.name / "val_latest"
     tested.mkdir(parents=True)
-    write_json(tested / "metrics.json", {
-        "images": 70, "macro": {"dice": 0.9, "iou": 0.95}, "interval": {"macro": {"dice": [0.88, 0.92], "iou": None}},
-        "contradictions": ["dice 0.9 cannot be"], "settings": {"norm_stats": "image", "threshold": 0.5},
-    })  # fmt: skip
+    write_json(
+        tested / "metrics.json",
+        {
+            "images": 70,
+            "macro": {"dice": 0.9, "iou": 0.95},
+            "interval": {"macro": {"dice": [0.88, 0.92], "iou": None}},
+            "contradictions": ["dice 0.9 cannot be"],
+            "settings": {"norm_stats": "image", "threshold": 0.5},
+        },
+    )
     return tmp_path
 
 
@@ -83,7 +89,9 @@ def test_runs_that_are_not_there_any_more_keep_their_rows(a_run, tmp_path_factor
     kept["002_pix2pix_decay20"].append(kept["002_pix2pix_decay20"][0] | {"title": "002_pix2pix_decay20"})
     rows = [row for row in paper(a_run, "002", kept).rows if row.kind == "measured"]
     assert [(row.title, row.scores["dice"]) for row in rows] == [
-        ("002_pix2pix_decay20", 0.1), ("002_pix2pix_decay20_small", 0.9)]  # fmt: skip
+        ("002_pix2pix_decay20", 0.1),
+        ("002_pix2pix_decay20_small", 0.9),
+    ]
 
 
 def test_the_pages_show_all_that_was_not_run_too(a_run):

@@ -9,12 +9,34 @@ import pytest
 from PIL import Image
 
 FLAGS = {
-    "dataroot": "", "dataset_mode": "masks", "direction": "AtoB", "classes": None, "input_nc": 3, "output_nc": 3,
-    "preprocess": "resize_and_crop", "load_size": 36, "crop_size": 32, "no_flip": False, "serial_batches": False,
-    "batch_size": 1, "num_threads": 2, "max_dataset_size": float("inf"), "cache_gb": 1.0, "skip_bad_files": False,
-    "seed": 0, "source": "", "split_seed": 0, "fold": -1, "patient_regex": "",
-    "unpaired": False, "train_images": 0, "intensity": "none", "clahe": False, "balance": None, "patch": 0,
-}  # fmt: skip
+    "dataroot": "",
+    "dataset_mode": "masks",
+    "direction": "AtoB",
+    "classes": None,
+    "input_nc": 3,
+    "output_nc": 3,
+    "preprocess": "resize_and_crop",
+    "load_size": 36,
+    "crop_size": 32,
+    "no_flip": False,
+    "serial_batches": False,
+    "batch_size": 1,
+    "num_threads": 2,
+    "max_dataset_size": float("inf"),
+    "cache_gb": 1.0,
+    "skip_bad_files": False,
+    "seed": 0,
+    "source": "",
+    "split_seed": 0,
+    "fold": -1,
+    "patient_regex": "",
+    "unpaired": False,
+    "train_images": 0,
+    "intensity": "none",
+    "clahe": False,
+    "balance": None,
+    "patch": 0,
+}
 
 
 @pytest.fixture

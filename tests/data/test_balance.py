@@ -28,9 +28,14 @@ def epoch(sampler: EpochSampler, number: int, start: int = 0) -> list[int]:
 
 @pytest.mark.parametrize(
     ("with_finding", "without", "share", "counts"),
-    [(2669, 9378, 0.5, (2669, 2669)), (10, 90, 0.25, (10, 30)), (90, 10, 0.5, (10, 10)), (90, 10, 0.75, (30, 10)),
-     (1, 2, 0.9, (1, 1))],
-)  # fmt: skip
+    [
+        (2669, 9378, 0.5, (2669, 2669)),
+        (10, 90, 0.25, (10, 30)),
+        (90, 10, 0.5, (10, 10)),
+        (90, 10, 0.75, (30, 10)),
+        (1, 2, 0.9, (1, 1)),
+    ],
+)
 def test_the_kind_that_there_is_too_much_of_is_cut(with_finding, without, share, counts):
     assert Balance(np.arange(with_finding + without) < with_finding, share).counts == counts
 

@@ -26,8 +26,13 @@ def test_a_dicom_needs_no_extension(tmp_path, save):
     (tmp_path / "README").write_text("not a picture " * 20)
     found = find_images(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
-        "a/1.2.840.10008.1", "a/1.2.840.10008.2", "a/IM0001", "b.DCM", "c.dicom", "d.png",
-    ]  # fmt: skip
+        "a/1.2.840.10008.1",
+        "a/1.2.840.10008.2",
+        "a/IM0001",
+        "b.DCM",
+        "c.dicom",
+        "d.png",
+    ]
     assert all(np.array_equal(read_image(path), GREY) for path in found)
     assert safe_ids(found, tmp_path) == ["1.2.840.10008.1", "1.2.840.10008.2", "IM0001", "b", "c", "d"]
     assert not is_dicom(tmp_path / "d.png") and not is_dicom(tmp_path / "nothing")

@@ -22,8 +22,9 @@ LUNG = (GREY > 100).astype(np.uint8)
 @pytest.fixture
 def single(tmp_path, flags):
     """A data set of the files in tmp_path/in."""
-    return lambda **changes: SingleDataset(flags(dataroot=str(tmp_path / "in"), **{"classes": "lungs"} | changes),
-                                           "test", train=False)  # fmt: skip
+    return lambda **changes: SingleDataset(
+        flags(dataroot=str(tmp_path / "in"), **{"classes": "lungs"} | changes), "test", train=False
+    )
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:highdicom")
@@ -68,12 +69,16 @@ def test_every_class_is_a_segment_even_where_it_is_empty(tmp_path, single):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:highdicom")
-@pytest.mark.parametrize("header", [
-    {"SliceThickness": 1, "PixelSpacing": [0.2, 0.1]},
-    {"FrameOfReferenceUID": uid.generate_uid(), "PixelSpacing": [0.2, 0.1]},
-    dict.fromkeys([*PATIENT, "Modality", "SeriesNumber", "InstanceNumber"]),  # anonymised with a broad brush
-    {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jürgen"},
-], ids=["thick", "framed", "anonymised", "latin"])  # fmt: skip
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"SliceThickness": 1, "PixelSpacing": [0.2, 0.1]},
+        {"FrameOfReferenceUID": uid.generate_uid(), "PixelSpacing": [0.2, 0.1]},
+        dict.fromkeys([*PATIENT, "Modality", "SeriesNumber", "InstanceNumber"]),  # anonymised with a broad brush
+        {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jürgen"},
+    ],
+    ids=["thick", "framed", "anonymised", "latin"],
+)
 def test_sources_of_other_kinds(tmp_path, single, header):
     source = pydicom.dcmread(write_dicom(tmp_path / "in" / "x.dcm", GREY, **header))
     SegmentationWriter(single(), "v")(tmp_path, 0, 0 * LUNG)

@@ -117,10 +117,13 @@ def test_an_archive_put_there_by_hand_is_used_and_kept(run, monkeypatch, tmp_pat
     assert (tmp_path / "datasets/cezanne2photo.zip").is_file()
 
 
-@pytest.mark.parametrize(("content", "checksum", "message"), [
-    (packed(PICTURES), "md5:" + "0" * 32, "wrong md5 checksum.*delete it"),
-    (b"<html>Log in", None, "damaged or unknown archive.*delete it"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "checksum", "message"),
+    [
+        (packed(PICTURES), "md5:" + "0" * 32, "wrong md5 checksum.*delete it"),
+        (b"<html>Log in", None, "damaged or unknown archive.*delete it"),
+    ],
+)
 def test_a_wrong_archive_put_there_by_hand(run, monkeypatch, tmp_path, content, checksum, message):
     publish(monkeypatch, "http://nowhere.invalid/a.zip", checksum=checksum)
     (tmp_path / "datasets").mkdir()
@@ -191,8 +194,10 @@ def test_a_generator_lies_where_upstreams_scripts_put_it(run, web, monkeypatch, 
     code, said = run("zebra2horse")
     assert code == 0
     assert "--netG resnet_9blocks --ngf 64 --norm instance --no_dropout" in said and "ICCV 2017" in said
-    assert tree(tmp_path / "checkpoints") == ["zebra2horse_pretrained/SOURCE.txt",
-                                              "zebra2horse_pretrained/latest_net_G.pth"]  # fmt: skip
+    assert tree(tmp_path / "checkpoints") == [
+        "zebra2horse_pretrained/SOURCE.txt",
+        "zebra2horse_pretrained/latest_net_G.pth",
+    ]
     code, said = run("zebra2horse_pretrained")
     assert code == 0 and "is there" in said and len(web.asked) == 1
 

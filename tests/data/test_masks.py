@@ -97,12 +97,20 @@ def test_a_list_says_phase_source_patient_and_mask(lungs, flags):
 
 
 def test_a_fold_is_val_and_the_others_train(lungs, flags):
-    write_list(lungs, "image,split,fold", "images/p0.png,train,0", "images/p1.png,val,0", "images/p2.png,train,1",
-               "images/p3.png,train,2", "images/p4.png,test,")
+    write_list(
+        lungs,
+        "image,split,fold",
+        "images/p0.png,train,0",
+        "images/p1.png,val,0",
+        "images/p2.png,train,1",
+        "images/p3.png,train,2",
+        "images/p4.png,test,",
+    )
 
     def phases(fold):
-        return [MasksDataset(flags(dataroot=lungs, fold=fold), phase, train=False).ids
-                for phase in ("train", "val", "test")]
+        return [
+            MasksDataset(flags(dataroot=lungs, fold=fold), phase, train=False).ids for phase in ("train", "val", "test")
+        ]
 
     assert phases(-1) == [["p0", "p2", "p3"], ["p1"], ["p4"]]
     assert phases(0) == [["p2", "p3"], ["p0", "p1"], ["p4"]]
@@ -148,7 +156,8 @@ def test_each_phase_lists_its_own_files_and_validation_no_strays_again(lungs, fl
     skipped = {phase: MasksDataset(opt, phase, train=False).skipped for phase in missing}
     strays = sorted(lungs.glob("masks/no*"))
     assert [line.split(": ")[0] for line in skipped["train"]] == [
-        str(path) for path in (lungs / "images" / f"{missing['train']}.png", *strays)]
+        str(path) for path in (lungs / "images" / f"{missing['train']}.png", *strays)
+    ]
     assert [line.split(": ")[0] for line in skipped["val"]] == [str(lungs / "images" / f"{missing['val']}.png")]
 
 

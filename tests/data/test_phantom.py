@@ -33,11 +33,33 @@ def facades() -> list[tuple[np.ndarray, np.ndarray]]:
 def options(**flags) -> argparse.Namespace:
     """The flags that a data set reads, at small sizes."""
     values = dict(
-        dataroot="", phantom="chests", phantom_count=10, classes=None, direction="AtoB", input_nc=3, output_nc=3,
-        preprocess="resize_and_crop", load_size=72, crop_size=64, no_flip=False, max_dataset_size=float("inf"),
-        cache_gb=1.0, num_threads=2, skip_bad_files=False, serial_batches=False, unpaired=False, fold=-1, seed=0,
-        source="", split_seed=0, patient_regex="", intensity="none", clahe=False,
-        balance=None, patch=0)
+        dataroot="",
+        phantom="chests",
+        phantom_count=10,
+        classes=None,
+        direction="AtoB",
+        input_nc=3,
+        output_nc=3,
+        preprocess="resize_and_crop",
+        load_size=72,
+        crop_size=64,
+        no_flip=False,
+        max_dataset_size=float("inf"),
+        cache_gb=1.0,
+        num_threads=2,
+        skip_bad_files=False,
+        serial_batches=False,
+        unpaired=False,
+        fold=-1,
+        seed=0,
+        source="",
+        split_seed=0,
+        patient_regex="",
+        intensity="none",
+        clahe=False,
+        balance=None,
+        patch=0,
+    )
     return argparse.Namespace(**(values | flags))
 
 
@@ -73,7 +95,8 @@ def test_a_phantom_is_the_same_picture_at_every_size(draw, size):
     assert other.shape[:2] == other_labels.shape == (size, size)
     small, other_small = (
         np.asarray(Image.fromarray(a).convert("L").resize((32, 32), Image.Resampling.BOX), float)
-        for a in (image, other))
+        for a in (image, other)
+    )
     assert np.abs(small - other_small).mean() < 4
     nearest = Image.fromarray(other_labels).resize((256, 256), Image.Resampling.NEAREST)
     # At 64 pixels a front's many edges lie up to two pixels of 256 aside.
@@ -191,12 +214,15 @@ def test_facades_come_in_class_colours():
     assert len(colours) > 4
 
 
-@pytest.mark.parametrize(("flags", "phase", "message"), [
-    ({"phantom_count": 0}, "train", "--phantom_count 0"),
-    ({"phantom_count": 2_000_000}, "train", "--phantom_count 2000000"),
-    ({"classes": "facades"}, "train", "--classes facades"),
-    ({}, "holdout", "--phase holdout"),
-])
+@pytest.mark.parametrize(
+    ("flags", "phase", "message"),
+    [
+        ({"phantom_count": 0}, "train", "--phantom_count 0"),
+        ({"phantom_count": 2_000_000}, "train", "--phantom_count 2000000"),
+        ({"classes": "facades"}, "train", "--classes facades"),
+        ({}, "holdout", "--phase holdout"),
+    ],
+)
 def test_wrong_flags_end_in_one_line(flags, phase, message):
     with pytest.raises(UserError, match=message) as error:
         PhantomDataset(options(**flags), phase, train=phase == "train")
@@ -204,8 +230,9 @@ def test_wrong_flags_end_in_one_line(flags, phase, message):
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "data.phantom", *map(str, arguments)], cwd=ROOT,
-                          capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "data.phantom", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
+    )
 
 
 def test_written_chests_load_as_masks(tmp_path):

@@ -40,6 +40,8 @@ def test_the_images_are_the_input_whatever_direction_a_run_recorded(tmp_path, fl
 def test_a_run_from_labels_to_photos_puts_out_no_labels(tmp_path, flags, save):
     """So that test.py writes no masks of its photos; the other way round the colours mean what they meant."""
     save(tmp_path / "x.png", np.zeros((20, 20, 3), np.uint8))
-    classes = [SingleDataset(flags(dataroot=tmp_path, direction=way, classes="facades"), "test", train=False).classes
-               for way in ("AtoB", "BtoA")]  # fmt: skip
+    classes = [
+        SingleDataset(flags(dataroot=tmp_path, direction=way, classes="facades"), "test", train=False).classes
+        for way in ("AtoB", "BtoA")
+    ]
     assert len(classes[0]) == 12 and classes[1] is None

@@ -135,8 +135,17 @@ def test_pages_show_16_bits_by_their_depth():
 
 
 def patches(patch: int, **changes: object) -> Geometry:
-    return Geometry(**{"preprocess": "resize_and_crop", "load_size": 64, "crop_size": 64, "flip": False, "train": True,
-                       "patch": patch} | changes)  # fmt: skip
+    return Geometry(
+        **{
+            "preprocess": "resize_and_crop",
+            "load_size": 64,
+            "crop_size": 64,
+            "flip": False,
+            "train": True,
+            "patch": patch,
+        }
+        | changes
+    )
 
 
 @given(st.integers(1, 20), st.integers(0, 19), st.integers(0, 29), st.integers(0, 10**6))
@@ -171,8 +180,11 @@ def test_patches_of_an_image_without_foreground_lie_anywhere():
 def test_patches_that_cannot_be():
     with pytest.raises(UserError, match="--patch 65 does not fit into --load_size 64"):
         patches(65)
-    with pytest.raises(UserError, match="--patch: training cuts patches from images of --load_size 72, testing from "
-                                        "images of --crop_size 64; make these two equal"):
+    with pytest.raises(
+        UserError,
+        match="--patch: training cuts patches from images of --load_size 72, testing from "
+        "images of --crop_size 64; make these two equal",
+    ):
         patches(32, load_size=72)
     with pytest.raises(UserError, match="x.png: 30 x 20 pixels is smaller than --patch 24"):
         patches(24, preprocess="none").draw(20, 30, np.random.default_rng(0), "x.png")

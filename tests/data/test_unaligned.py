@@ -90,8 +90,11 @@ def test_views_of_a_and_b_are_drawn_apart(tmp_path, flags, save):
 
 def test_sizes_of_b_count_for_a_batch_too(folders, flags, save):
     save(folders / "trainB" / "b9.png", np.zeros((64, 64), np.uint8))
-    loader = create_dataset(flags(dataroot=folders, dataset_mode="unaligned", preprocess="none", batch_size=3,
-                                  cache_gb=1), "train", train=True)  # fmt: skip
+    loader = create_dataset(
+        flags(dataroot=folders, dataset_mode="unaligned", preprocess="none", batch_size=3, cache_gb=1),
+        "train",
+        train=True,
+    )
     with pytest.raises(UserError, match="one batch cannot hold .*--batch_size 1"):
         for epoch in range(5):
             loader.sampler.set_position(epoch)

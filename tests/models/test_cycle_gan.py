@@ -13,9 +13,16 @@ CPU = torch.device("cpu")
 
 def cycle_options(**changes):
     return model_options(
-        **{"norm": "instance", "no_dropout": True, "gan_mode": "lsgan", "netG": "resnet_6blocks", "crop_size": 32,
-           "dataset_mode": "unaligned"} | changes
-    )  # fmt: skip
+        **{
+            "norm": "instance",
+            "no_dropout": True,
+            "gan_mode": "lsgan",
+            "netG": "resnet_6blocks",
+            "crop_size": 32,
+            "dataset_mode": "unaligned",
+        }
+        | changes
+    )
 
 
 def batch(n: int = 1, size: int = 32) -> dict:

@@ -40,8 +40,13 @@ def test_pixel_discriminator_keys():
 
 def test_unet_keys():
     keys = define_G(3, 3, 4, "unet_256", "batch").state_dict().keys()
-    for key in ("model.model.0.weight", "model.model.1.model.1.weight", "model.model.1.model.2.running_mean",
-                "model.model.1.model.3.model.5.weight", "model.model.3.bias"):  # fmt: skip
+    for key in (
+        "model.model.0.weight",
+        "model.model.1.model.1.weight",
+        "model.model.1.model.2.running_mean",
+        "model.model.1.model.3.model.5.weight",
+        "model.model.3.bias",
+    ):
         assert key in keys
     assert "model.model.0.bias" not in keys  # batch norm follows
     assert "model.model.0.bias" in define_G(3, 3, 4, "unet_256", "instance").state_dict()
@@ -147,8 +152,12 @@ def test_initialisation(init):
     torch.manual_seed(0)
     net = define_G(3, 3, 16, "resnet_6blocks", "batch", init_type=init, init_gain=0.02)
     weight = net.state_dict()["model.10.conv_block.1.weight"]
-    expected = {"normal": 0.02, "xavier": 0.02 * (2 / (2 * 64 * 9)) ** 0.5, "kaiming": (2 / (64 * 9)) ** 0.5,
-                "orthogonal": 0.02 * (1 / (64 * 9)) ** 0.5}[init]  # fmt: skip
+    expected = {
+        "normal": 0.02,
+        "xavier": 0.02 * (2 / (2 * 64 * 9)) ** 0.5,
+        "kaiming": (2 / (64 * 9)) ** 0.5,
+        "orthogonal": 0.02 * (1 / (64 * 9)) ** 0.5,
+    }[init]
     assert weight.std().item() == pytest.approx(expected, rel=0.1)
     assert net.state_dict()["model.23.bias"].abs().max() == 0
 

@@ -33,7 +33,8 @@ def test_learns_a_square(netG):
     assert losses[-1] < 0.9 * losses[0]
     assert set(model.networks) == {"G"}
     assert {name: picture.shape for name, picture in model.pictures().items()} == dict.fromkeys(
-        ("real_A", "fake_B", "real_B"), (2, 1, 64, 64))  # fmt: skip
+        ("real_A", "fake_B", "real_B"), (2, 1, 64, 64)
+    )
 
 
 def test_logits_are_those_of_the_pictures():
@@ -65,4 +66,3 @@ def test_validation_has_the_loss_of_training():
 def test_wants_pairs():
     with pytest.raises(UserError, match="--model supervised learns from pairs"):
         supervised(dataset_mode="unaligned")
-

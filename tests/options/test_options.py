@@ -59,17 +59,58 @@ test.__test__ = False
 def test_upstreams_defaults():
     opt = train()
     expected = dict(
-        model="cycle_gan", dataset_mode="unaligned", netG="resnet_9blocks", norm="instance", gan_mode="lsgan",
-        pool_size=50, lambda_A=10.0, lambda_B=10.0, lambda_identity=0.5,
-        name="experiment_name", checkpoints_dir="./checkpoints", input_nc=3, output_nc=3, ngf=64, ndf=64, netD="basic",
-        n_layers_D=3, init_type="normal", init_gain=0.02, no_dropout=True, direction="AtoB", serial_batches=False,
-        num_threads=4, batch_size=1, crop_size=256, preprocess="resize_and_crop",
-        no_flip=False, display_winsize=256, epoch="latest", verbose=False, display_freq=400, display_ncols=4,
-        display_id=1, display_server="http://localhost", display_env="main", display_port=8097, update_html_freq=1000,
-        print_freq=100, no_html=False, save_latest_freq=5000, save_epoch_freq=5, save_by_iter=False,
-        continue_train=False, epoch_count=1, phase="train", n_epochs=100, n_epochs_decay=100, beta1=0.5, lr=0.0002,
-        lr_policy="linear", lr_decay_iters=50,
-    )  # fmt: skip
+        model="cycle_gan",
+        dataset_mode="unaligned",
+        netG="resnet_9blocks",
+        norm="instance",
+        gan_mode="lsgan",
+        pool_size=50,
+        lambda_A=10.0,
+        lambda_B=10.0,
+        lambda_identity=0.5,
+        name="experiment_name",
+        checkpoints_dir="./checkpoints",
+        input_nc=3,
+        output_nc=3,
+        ngf=64,
+        ndf=64,
+        netD="basic",
+        n_layers_D=3,
+        init_type="normal",
+        init_gain=0.02,
+        no_dropout=True,
+        direction="AtoB",
+        serial_batches=False,
+        num_threads=4,
+        batch_size=1,
+        crop_size=256,
+        preprocess="resize_and_crop",
+        no_flip=False,
+        display_winsize=256,
+        epoch="latest",
+        verbose=False,
+        display_freq=400,
+        display_ncols=4,
+        display_id=1,
+        display_server="http://localhost",
+        display_env="main",
+        display_port=8097,
+        update_html_freq=1000,
+        print_freq=100,
+        no_html=False,
+        save_latest_freq=5000,
+        save_epoch_freq=5,
+        save_by_iter=False,
+        continue_train=False,
+        epoch_count=1,
+        phase="train",
+        n_epochs=100,
+        n_epochs_decay=100,
+        beta1=0.5,
+        lr=0.0002,
+        lr_policy="linear",
+        lr_decay_iters=50,
+    )
     assert {key: getattr(opt, key) for key in expected} == expected
 
 
@@ -104,7 +145,12 @@ def test_networks_of_smp_by_the_names_in_its_papers():
 def test_pix2pix_overrides_defaults_and_the_command_line_overrides_pix2pix():
     opt = train("--model", "pix2pix")
     assert (opt.norm, opt.netG, opt.dataset_mode, opt.gan_mode, opt.lambda_L1) == (
-        "batch", "unet_256", "aligned", "vanilla", 100.0)  # fmt: skip
+        "batch",
+        "unet_256",
+        "aligned",
+        "vanilla",
+        100.0,
+    )
     assert train("--model", "pix2pix", "--norm", "instance").norm == "instance"
 
 
@@ -191,8 +237,25 @@ def run_folder(tmp_path, *argv: str):
 
 
 def test_testing_takes_what_is_not_given_from_the_run(tmp_path):
-    argv = run_folder(tmp_path, "--ngf", "8", "--dataset_mode", "masks", "--dataroot", "lungs", "--source", "a",
-                      "--norm", "instance", "--batch_size", "3", "--crop_size", "128", "--seed", "7")  # fmt: skip
+    argv = run_folder(
+        tmp_path,
+        "--ngf",
+        "8",
+        "--dataset_mode",
+        "masks",
+        "--dataroot",
+        "lungs",
+        "--source",
+        "a",
+        "--norm",
+        "instance",
+        "--batch_size",
+        "3",
+        "--crop_size",
+        "128",
+        "--seed",
+        "7",
+    )
     opt = test(*argv)
     assert (opt.ngf, opt.dataset_mode, opt.dataroot, opt.source, opt.norm) == (8, "masks", "lungs", "a", "instance")
     assert (opt.crop_size, opt.load_size, opt.seed) == (128, 128, 7)
@@ -237,8 +300,11 @@ def test_a_name_with_a_suffix(tmp_path):
     opt = train("--checkpoints_dir", str(tmp_path), "--name", "run", "--suffix", "{ngf}", "--ngf", "8")
     (tmp_path / "run_8").mkdir()
     (tmp_path / "run_8" / "options.json").write_text(json.dumps(as_dict(opt)))
-    for words in (["--name", "run_8"], ["--name", "run", "--suffix", "8"],
-                  ["--name", "run", "--suffix", "{ngf}", "--ngf", "8"]):  # fmt: skip
+    for words in (
+        ["--name", "run_8"],
+        ["--name", "run", "--suffix", "8"],
+        ["--name", "run", "--suffix", "{ngf}", "--ngf", "8"],
+    ):
         words = ["--checkpoints_dir", str(tmp_path), *words]
         assert [(o.name, o.ngf) for o in (train(*words, "--continue_train"), test(*words))] == [("run_8", 8)] * 2
     with pytest.raises(UserError, match="--suffix {ngf.x}: 'int' object has no attribute 'x' is no flag's name"):
@@ -283,8 +349,9 @@ def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
     argv = ["--checkpoints_dir", str(tmp_path), "--tta", "--source", "x"]
     runs = options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a, b"])
     assert [(run.name, run.netG, run.dataset_mode, run.tta) for run in runs] == [
-        ("a", "unet_64", "masks", True), ("b", "unet_128", "masks", True)
-    ]  # fmt: skip
+        ("a", "unet_64", "masks", True),
+        ("b", "unet_128", "masks", True),
+    ]
     assert [run.name for run in options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a"])] == ["a"]
     with pytest.raises(UserError, match=f"--name a,c: there is no run {tmp_path}/c"):
         options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a,c"])

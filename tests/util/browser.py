@@ -15,9 +15,19 @@ def shown_by_browser(page: Path, probe: str, folder: Path, milliseconds: int) ->
     if not browser:
         pytest.skip("no Chromium on this machine")
     page.write_text(page.read_text(encoding="utf-8") + probe, encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-             "--disable-component-update", f"--user-data-dir={folder / 'profile'}"]  # fmt: skip
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-sync",
+        "--disable-component-update",
+        f"--user-data-dir={folder / 'profile'}",
+    ]
     return subprocess.run(
         [browser, *flags, f"--virtual-time-budget={milliseconds}", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=120, env=os.environ | {"HOME": str(folder)},
-    ).stdout  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"HOME": str(folder)},
+    ).stdout

@@ -15,8 +15,9 @@ class Pictures(Dataset):
     spacings: mm per pixel of each image.
     """
 
-    def __init__(self, outputs, truths, classes="lungs", ids=None, patients=None, sources=None, size=(8, 8),
-                 spacings=None):
+    def __init__(
+        self, outputs, truths, classes="lungs", ids=None, patients=None, sources=None, size=(8, 8), spacings=None
+    ):
         self.outputs, self.truths, self.size = outputs, truths, size
         self.classes = Classes.load(classes) if classes else None
         self.ids = ids or [f"image{i}" for i in range(len(outputs))]

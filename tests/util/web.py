@@ -10,8 +10,19 @@ class Page:
     """What lies at a path. cut: bytes after which each connection is cut, one entry a request; ranges: whether a part
     can be asked for; stall: stop sending after so many bytes, until the test ends; drip: then send single bytes."""
 
-    def __init__(self, body=b"", status=200, kind="application/octet-stream", etag='"1"', cut=(), ranges=True,
-                 stall=None, drip=False, location="", length=True):  # fmt: skip
+    def __init__(
+        self,
+        body=b"",
+        status=200,
+        kind="application/octet-stream",
+        etag='"1"',
+        cut=(),
+        ranges=True,
+        stall=None,
+        drip=False,
+        location="",
+        length=True,
+    ):
         self.body, self.status, self.kind, self.etag = body, status, kind, etag
         self.cut, self.ranges, self.stall, self.drip = list(cut), ranges, stall, drip
         self.location, self.length = location, length

@@ -52,8 +52,10 @@ def fetch(
         except HTTPError as error:
             error.close()
             if error.code < 500 and error.code not in (408, 425, 429):
-                raise UserError(f"{url}: the server says {error.code} {error.reason}; look for the file on the web, "
-                                f"save it as {to} and run this again") from error
+                raise UserError(
+                    f"{url}: the server says {error.code} {error.reason}; look for the file on the web, "
+                    f"save it as {to} and run this again"
+                ) from error
             why = f"the server says {error.code} {error.reason}"
         except (OSError, http.client.HTTPException) as error:
             reason = error.reason if isinstance(error, URLError) else error
@@ -128,15 +130,20 @@ def _transfer(url: str, part: Path, size: int | None, timeout: float) -> None:
         length = response.headers.get("Content-Length") or ""
         total = start + int(length) if length.isdigit() else None
         if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
-            raise UserError(f"{url}: a web page came instead of the file (a login, a notice?); open it in a browser, "
-                            f"save the file as {part.with_suffix('')} and run this again")
+            raise UserError(
+                f"{url}: a web page came instead of the file (a login, a notice?); open it in a browser, "
+                f"save the file as {part.with_suffix('')} and run this again"
+            )
         if size is not None and total is not None and total != size:
-            raise UserError(f"{url}: has {total} bytes instead of the {size} that pix2mask knows of: another file, not "
-                            "fetched; look whether its page names a new one")
+            raise UserError(
+                f"{url}: has {total} bytes instead of the {size} that pix2mask knows of: another file, not "
+                "fetched; look whether its page names a new one"
+            )
         missing, free = (total or start) - start, shutil.disk_usage(part.parent).free
         if missing > free:
-            raise UserError(f"{part}: needs {missing:,} bytes more, but the disk has {free:,} free; make room, then "
-                            "run this again")
+            raise UserError(
+                f"{part}: needs {missing:,} bytes more, but the disk has {free:,} free; make room, then run this again"
+            )
         if not start:
             _begin(part, url, response.headers)
         got = _receive(response, part, start, total, timeout, Path(url).name)
@@ -144,8 +151,9 @@ def _transfer(url: str, part: Path, size: int | None, timeout: float) -> None:
         raise ConnectionError(f"the connection was cut after {got:,} of {total or size:,} bytes")
 
 
-def _receive(response: http.client.HTTPResponse, part: Path, start: int, total: int | None, timeout: float,
-             name: str) -> int:  # fmt: skip
+def _receive(
+    response: http.client.HTTPResponse, part: Path, start: int, total: int | None, timeout: float, name: str
+) -> int:
     """Write the body into `part` from byte `start` on; returns how long the file then is."""
     bar = tqdm(desc=name, total=total, initial=start, unit="B", unit_scale=True, leave=False, disable=None)
     with bar, _writing(part), part.open("r+b") as file:
@@ -181,8 +189,9 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{path}: not written: {error.strerror or error}; mend it (room, rights), then run this again"
-                        ) from error  # fmt: skip
+        raise UserError(
+            f"{path}: not written: {error.strerror or error}; mend it (room, rights), then run this again"
+        ) from error
 
 
 def _begun(part: Path, url: str) -> tuple[int, str]:

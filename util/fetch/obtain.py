@@ -46,8 +46,10 @@ def obtain_encoder(encoder: str, checkpoints_dir: Path) -> Path:
     if file is None:
         other = torchvisions(encoder)
         instead = f"take {other}, or give" if other and imagenet_weights(other) else "give"
-        raise UserError("--encoder_weights imagenet: torchvision publishes no weights that fit encoder "
-                        f"{encoder}; {instead} a .pth file of them")
+        raise UserError(
+            "--encoder_weights imagenet: torchvision publishes no weights that fit encoder "
+            f"{encoder}; {instead} a .pth file of them"
+        )
     path = checkpoints_dir / "imagenet" / file.name
     begins = file.name.removesuffix(".pth").rpartition("-")[2]
 
@@ -58,8 +60,11 @@ def obtain_encoder(encoder: str, checkpoints_dir: Path) -> Path:
 
     with one_at_a_time(checkpoints_dir):
         if not path.is_file():
-            print(f"{encoder}: downloading {file.url} to {path} (torchvision's, BSD licence; trained on ImageNet: "
-                  "non-commercial research)", flush=True)  # fmt: skip
+            print(
+                f"{encoder}: downloading {file.url} to {path} (torchvision's, BSD licence; trained on ImageNet: "
+                "non-commercial research)",
+                flush=True,
+            )
             fetch(file.url, path, check=check)
     return path
 
@@ -83,8 +88,10 @@ def obtain_data_set(data_set: DataSet, datasets_dir: Path) -> Path:
         if (folder / SOURCE).is_file():
             return folder
         if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-            raise UserError(f"{folder}: exists, but not from this command, and is left as it is; move it away, or name "
-                            "another folder with --datasets_dir")
+            raise UserError(
+                f"{folder}: exists, but not from this command, and is left as it is; move it away, or name "
+                "another folder with --datasets_dir"
+            )
         terms = f"licence: {data_set.licence}\ncite: {data_set.citation}"
         print(f"{data_set.name}: {data_set.about}\n{terms}", flush=True)
         fetched = [archive for file in data_set.files if not _is_there(archive := datasets_dir / file.name, file)]

@@ -50,8 +50,10 @@ def unpack(archive: Path, folder: Path) -> int:
                     continue
                 count, total = count + 1, total + size
                 if count > MAX_FILES or total > limit:
-                    raise UserError(f"{archive}: unpacks to far more than pictures would (over {limit:,} bytes or "
-                                    f"{MAX_FILES:,} files); not unpacked")
+                    raise UserError(
+                        f"{archive}: unpacks to far more than pictures would (over {limit:,} bytes or "
+                        f"{MAX_FILES:,} files); not unpacked"
+                    )
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("wb") as out:
                     shutil.copyfileobj(file, out, CHUNK)

@@ -35,10 +35,6 @@ def ssim_chance(outputs: Sequence[torch.Tensor]) -> float:
     return drift(*zip(*same, strict=True))["ssim"] if same and len(outputs) > 1 else 0.0
 
 
-
-
-
-
 def _mean(values) -> float:
     values = [float(value) for value in values]
     return math.fsum(values) / len(values)

@@ -49,8 +49,10 @@ class RandomFeatures(nn.Module):
         self.name = f"random:{seed}"
         generator = torch.Generator().manual_seed(seed)
         widths = (3, 32, 64, 128, 256)
-        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Conv2d, a, b, 3, 2, 1, bias=False)
-                                    for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(
+            nn.utils.skip_init(nn.Conv2d, a, b, 3, 2, 1, bias=False)
+            for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
         for layer in self.layers:
             nn.init.kaiming_normal_(layer.weight, generator=generator)
 
@@ -80,4 +82,3 @@ def kernel_distance(a: torch.Tensor, b: torch.Tensor) -> float:
         return (among.sum() - among.diagonal().sum()) / (len(x) * (len(x) - 1))
 
     return float(within(a) + within(b) - 2 * kernel(a, b).mean())
-

@@ -16,17 +16,36 @@ from util.show.pictures import save_png, to_picture
 
 OURS = {"index.html", "forgetting.json", "forgetting.csv", "images", "costs.png", "curve.png"}
 TITLES = {
-    "dice": "Dice", "iou": "IoU", "miou": "mIoU", "precision": "precision", "recall": "recall",
-    "pixel_accuracy": "pixel accuracy", "class_accuracy": "class accuracy", "fwiou": "fw IoU", "void_rate": "void rate",
-    "l1": "L1 drift", "psnr": "PSNR drift (dB)", "ssim": "SSIM drift", "bit_equal": "bit-equal outputs",
-    "cycle_l1": "cycle L1", "kid": "KID",
-}  # fmt: skip
+    "dice": "Dice",
+    "iou": "IoU",
+    "miou": "mIoU",
+    "precision": "precision",
+    "recall": "recall",
+    "pixel_accuracy": "pixel accuracy",
+    "class_accuracy": "class accuracy",
+    "fwiou": "fw IoU",
+    "void_rate": "void rate",
+    "l1": "L1 drift",
+    "psnr": "PSNR drift (dB)",
+    "ssim": "SSIM drift",
+    "bit_equal": "bit-equal outputs",
+    "cycle_l1": "cycle L1",
+    "kid": "KID",
+}
 DRIFT = ("l1", "psnr", "ssim", "bit_equal")
 FIGURES = {
-    "old_after": "old task", "forgetting": "forgetting", "retention": "retention", "new_score": "new tasks",
-    "intransigence": "intransigence", "average_score": "average", "backward_transfer": "BWT",
-    "trainable": "trained, M", "bytes": "disk, MB", "training_bytes": "training, MB", "seconds_per_step": "s per step",
-}  # fmt: skip
+    "old_after": "old task",
+    "forgetting": "forgetting",
+    "retention": "retention",
+    "new_score": "new tasks",
+    "intransigence": "intransigence",
+    "average_score": "average",
+    "backward_transfer": "BWT",
+    "trainable": "trained, M",
+    "bytes": "disk, MB",
+    "training_bytes": "training, MB",
+    "seconds_per_step": "s per step",
+}
 
 
 class Pictures:
@@ -64,8 +83,10 @@ def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsiz
     doc = page("Forgetting: " + ", then ".join(task.name for task in study.tasks))
     with doc.body:
         with tags.p(cls="note"):
-            text(f"donor: {study.donor} · " + " · ".join(
-                f"{task.name}: {task.images} images of {task.phase}" for task in study.tasks))
+            text(
+                f"donor: {study.donor} · "
+                + " · ".join(f"{task.name}: {task.images} images of {task.phase}" for task in study.tasks)
+            )
         for words in summary(study):
             label = next((m.label for m in study.methods if words.startswith(f"{m.label} learnt ")), "")
             if label:
@@ -89,8 +110,13 @@ def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsiz
         for name, drawn in (("curve.png", _curve(study, folder)), ("costs.png", _costs(study, folder))):
             if drawn:
                 tags.figure(tags.img(src=name, alt=drawn), tags.figcaption(drawn), cls="wide")
-        tags.p(tags.a("forgetting.json", href="forgetting.json"), " has all figures, ",
-               tags.a("forgetting.csv", href="forgetting.csv"), " one line a method.", cls="note")  # fmt: skip
+        tags.p(
+            tags.a("forgetting.json", href="forgetting.json"),
+            " has all figures, ",
+            tags.a("forgetting.csv", href="forgetting.csv"),
+            " one line a method.",
+            cls="note",
+        )
     write_page(folder / "index.html", doc)
 
 
@@ -105,8 +131,9 @@ def _grid(rows: Mapping[str, Mapping[str, tuple[Path, str]]], winsize: int) -> N
         for name, cells in rows.items():
             with tags.tr():
                 for label, (path, said) in cells.items():
-                    picture = tags.a(tags.img(src=link(path), alt=f"{label}: {name}", loading="lazy", style=style),
-                                     href=link(path))
+                    picture = tags.a(
+                        tags.img(src=link(path), alt=f"{label}: {name}", loading="lazy", style=style), href=link(path)
+                    )
                     tags.td(picture, tags.p(name if label == "input" else said))
 
 
@@ -129,7 +156,10 @@ def _measures(study: Study, number: int) -> None:
 
 
 def _table(
-    names: list[str], titles: Mapping[str, str], rows: Mapping[str, Mapping], apart: Mapping[str, Mapping],
+    names: list[str],
+    titles: Mapping[str, str],
+    rows: Mapping[str, Mapping],
+    apart: Mapping[str, Mapping],
     images: int = 0,
 ) -> None:
     """apart: by label, the standard deviations over seeds."""
@@ -174,7 +204,7 @@ def _figures(study: Study) -> None:
         "transfer: Lopez-Paz and Ranzato 2017, over all tasks, whatever their score is. Trained: millions of floats; "
         "disk: files beside the donor's; training: gradients and Adam's moments of what is trained, by count.",
         cls="note",
-    )  # fmt: skip
+    )
 
 
 def _proofs(study: Study) -> None:
@@ -193,8 +223,11 @@ def _proofs(study: Study) -> None:
                 lines = [(each, stage) for each in method.seeds or [method] for stage in range(1, len(each.proofs) + 1)]
                 for one, stage in lines:
                     proof, found, R = one.proofs[stage - 1], one.measures[stage][0], one.R
-                    equal = (proof["donor"] == proof["taken_off"], found["bit_equal"] == task.images,
-                             R[stage, 0] == R[0, 0])  # fmt: skip
+                    equal = (
+                        proof["donor"] == proof["taken_off"],
+                        found["bit_equal"] == task.images,
+                        R[stage, 0] == R[0, 0],
+                    )
                     with tags.tr():
                         tags.th(method.label, tags.small(proof["run"]))
                         fitted = f"fitted; its file {_short(proof['on_disk'])}" if "on_disk" in proof else ""
@@ -203,9 +236,12 @@ def _proofs(study: Study) -> None:
                         tags.td(f"{found['bit_equal']} of {task.images} equal bit for bit" + _mark(equal[1]))
                         tags.td(f"{R[0, 0]:.10f}")
                         tags.td(f"{R[stage, 0]:.10f}" + _mark(equal[2]))
-    tags.p(f"The task was put on its donor, used on new images and taken off again; what was left was hashed and "
-           f"applied to {task.name} as the donor is. A donor that was fitted to a run's channels lives on in its file: "
-           f"that was read anew for {task.name}.", cls="note")  # fmt: skip
+    tags.p(
+        f"The task was put on its donor, used on new images and taken off again; what was left was hashed and "
+        f"applied to {task.name} as the donor is. A donor that was fitted to a run's channels lives on in its file: "
+        f"that was read anew for {task.name}.",
+        cls="note",
+    )
 
 
 def _short(hashes: Mapping[str, str]) -> str:
@@ -265,6 +301,12 @@ def _costs(study: Study, folder: Path) -> str:
     def panel(name: str, unit: float) -> dict[str, float | None]:
         return {label: x[name] and x[name] / unit for label, x in found.items()}
 
-    plots.bars({"trained floats, millions": panel("trainable", 1e6), "MB on disk beside the donor": panel("bytes", 1e6),
-                "seconds per training step": panel("seconds_per_step", 1)}, folder / "costs.png")  # fmt: skip
+    plots.bars(
+        {
+            "trained floats, millions": panel("trainable", 1e6),
+            "MB on disk beside the donor": panel("bytes", 1e6),
+            "seconds per training step": panel("seconds_per_step", 1),
+        },
+        folder / "costs.png",
+    )
     return "What each method costs. Seconds from loss_log.txt: compare only runs of one idle machine."

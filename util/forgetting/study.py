@@ -18,10 +18,30 @@ from util.score.mask_rule import MaskRule
 
 FLOAT = 4  # bytes
 TRAINING = (
-    "model", "n_epochs", "n_epochs_decay", "max_dataset_size", "train_images", "fold", "source", "balance",
-    "batch_size", "load_size", "crop_size", "patch", "augment", "optimizer", "lr", "lr_policy", "weight_decay", "ema",
-    "lambda_L1", "lambda_seg", "seg_loss", "early_stop", "seed",
-)  # fmt: skip
+    "model",
+    "n_epochs",
+    "n_epochs_decay",
+    "max_dataset_size",
+    "train_images",
+    "fold",
+    "source",
+    "balance",
+    "batch_size",
+    "load_size",
+    "crop_size",
+    "patch",
+    "augment",
+    "optimizer",
+    "lr",
+    "lr_policy",
+    "weight_decay",
+    "ema",
+    "lambda_L1",
+    "lambda_seg",
+    "seg_loss",
+    "early_stop",
+    "seed",
+)
 FROM_DONOR = ("finetune", "scratch")  # values of --adapt that leave a whole generator and no task
 
 
@@ -133,8 +153,10 @@ def merge(found: Sequence[Method]) -> Method:
         first.label,
         ["+".join(runs) for runs in zip(*(m.runs for m in found), strict=True)],
         first.adapt,
-        [[seeds.mean(cells) for cells in zip(*rows, strict=True)]
-         for rows in zip(*(m.measures for m in found), strict=True)],
+        [
+            [seeds.mean(cells) for cells in zip(*rows, strict=True)]
+            for rows in zip(*(m.measures for m in found), strict=True)
+        ],
         np.mean([m.chance for m in found], 0).tolist(),
         [seeds.mean(costs) for costs in zip(*(m.costs for m in found), strict=True)],
         seeds.mean_curve([m.curve for m in found]) if all(m.curve for m in found) else [],
@@ -142,7 +164,7 @@ def merge(found: Sequence[Method]) -> Method:
         list(found),
         [words for m in found for words in m.strangers],
         [proof for m in found for proof in m.proofs],
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -186,8 +208,9 @@ class Study:
             "forgetting": continual.forgetting(R),
             "retention": None if None in kept else float(np.mean(kept)),
             "new_score": float(np.diagonal(among)[1:].mean()) if len(among) > 1 else None,
-            "intransigence": None if reference is None or len(among) < 2 else (
-                continual.intransigence(among, reference[scored])),
+            "intransigence": None
+            if reference is None or len(among) < 2
+            else (continual.intransigence(among, reference[scored])),
             "average_score": continual.average_score(R),
             "backward_transfer": continual.backward_transfer(R),
         }
@@ -205,23 +228,45 @@ class Study:
         """All figures, for forgetting.json; what is undefined is null."""
         methods = {
             m.label: {
-                "runs": m.runs, "adapt": m.adapt, "R": [[_plain(x) for x in row] for row in m.R],
-                "figures": self.figures(m), "chance": m.chance, "measures": m.measures, "costs": m.costs,
-                "curve": m.curve, "training": m.training, "proofs": m.proofs,
+                "runs": m.runs,
+                "adapt": m.adapt,
+                "R": [[_plain(x) for x in row] for row in m.R],
+                "figures": self.figures(m),
+                "chance": m.chance,
+                "measures": m.measures,
+                "costs": m.costs,
+                "curve": m.curve,
+                "training": m.training,
+                "proofs": m.proofs,
                 "figures_sd": self.deviations(m),
-                "seeds": [{"runs": seed.runs, "R": [[_plain(x) for x in row] for row in seed.R],
-                           "figures": self.figures(seed), "measures": seed.measures} for seed in m.seeds],
+                "seeds": [
+                    {
+                        "runs": seed.runs,
+                        "R": [[_plain(x) for x in row] for row in seed.R],
+                        "figures": self.figures(seed),
+                        "measures": seed.measures,
+                    }
+                    for seed in m.seeds
+                ],
             }
             for m in self.methods
-        }  # fmt: skip
+        }
         tasks = [vars(task) for task in self.tasks]
-        return {"donor": {"name": self.donor} | self.donor_costs, "tasks": tasks, "methods": methods,
-                "features of kid": self.features}  # fmt: skip
+        return {
+            "donor": {"name": self.donor} | self.donor_costs,
+            "tasks": tasks,
+            "methods": methods,
+            "features of kid": self.features,
+        }
 
     def write_csv(self, path: Path) -> None:
         """One line a method: its figures, and where there are seeds their standard deviations."""
-        lines = [{"method": m.label, "runs": " ".join(m.runs), "adapt": m.adapt} | self.figures(m)
-                 | {f"{name}_sd": x for name, x in self.deviations(m).items()} for m in self.methods]  # fmt: skip
+        lines = [
+            {"method": m.label, "runs": " ".join(m.runs), "adapt": m.adapt}
+            | self.figures(m)
+            | {f"{name}_sd": x for name, x in self.deviations(m).items()}
+            for m in self.methods
+        ]
         with path.open("w", newline="", encoding="utf-8") as file:
             columns = list(dict.fromkeys(name for line in lines for name in line))
             writer = csv.DictWriter(file, columns, lineterminator="\n")

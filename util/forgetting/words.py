@@ -18,15 +18,24 @@ def caveats(study: Study) -> list[str]:
     proven = [method for method in study.methods if method.proofs]
     broken = [method.label for method in proven if not study.whole(method)]
     if proven:
-        found.append("A method with a frozen donor keeps what it learns in a file for each task. " + (
-            f"Yet the proofs below fail for {' and '.join(broken)}: was it trained on another donor?" if broken else
-            "It forgets nothing, but it has to be told which task an image belongs to."))  # fmt: skip
+        found.append(
+            "A method with a frozen donor keeps what it learns in a file for each task. "
+            + (
+                f"Yet the proofs below fail for {' and '.join(broken)}: was it trained on another donor?"
+                if broken
+                else "It forgets nothing, but it has to be told which task an image belongs to."
+            )
+        )
     if several := [f"{method.label} ({len(method.seeds)})" for method in study.methods if method.seeds]:
-        found.append(f"Figures are means over runs that differ in their seed, ± one standard deviation: "
-                     f"{', '.join(several)}. Pictures are of the first.")
+        found.append(
+            f"Figures are means over runs that differ in their seed, ± one standard deviation: "
+            f"{', '.join(several)}. Pictures are of the first."
+        )
     if strangers := [words for method in study.methods for words in method.strangers]:
-        found.append(f"Not all runs started where they should have: {'; '.join(dict.fromkeys(strangers))}. What they "
-                     "know less of, they may never have known.")
+        found.append(
+            f"Not all runs started where they should have: {'; '.join(dict.fromkeys(strangers))}. What they "
+            "know less of, they may never have known."
+        )
     uneven = []
     for stage, task in enumerate(study.tasks[1:]):
         settings = {m.label: m.training[stage] for m in study.methods if len(m.training) > stage}
@@ -98,7 +107,12 @@ def _upshot(study: Study) -> list[str]:
     gap = 100 * (theirs["new_score"] - ours["new_score"])
     scored = [task.name for task, name in zip(study.tasks, best.score_names, strict=True) if name != "ssim"]
     tasks = " and ".join(scored[best.score_names[0] != "ssim" :])
-    kept = "" if theirs["retention"] is None else (
-        f"{tuned.label} kept {max(theirs['retention'], 0):.0%} of what was known before. ")
-    return [f"{kept}{best.label} kept all of it, and on {tasks} is {abs(gap):.1f} points "
-            f"{'behind' if gap > 0 else 'ahead'}, with 1/{theirs['bytes'] / ours['bytes']:.0f} of the bytes."]
+    kept = (
+        ""
+        if theirs["retention"] is None
+        else (f"{tuned.label} kept {max(theirs['retention'], 0):.0%} of what was known before. ")
+    )
+    return [
+        f"{kept}{best.label} kept all of it, and on {tasks} is {abs(gap):.1f} points "
+        f"{'behind' if gap > 0 else 'ahead'}, with 1/{theirs['bytes'] / ours['bytes']:.0f} of the bytes."
+    ]

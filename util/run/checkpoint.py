@@ -69,14 +69,17 @@ def task_path(folder: Path, epoch: str | int, name: str) -> Path:
 
 
 def save_networks(
-    folder: Path, epoch: str | int, networks: dict[str, nn.Module], tasks: Mapping | None = None,
+    folder: Path,
+    epoch: str | int,
+    networks: dict[str, nn.Module],
+    tasks: Mapping | None = None,
     beside: dict[Path, object] | None = None,
 ) -> None:
     """Write each network as a bare state dict on the CPU under upstream's name and keys.
 
     tasks: of adapted generators, by name, what has `contents(folder)`; it is written as a task file instead.
     beside: further files that belong to them. Of a generator only the kind of file written last stays.
-    """  # fmt: skip
+    """
     if distributed.rank():
         return
     tasks = tasks or {}

@@ -71,9 +71,14 @@ class LossLog:
         if self._started_at is None:
             self._started_at = epoch - 1 + start / self._images
         bar = tqdm(
-            total=images, initial=start, unit="img", desc=f"epoch {epoch}/{self._epochs}", leave=False,
-            dynamic_ncols=True, disable=self._bar_off,
-        )  # fmt: skip
+            total=images,
+            initial=start,
+            unit="img",
+            desc=f"epoch {epoch}/{self._epochs}",
+            leave=False,
+            dynamic_ncols=True,
+            disable=self._bar_off,
+        )
         self._bar = bar
         try:
             waiting = time.monotonic()

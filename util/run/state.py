@@ -73,12 +73,16 @@ def load_run(folder: Path, steppers: dict[str, dict]) -> Progress | None:
     for kind, things in steppers.items():
         stored = state.get(kind, {})
         if stored.keys() != things.keys():
-            raise UserError(f"{path}: belongs to a run with other {kind} ({', '.join(stored)}); check --model"
-                            + " and --ema" * (kind == "averages"))  # fmt: skip
+            raise UserError(
+                f"{path}: belongs to a run with other {kind} ({', '.join(stored)}); check --model"
+                + " and --ema" * (kind == "averages")
+            )
         for name, thing in things.items():
             if kind == "optimizers" and _make(stored[name]) != _make(thing.state_dict()):
-                raise UserError(f"{path}: optimizer {name} was made otherwise; go on with the run's own --optimizer, "
-                                "--beta1, --weight_decay and --lr_encoder")  # fmt: skip
+                raise UserError(
+                    f"{path}: optimizer {name} was made otherwise; go on with the run's own --optimizer, "
+                    "--beta1, --weight_decay and --lr_encoder"
+                )
             thing.load_state_dict(stored[name])
     restore_random_states(state["random"])
     return Progress(**state["progress"])

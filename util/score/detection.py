@@ -28,8 +28,9 @@ def detection(rows: Sequence[Mapping[str, object]]) -> dict | None:
     image's score is above a negative one's. dice_positives: mean over the positives; dice_all: over all images, 1 where
     truth and mask are both empty, 0 where one is. Each with a 95 % interval, by bootstrap over patients.
     """
-    tp, fp, fn, dice, score = (np.array([row[n] for row in rows], float) for n in ("tp", "fp", "fn", "dice",
-                                                                                   "image_score"))  # fmt: skip
+    tp, fp, fn, dice, score = (
+        np.array([row[n] for row in rows], float) for n in ("tp", "fp", "fn", "dice", "image_score")
+    )
     positive, found = tp + fn > 0, tp + fp > 0
     if positive.all() or not positive.any():
         return None

@@ -208,16 +208,20 @@ class _Scorer:
     def __init__(self, dataset, rule: MaskRule, surface: bool, on_image: Callable[[Scored], None] | None, within):
         self.dataset, self.rule, self.surface, self.on_image, self.within = dataset, rule, surface, on_image, within
         if surface and dataset.classes and not dataset.classes.binary:
-            raise UserError("--surface: distances between outlines are of one foreground; these masks have "
-                            f"{len(dataset.classes.names)} classes: leave it out")
+            raise UserError(
+                "--surface: distances between outlines are of one foreground; these masks have "
+                f"{len(dataset.classes.names)} classes: leave it out"
+            )
         # One unit for all: a mean over some images in mm and others in pixels would mean nothing.
         self.spacings = [dataset.spacing(index) for index in range(len(dataset))] if surface else []
 
     def __call__(self, image: Scored) -> Scored:
         data, classes = self.dataset, self.dataset.classes
         if not image.fake.isfinite().all():
-            raise UserError(f"{data.ids[image.index]}: the network's output is not a number "
-                            "(diverged training or damaged checkpoint)")
+            raise UserError(
+                f"{data.ids[image.index]}: the network's output is not a number "
+                "(diverged training or damaged checkpoint)"
+            )
         image.row = {
             "id": data.ids[image.index],
             "patient": data.patients[image.index],

@@ -56,9 +56,7 @@ def _share(part: np.ndarray, whole: np.ndarray, wrong: np.ndarray) -> np.ndarray
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.where(wrong > 0, 0.0, 1.0))
 
 
-def surface(
-    pred: np.ndarray, truth: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)
-) -> tuple[float, float]:
+def surface(pred: np.ndarray, truth: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:
     """Distances between the outlines of two boolean masks [H, W]: (HD95, ASSD), in units of `spacing`, the height and
     width of a pixel.
 

@@ -126,9 +126,11 @@ def in_words(summary: Mapping, columns: Sequence[str], pooled: bool) -> Iterator
         shown = "  ".join(f"{name} {found[name]:.4f}" for name in columns if found[name] is not None)
         yield f"{part}, {average} of {numbers['images']}: {shown}"
         if found := numbers.get("detection"):
-            yield (f"{part}, {found['positives']} with and {found['negatives']} without a finding: Dice of positives "
-                   f"only {found['dice_positives']:.4f}, of all images {found['dice_all']:.4f}; "
-                   + "  ".join(f"{name} {found[name]:.4f}" for name in ("sensitivity", "specificity", "auc")))
+            yield (
+                f"{part}, {found['positives']} with and {found['negatives']} without a finding: Dice of positives "
+                f"only {found['dice_positives']:.4f}, of all images {found['dice_all']:.4f}; "
+                + "  ".join(f"{name} {found[name]:.4f}" for name in ("sensitivity", "specificity", "auc"))
+            )
 
 
 def contradictions(row: Mapping[str, float | None], averaging: str = "unstated", rounding: float = 0.005) -> list[str]:

@@ -19,9 +19,21 @@ from util.score.metrics import threshold_curve
 FILE = "threshold.json"
 # Flags that change the float map from which masks are cut.
 MAP = (
-    "epoch", "norm_stats", "input_norm", "stochastic", "preprocess", "crop_size", "clahe", "intensity", "patch",
-    "patch_overlap", "tta", "samples", "task", "within",
-)  # fmt: skip
+    "epoch",
+    "norm_stats",
+    "input_norm",
+    "stochastic",
+    "preprocess",
+    "crop_size",
+    "clahe",
+    "intensity",
+    "patch",
+    "patch_overlap",
+    "tta",
+    "samples",
+    "task",
+    "within",
+)
 
 
 def best_threshold(histograms: np.ndarray) -> tuple[float, float]:

@@ -76,11 +76,15 @@ def of_set(rows: Sequence[dict], score: str = "") -> dict[str, float | int | Non
 
 def in_words(found: Mapping, title: str) -> str:
     """What `of_set` found, for a page; title: the score's."""
-    words = (f"Uncertainty: the standard deviation of the result among passes or runs, 0 (black) to {LIMIT} (white). "
-             f"Mean {found['mean']:.4f}.")  # fmt: skip
+    words = (
+        f"Uncertainty: the standard deviation of the result among passes or runs, 0 (black) to {LIMIT} (white). "
+        f"Mean {found['mean']:.4f}."
+    )
     if found["pixel_auroc"] is not None:
-        words += (f" It points at wrong pixels with AUROC {found['pixel_auroc']:.3f} (0.5: not at all; mean of "
-                  f"{found['pixel_auroc_images']} images that have any).")  # fmt: skip
+        words += (
+            f" It points at wrong pixels with AUROC {found['pixel_auroc']:.3f} (0.5: not at all; mean of "
+            f"{found['pixel_auroc_images']} images that have any)."
+        )
     if found["spearman"] is not None:
         words += f" Rank correlation with 1 - {title} over images: {found['spearman']:.2f}"
         words += f" (p = {found['spearman_p']:.2g})"

@@ -74,8 +74,11 @@ class Comparison:
     @property
     def common(self) -> dict[str, object]:
         """The settings that all runs share."""
-        return {name: value for name, value in self.settings[self.first].items()
-                if all(other.get(name) == value for other in self.settings.values())}
+        return {
+            name: value
+            for name, value in self.settings[self.first].items()
+            if all(other.get(name) == value for other in self.settings.values())
+        }
 
     def own(self, run: str) -> dict[str, object]:
         """The settings of a run that not all share."""

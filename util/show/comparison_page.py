@@ -46,9 +46,11 @@ def write_comparison_page(folder: Path, comparison: Comparison, winsize: int = 2
             if comparison.scored:
                 colour_key(TRUTH, "truth")
                 colour_key(BOTH, "both")
-        tags.p("Disagreement: mean over all pairs of runs of 1 - Dice of their masks with each other; it needs no "
-               "truth. A click on a column's button sorts by it, a second click the other way round.",
-               cls="note")  # fmt: skip
+        tags.p(
+            "Disagreement: mean over all pairs of runs of 1 - Dice of their masks with each other; it needs no "
+            "truth. A click on a column's button sorts by it, a second click the other way round.",
+            cls="note",
+        )
         _images(comparison, winsize)
     doc.body.add(tags.script(raw(SORT)))
     write_page(folder / "index.html", doc)
@@ -78,10 +80,12 @@ def _runs(comparison: Comparison) -> None:
                             tags.td("")
     with tags.p(cls="note"):
         if comparison.scored:
-            text(f"Means over {len(comparison.rows)} images, with 95 % intervals by bootstrap over patients. The "
-                 "difference is taken image by image; p by Wilcoxon's signed-rank test of the patients' mean "
-                 "differences, not corrected for the number of runs. Both tell these runs apart, on images like these; "
-                 "whether one way of training is better than another takes several seeds of each. ")  # fmt: skip
+            text(
+                f"Means over {len(comparison.rows)} images, with 95 % intervals by bootstrap over patients. The "
+                "difference is taken image by image; p by Wilcoxon's signed-rank test of the patients' mean "
+                "differences, not corrected for the number of runs. Both tell these runs apart, on images like these; "
+                "whether one way of training is better than another takes several seeds of each. "
+            )
         tags.a("compare.csv", href="compare.csv")
         text(" has every image, ")
         tags.a("compare.json", href="compare.json")

@@ -37,9 +37,7 @@ class Panels:
         retry: seconds between two attempts to reach a server that is away.
     """
 
-    def __init__(
-        self, server: str, port: int, env: str, display_id: int, ncols: int, name: str, retry: float = 10.0
-    ):  # fmt: skip
+    def __init__(self, server: str, port: int, env: str, display_id: int, ncols: int, name: str, retry: float = 10.0):
         self._address, self._env, self._retry = (server, port), env, retry
         self._display_id, self._ncols, self._name = display_id, ncols, name
         self._curves = {
@@ -210,9 +208,12 @@ class Curve:
         y = [[finite(values.get(name)) for name in names] for _, values in points]
         opts = {"title": self.title, "legend": names, "xlabel": "epoch", "ylabel": self.ylabel}
         client.line(
-            np.array(y), np.array([[x] * len(names) for x, _ in points]), win=self.win, opts=opts,
+            np.array(y),
+            np.array([[x] * len(names) for x, _ in points]),
+            win=self.win,
+            opts=opts,
             update="append" if append else None,
-        )  # fmt: skip
+        )
 
 
 def connect(server: str, port: int, env: str):

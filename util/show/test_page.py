@@ -16,13 +16,26 @@ from util.show.pages import colour_key, page, picture_row, write_page
 from util.show.pictures import BOTH, OPEN, PREDICTION, TRUTH
 
 TITLES = {
-    "dice": "Dice", "iou": "IoU", "miou": "mIoU", "precision": "precision", "recall": "recall",
-    "specificity": "specificity", "accuracy": "accuracy", "hd95_px": "HD95 (px)", "assd_px": "ASSD (px)",
-    "hd95_mm": "HD95 (mm)", "assd_mm": "ASSD (mm)",
-    "pixel_accuracy": "pixel accuracy", "class_accuracy": "class accuracy", "fwiou": "fw IoU", "void_rate": "void rate",
-    "dice_positives": "Dice, positives only", "dice_all": "Dice, all images", "sensitivity": "sensitivity",
+    "dice": "Dice",
+    "iou": "IoU",
+    "miou": "mIoU",
+    "precision": "precision",
+    "recall": "recall",
+    "specificity": "specificity",
+    "accuracy": "accuracy",
+    "hd95_px": "HD95 (px)",
+    "assd_px": "ASSD (px)",
+    "hd95_mm": "HD95 (mm)",
+    "assd_mm": "ASSD (mm)",
+    "pixel_accuracy": "pixel accuracy",
+    "class_accuracy": "class accuracy",
+    "fwiou": "fw IoU",
+    "void_rate": "void rate",
+    "dice_positives": "Dice, positives only",
+    "dice_all": "Dice, all images",
+    "sensitivity": "sensitivity",
     "auc": "AUC",
-}  # fmt: skip
+}
 
 
 def write_test_page(
@@ -58,12 +71,18 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
     tags.p(
         "Mean: over images. Pooled: one count over all pixels of all images. In brackets 95 % intervals, by bootstrap "
         "over patients. Compared at the original size of the ground truth. ",
-        tags.a("metrics.csv", href="metrics.csv"), " has every image, ", tags.a("metrics.json", href="metrics.json"),
-        " these sums.", cls="note",
-    )  # fmt: skip
+        tags.a("metrics.csv", href="metrics.csv"),
+        " has every image, ",
+        tags.a("metrics.json", href="metrics.json"),
+        " these sums.",
+        cls="note",
+    )
     for name, number in summary["undefined"].items():
-        tags.p(f"{TITLES[name]} is undefined for {number} of {summary['images']} images (an empty mask); "
-               "its mean leaves them out.", cls="note")  # fmt: skip
+        tags.p(
+            f"{TITLES[name]} is undefined for {number} of {summary['images']} images (an empty mask); "
+            "its mean leaves them out.",
+            cls="note",
+        )
     if any("detection" in part for part in parts(summary).values()):
         tags.h2("With and without a finding")
         _detection_table(summary)
@@ -130,8 +149,9 @@ def _detection_table(summary: Mapping) -> None:
         "Means over images with foreground in the truth (positives), without, or all. Dice of all images: 1 where "
         "truth and mask are both empty, 0 where one of them is. Sensitivity, specificity: an image is called positive "
         "if its mask has any foreground. AUC: by the mean of the highest thousandth of an image's foreground values "
-        "(image_score in metrics.csv).", cls="note",
-    )  # fmt: skip
+        "(image_score in metrics.csv).",
+        cls="note",
+    )
 
 
 def _cell(name: str, value: float | None, interval: list[float] | None) -> None:

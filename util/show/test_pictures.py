@@ -9,14 +9,19 @@ from util.score.evaluate import Scored, resize
 from util.show.pictures import blend, differences, outlines, save_jpeg, save_png, small, to_picture
 
 OURS = {
-    "images", "masks", "overlays", "differences", "thumbs", "metrics.csv", "metrics.json", "index.html",
-    "thresholds.png", "histogram.png", "dicomseg",
-}  # fmt: skip
+    "images",
+    "masks",
+    "overlays",
+    "differences",
+    "thumbs",
+    "metrics.csv",
+    "metrics.json",
+    "index.html",
+    "thresholds.png",
+    "histogram.png",
+    "dicomseg",
+}
 THUMB = 512  # pictures with a longer side get a smaller copy for the page: browsers choke on hundreds of big X-rays
-
-
-
-
 
 
 class PictureWriter:

@@ -59,12 +59,21 @@ def test_a_folder_in_order(listed):
     found = look(listed)
     assert found.errors == []
     assert found.summary == {
-        "images": "10", "masks": "10", "patients": "5", "sizes": "40 x 48 (10)", "pixels": "8-bit grey (10)",
+        "images": "10",
+        "masks": "10",
+        "patients": "5",
+        "sizes": "40 x 48 (10)",
+        "pixels": "8-bit grey (10)",
         "foreground": "13.8% to 15.9% of a mask, median 15.6%",
-        "splits": "train 6 (3 patients), val 2 (1 patient), test 2 (1 patient), from splits.csv"}
+        "splits": "train 6 (3 patients), val 2 (1 patient), test 2 (1 patient), from splits.csv",
+    }
     assert dict(found.hints) == {
-        "splits": ["2 images in val: too few to choose the best epoch with", "2 images in test: too few to score with",
-                   "only 5 patients: too few to learn or to conclude much from"]}
+        "splits": [
+            "2 images in val: too few to choose the best epoch with",
+            "2 images in test: too few to score with",
+            "only 5 patients: too few to learn or to conclude much from",
+        ]
+    }
 
 
 def test_pairs(listed, save):
@@ -85,8 +94,10 @@ def test_two_images_of_one_name(listed, save):
     save(listed / "images" / "p3.bmp", np.zeros((48, 40), np.uint8))
     assert errors(listed) == [], "the list says which of the two is meant"
     (listed / "splits.csv").unlink()
-    assert errors(listed) == ["images/p3.png and p3.bmp: two images of one name, so that a mask cannot tell which it "
-                             "belongs to; rename or remove one"]
+    assert errors(listed) == [
+        "images/p3.png and p3.bmp: two images of one name, so that a mask cannot tell which it "
+        "belongs to; rename or remove one"
+    ]
 
 
 def test_a_folder_without_any_mask_says_so_once(listed):
@@ -116,8 +127,10 @@ def test_mask_values(listed, save):
     grey[10:20, 10:20] = 100
     grey[20:30, 10:20] = 200
     save(listed / "masks" / "p0.png", grey)
-    assert errors(listed) == ["masks/p0.png: a mask of two classes holds 0 and one other value, this one holds 2 "
-                              "others: 100, 200; threshold it first"]
+    assert errors(listed) == [
+        "masks/p0.png: a mask of two classes holds 0 and one other value, this one holds 2 "
+        "others: 100, 200; threshold it first"
+    ]
 
 
 def test_more_classes_than_two(listed):
@@ -172,7 +185,8 @@ def test_the_same_picture_in_two_splits_however_it_is_stored(listed):
     first.save(listed / "images" / "p1.png", compress_level=0)
     assert errors(listed) == [
         "images/p9.png (test) and images/p0.png, images/p1.png (train): the same picture in two splits; remove one, or "
-        "put them in one split"]
+        "put them in one split"
+    ]
     first.convert("RGB").point(lambda value: value ^ 1).save(listed / "images" / "p9.png")
     found = look(listed)
     assert not found.errors and found.hints[TWICE] == ["images/p0.png: images/p1.png"]
@@ -187,8 +201,10 @@ def test_of_many_images_of_one_picture_a_few_are_named(listed, tmp_path):
     change_list(listed, "images/p9.png", str(tmp_path / "elsewhere.png"))
     change_list(listed, "test,P4", "test,P4,masks/p9.png")
     change_list(listed, "patient", "patient,mask")
-    assert errors(listed)[0].startswith(f"{tmp_path / 'elsewhere.png'} (test) and images/p0.png, images/p1.png, "
-                                        "images/p2.png and 3 more (train): the same picture in two splits")
+    assert errors(listed)[0].startswith(
+        f"{tmp_path / 'elsewhere.png'} (test) and images/p0.png, images/p1.png, "
+        "images/p2.png and 3 more (train): the same picture in two splits"
+    )
 
 
 def test_the_same_picture_in_two_splits_of_a_draw(lungs):
@@ -212,16 +228,23 @@ def test_different_images_with_one_mask(listed):
 
 def test_a_patient_in_two_splits(listed):
     change_list(listed, "images/p9.png,test,P4", "images/p9.png,test,P0")
-    assert errors(listed) == ["splits.csv: patient P0 is in split train (images/p0.png) and split test "
-                              "(images/p9.png): the network knows whom it is tested on"]
+    assert errors(listed) == [
+        "splits.csv: patient P0 is in split train (images/p0.png) and split test "
+        "(images/p9.png): the network knows whom it is tested on"
+    ]
 
 
 def test_a_patient_in_two_folds(listed):
-    write_list(listed, [f"images/p{i}.png,{'test' if i > 7 else 'train'},P{i // 2},{'' if i > 7 else i % 4 // 3}"
-                        for i in range(10)], "image,split,patient,fold")
+    write_list(
+        listed,
+        [f"images/p{i}.png,{'test' if i > 7 else 'train'},P{i // 2},{'' if i > 7 else i % 4 // 3}" for i in range(10)],
+        "image,split,patient,fold",
+    )
     assert errors(listed) == [
         f"splits.csv: patient P{k} is in fold 0 (images/p{2 * k}.png) and fold 1 (images/p{2 * k + 1}.png): the "
-        "network knows whom it is tested on" for k in (1, 3)]
+        "network knows whom it is tested on"
+        for k in (1, 3)
+    ]
 
 
 def test_dicom_files_of_one_patient_in_two_splits_by_their_headers(listed):
@@ -256,9 +279,12 @@ def test_splits_of_other_names_and_empty_ones(listed):
     found = look(listed)
     assert not found.errors
     assert found.hints["splits"] == [
-        "1 image without a split, not used", "'validation' (2 images) is read only by --phase",
-        "no image is in val to choose the best epoch with", "1 image in test: too few to score with",
-        "only 5 patients: too few to learn or to conclude much from"]
+        "1 image without a split, not used",
+        "'validation' (2 images) is read only by --phase",
+        "no image is in val to choose the best epoch with",
+        "1 image in test: too few to score with",
+        "only 5 patients: too few to learn or to conclude much from",
+    ]
     change_list(listed, ",train,", ",Train,")
     assert errors(listed) == ["splits.csv: no image is in split train"]
 

@@ -12,8 +12,47 @@ from data.prepare.facades import Facades
 from tests.data.prepare.helpers import facts_of, pixels, rows_of
 from util.errors import UserError
 
-JET = [0, 0, 0, 0, 0, 170, 0, 0, 255, 0, 85, 255, 0, 170, 255, 0, 255, 255, 85, 255, 170, 170, 255, 85, 255, 255, 0,
-       255, 170, 0, 255, 85, 0, 255, 0, 0, 170, 0, 0]
+JET = [
+    0,
+    0,
+    0,
+    0,
+    0,
+    170,
+    0,
+    0,
+    255,
+    0,
+    85,
+    255,
+    0,
+    170,
+    255,
+    0,
+    255,
+    255,
+    85,
+    255,
+    170,
+    170,
+    255,
+    85,
+    255,
+    255,
+    0,
+    255,
+    170,
+    0,
+    255,
+    85,
+    0,
+    255,
+    0,
+    0,
+    170,
+    0,
+    0,
+]
 """The palette of CMP's PNG files: label 0 black, 1 to 12 MATLAB's jet(12)."""
 NAMES = "background facade window door cornice sill balcony blind deco molding pillar shop".split()
 FACADES = Classes.load("facades")
@@ -66,8 +105,14 @@ def test_the_two_parts_are_told_apart_and_shared_out(facades, tmp_path, prepare)
     prepare("facades", facades, dst)
     rows = rows_of(dst)
     assert rows["cmp_x0002"] | {"split": ""} == {
-        "image": "images/cmp_x0002.png", "mask": "masks/cmp_x0002.png", "source": "extended", "split": "",
-        "patient": "facades-x0002", "label": "extended", "spacing": ""}
+        "image": "images/cmp_x0002.png",
+        "mask": "masks/cmp_x0002.png",
+        "source": "extended",
+        "split": "",
+        "patient": "facades-x0002",
+        "label": "extended",
+        "spacing": "",
+    }
     for part, train in (("base", 8), ("extended", 5)):
         splits = [row["split"] for row in rows.values() if row["source"] == part]
         assert splits.count("train") == train and set(splits) == {"train", "val", "test"}
@@ -109,7 +154,8 @@ def test_files_that_cannot_be_used_are_listed(facades, tmp_path, prepare):
     assert damaged == {
         "base/cmp_b0004.png": "labels up to 13; CMP's originals hold the labels 0 to 12",
         "base/cmp_b0005.png": "colours in place of labels; CMP's originals hold the labels 0 to 12",
-        "base/cmp_b0006.png": "26 x 20 pixels, but its image cmp_b0006.jpg has 26 x 30"}
+        "base/cmp_b0006.png": "26 x 20 pixels, but its image cmp_b0006.jpg has 26 x 30",
+    }
     assert len(rows_of(tmp_path / "out")) == 14
 
 

@@ -47,8 +47,11 @@ def test_image_and_mask_meet_at_the_mask_s_size(jsrt, tmp_path, prepare):
     prepare("jsrt", jsrt, dst, "--keep_bits")
     rows = rows_of(dst)
     assert {name: (row["split"], row["label"]) for name, row in rows.items()} == {
-        "JPCLN001": ("train", "nodule"), "JPCLN013": ("val", "nodule"), "JPCNN001": ("train", "no nodule"),
-        "JPCNN002": ("train", "no nodule")}  # fmt: skip
+        "JPCLN001": ("train", "nodule"),
+        "JPCLN013": ("val", "nodule"),
+        "JPCNN001": ("train", "no nodule"),
+        "JPCNN002": ("train", "no nodule"),
+    }
     assert rows["JPCLN001"]["spacing"] == "0.35 0.35" and rows["JPCLN001"]["patient"] == "JPCLN001"
     image, mask = pixels(dst / "images" / "JPCLN001.png"), pixels(dst / "masks" / "JPCLN001.png")
     assert image.shape == mask.shape == (16, 16) and image.dtype == np.uint16

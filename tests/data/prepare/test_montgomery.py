@@ -18,8 +18,14 @@ def test_both_lungs_are_one_mask_and_the_names_say_the_rest(montgomery, tmp_path
     original = pixels(montgomery / "CXR_png" / "MCUCXR_0001_0.png")
     assert (pixels(dst / "images" / "MCUCXR_0001_0.png") == original).all()
     assert rows_of(dst)["MCUCXR_0104_1"] == {
-        "image": "images/MCUCXR_0104_1.png", "mask": "masks/MCUCXR_0104_1.png", "source": "montgomery",
-        "split": "train", "patient": "montgomery-0104", "label": "tuberculosis", "spacing": ""}  # fmt: skip
+        "image": "images/MCUCXR_0104_1.png",
+        "mask": "masks/MCUCXR_0104_1.png",
+        "source": "montgomery",
+        "split": "train",
+        "patient": "montgomery-0104",
+        "label": "tuberculosis",
+        "spacing": "",
+    }
     facts = facts_of(dst)
     assert facts["images"] == facts["patients"] == 8 and facts["sizes"] == {"20 x 24": 8}
     assert facts["counts"]["val"] == {"montgomery": {"normal": 1, "tuberculosis": 1}}
@@ -54,8 +60,10 @@ def test_half_a_mask_is_no_mask(montgomery, tmp_path, prepare, capsys):
     prepare("montgomery", montgomery, tmp_path / "out")
     assert rows_of(tmp_path / "out").keys().isdisjoint({"MCUCXR_0002_0", "MCUCXR_0003_0"})
     left_out = facts_of(tmp_path / "out")["left_out"]
-    assert left_out == {"no mask of the left lung": ["MCUCXR_0002_0.png"],
-                        "a mask without its image": ["MCUCXR_0003_0"]}
+    assert left_out == {
+        "no mask of the left lung": ["MCUCXR_0002_0.png"],
+        "a mask without its image": ["MCUCXR_0003_0"],
+    }
     assert "left out: 1 (no mask of the left lung)\n  MCUCXR_0002_0.png" in capsys.readouterr().out
 
 

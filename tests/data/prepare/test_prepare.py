@@ -104,7 +104,9 @@ def test_a_damaged_file_is_named_and_the_others_go_on(montgomery, tmp_path, prep
     prepare("montgomery", montgomery, dst, "--split_seed", 0)
     damaged = facts_of(dst)["left_out"]["damaged"]
     assert [line.split(":")[0] for line in damaged] == [
-        "ManualMask/leftMask/MCUCXR_0001_0.png", "CXR_png/MCUCXR_0104_1.png"]
+        "ManualMask/leftMask/MCUCXR_0001_0.png",
+        "CXR_png/MCUCXR_0104_1.png",
+    ]
     assert "left out: 2 (damaged)\n  ManualMask/leftMask/MCUCXR_0001_0.png: not an image" in capsys.readouterr().out
     assert len(rows_of(dst)) == 6 and not (dst / "images" / "MCUCXR_0001_0.png").exists()
 

@@ -27,9 +27,15 @@ def test_first_and_last_pixel_and_none_and_all():
 
 @pytest.mark.parametrize(
     ("runs", "message"),
-    [("1 2 3", "3 numbers; want pairs"), ("", "0 numbers"), ("1 two", "not a list of numbers"), ("5 -2", "want pairs"),
-     ("1 2 3 7", "reaches pixel 13 of an image of 4 x 3"), ("99999999999999999999 1", "not a list of numbers")],
-)  # fmt: skip
+    [
+        ("1 2 3", "3 numbers; want pairs"),
+        ("", "0 numbers"),
+        ("1 two", "not a list of numbers"),
+        ("5 -2", "want pairs"),
+        ("1 2 3 7", "reaches pixel 13 of an image of 4 x 3"),
+        ("99999999999999999999 1", "not a list of numbers"),
+    ],
+)
 def test_runs_that_cannot_be(runs, message):
     with pytest.raises(UserError, match=message):
         decode(runs, 3, 4)

@@ -25,14 +25,16 @@ def test_a_mask_of_another_size_is_named(shenzhen, tmp_path, prepare, save):
     save(shenzhen / "mask" / "CHNCXR_0002_0_mask.png", np.zeros((8, 8), np.uint8))
     prepare("shenzhen", shenzhen, tmp_path / "out")
     assert facts_of(tmp_path / "out")["left_out"]["damaged"] == [
-        "mask/CHNCXR_0002_0_mask.png: 8 x 8 pixels, but its image CHNCXR_0002_0.png has 24 x 21"]
+        "mask/CHNCXR_0002_0_mask.png: 8 x 8 pixels, but its image CHNCXR_0002_0.png has 24 x 21"
+    ]
 
 
 def test_a_copy_of_a_file_is_not_a_second_image(shenzhen, tmp_path, prepare, save):
     save(shenzhen / "zz copy" / "CHNCXR_0001_0.png", np.zeros((8, 8), np.uint8))
     prepare("shenzhen", shenzhen, tmp_path / "out")
     assert facts_of(tmp_path / "out")["odd"] == {
-        "a second file of the same name, not used": ["zz copy/CHNCXR_0001_0.png"]}
+        "a second file of the same name, not used": ["zz copy/CHNCXR_0001_0.png"]
+    }
     assert (pixels(tmp_path / "out" / "images" / "CHNCXR_0001_0.png") == 40).all()
 
 

@@ -20,11 +20,27 @@ def siim(tmp_path) -> Path:
     root = tmp_path / "siim"
     for i, (uid, patient) in enumerate(zip(UIDS, ("SECRET-9", "SECRET-1", "SECRET-1", "SECRET-3", ""), strict=True)):
         folder = root / "dicom-images-train" / f"{uid}.1" / f"{uid}.2"
-        write_dicom(folder / f"{uid}.dcm", np.full((20, 16), 10 * i + 7, np.uint8), SOPInstanceUID=uid,
-                    PatientID=patient, PixelSpacing=[0.2, 0.1])
-    (root / "train-rle.csv").write_text("ImageId, EncodedPixels\n" + "\n".join([
-        f"{UIDS[0]}, -1", f"{UIDS[1]}, 0 2 18 1", f"{UIDS[1]}, 319 1", f"{UIDS[2]}, 5 10", f"{UIDS[4]},-1",
-        f"{ROOT}.99.1,-1"]) + "\n")  # fmt: skip
+        write_dicom(
+            folder / f"{uid}.dcm",
+            np.full((20, 16), 10 * i + 7, np.uint8),
+            SOPInstanceUID=uid,
+            PatientID=patient,
+            PixelSpacing=[0.2, 0.1],
+        )
+    (root / "train-rle.csv").write_text(
+        "ImageId, EncodedPixels\n"
+        + "\n".join(
+            [
+                f"{UIDS[0]}, -1",
+                f"{UIDS[1]}, 0 2 18 1",
+                f"{UIDS[1]}, 319 1",
+                f"{UIDS[2]}, 5 10",
+                f"{UIDS[4]},-1",
+                f"{ROOT}.99.1,-1",
+            ]
+        )
+        + "\n"
+    )
     return root
 
 
@@ -38,10 +54,16 @@ def test_the_rows_of_an_image_are_one_mask(siim, tmp_path, prepare):
     assert (pixels(dst / "images" / f"{UIDS[1]}.png") == 17).all()
     rows = rows_of(dst)
     assert [rows[uid]["label"] for uid in UIDS if uid in rows] == [
-        "no pneumothorax", "pneumothorax", "pneumothorax", "no pneumothorax"]
+        "no pneumothorax",
+        "pneumothorax",
+        "pneumothorax",
+        "no pneumothorax",
+    ]
     assert {row["spacing"] for row in rows.values()} == {"0.2 0.1"}
-    assert facts_of(dst)["left_out"] == {"not listed in train-rle.csv": [f"{UIDS[3]}.dcm"],
-                                         "listed in train-rle.csv, but no DICOM file of it": [f"{ROOT}.99.1"]}
+    assert facts_of(dst)["left_out"] == {
+        "not listed in train-rle.csv": [f"{UIDS[3]}.dcm"],
+        "listed in train-rle.csv, but no DICOM file of it": [f"{ROOT}.99.1"],
+    }
 
 
 def test_patients_are_numbers_and_stay_together(siim, tmp_path, prepare, capsys):
@@ -49,7 +71,11 @@ def test_patients_are_numbers_and_stay_together(siim, tmp_path, prepare, capsys)
     prepare("siim", siim, dst, "--folds", 2)
     rows = rows_of(dst)
     assert [rows[uid]["patient"] for uid in UIDS if uid in rows] == [
-        "siim-00001", "siim-00002", "siim-00002", "siim-00003"]
+        "siim-00001",
+        "siim-00002",
+        "siim-00002",
+        "siim-00003",
+    ]
     assert rows[UIDS[1]]["split"] == rows[UIDS[2]]["split"] and rows[UIDS[1]]["fold"] == rows[UIDS[2]]["fold"]
     prepare("siim", siim, dst, "--folds", 2)
     assert rows_of(dst) == rows
@@ -74,8 +100,13 @@ def test_a_folder_around_or_inside_the_set_will_do(siim, tmp_path, prepare, src)
 
 def test_twelve_bits_and_monochrome1(siim, tmp_path, prepare):
     path = next(siim.rglob(f"{UIDS[0]}.dcm"))
-    write_dicom(path, np.full((20, 16), 1000, np.uint16), SOPInstanceUID=UIDS[0], BitsStored=12,
-                PhotometricInterpretation="MONOCHROME1")
+    write_dicom(
+        path,
+        np.full((20, 16), 1000, np.uint16),
+        SOPInstanceUID=UIDS[0],
+        BitsStored=12,
+        PhotometricInterpretation="MONOCHROME1",
+    )
     prepare("siim", siim, tmp_path / "out", "--keep_bits")
     image = pixels(tmp_path / "out" / "images" / f"{UIDS[0]}.png")
     assert image.dtype == np.uint16 and (image == round((4095 - 1000) * 65535 / 4095)).all()
@@ -101,8 +132,11 @@ def test_a_table_without_images(siim, tmp_path, prepare):
 
 def test_a_table_of_other_images(siim, tmp_path, prepare):
     (siim / "train-rle.csv").write_text(f"ImageId,EncodedPixels\n{ROOT}.98.1,-1\n{ROOT}.99.1,-1\n")
-    with pytest.raises(UserError, match="no image of siim can be used: 5 not listed in train-rle.csv, such as "
-                                        rf"{UIDS[0]}.dcm; 2 listed in train-rle.csv, but no DICOM file of it"):
+    with pytest.raises(
+        UserError,
+        match="no image of siim can be used: 5 not listed in train-rle.csv, such as "
+        rf"{UIDS[0]}.dcm; 2 listed in train-rle.csv, but no DICOM file of it",
+    ):
         prepare("siim", siim, tmp_path / "out")
 
 

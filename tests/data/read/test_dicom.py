@@ -39,10 +39,20 @@ def shades(tmp_path: Path, values: list[int], kind: type = np.uint8, **header: o
 # --- pixels ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("syntax", [
-    uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian, uid.RLELossless,
-    uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless,
-], ids=lambda syntax: syntax.name)  # fmt: skip
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        uid.ImplicitVRLittleEndian,
+        uid.ExplicitVRLittleEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+        uid.RLELossless,
+        uid.JPEGLossless,
+        uid.JPEGLosslessSV1,
+        uid.JPEGLSLossless,
+        uid.JPEG2000Lossless,
+    ],
+    ids=lambda syntax: syntax.name,
+)
 def test_lossless_syntaxes_give_the_pixels_back(tmp_path, syntax):
     eight = read_dicom(write_dicom(tmp_path / "x.dcm", GREY, syntax))
     assert eight.pixels.dtype == np.uint8 and np.array_equal(eight.pixels, GREY) and not eight.lossy
@@ -51,8 +61,9 @@ def test_lossless_syntaxes_give_the_pixels_back(tmp_path, syntax):
     assert np.array_equal(twelve.pixels, np.round(DEEP / 4095 * 65535))
 
 
-@pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGLSNearLossless, uid.JPEG2000],
-                         ids=lambda syntax: syntax.name)  # fmt: skip
+@pytest.mark.parametrize(
+    "syntax", [uid.JPEGBaseline8Bit, uid.JPEGLSNearLossless, uid.JPEG2000], ids=lambda syntax: syntax.name
+)
 def test_lossy_syntaxes_are_close_and_known_to_be_lossy(tmp_path, syntax):
     picture = read_dicom(write_dicom(tmp_path / "x.dcm", GREY, syntax))
     assert picture.lossy and np.abs(picture.pixels.astype(int) - GREY).max() < 12
@@ -102,16 +113,19 @@ def test_a_modality_lut_has_the_range_of_its_own_bits(tmp_path):
     assert shades(tmp_path, [0, 1, 2, 3], BitsStored=2, **header) == [0, 255, 128, 0]
 
 
-@pytest.mark.parametrize(("center", "width", "function", "expected"), [
-    # The standard's linear window of width 101 around 50.5 runs from 0 to 100.
-    (50.5, 101, None, [0, 128, 255, 255]),
-    (50, 100, "LINEAR_EXACT", [0, 128, 255, 255]),
-    (50, 1, "LINEAR", [0, 255, 255, 255]),  # a threshold: from 49.5 on
-    (50, 100, "SIGMOID", [30, 128, 225, 254]),  # 1 / (1 + e**2), 1/2, ...
-    ([50.5, 9], [101, 3], None, [0, 128, 255, 255]),  # the first of two
-    (50, 0, None, [0, 50, 100, 200]),  # forbidden: as if there were none
-    (None, 100, None, [0, 50, 100, 200]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("center", "width", "function", "expected"),
+    [
+        # The standard's linear window of width 101 around 50.5 runs from 0 to 100.
+        (50.5, 101, None, [0, 128, 255, 255]),
+        (50, 100, "LINEAR_EXACT", [0, 128, 255, 255]),
+        (50, 1, "LINEAR", [0, 255, 255, 255]),  # a threshold: from 49.5 on
+        (50, 100, "SIGMOID", [30, 128, 225, 254]),  # 1 / (1 + e**2), 1/2, ...
+        ([50.5, 9], [101, 3], None, [0, 128, 255, 255]),  # the first of two
+        (50, 0, None, [0, 50, 100, 200]),  # forbidden: as if there were none
+        (None, 100, None, [0, 50, 100, 200]),
+    ],
+)
 def test_the_first_window_comes_to_fill_the_range(tmp_path, center, width, function, expected):
     header = {"WindowCenter": center, "WindowWidth": width, "VOILUTFunction": function}
     assert shades(tmp_path, [0, 50, 100, 200], **header) == expected
@@ -153,16 +167,19 @@ def test_a_mask_of_one_bit(tmp_path):
 # --- spacing --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("header", "spacing"), [
-    ({}, None),
-    ({"PixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
-    ({"ImagerPixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
-    ({"NominalScannedPixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
-    ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.2, 0.2]}, (0.15, 0.15)),
-    ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.2]}, (0.2, 0.2)),
-    ({"PixelSpacing": [0, 0]}, None),
-    ({"PixelSpacing": []}, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("header", "spacing"),
+    [
+        ({}, None),
+        ({"PixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
+        ({"ImagerPixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
+        ({"NominalScannedPixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
+        ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.2, 0.2]}, (0.15, 0.15)),
+        ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.2]}, (0.2, 0.2)),
+        ({"PixelSpacing": [0, 0]}, None),
+        ({"PixelSpacing": []}, None),
+    ],
+)
 def test_the_spacing_is_the_patients_else_the_detectors(tmp_path, header, spacing):
     path = write_dicom(tmp_path / "x.dcm", GREY, **header)
     assert read_dicom(path).spacing == spacing_of(read_header(path)) == spacing
@@ -177,18 +194,21 @@ def test_a_spacing_that_is_no_number_is_none(tmp_path):
 # --- what cannot be read --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("header", "message"), [
-    ({"NumberOfFrames": 3}, "a DICOM file of 3 frames"),
-    ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "in colour"),
-    ({"PhotometricInterpretation": "PALETTE COLOR"}, "in colour"),
-    ({"Rows": None}, "no pixel data"),
-    ({"Rows": 10_000, "Columns": 10_000}, f"refused, 10000 x 10000 pixels is more than the {MAX_PIXELS:,}"),
-    ({"Rows": 60}, "damaged"),
-    ({"BitsAllocated": 32}, "8 bits stored in 32"),
-    ({"BitsStored": 12}, "12 bits stored in 8"),
-    ({"BitsStored": 6, "HighBit": 7}, "6 bits whose highest is bit 7; the standard wants bit 5"),
-    ({"RescaleSlope": 0, "RescaleIntercept": 3}, "all values one"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"NumberOfFrames": 3}, "a DICOM file of 3 frames"),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "in colour"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "in colour"),
+        ({"Rows": None}, "no pixel data"),
+        ({"Rows": 10_000, "Columns": 10_000}, f"refused, 10000 x 10000 pixels is more than the {MAX_PIXELS:,}"),
+        ({"Rows": 60}, "damaged"),
+        ({"BitsAllocated": 32}, "8 bits stored in 32"),
+        ({"BitsStored": 12}, "12 bits stored in 8"),
+        ({"BitsStored": 6, "HighBit": 7}, "6 bits whose highest is bit 7; the standard wants bit 5"),
+        ({"RescaleSlope": 0, "RescaleIntercept": 3}, "all values one"),
+    ],
+)
 def test_what_is_not_one_grey_image_is_one_line(tmp_path, header, message):
     path = write_dicom(tmp_path / "x.dcm", GREY, **header)
     with pytest.raises(UserError, match=message) as caught:
@@ -223,10 +243,20 @@ def test_other_files_of_this_name(tmp_path, save):
         read_image(tmp_path / "z.png")
 
 
-@pytest.mark.parametrize("syntax", [
-    uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian, uid.RLELossless, uid.JPEGBaseline8Bit,
-    uid.JPEGExtended12Bit, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless,
-], ids=lambda syntax: syntax.name)  # fmt: skip
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        uid.ExplicitVRLittleEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+        uid.RLELossless,
+        uid.JPEGBaseline8Bit,
+        uid.JPEGExtended12Bit,
+        uid.JPEGLosslessSV1,
+        uid.JPEGLSLossless,
+        uid.JPEG2000Lossless,
+    ],
+    ids=lambda syntax: syntax.name,
+)
 @given(share=st.floats(0, 0.9))
 @settings(max_examples=12, deadline=None)
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pytest resets what data.read.dicom asked for
@@ -241,8 +271,11 @@ def test_a_file_cut_anywhere_is_one_line(tmp_path_factory, syntax, share):
     assert not any(str(value) in str(caught.value) for value in PATIENT.values())
 
 
-@pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGLossless, uid.JPEGLSLossless, uid.JPEG2000Lossless,
-                                    uid.RLELossless], ids=lambda syntax: syntax.name)  # fmt: skip
+@pytest.mark.parametrize(
+    "syntax",
+    [uid.JPEGBaseline8Bit, uid.JPEGLossless, uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.RLELossless],
+    ids=lambda syntax: syntax.name,
+)
 def test_a_frame_cut_short_in_a_whole_file_is_not_filled_up_with_grey(tmp_path, syntax):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
     path = write_dicom(tmp_path / "x.dcm", noise, syntax)

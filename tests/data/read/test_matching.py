@@ -50,7 +50,8 @@ def test_same_stem_in_two_folders():
     matching = match_names("x/a.png y/a.png b.png", "left/a.png b.png x/a.png")
     assert matching.unclear == {
         MASKS / "left/a.png": "d/masks/left/a.png: belongs to d/images/x/a.png or to d/images/y/a.png? Give it the "
-                              "same sub-folder as its image"}
+        "same sub-folder as its image"
+    }
     assert [len(parts) for parts in matching.found.values()] == [1, 1] and not matching.strays
 
 

@@ -33,8 +33,16 @@ def constant(value: float, channels: int = 1) -> Net:
 
 def options(**changes):
     """Of a run as test.py has them."""
-    own = {"samples": 0, "tta": False, "patch": 0, "patch_overlap": 0.5, "direction": "AtoB", "classes": None,
-           "intensity": "none", "clahe": False}  # fmt: skip
+    own = {
+        "samples": 0,
+        "tta": False,
+        "patch": 0,
+        "patch_overlap": 0.5,
+        "direction": "AtoB",
+        "classes": None,
+        "intensity": "none",
+        "clahe": False,
+    }
     return model_options(**own | changes)
 
 
@@ -45,9 +53,13 @@ def model(opt):
 
 @settings(deadline=None, max_examples=40)
 @given(
-    height=st.integers(1, 70), width=st.integers(1, 70), patch=st.integers(1, 40),
-    overlap=st.sampled_from([0.0, 0.25, 0.5, 0.8]), channels=st.sampled_from([1, 3]), number=st.integers(1, 3),
-)  # fmt: skip
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
+    patch=st.integers(1, 40),
+    overlap=st.sampled_from([0.0, 0.25, 0.5, 0.8]),
+    channels=st.sampled_from([1, 3]),
+    number=st.integers(1, 3),
+)
 def test_a_network_that_does_nothing_gives_back_its_input(height, width, patch, overlap, channels, number):
     patch = max(patch, max(height, width) // 6)
     images = torch.rand(number, channels, height, width, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -31,9 +31,15 @@ def smp(arch: str = "unet", encoder: str = "resnet18", input_nc: int = 1, **more
 
 @pytest.mark.parametrize(
     ("arch", "encoder"),
-    [("unet", "mobilenet_v2"), ("unetplusplus", "resnet18"), ("linknet", "vgg11"), ("fpn", "efficientnet-b0"),
-     ("deeplabv3plus", "resnet18"), ("unet", "densenet121")],
-)  # fmt: skip
+    [
+        ("unet", "mobilenet_v2"),
+        ("unetplusplus", "resnet18"),
+        ("linknet", "vgg11"),
+        ("fpn", "efficientnet-b0"),
+        ("deeplabv3plus", "resnet18"),
+        ("unet", "densenet121"),
+    ],
+)
 def test_a_mask_of_the_images_size(arch, encoder):
     net = smp(arch, encoder)
     assert isinstance(list(net.modules())[-1], torch.nn.Tanh)
@@ -125,8 +131,11 @@ def test_efficientnets_go_by_the_order_of_their_layers(tmp_path):
 def test_densenets_as_torchvision_publishes_them(tmp_path):
     """The published files are older than the names in today's code, norm.1 for norm1, and than num_batches_tracked."""
     theirs = torchvision_models.densenet121().state_dict()
-    old = {key.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in key else key: value
-           for key, value in theirs.items() if "num_batches" not in key}  # fmt: skip
+    old = {
+        key.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in key else key: value
+        for key, value in theirs.items()
+        if "num_batches" not in key
+    }
     torch.save(old, tmp_path / "old.pth")
     net = smp(encoder="densenet121", input_nc=3)
     load_encoder(net, str(tmp_path / "old.pth"), "smp:unet:densenet121", tmp_path)
@@ -205,8 +214,20 @@ def test_imagenet_comes_from_torchvision_and_is_checked(tmp_path, monkeypatch, h
 
 
 @pytest.mark.filterwarnings("ignore:The default weight initialization of inception_v3")
-@pytest.mark.parametrize("encoder", ["vgg16", "vgg19", "resnet34", "resnet50", "resnet101", "densenet121",
-                                     "tu-inception_v3", "mobilenet_v2", "tu-efficientnet_b4"])  # fmt: skip
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        "vgg16",
+        "vgg19",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "densenet121",
+        "tu-inception_v3",
+        "mobilenet_v2",
+        "tu-efficientnet_b4",
+    ],
+)
 def test_the_papers_encoders_are_published_and_fit(encoder):
     name = encoder.removeprefix("tu-")
     assert catalogue.imagenet_weights(encoder).name.startswith(f"{name}")

@@ -72,8 +72,10 @@ def test_the_plain_state_dict_is_the_adapted_generator(netG, how):
 
 def test_what_each_method_trains():
     """The U-Net's first and last convolution are whole; between them a bit, a mix or a product per weight."""
-    trained = {how.method: {name for name, tensor in attach(donor(), how).own.items() if tensor.requires_grad}
-               for how in all_settings()}  # fmt: skip
+    trained = {
+        how.method: {name for name, tensor in attach(donor(), how).own.items() if tensor.requires_grad}
+        for how in all_settings()
+    }
     ends = {"model.model.0.weight", "model.model.3.weight"}
     assert trained["head_only"] == {"model.model.3.weight", "model.model.3.bias"}
     assert trained["masks"] == trained["ternary"] == trained["filter_bank"] == trained["lowrank"]
@@ -152,10 +154,16 @@ def test_tasks_do_not_depend_on_the_random_order_of_sets():
 
 def test_a_fingerprint_tells_names_types_shapes_and_bytes():
     state = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor(3)}
-    marks = [fingerprint(s) for s in (
-        state, {"a": state["a"], "c": state["b"]}, state | {"a": state["a"].view(2, 1)},
-        state | {"b": torch.tensor(3, dtype=torch.int32)}, state | {"a": torch.tensor([1.0, 2.0000002])},
-    )]  # fmt: skip
+    marks = [
+        fingerprint(s)
+        for s in (
+            state,
+            {"a": state["a"], "c": state["b"]},
+            state | {"a": state["a"].view(2, 1)},
+            state | {"b": torch.tensor(3, dtype=torch.int32)},
+            state | {"a": torch.tensor([1.0, 2.0000002])},
+        )
+    ]
     assert len(set(marks)) == len(marks) and all(len(mark) == 64 for mark in marks)
     assert fingerprint(dict(reversed(state.items()))) == marks[0]
 

@@ -24,8 +24,7 @@ def layer(shape: tuple[int, ...], kind: type) -> nn.Module:
 
 
 @settings(deadline=None, max_examples=60)
-@given(shape=SHAPES, kind=KINDS, method=st.sampled_from(METHODS), fraction=st.floats(0.01, 1),
-       rank=st.integers(1, 12))  # fmt: skip
+@given(shape=SHAPES, kind=KINDS, method=st.sampled_from(METHODS), fraction=st.floats(0.01, 1), rank=st.integers(1, 12))
 def test_any_shape_starts_as_its_donor_and_comes_back_from_what_is_stored(shape, kind, method, fraction, rank):
     conv = layer(shape, kind)
     how = Settings(method, bank_fraction=fraction, rank=rank)
@@ -113,8 +112,11 @@ def test_a_grown_bank_also_offers_the_earlier_tasks_filters(kind):
 
 
 @pytest.mark.parametrize("netG", NETS)
-@pytest.mark.parametrize("how", [Settings("filter_bank"), Settings("filter_bank", bank_fraction=1.0),
-                                 Settings("lowrank")], ids=["bank", "whole bank", "lowrank"])  # fmt: skip
+@pytest.mark.parametrize(
+    "how",
+    [Settings("filter_bank"), Settings("filter_bank", bank_fraction=1.0), Settings("lowrank")],
+    ids=["bank", "whole bank", "lowrank"],
+)
 def test_training_mixes_answers_instead_of_filters_and_learns_the_same(netG, how):
     """Without weights made anew, which would be dear: outputs and gradients are those of the weights that are kept."""
     net = donor(netG).double().eval()

@@ -10,9 +10,7 @@ from util.forgetting import continual
 from util.score import metrics
 
 # Rows: after facades (the donor), after lungs, after hearts. Lungs rose once more when hearts were learnt.
-THREE = np.array([[0.6, 0.1, 0.0],
-                  [0.3, 0.9, 0.2],
-                  [0.2, 0.7, 0.8]])  # fmt: skip
+THREE = np.array([[0.6, 0.1, 0.0], [0.3, 0.9, 0.2], [0.2, 0.7, 0.8]])
 
 squares = st.integers(2, 5).flatmap(lambda n: arrays(float, (n, n), elements=st.floats(0, 1)))
 

@@ -19,7 +19,9 @@ def test_a_curve_has_the_epochs_that_all_saved():
     one = [{"epoch": 0, "scores": [0.5, None]}, {"epoch": 5, "scores": [0.1, 0.9]}]
     two = [{"epoch": 0, "scores": [0.5, None]}, {"epoch": 4, "scores": [0, 0]}, {"epoch": 5, "scores": [0.3, 0.7]}]
     assert seeds.mean_curve([one, two]) == [
-        {"epoch": 0, "scores": [0.5, None]}, {"epoch": 5, "scores": [pytest.approx(0.2), pytest.approx(0.8)]}]
+        {"epoch": 0, "scores": [0.5, None]},
+        {"epoch": 5, "scores": [pytest.approx(0.2), pytest.approx(0.8)]},
+    ]
 
 
 def test_settings_that_differ_are_all_named():

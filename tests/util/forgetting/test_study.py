@@ -14,8 +14,10 @@ TASKS = [Task("facades", "test", 50), Task("lungs", "val", 70)]
 
 def method(label: str, adapt: str, R, equal: int = 0, **cost) -> Method:
     """A way to learn lungs, with the scores R and `equal` outputs for facades as they were."""
-    measures = [[{"miou": old, "void_rate": 0.3, "bit_equal": 50 if i == 0 else equal}, {"dice": new, "miou": 0.0}]
-                for i, (old, new) in enumerate(R)]  # fmt: skip
+    measures = [
+        [{"miou": old, "void_rate": 0.3, "bit_equal": 50 if i == 0 else equal}, {"dice": new, "miou": 0.0}]
+        for i, (old, new) in enumerate(R)
+    ]
     price = {"trainable": 100, "bytes": 400, "training_bytes": 1200, "seconds_per_step": 0.5} | cost
     return Method(label, [label], adapt, measures, [0.1, 0.4], [price])
 
@@ -75,8 +77,10 @@ def test_words():
     assert "nothing is forgotten: every output is the donor's, bit for bit" in masks
     assert "random weights" in scratch and "forg" not in scratch
     assert "before" not in masks
-    assert upshot == ("ft kept 25% of what was known before. masks kept all of it, and on lungs is 2.0 points behind, "
-                      "with 1/20 of the bytes.")  # fmt: skip
+    assert upshot == (
+        "ft kept 25% of what was known before. masks kept all of it, and on lungs is 2.0 points behind, "
+        "with 1/20 of the bytes."
+    )
 
 
 def test_a_new_task_below_chance_is_not_learnt():
@@ -91,8 +95,10 @@ def test_caveats():
     fast.proofs = [{"run": "fast"}]
     frozen, uneven = caveats(Study("houses", {}, TASKS, [slow, fast], "random:0"))
     assert "has to be told which task" in frozen
-    assert uneven == ("The runs were not trained alike: lungs: --lr 0.1 (slow), 0.2 (fast); lungs: "
-                      "--max_dataset_size unlimited (slow), 9 (fast).")
+    assert uneven == (
+        "The runs were not trained alike: lungs: --lr 0.1 (slow), 0.2 (fast); lungs: "
+        "--max_dataset_size unlimited (slow), 9 (fast)."
+    )
 
 
 def test_a_frozen_donor_that_was_another_one_is_not_called_unforgetting():
@@ -111,10 +117,15 @@ def test_collapse_is_said():
     assert "97% of its pixels there have no class's colour any more, against 30% of the donor's" in words
 
 
-@pytest.mark.parametrize(("kept", "words"), [
-    (1.0, "practically nothing is forgotten, though outputs differ"), (0.6, "60% of what"),
-    (0.01, "everything is forgotten"), (None, "nothing above chance to forget"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (1.0, "practically nothing is forgotten, though outputs differ"),
+        (0.6, "60% of what"),
+        (0.01, "everything is forgotten"),
+        (None, "nothing above chance to forget"),
+    ],
+)
 def test_verdicts(kept, words):
     assert words in verdict(kept, equal=False) and "bit for bit" in verdict(kept, equal=True)
 
@@ -135,9 +146,12 @@ def test_which_measure_is_the_score():
 
 
 def test_costs_come_from_the_run(tmp_path):
-    (tmp_path / "loss_log.txt").write_text("".join(
-        f"(epoch: 1, iters: {i}, time: {time}, data: 0.001) G_L1: 1.0 \n" for i, time in ((1, 0.9), (2, 0.1), (3, 0.2))
-    ))  # fmt: skip
+    (tmp_path / "loss_log.txt").write_text(
+        "".join(
+            f"(epoch: 1, iters: {i}, time: {time}, data: 0.001) G_L1: 1.0 \n"
+            for i, time in ((1, 0.9), (2, 0.1), (3, 0.2))
+        )
+    )
     (tmp_path / "latest_net_G.pth").write_bytes(b"x" * 7)
     found = costs([tmp_path / "latest_net_G.pth"], 10, tmp_path, {"batch_size": 4})
     # The log has seconds an image; gradient and two moments in 4 bytes each.

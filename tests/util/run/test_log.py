@@ -80,8 +80,15 @@ def test_resumed_run_appends_and_replaces_what_it_trains_again(tmp_path):
     assert text.count("Training Loss") == 2 and text.count("(epoch: 3, iters: 2,") == 2  # the file keeps both
     rows = read_losses(tmp_path / "loss_log.txt")
     assert [(r["epoch"], r["iters"], r["G_L1"]) for r in rows] == [
-        (1, 2, 1), (1, 4, 2), (2, 2, 1), (2, 4, 2), (3, 2, 11), (3, 4, 12), (4, 2, 11), (4, 4, 12),
-    ]  # fmt: skip
+        (1, 2, 1),
+        (1, 4, 2),
+        (2, 2, 1),
+        (2, 4, 2),
+        (3, 2, 11),
+        (3, 4, 12),
+        (4, 2, 11),
+        (4, 4, 12),
+    ]
 
     metrics = read_metrics(tmp_path / "metrics.csv")
     assert [(r["epoch"], r["iters"]) for r in metrics] == [(1, 4), (2, 8), (3, 12), (4, 16)]

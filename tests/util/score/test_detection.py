@@ -9,8 +9,14 @@ from util.score.detection import auc, detection, image_score
 
 
 def row(tp: int, fp: int, fn: int, score: float, patient: str) -> dict:
-    return {"tp": tp, "fp": fp, "fn": fn, "image_score": score, "patient": patient,
-            "dice": 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1.0}  # fmt: skip
+    return {
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "image_score": score,
+        "patient": patient,
+        "dice": 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1.0,
+    }
 
 
 ROWS = [

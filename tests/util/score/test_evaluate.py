@@ -186,8 +186,12 @@ def test_outside_of_another_runs_mask_is_background(pictures, echo):
     lungs = np.array([[1, 1, 1, 0]] * 2, bool)
     shown = {}
     data = pictures([output(np.full((2, 4), 0.9)), output(TRUTH)], [TRUTH, TRUTH])
-    result = evaluate(echo, data.loader(), within=lambda index: lungs if index == 0 else ~lungs,
-                      on_image=lambda image: shown.update({image.index: image.companions["within"]}))
+    result = evaluate(
+        echo,
+        data.loader(),
+        within=lambda index: lungs if index == 0 else ~lungs,
+        on_image=lambda image: shown.update({image.index: image.companions["within"]}),
+    )
     assert [[row[name] for name in ("tp", "fp", "fn", "tn")] for row in result.rows] == [[4, 2, 0, 2], [0, 0, 4, 4]]
     assert result.rows[1]["image_score"] == 0
     assert shown[0].tolist() == (lungs[None] * 2.0 - 1).tolist()

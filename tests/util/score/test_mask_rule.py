@@ -78,11 +78,16 @@ def test_the_rule_of_the_flags():
 def test_settings_tell_only_what_was_done():
     assert MaskRule().settings == {"threshold": 0.5}
     assert MaskRule(0.3, 0.75, 2000, keep_largest=2).settings == {
-        "threshold": 0.3, "only images with": "2000 pixels of 0.75 or more", "keep_largest": 2}  # fmt: skip
+        "threshold": 0.3,
+        "only images with": "2000 pixels of 0.75 or more",
+        "keep_largest": 2,
+    }
 
 
-@pytest.mark.parametrize("word", ["0.75,2000", "0.75,2000,0.3,1", "0.75,-1,0.3", "0.75,x,0.3", "0.75,0,0.3",
-                                  "1.5,20,0.3", "0.3,20,0.75", "best"])  # fmt: skip
+@pytest.mark.parametrize(
+    "word",
+    ["0.75,2000", "0.75,2000,0.3,1", "0.75,-1,0.3", "0.75,x,0.3", "0.75,0,0.3", "1.5,20,0.3", "0.3,20,0.75", "best"],
+)
 def test_a_threshold_that_is_none(word):
     with pytest.raises((argparse.ArgumentTypeError, ValueError)):
         cutoff(word)

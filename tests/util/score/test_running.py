@@ -23,8 +23,10 @@ def test_means_are_over_images_not_over_pixels_or_steps():
     truth = rows([1.0, 1, 0, 0], [1, 0, 0, 0])
     scores.add({"fake_B": rows([1.0, 1, 0, 0], [0.9, 0.6, 0.1, 0.2]), "real_B": truth})  # Dice 1 and 2/3
     scores.add({"fake_B": rows([0.0, 0, 0, 0]), "real_B": rows([0.0, 0, 0, 1])})  # nothing found: 0
-    assert scores.means() == {"train_dice": pytest.approx((1 + 2 / 3 + 0) / 3),
-                              "train_iou": pytest.approx((1 + 1 / 2 + 0) / 3)}  # fmt: skip
+    assert scores.means() == {
+        "train_dice": pytest.approx((1 + 2 / 3 + 0) / 3),
+        "train_iou": pytest.approx((1 + 1 / 2 + 0) / 3),
+    }
     assert scores.means() == {}  # the next epoch begins at nothing
 
 

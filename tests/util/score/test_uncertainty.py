@@ -47,9 +47,15 @@ def test_void_pixels_do_not_count():
 
 
 def test_the_ranks_of_a_set():
-    rows = [{"uncertainty": u, "uncertainty_relative": r, "uncertainty_auroc": a, "dice": d}
-            for u, r, a, d in ((0.1, 0.4, 0.9, 0.95), (0.2, np.nan, np.nan, 0.9), (0.4, 0.2, 0.7, 0.5),
-                               (0.3, 0.1, 0.8, 0.2))]  # fmt: skip
+    rows = [
+        {"uncertainty": u, "uncertainty_relative": r, "uncertainty_auroc": a, "dice": d}
+        for u, r, a, d in (
+            (0.1, 0.4, 0.9, 0.95),
+            (0.2, np.nan, np.nan, 0.9),
+            (0.4, 0.2, 0.7, 0.5),
+            (0.3, 0.1, 0.8, 0.2),
+        )
+    ]
     found = of_set(rows, "dice")
     # Ranks 1 2 4 3 against 1 2 3 4: 1 - 6 * (1 + 1) / (4 * 15).
     assert found["spearman"] == pytest.approx(0.8) and 0 < found["spearman_p"] < 1

@@ -19,7 +19,7 @@ from util.show.test_page import write_test_page
 from util.show.test_pictures import PictureWriter
 from util.show.training_page import TrainingPage
 
-NASTY = ['plain', 'with space', 'quo"te', "apo'strophe", '<b>bold</b>', '50%25', 'a#b?c', 'Lunge-Größe', '肺', '&amp;']
+NASTY = ["plain", "with space", 'quo"te', "apo'strophe", "<b>bold</b>", "50%25", "a#b?c", "Lunge-Größe", "肺", "&amp;"]
 SETTINGS = {"threshold": 0.5}
 
 
@@ -67,9 +67,15 @@ def test_every_file_of_an_image_is_written(pictures, echo, tmp_path):
     page_of(tmp_path, lungs(pictures, 1), echo)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
     assert names == [
-        "differences/image0.png", "histogram.png", "images/image0_fake_B.png", "images/image0_real_A.png",
-        "images/image0_real_B.png", "masks/image0.png", "overlays/image0.png", "thresholds.png",
-    ]  # fmt: skip
+        "differences/image0.png",
+        "histogram.png",
+        "images/image0_fake_B.png",
+        "images/image0_real_A.png",
+        "images/image0_real_B.png",
+        "masks/image0.png",
+        "overlays/image0.png",
+        "thresholds.png",
+    ]
     mask = np.asarray(Image.open(tmp_path / "masks" / "image0.png"))
     assert mask.shape == (24, 24) and mask.sum() == 100 * 255 and set(np.unique(mask)) == {0, 255}
 
