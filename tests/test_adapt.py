@@ -65,11 +65,13 @@ def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, apply, donor, 
     torch.manual_seed(12345)
     run("--continue_train", "--n_epochs", "4", name="parts")
     assert same_tasks(whole / "latest_task_G.pth", parts / "latest_task_G.pth")
-    assert (whole / "best_task_G.pth").is_file() and (whole / "latest_net_D.pth").is_file()
+    assert (whole / "best_task_G.pth").is_file()
+    assert (whole / "latest_net_D.pth").is_file()
     assert not list(whole.glob("*_net_G.pth"))
     assert donor.read_bytes() == before
     said = capsys.readouterr().out
-    assert f"G: {how}, " in said and "of the generator" in said
+    assert f"G: {how}, " in said
+    assert "of the generator" in said
     state = torch.load(donor, weights_only=True)
     header = read_task(whole / "latest_task_G.pth").header
     assert header["donor"]["sha256"] == fingerprint(state)
@@ -157,11 +159,14 @@ def test_a_third_task_builds_on_the_second_and_leaves_it_alone(run, apply, donor
     file = read_task(third)
     assert [other.path.resolve() for other in file.dependencies()] == [second.resolve()]
     layer = "model.model.1.model.1.weight.mixing"
-    assert file.tensors[layer].shape == (6, 8 + 2) and read_task(second).tensors[layer].shape == (6, 8)
+    assert file.tensors[layer].shape == (6, 8 + 2)
+    assert read_task(second).tensors[layer].shape == (6, 8)
     run(*TINY, *bank, "--pretrained", "third", name="fourth")
     fourth = read_task(tmp_path / "fourth" / "latest_task_G.pth")
-    assert fourth.tensors[layer].shape == (6, 8 + 2 + 2) and len(fourth.dependencies()) == 2
-    assert second.read_bytes() == before and apply(name="second")["macro"] == scores
+    assert fourth.tensors[layer].shape == (6, 8 + 2 + 2)
+    assert len(fourth.dependencies()) == 2
+    assert second.read_bytes() == before
+    assert apply(name="second")["macro"] == scores
     run("--continue_train", "--n_epochs", "2", name="third")
     assert apply(name="third")["images"] > 0
     run("--continue_train", "--n_epochs", "2", name="second")
@@ -210,7 +215,8 @@ def test_a_run_goes_on_as_it_began(run, donor):
 def test_a_generators_last_written_kind_of_file_stands(run, donor):
     folder = run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "2")
     run(*TINY, "--pretrained", "donor", "--n_epochs", "2")
-    assert (folder / "best_net_G.pth").is_file() and (folder / "latest_net_G.pth").is_file()
+    assert (folder / "best_net_G.pth").is_file()
+    assert (folder / "latest_net_G.pth").is_file()
     assert not list(folder.glob("*_task_*"))
 
 
@@ -283,7 +289,9 @@ def test_export_of_a_cyclegan_with_one_adapted_generator_takes_the_other_along(r
 def test_verify_proves_and_notices_another_donor(run, tool, donor):
     run(*TINY, "--pretrained", "donor", "--adapt", "filter_bank", "--n_epochs", "1", "--input_nc", "1")
     code, said = tool("verify", "run")
-    assert code == 0 and said.count(": yes") == 3 and "NO" not in said
+    assert code == 0
+    assert said.count(": yes") == 3
+    assert "NO" not in said
     torch.save(define_G(3, 3, 4, "unet_64", "batch").state_dict(), donor)
     with pytest.raises(UserError, match="another donor"):
         tool("verify", "run")
@@ -295,17 +303,23 @@ def test_list_inspect_and_what_needs_what(run, tool, donor):
     run(*TINY, *bank, "--pretrained", "second", name="third")
     said = tool("list")[1].splitlines()
     assert [line.split()[:3] for line in said] == [[n, "G", "filter_bank"] for n in ("second", "third")]
-    assert "on donor/latest_net_G.pth" in said[0] and said[1].endswith("and earlier tasks")
+    assert "on donor/latest_net_G.pth" in said[0]
+    assert said[1].endswith("and earlier tasks")
     inspected = tool("inspect", "third")[1]
-    assert "bank_fraction: 0.25" in inspected and "unconstrained" in inspected and "mixes filters of" in inspected
+    assert "bank_fraction: 0.25" in inspected
+    assert "unconstrained" in inspected
+    assert "mixes filters of" in inspected
     assert tool("prune-check", "third")[0] == 0
     code, said = tool("prune-check", "second")
-    assert code == 1 and "third/latest_task_G.pth mixes filters of latest_task_G.pth" in said
+    assert code == 1
+    assert "third/latest_task_G.pth mixes filters of latest_task_G.pth" in said
     (donor.parent.parent / "third" / "best_task_G.pth").write_bytes(b"PK")
     assert "cannot tell: " in tool("prune-check", "third")[1] + tool("prune-check", "second")[1]
     assert "third/best_task_G.pth: " in tool("list", "--epoch", "best")[1]
     code, said = tool("prune-check", "donor")
-    assert code == 1 and "second/latest_task_G.pth has its donor here" in said and "third" in said
+    assert code == 1
+    assert "second/latest_task_G.pth has its donor here" in said
+    assert "third" in said
 
 
 @pytest.mark.parametrize(

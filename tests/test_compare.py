@@ -93,9 +93,11 @@ def test_runs_of_several_kinds_on_the_images_of_the_first(compare, script, monke
     assert folder.parent.name == "compare_one_old-two_three"
     rows = table(folder, "compare.csv")
     count = len(list((chests / "images").iterdir()))
-    assert len(rows) == count and all(0 < float(row["disagreement"]) <= 1 for row in rows)
+    assert len(rows) == count
+    assert all(0 < float(row["disagreement"]) <= 1 for row in rows)
     found = json.loads((folder / "compare.json").read_text())
-    assert found["runs"]["three"]["settings"]["crop_size"] == 48 and found["runs"]["one"]["difference"] is None
+    assert found["runs"]["three"]["settings"]["crop_size"] == 48
+    assert found["runs"]["one"]["difference"] is None
     for run in ("one", "old/two", "three"):
         assert len(list((folder / "masks" / run).glob("*.png"))) == count
 
@@ -143,5 +145,6 @@ def test_mistakes_end_in_one_line_and_leave_nothing(compare, tmp_path, chests, f
         save_run(tmp_path, name, *SMALL, "--dataset_mode", "masks", "--dataroot", str(chests))
     with pytest.raises(UserError) as error:
         compare(*flags)
-    assert str(error.value).startswith(message) and "\n" not in str(error.value)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "results").exists()

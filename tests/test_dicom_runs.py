@@ -78,7 +78,9 @@ def test_the_scores_are_in_millimetres(folder):
     results = folder / "results" / "tiny" / "test_latest"
     with (results / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["id"] for row in rows] == ["1.2.3.4", "c5"] and "hd95_mm" in rows[0] and "hd95_px" not in rows[0]
+    assert [row["id"] for row in rows] == ["1.2.3.4", "c5"]
+    assert "hd95_mm" in rows[0]
+    assert "hd95_px" not in rows[0]
     assert "assd_mm" in json.loads((results / "metrics.json").read_text())["macro"]
     assert "HD95 (mm)" in (results / "index.html").read_text()
 
@@ -105,7 +107,8 @@ def test_nothing_of_the_patient_gets_out(folder):
     assert not told
     # The search can find them: the segmentation objects carry their sources' data, as the standard wants.
     for path in (folder / "results" / "tiny" / "test_latest" / "dicomseg").iterdir():
-        assert PATIENT["PatientID"].encode() in path.read_bytes() and PATIENT["PatientID"] not in path.name
+        assert PATIENT["PatientID"].encode() in path.read_bytes()
+        assert PATIENT["PatientID"] not in path.name
 
 
 def test_other_input_is_refused_before_anything_is_computed(folder):
@@ -127,5 +130,7 @@ def test_other_input_is_refused_before_anything_is_computed(folder):
         "--write",
         "dicomseg",
     )
-    assert done.returncode == 2 and not results.exists()
-    assert "error: --write dicomseg: " in done.stderr and ".png is not a DICOM file" in done.stderr
+    assert done.returncode == 2
+    assert not results.exists()
+    assert "error: --write dicomseg: " in done.stderr
+    assert ".png is not a DICOM file" in done.stderr

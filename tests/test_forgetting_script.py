@@ -71,13 +71,16 @@ def test_a_donor_and_its_runs_are_enough(save, run):
     folder, found = run("--donor", "houses", "--runs", "tuned=lungs", "blank", "--pictures", "2")
     assert [task["name"] for task in found["tasks"]] == ["facades", "chests"]
     tuned = found["methods"]["tuned"]
-    assert tuned["runs"] == ["lungs"] and np.shape(tuned["R"]) == (2, 2)
+    assert tuned["runs"] == ["lungs"]
+    assert np.shape(tuned["R"]) == (2, 2)
     assert tuned["R"][0] == found["methods"]["blank"]["R"][0]  # the donor is the same for all
     assert tuned["figures"]["forgetting"] == pytest.approx(continual.forgetting(tuned["R"]))
-    assert tuned["measures"][0][0]["bit_equal"] == 8 and tuned["measures"][1][0]["bit_equal"] == 0
+    assert tuned["measures"][0][0]["bit_equal"] == 8
+    assert tuned["measures"][1][0]["bit_equal"] == 0
     assert tuned["measures"][1][0]["ssim"] < 0.99
     assert [point["epoch"] for point in tuned["curve"]] == [0, 1, 2]
-    assert tuned["curve"][0]["scores"] == tuned["R"][0] and tuned["curve"][2]["scores"] == tuned["R"][1]
+    assert tuned["curve"][0]["scores"] == tuned["R"][0]
+    assert tuned["curve"][2]["scores"] == tuned["R"][1]
     assert found["methods"]["blank"]["curve"] == []
     assert len(list((folder / "images").glob("*.png"))) == 2 * 2 * (2 + 1 + 2)  # tasks, images; given, donor, methods
     with (folder / "forgetting.csv").open() as file:
@@ -85,7 +88,8 @@ def test_a_donor_and_its_runs_are_enough(save, run):
     words = (folder / "index.html").read_text()
     assert "never knew facades" in words
     links = re.findall(r'(?:src|href)="([^"]+)"', words)
-    assert len(links) > 20 and all((folder / unquote(link)).is_file() for link in links)
+    assert len(links) > 20
+    assert all((folder / unquote(link)).is_file() for link in links)
 
 
 def test_a_copy_of_the_donor_has_forgotten_nothing(save, run, monkeypatch):
@@ -94,8 +98,10 @@ def test_a_copy_of_the_donor_has_forgotten_nothing(save, run, monkeypatch):
     save("same", *CHESTS)
     folder, found = run("--donor", "houses", "--runs", "same")
     method = found["methods"]["same"]
-    assert method["measures"][1][0]["bit_equal"] == 8 and method["figures"]["forgetting"] == 0
-    assert method["measures"][1][0]["psnr"] is None and method["measures"][1][0]["ssim"] == 1
+    assert method["measures"][1][0]["bit_equal"] == 8
+    assert method["figures"]["forgetting"] == 0
+    assert method["measures"][1][0]["psnr"] is None
+    assert method["measures"][1][0]["ssim"] == 1
     assert "nothing is forgotten: every output is the donor" in (folder / "index.html").read_text()
     assert torch.backends.cudnn.deterministic  # else transposed convolutions on a GPU may differ from pass to pass
 
@@ -123,9 +129,13 @@ def test_three_tasks_one_of_them_without_ground_truth(save, run, tmp_path):
         "3",
     )
     R, measures = found["methods"]["ft"]["R"], found["methods"]["ft"]["measures"]
-    assert np.shape(R) == (3, 3) and [task["images"] for task in found["tasks"]] == [3, 3, 3]
-    assert R[2][2] == 1 and R[0][2] is None and R[1][2] is None
-    assert {"kid", "l1", "ssim"} <= measures[2][2].keys() and "ssim" not in measures[0][1]
+    assert np.shape(R) == (3, 3)
+    assert [task["images"] for task in found["tasks"]] == [3, 3, 3]
+    assert R[2][2] == 1
+    assert R[0][2] is None
+    assert R[1][2] is None
+    assert {"kid", "l1", "ssim"} <= measures[2][2].keys()
+    assert "ssim" not in measures[0][1]
 
 
 def test_kid_by_a_users_own_features(save, run, tmp_path, monkeypatch):
@@ -140,7 +150,8 @@ def test_kid_by_a_users_own_features(save, run, tmp_path, monkeypatch):
     monkeypatch.setattr(forgetting, "InceptionFeatures", lambda path: given.append(path) or RandomFeatures(seed=1))
     flags = ["--donor", "pairs", "--runs", "lungs", "--num_test", "3", "--curve_points", "0"]
     found = [run(*flags, *more)[1] for more in ([], ["--kid_weights", "mine.pth"])]
-    assert given == [Path("mine.pth")] and [each["features of kid"] for each in found] == ["random:0", "random:1"]
+    assert given == [Path("mine.pth")]
+    assert [each["features of kid"] for each in found] == ["random:0", "random:1"]
     kids = [each["methods"]["lungs"]["measures"][1][0]["kid"] for each in found]
     assert kids[0] != kids[1]
 
@@ -169,9 +180,13 @@ def test_a_cycle_gan_loses_its_way_back(save, run, tmp_path):
     _, found = run("--donor", "horses", "--runs", "lungs", "--curve_points", "0")
     method = found["methods"]["lungs"]
     before, after = (method["measures"][i][0] for i in range(2))
-    assert before["cycle_l1"] > 0 and before["ssim"] == 1 and "kid" in before
-    assert after["ssim"] < 1 and "cycle_l1" not in after  # the segmenter has no way back
-    assert method["curve"][1:] == [] and found["donor"]["bytes"] > 1.9 * method["figures"]["bytes"]
+    assert before["cycle_l1"] > 0
+    assert before["ssim"] == 1
+    assert "kid" in before
+    assert after["ssim"] < 1
+    assert "cycle_l1" not in after
+    assert method["curve"][1:] == []
+    assert found["donor"]["bytes"] > 1.9 * method["figures"]["bytes"]
 
 
 def test_a_grey_network_meets_a_colour_task(save, run):
@@ -276,13 +291,15 @@ def test_frozen_donors_are_proven_whole(save, run, tmp_path):
     folder, found = run("--donor", "houses", "--runs", "masks=second,third")
     method = found["methods"]["masks"]
     assert [method["measures"][after][0]["bit_equal"] for after in range(3)] == [8, 8, 8]
-    assert method["measures"][2][1]["bit_equal"] == 8 and method["figures"]["forgetting"] == 0
+    assert method["measures"][2][1]["bit_equal"] == 8
+    assert method["figures"]["forgetting"] == 0
     assert method["measures"][0][1] != method["measures"][1][1]  # the task did change something
     assert [proof["run"] for proof in method["proofs"]] == ["second", "third"]
     assert all(proof["donor"] == proof["taken_off"] for proof in method["proofs"])
     size = (tmp_path / "ck" / "second" / "latest_task_G.pth").stat().st_size
     assert method["costs"][0]["bytes"] == size < found["donor"]["bytes"]
-    assert "Proofs" in (folder / "index.html").read_text() and "differs" not in (folder / "index.html").read_text()
+    assert "Proofs" in (folder / "index.html").read_text()
+    assert "differs" not in (folder / "index.html").read_text()
 
 
 def test_a_donor_fitted_to_grey_pictures_is_proven_whole_by_its_file(save, run, tmp_path):
@@ -292,7 +309,8 @@ def test_a_donor_fitted_to_grey_pictures_is_proven_whole_by_its_file(save, run, 
     adapted(tmp_path, "lungs", "houses", "masks", 1, *grey)
     folder, found = run("--donor", "houses", "--runs", "lungs")
     method = found["methods"]["lungs"]
-    assert method["measures"][1][0]["bit_equal"] == 8 and method["R"][1][0] == method["R"][0][0]
+    assert method["measures"][1][0]["bit_equal"] == 8
+    assert method["R"][1][0] == method["R"][0][0]
     (proof,) = method["proofs"]
     assert proof["donor"] == proof["taken_off"] != proof["on_disk"]
     state = torch.load(tmp_path / "ck" / "houses" / "latest_net_G.pth", weights_only=True)
@@ -311,17 +329,23 @@ def test_seeds_of_one_way_are_averaged(save, run, tmp_path):
     folder, found = run("--donor", "houses", "--runs", "ft=ft1+ft2", "masks=m1+m2", "m1", "--pictures", "1")
     tuned, masks = found["methods"]["ft"], found["methods"]["masks"]
     one, two = (seed["figures"]["new_score"] for seed in tuned["seeds"])
-    assert one != two and tuned["figures"]["new_score"] == pytest.approx((one + two) / 2) == tuned["R"][1][1]
+    assert one != two
+    assert tuned["figures"]["new_score"] == pytest.approx((one + two) / 2) == tuned["R"][1][1]
     assert tuned["figures_sd"]["new_score"] == pytest.approx(abs(one - two) / 2**0.5)
-    assert [point["epoch"] for point in tuned["curve"]] == [0, 1] and tuned["runs"] == ["ft1+ft2"]
-    assert masks["figures_sd"]["forgetting"] == 0 and [p["run"] for p in masks["proofs"]] == ["m1", "m2"]
-    assert masks["measures"][1][0]["bit_equal"] == 8 and found["methods"]["m1"]["figures_sd"] == {}
+    assert [point["epoch"] for point in tuned["curve"]] == [0, 1]
+    assert tuned["runs"] == ["ft1+ft2"]
+    assert masks["figures_sd"]["forgetting"] == 0
+    assert [p["run"] for p in masks["proofs"]] == ["m1", "m2"]
+    assert masks["measures"][1][0]["bit_equal"] == 8
+    assert found["methods"]["m1"]["figures_sd"] == {}
     words = (folder / "index.html").read_text()
     assert f"{(one + two) / 2:.4f}\u00a0±\u00a0{abs(one - two) / 2**0.5:.4f}" in words
-    assert "differ in their seed, ± one standard deviation: ft (2), masks (2)" in words and "differs" not in words
+    assert "differ in their seed, ± one standard deviation: ft (2), masks (2)" in words
+    assert "differs" not in words
     with (folder / "forgetting.csv").open() as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
-    assert float(rows["ft"]["new_score_sd"]) > 0 and rows["m1"]["new_score_sd"] == ""
+    assert float(rows["ft"]["new_score_sd"]) > 0
+    assert rows["m1"]["new_score_sd"] == ""
 
 
 def test_a_fine_tuned_run_of_another_donor_is_named(save, run, tmp_path):

@@ -52,7 +52,8 @@ def test_resumes_exactly_and_is_tested_by_its_name_alone(run, apply, netG):
     torch.manual_seed(12345)
     parts = run("--continue_train", "--n_epochs", "2", name="parts")
     first, second = state(whole), state(parts)
-    assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
     recorded = json.loads((whole / "options.json").read_text())
     assert (recorded["norm_stats"], recorded["input_norm"], recorded["netG"]) == ("running", "zscore", netG)
     assert {path.name for path in whole.glob("*_net_*.pth")} == {"latest_net_G.pth", "best_net_G.pth"}
@@ -73,7 +74,8 @@ def test_a_gans_generator_starts_from_its_donor(run, tmp_path, capsys):
     torch.save(define_G(3, 3, 4, "unet_64").state_dict(), tmp_path / "donor" / "latest_net_G.pth")
     run(*TINY, "--netG", "unet_64", "--ngf", "4", "--pretrained", "donor", "--n_epochs", "0", "--n_epochs_decay", "1")
     said = capsys.readouterr().out
-    assert "its first layer is summed to 1 input channel" in said and "averaged to 1 output channel" in said
+    assert "its first layer is summed to 1 input channel" in said
+    assert "averaged to 1 output channel" in said
 
 
 def test_a_task_on_a_frozen_unet(run, apply, monkeypatch, tmp_path, capsys):

@@ -85,10 +85,13 @@ def test_a_run_and_its_data_are_enough(run, trained, chests):
         for kind in ("images/{}_real_A", "images/{}_fake_B", "images/{}_real_B", "masks/{}", "overlays/{}"):
             assert Image.open(folder / f"{kind.format(row['id'])}.png").size == size
     summary = json.loads((folder / "metrics.json").read_text())
-    assert summary["images"] == 5 and summary["patients"] == 4 and set(summary["by_source"]) == {"a", "b"}
+    assert summary["images"] == 5
+    assert summary["patients"] == 4
+    assert set(summary["by_source"]) == {"a", "b"}
     assert summary["macro"]["dice"] == pytest.approx(np.mean([float(row["dice"]) for row in rows]), abs=1e-6)
     assert summary["contradictions"] == []
-    assert summary["settings"]["norm_stats"] == "image" and summary["settings"]["threshold"] == 0.5
+    assert summary["settings"]["norm_stats"] == "image"
+    assert summary["settings"]["threshold"] == 0.5
     assert "Experiment = tiny, Phase = all, Epoch = latest" in (folder / "index.html").read_text()
 
 
@@ -97,7 +100,8 @@ def test_the_written_masks_have_the_written_scores(run, trained, chests):
     for row in table(folder):
         mask = np.asarray(Image.open(folder / "masks" / f"{row['id']}.png")) > 127
         truth = np.asarray(Image.open(chests / "masks" / f"{row['id']}.png")) > 127
-        assert int(row["tp"]) == (mask & truth).sum() and int(row["fp"]) == (mask & ~truth).sum()
+        assert int(row["tp"]) == (mask & truth).sum()
+        assert int(row["fp"]) == (mask & ~truth).sum()
 
 
 def test_neither_batch_nor_repetition_changes_a_result(run, trained, chests):
@@ -191,9 +195,11 @@ def test_images_that_a_run_may_have_learnt_from_are_told(run, chests, tmp_path, 
     save_run(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests), "--fold", "0")
     told = "tiny was trained with --fold 0: images of phase val may be among those it learnt from"
     folder = run(phase="val")
-    assert told not in capsys.readouterr().out and "may have learnt" not in (folder / "index.html").read_text()
+    assert told not in capsys.readouterr().out
+    assert "may have learnt" not in (folder / "index.html").read_text()
     folder = run("--dataroot", str(chests), "--fold", "1", phase="val")
-    assert told in capsys.readouterr().out and "may have learnt" in (folder / "index.html").read_text()
+    assert told in capsys.readouterr().out
+    assert "may have learnt" in (folder / "index.html").read_text()
     (chests / "splits.csv").unlink()
     (tmp_path / "ck" / "tiny" / "options.json").unlink()
     save_run(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
@@ -223,10 +229,12 @@ def test_within_another_run(run, trained, chests, tmp_path, capsys):
     for row in table(folder):
         inside = np.asarray(Image.open(folder / "images" / f"{row['id']}_within.png"))[..., 0] > 127
         mask = np.asarray(Image.open(folder / "masks" / f"{row['id']}.png"))
-        assert inside.any() and not inside.all()
+        assert inside.any()
+        assert not inside.all()
         assert (mask == np.where(inside, plain[row["id"]], 0)).all()
     page = (folder / "index.html").read_text()
-    assert "within: the masks of lungs" in page and "x0_within.png" in page
+    assert "within: the masks of lungs" in page
+    assert "x0_within.png" in page
 
 
 def test_within_a_run_that_is_not_there_or_not_binary(run, trained, chests, tmp_path):
@@ -362,7 +370,8 @@ def test_cyclegan_shows_both_cycles_and_is_scored_on_pairs(run, tmp_path, chests
     assert Image.open(folder / "images" / "x1_rec_A.png").size == (50, 80)
     assert "dice" in table(folder)[0]
     page = (folder / "index.html").read_text()
-    assert page.count("x1_rec_A.png") and page.count("x1_fake_A.png")
+    assert page.count("x1_rec_A.png")
+    assert page.count("x1_fake_A.png")
 
 
 def test_unaligned_folders_are_translated_both_ways(run, tmp_path):
@@ -383,7 +392,8 @@ def test_one_direction_of_a_cyclegan(run, tmp_path, chests, side):
     """--model test as upstream has it: plain images in, `real` and `fake` out."""
     model = cycle_run(tmp_path, "--dataset_mode", "masks")
     folder = run("--model", "test", "--model_suffix", f"_{side}", "--dataroot", str(chests / "images"), phase="test")
-    assert names(folder, "x0") == {"real", "fake"} and len(table(folder)) == 5
+    assert names(folder, "x0") == {"real", "fake"}
+    assert len(table(folder)) == 5
     real = np.asarray(Image.open(folder / "images" / "x0_real.png"), np.float32) / 127.5 - 1
     expected = model.translate(torch.from_numpy(real).permute(2, 0, 1)[None], f"G_{side}")[0].permute(1, 2, 0)
     fake = np.asarray(Image.open(folder / "images" / "x0_fake.png"), np.float32) / 127.5 - 1
@@ -416,7 +426,8 @@ def test_mirror_image_patches_and_passes(run, trained, chests):
     assert found["mean"] == pytest.approx(np.mean([float(row["uncertainty"]) for row in rows]), abs=1e-6)
     assert -1 <= found["spearman"] <= 1
     page = (folder / "index.html").read_text()
-    assert "x2_uncertainty.png" in page and f"{found['pixel_auroc']:.3f}" in page
+    assert "x2_uncertainty.png" in page
+    assert f"{found['pixel_auroc']:.3f}" in page
 
 
 def test_an_ensemble_of_two_makes(run, trained, tmp_path, chests):
@@ -428,7 +439,8 @@ def test_an_ensemble_of_two_makes(run, trained, tmp_path, chests):
     summary = json.loads((folder / "metrics.json").read_text())
     files = [tmp_path / "ck" / name / "latest_net_G.pth" for name in ("tiny", "other")]
     assert summary["settings"]["checkpoint"] == [file.as_posix() for file in files]
-    assert summary["images"] == 5 and "spearman" in summary["uncertainty"]
+    assert summary["images"] == 5
+    assert "spearman" in summary["uncertainty"]
     assert "Experiment = tiny+other" in (folder / "index.html").read_text()
     with pytest.raises(UserError, match="tiny has --crop_size 64 and larger --crop_size 128; leave one out"):
         save_run(tmp_path, "--dataset_mode", "masks", "--crop_size", "128", name="larger")

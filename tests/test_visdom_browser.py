@@ -115,7 +115,8 @@ def test_panels_of_a_real_run_survive_the_server(visdom, training, tmp_path):
     wait_until(lambda: "visdom is back" in training.err.read_text())
     wait_until(lambda: visdom.curve("1", "G_L1"))
     after = visdom.curve("1", "G_L1")
-    assert len(after) > len(before) + 10 and after[: len(before)] == before  # nothing is missing
+    assert len(after) > len(before) + 10
+    assert after[: len(before)] == before
     wait_until(lambda: visdom.curve("1_scores", "val_dice"))
     check_page(visdom, tmp_path / "after.png")
 

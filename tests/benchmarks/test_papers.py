@@ -74,7 +74,8 @@ def test_a_measured_row_says_its_scale_and_its_contradictions(a_run):
     assert row.title == "002_pix2pix_decay20_small"
     assert row.scale == "2 of 30 epochs, 40 images an epoch, 256 px; ngf 8 (16)"
     assert row.how == "val, latest: 70 images, norm_stats image"
-    assert row.scores == {"dice": 0.9, "iou": 0.95} and row.intervals == {"dice": [0.88, 0.92]}
+    assert row.scores == {"dice": 0.9, "iou": 0.95}
+    assert row.intervals == {"dice": [0.88, 0.92]}
     assert row.marks == ["dice 0.9 cannot be"]
 
 
@@ -84,7 +85,8 @@ def test_runs_that_are_not_there_any_more_keep_their_rows(a_run, tmp_path_factor
     kept = json.loads(json.dumps(measurements([paper(a_run, "002")], RECIPES)))
     assert list(kept) == ["002_pix2pix_decay20"]
     (row,) = (row for row in paper(elsewhere, "002", kept).rows if row.kind == "measured")
-    assert row.scores == {"dice": 0.9, "iou": 0.95} and row.page is None
+    assert row.scores == {"dice": 0.9, "iou": 0.95}
+    assert row.page is None
     kept["002_pix2pix_decay20"][0]["scores"]["dice"] = 0.1
     kept["002_pix2pix_decay20"].append(kept["002_pix2pix_decay20"][0] | {"title": "002_pix2pix_decay20"})
     rows = [row for row in paper(a_run, "002", kept).rows if row.kind == "measured"]
@@ -99,7 +101,8 @@ def test_the_pages_show_all_that_was_not_run_too(a_run):
     write_markdown(papers, a_run / "papers.md")
     write_papers_page(papers, a_run / "results" / "papers")
     text = (a_run / "papers.md").read_text()
-    assert "0.9000 (0.8800 to 0.9200)" in text and "**!** dice 0.9 cannot be." in text
+    assert "0.9000 (0.8800 to 0.9200)" in text
+    assert "**!** dice 0.9 cannot be." in text
     assert "| 002_cyclegan_120 | *not run* |" in text
     html = (a_run / "results" / "papers" / "index.html").read_text()
     assert 'href="../002_pix2pix_decay20_small/val_latest/index.html"' in html

@@ -19,6 +19,7 @@ def test_it_becomes_a_folder_to_train_on(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.phantom_siim.SIZE", 64)
     make_phantom_siim(tmp_path / "siim")
     rows = read_splits(tmp_path / "siim" / "splits.csv")
-    assert len(rows) == 12 and {row.source for row in rows} == {"siim"}
+    assert len(rows) == 12
+    assert {row.source for row in rows} == {"siim"}
     assert {row.label for row in rows} == {"pneumothorax", "no pneumothorax"}
     make_phantom_siim(tmp_path / "siim")  # once is enough

@@ -25,10 +25,14 @@ def pairs(tmp_path, save):
 def test_without_classes_b_is_a_picture(pairs, flags):
     dataset = AlignedDataset(flags(dataroot=pairs), "train", train=False)
     item = dataset[0]
-    assert dataset.ids == ["a", "b"] and dataset.has_targets
-    assert dataset.classes is None and dataset.truth(0) is None
-    assert item["A"].shape == item["B"].shape == (3, 32, 32) and item["size"].tolist() == [48, 48]
-    assert item["A_paths"] == item["B_paths"] and item["A_paths"].endswith("a.png")
+    assert dataset.ids == ["a", "b"]
+    assert dataset.has_targets
+    assert dataset.classes is None
+    assert dataset.truth(0) is None
+    assert item["A"].shape == item["B"].shape == (3, 32, 32)
+    assert item["size"].tolist() == [48, 48]
+    assert item["A_paths"] == item["B_paths"]
+    assert item["A_paths"].endswith("a.png")
     assert len(item["B"].unique()) > 20, "bicubic mixes the colours"
 
 
@@ -42,7 +46,8 @@ def test_with_classes_b_is_decoded(pairs, flags):
 def test_direction_b_to_a_swaps_the_halves(pairs, flags):
     one = AlignedDataset(flags(dataroot=pairs), "train", train=False)
     two = AlignedDataset(flags(dataroot=pairs, direction="BtoA"), "train", train=False)
-    assert (one[0]["A"] == two[0]["B"]).all() and (one[0]["B"] == two[0]["A"]).all()
+    assert (one[0]["A"] == two[0]["B"]).all()
+    assert (one[0]["B"] == two[0]["A"]).all()
     assert (two.image(0)[0, 0] == FACADES.colours[0]).all()
 
 

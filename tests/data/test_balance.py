@@ -45,7 +45,8 @@ def test_an_epoch_has_the_share_as_nearly_as_whole_images_can(positive, share):
     balance = Balance(np.array(positive), share)
     drawn = balance.take(seed=0, epoch=3)
     counts = int(balance.positive[drawn].sum()), int((~balance.positive[drawn]).sum())
-    assert counts == balance.counts and len(set(drawn.tolist())) == len(drawn)
+    assert counts == balance.counts
+    assert len(set(drawn.tolist())) == len(drawn)
     assert balance.positive.sum() == counts[0] or (~balance.positive).sum() == counts[1]
     assert abs(counts[0] - share * sum(counts)) <= 1
 
@@ -55,7 +56,8 @@ def test_epochs_take_turns_with_the_frequent_kind():
     rare, left = {0, 10, 20, 30, 40}, set(range(50))
     for number in range(1, 10):  # 45 others, 5 in each epoch
         taken = epoch(sampler, number)
-        assert len(taken) == sampler.images == 10 and rare <= set(taken)
+        assert len(taken) == sampler.images == 10
+        assert rare <= set(taken)
         assert set(taken) - rare <= left
         left -= set(taken)
     assert not left
@@ -77,14 +79,16 @@ def test_processes_share_a_balanced_epoch():
 
 def test_without_shuffling_an_epoch_is_in_order():
     taken = epoch(EpochSampler(50, 1, False, balance=RARE), 7)
-    assert taken == sorted(taken) and len(taken) == 10
+    assert taken == sorted(taken)
+    assert len(taken) == 10
 
 
 def test_labels_that_name_a_finding_and_labels_that_do_not():
     assert all(map(is_positive, ("pneumothorax", "tuberculosis", "nodule", "1", "Nodes")))
     assert not any(map(is_positive, ("no pneumothorax", "No nodule", "normal", "0", "None", "Healthy")))
     assert from_labels(["1", "0"]).tolist() == [True, False]
-    assert from_labels(["1", ""]) is None and from_labels(["normal", "normal"]) is None
+    assert from_labels(["1", ""]) is None
+    assert from_labels(["normal", "normal"]) is None
 
 
 @pytest.mark.parametrize("cache_gb", [1.0, 0.0])
@@ -94,7 +98,8 @@ def test_without_labels_masks_tell(findings, flags, cache_gb, capsys):
     assert loader.dataset.balance.positive.nonzero()[0].tolist() == [2, 5, 8]
     assert capsys.readouterr().out == "--balance: an epoch has 3 images with a finding and 3 without, of 3 and 7\n"
     loader.sampler.set_position(1)
-    assert sum((batch["B"] > 0).any().item() for batch in loader) == 3 and len(loader) == 6
+    assert sum((batch["B"] > 0).any().item() for batch in loader) == 3
+    assert len(loader) == 6
 
 
 def test_labels_tell_before_masks(findings, flags):

@@ -40,19 +40,24 @@ def no_other_caches():
 def test_what_is_held_is_not_decoded_again():
     read, items = Reader(), [Item(i) for i in range(30)]
     cache = Cache(read, 1, threads=3, skip_bad=False)
-    assert cache.fill(items, "test") == {} and cache.complete
-    assert [cache.get(i) for i in items] == items and sorted(read.calls, key=int) == [i.id for i in items]
+    assert cache.fill(items, "test") == {}
+    assert cache.complete
+    assert [cache.get(i) for i in items] == items
+    assert sorted(read.calls, key=int) == [i.id for i in items]
 
 
 def test_the_budget_is_kept_and_the_rest_is_decoded_on_demand():
     read, items = Reader(), [Item(i) for i in range(30)]
     cache = Cache(read, 1050 / GB, threads=1, skip_bad=False)
     cache.fill(items, "test")
-    assert not cache.complete and Cache.used == 1000
+    assert not cache.complete
+    assert Cache.used == 1000
     assert len(read.calls) < 30, "once the budget is used up nothing more is decoded up front"
     read.calls.clear()
-    assert cache.get(items[9]) is items[9] and not read.calls
-    assert cache.get(items[10]) is items[10] and read.calls == ["10"]
+    assert cache.get(items[9]) is items[9]
+    assert not read.calls
+    assert cache.get(items[10]) is items[10]
+    assert read.calls == ["10"]
 
 
 def test_all_caches_share_the_budget_and_give_it_back():
@@ -60,7 +65,9 @@ def test_all_caches_share_the_budget_and_give_it_back():
     first.fill([Item(i) for i in range(7)], "test")
     second = Cache(Reader(), 1000 / GB, 1, False)
     second.fill([Item(i) for i in range(7)], "test")
-    assert first.complete and not second.complete and Cache.used == 1000
+    assert first.complete
+    assert not second.complete
+    assert Cache.used == 1000
     del first
     gc.collect()
     assert Cache.used == 300
@@ -101,7 +108,8 @@ def test_an_epoch_after_the_first_decodes_nothing(lungs, flags, monkeypatch):
 def test_beyond_the_budget_an_epoch_works_all_the_same(lungs, flags):
     held = MasksDataset(flags(dataroot=str(lungs)), "all", train=True)
     read = MasksDataset(flags(dataroot=str(lungs), cache_gb=0.0), "all", train=True)
-    assert held.cached and not read.cached
+    assert held.cached
+    assert not read.cached
     for side in "AB":
         assert all((held[i, 5][side] == read[i, 5][side]).all() for i in range(10))
     assert (held.truth(4) == read.truth(4)).all()
@@ -115,4 +123,5 @@ def test_grey_is_held_as_one_channel_of_one_byte(lungs, flags):
 
 def test_a_mask_that_keeps_its_size_is_held_once(lungs, flags):
     dataset = MasksDataset(flags(dataroot=str(lungs), preprocess="none"), "all", train=False)
-    assert Cache.used == 10 * 48 * 40 * 2 and len(dataset) == 10
+    assert Cache.used == 10 * 48 * 40 * 2
+    assert len(dataset) == 10

@@ -25,24 +25,30 @@ def test_labels_survive_the_way_through_colours_and_through_the_network(case):
     classes, labels = case
     assert np.array_equal(classes.nearest(classes.encode(labels))[0], labels)
     output = classes.to_network(labels, 3)
-    assert output.shape == (3, *labels.shape) and output.dtype == torch.float32
+    assert output.shape == (3, *labels.shape)
+    assert output.dtype == torch.float32
     assert np.array_equal(classes.decode(output[None])[0].numpy(), labels)
     # What the network is shown is the label picture, scaled as any picture.
     assert np.allclose(output.permute(1, 2, 0) * 127.5 + 127.5, classes.encode(labels), atol=1e-4)
 
 
 def test_facades_are_the_twelve_colours_of_pix2pix_and_void_beyond_28():
-    assert FACADES.names[0] == "background" and FACADES.names[11] == "shop" and len(FACADES) == 12
+    assert FACADES.names[0] == "background"
+    assert FACADES.names[11] == "shop"
+    assert len(FACADES) == 12
     assert FACADES.void_distance == 28
     window = np.array([0, 128, 255])
     pixels = np.array([[window, window - [0, 28, 0], window - [0, 0, 29], [255, 255, 255]]], np.uint8)
     label, distance = FACADES.nearest(pixels)
-    assert label[0, :2].tolist() == [2, 2] and distance[0, :3].tolist() == [0, 28, 29] and distance[0, 3] > 28
+    assert label[0, :2].tolist() == [2, 2]
+    assert distance[0, :3].tolist() == [0, 28, 29]
+    assert distance[0, 3] > 28
 
 
 def test_lungs_have_no_void():
     pixels = np.array([[[0, 0, 0], [127, 127, 127], [128, 128, 128], [255, 0, 0], [255, 255, 255]]], np.uint8)
-    assert LUNGS.nearest(pixels)[0].tolist() == [[0, 0, 1, 0, 1]] and LUNGS.void_distance == float("inf")
+    assert LUNGS.nearest(pixels)[0].tolist() == [[0, 0, 1, 0, 1]]
+    assert LUNGS.void_distance == float("inf")
 
 
 def test_foreground_of_black_and_white_is_the_mean_of_the_channels():
@@ -57,7 +63,8 @@ def test_foreground_of_other_colours_is_the_place_on_the_line_between_them(tmp_p
     path.write_text(json.dumps({"background": [0, 0, 255], "heart": [255, 0, 255]}))
     heart = Classes.load(str(path))
     halfway = torch.tensor([0.0, -1.0, 1.0]).view(1, 3, 1, 1)
-    assert heart.binary and not heart.grey
+    assert heart.binary
+    assert not heart.grey
     assert heart.foreground(halfway).item() == pytest.approx(0.5)
     # Blue-green does not lie on the line; green does not move it.
     assert heart.foreground(torch.tensor([0.0, 1.0, 1.0]).view(1, 3, 1, 1)).item() == pytest.approx(0.5)

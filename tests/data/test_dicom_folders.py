@@ -35,7 +35,8 @@ def test_a_dicom_needs_no_extension(tmp_path, save):
     ]
     assert all(np.array_equal(read_image(path), GREY) for path in found)
     assert safe_ids(found, tmp_path) == ["1.2.840.10008.1", "1.2.840.10008.2", "IM0001", "b", "c", "d"]
-    assert not is_dicom(tmp_path / "d.png") and not is_dicom(tmp_path / "nothing")
+    assert not is_dicom(tmp_path / "d.png")
+    assert not is_dicom(tmp_path / "nothing")
 
 
 @pytest.fixture
@@ -55,7 +56,8 @@ def test_images_of_a_masks_folder_may_be_dicom(dicom_lungs, flags):
     data = MasksDataset(flags(dataroot=str(dicom_lungs)), "all", train=False)
     assert data.ids == ["1.2.840.3", "a"]
     assert [data.spacing(i) for i in range(2)] == [None, (0.2, 0.1)]
-    assert data.truth(1).sum() == 20 * 15 and data.image(0).shape == (48, 40, 3)
+    assert data.truth(1).sum() == 20 * 15
+    assert data.image(0).shape == (48, 40, 3)
     (dicom_lungs / "splits.csv").write_text("image,split,spacing\nimages/1.2.840.3,test,0.3\nimages/a.dcm,test,\n")
     data = MasksDataset(flags(dataroot=str(dicom_lungs)), "test", train=False)
     assert [data.spacing(i) for i in range(2)] == [(0.3, 0.3), (0.2, 0.1)]
@@ -63,7 +65,8 @@ def test_images_of_a_masks_folder_may_be_dicom(dicom_lungs, flags):
 
 def test_a_folder_and_a_pair_may_be_dicom(dicom_lungs, flags):
     data = SingleDataset(flags(dataroot=str(dicom_lungs / "images")), "test", train=False)
-    assert data.ids == ["1.2.840.3", "a"] and data.spacing(1) == (0.2, 0.1)
+    assert data.ids == ["1.2.840.3", "a"]
+    assert data.spacing(1) == (0.2, 0.1)
     write_dicom(dicom_lungs / "test" / "p.dcm", np.hstack([GREY, 255 - GREY]))
     pair = AlignedDataset(flags(dataroot=str(dicom_lungs)), "test", train=False)
     assert np.array_equal(pair.image(0)[..., 0], GREY)

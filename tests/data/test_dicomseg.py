@@ -33,9 +33,11 @@ def test_a_lung_mask_comes_back_and_refers_to_its_source(tmp_path, single):
     SegmentationWriter(single(), "lungs, epoch best")(tmp_path, 0, LUNG)
 
     plain = pydicom.dcmread(tmp_path / "x.dcm")
-    assert np.array_equal(plain.pixel_array, LUNG) and plain.SegmentationType == "BINARY"
+    assert np.array_equal(plain.pixel_array, LUNG)
+    assert plain.SegmentationType == "BINARY"
     assert np.array_equal(read_image(tmp_path / "x.dcm"), LUNG * 255)  # so it can serve as a mask again
-    assert plain.StudyInstanceUID == source.StudyInstanceUID and plain.SeriesInstanceUID != source.SeriesInstanceUID
+    assert plain.StudyInstanceUID == source.StudyInstanceUID
+    assert plain.SeriesInstanceUID != source.SeriesInstanceUID
     series = plain.ReferencedSeriesSequence[0]
     assert series.SeriesInstanceUID == source.SeriesInstanceUID
     instance = series.ReferencedInstanceSequence[0]
@@ -43,10 +45,12 @@ def test_a_lung_mask_comes_back_and_refers_to_its_source(tmp_path, single):
     assert instance.ReferencedSOPClassUID == source.SOPClassUID
     assert plain.SeriesDescription == "pix2mask: lung"
     segment = plain.SegmentSequence[0]
-    assert segment.SegmentLabel == "lung" and segment.SegmentAlgorithmType == "AUTOMATIC"
+    assert segment.SegmentLabel == "lung"
+    assert segment.SegmentAlgorithmType == "AUTOMATIC"
     assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "39607008"  # SNOMED CT: lung
     assert segment.SegmentationAlgorithmIdentificationSequence[0].AlgorithmVersion == "lungs, epoch best"
-    assert plain.PatientName == PATIENT["PatientName"] and plain.PatientID == PATIENT["PatientID"]
+    assert plain.PatientName == PATIENT["PatientName"]
+    assert plain.PatientID == PATIENT["PatientID"]
 
     read = highdicom.seg.segread(tmp_path / "x.dcm")
     pixels = read.get_pixels_by_source_instance([source.SOPInstanceUID], combine_segments=True)

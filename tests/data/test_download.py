@@ -77,19 +77,24 @@ def test_a_data_set_comes_with_its_terms_and_the_next_command(run, web, monkeypa
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     code, said = run("cezanne2photo")
     assert code == 0
-    assert "licence: paintings from WikiArt" in said and "ICCV 2017" in said
+    assert "licence: paintings from WikiArt" in said
+    assert "ICCV 2017" in said
     assert "is there; next: python train.py --dataroot datasets/cezanne2photo --dataset_mode unaligned" in said
     files = ["cezanne2photo/SOURCE.txt", "cezanne2photo/trainA/1.jpg", "cezanne2photo/trainB/2.jpg"]
     assert tree(tmp_path) == [f"datasets/{file}" for file in files]
     source = (tmp_path / "datasets/cezanne2photo/SOURCE.txt").read_text()
-    assert "from: http://127.0.0.1" in source and "licence: " in source and "sha256: " in source
+    assert "from: http://127.0.0.1" in source
+    assert "licence: " in source
+    assert "sha256: " in source
 
 
 def test_a_second_call_fetches_nothing(run, web, monkeypatch):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     run("cezanne2photo")
     code, said = run("cezanne2photo")
-    assert code == 0 and "is there; next:" in said and "downloading" not in said
+    assert code == 0
+    assert "is there; next:" in said
+    assert "downloading" not in said
     assert len(web.asked) == 1
 
 
@@ -99,8 +104,11 @@ def test_a_folder_of_the_users_own_is_left_alone(run, web, monkeypatch, tmp_path
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
     code, said = run("cezanne2photo")
-    assert code == 2 and "left as it is" in said and "--datasets_dir" in said
-    assert tree(tmp_path) == ["datasets/cezanne2photo/mine.jpg"] and not web.asked
+    assert code == 2
+    assert "left as it is" in said
+    assert "--datasets_dir" in said
+    assert tree(tmp_path) == ["datasets/cezanne2photo/mine.jpg"]
+    assert not web.asked
     assert run("cezanne2photo", "--datasets_dir", "elsewhere")[0] == 0
     assert (tmp_path / "elsewhere/cezanne2photo/trainA/1.jpg").is_file()
 
@@ -108,11 +116,13 @@ def test_a_folder_of_the_users_own_is_left_alone(run, web, monkeypatch, tmp_path
 def test_an_archive_put_there_by_hand_is_used_and_kept(run, monkeypatch, tmp_path):
     publish(monkeypatch, "http://nowhere.invalid/a.zip")
     code, said = run("cezanne2photo")
-    assert code == 2 and said.splitlines()[-1].startswith("error: http://nowhere.invalid/a.zip: cannot be reached")
+    assert code == 2
+    assert said.splitlines()[-1].startswith("error: http://nowhere.invalid/a.zip: cannot be reached")
     assert "save it as datasets/cezanne2photo.zip" in said
     (tmp_path / "datasets/cezanne2photo.zip").write_bytes(packed(PICTURES))
     code, said = run("cezanne2photo")
-    assert code == 0 and "using datasets/cezanne2photo.zip" in said
+    assert code == 0
+    assert "using datasets/cezanne2photo.zip" in said
     assert (tmp_path / "datasets/cezanne2photo/trainA/1.jpg").read_bytes() == b"Cezanne"
     assert (tmp_path / "datasets/cezanne2photo.zip").is_file()
 
@@ -129,7 +139,8 @@ def test_a_wrong_archive_put_there_by_hand(run, monkeypatch, tmp_path, content, 
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets/cezanne2photo.zip").write_bytes(content)
     code, said = run("cezanne2photo")
-    assert code == 2 and re.search(message, said)
+    assert code == 2
+    assert re.search(message, said)
     assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]
 
 
@@ -137,7 +148,8 @@ def test_a_wrong_archive_put_there_by_hand(run, monkeypatch, tmp_path, content, 
 def test_what_is_no_archive_is_not_kept(run, web, monkeypatch, tmp_path, page):
     publish(monkeypatch, web.put("/a.zip", page, length=False))
     code, said = run("cezanne2photo")
-    assert code == 2 and "neither a .tar.gz nor a whole .zip; nothing was kept" in said
+    assert code == 2
+    assert "neither a .tar.gz nor a whole .zip; nothing was kept" in said
     assert tree(tmp_path) == []
 
 
@@ -147,13 +159,15 @@ def test_what_a_killed_call_left_is_not_mixed_in(run, web, monkeypatch, tmp_path
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"stale")
     assert run("cezanne2photo")[0] == 0
-    assert not stale.exists() and not (tmp_path / "datasets/cezanne2photo/stale.jpg").exists()
+    assert not stale.exists()
+    assert not (tmp_path / "datasets/cezanne2photo/stale.jpg").exists()
 
 
 def test_an_archive_that_means_harm_leaves_nothing_visible(run, web, monkeypatch, tmp_path):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES | {"../../evil": b"evil"})))
     code, said = run("cezanne2photo")
-    assert code == 2 and "leads out of the folder" in said
+    assert code == 2
+    assert "leads out of the folder" in said
     assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]
 
 
@@ -165,9 +179,11 @@ def test_a_disk_that_fills_up_leaves_nothing_visible(run, web, monkeypatch, tmp_
     with monkeypatch.context() as patch:
         patch.setattr("util.fetch.unpack.shutil.copyfileobj", full)
         code, said = run("cezanne2photo")
-    assert code == 2 and "No space left on device" in said
+    assert code == 2
+    assert "No space left on device" in said
     assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]
-    assert run("cezanne2photo")[0] == 0 and len(web.asked) == 1
+    assert run("cezanne2photo")[0] == 0
+    assert len(web.asked) == 1
 
 
 def test_several_archives_become_one_folder(run, web, monkeypatch, tmp_path):
@@ -176,37 +192,46 @@ def test_several_archives_become_one_folder(run, web, monkeypatch, tmp_path):
     files = [replace(file, url=web.put(f"/{file.name}", part)) for file, part in zip(known.files, parts, strict=True)]
     monkeypatch.setitem(catalogue.DATA_SETS, "cmp_facades", replace(known, files=tuple(files)))
     code, said = run("cmp_facades")
-    assert code == 0 and "python -m data.prepare facades datasets/cmp_facades" in said
+    assert code == 0
+    assert "python -m data.prepare facades datasets/cmp_facades" in said
     folder = tmp_path / "datasets/cmp_facades"
     assert tree(folder) == ["SOURCE.txt", "base/cmp_b0001.jpg", "extended/cmp_e0001.jpg"]
 
 
 def test_what_needs_a_login_says_how_to_get_it(run, web, monkeypatch, tmp_path):
     code, said = run("siim")
-    assert code == 2 and "log in at https://www.kaggle.com" in said and "data.prepare siim datasets/siim" in said
+    assert code == 2
+    assert "log in at https://www.kaggle.com" in said
+    assert "data.prepare siim datasets/siim" in said
     publish(monkeypatch, web.put("/a.zip", packed({"masks/left lung/JPCLN001.gif": b"x"})), "jsrt")
     code, said = run("jsrt")
-    assert code == 0 and "register at http://db.jsrt.or.jp" in said and "data.prepare jsrt datasets/jsrt" in said
+    assert code == 0
+    assert "register at http://db.jsrt.or.jp" in said
+    assert "data.prepare jsrt datasets/jsrt" in said
 
 
 def test_a_generator_lies_where_upstreams_scripts_put_it(run, web, monkeypatch, tmp_path):
     publish_donor(monkeypatch, web.put("/a.pth", generator()))
     code, said = run("zebra2horse")
     assert code == 0
-    assert "--netG resnet_9blocks --ngf 64 --norm instance --no_dropout" in said and "ICCV 2017" in said
+    assert "--netG resnet_9blocks --ngf 64 --norm instance --no_dropout" in said
+    assert "ICCV 2017" in said
     assert tree(tmp_path / "checkpoints") == [
         "zebra2horse_pretrained/SOURCE.txt",
         "zebra2horse_pretrained/latest_net_G.pth",
     ]
     code, said = run("zebra2horse_pretrained")
-    assert code == 0 and "is there" in said and len(web.asked) == 1
+    assert code == 0
+    assert "is there" in said
+    assert len(web.asked) == 1
 
 
 @pytest.mark.parametrize("page", [b"not torch's", b"PK\x03\x04 damaged"])
 def test_a_generator_that_is_none_never_takes_its_place(run, web, monkeypatch, tmp_path, page):
     publish_donor(monkeypatch, web.put("/a.pth", page))
     code, said = run("zebra2horse")
-    assert code == 2 and re.search("not a checkpoint|damaged", said)
+    assert code == 2
+    assert re.search("not a checkpoint|damaged", said)
     assert not any((tmp_path / "checkpoints").iterdir())
 
 
@@ -229,7 +254,8 @@ def test_a_name_of_both_brings_both(run, web, monkeypatch, tmp_path):
 def test_an_unknown_name_stops_before_anything_is_fetched(run, web, monkeypatch):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     code, said = run("cezanne2photo", "horse2zebr")
-    assert code == 2 and "did you mean horse2zebra" in said
+    assert code == 2
+    assert "did you mean horse2zebra" in said
     assert not web.asked
     assert "did you mean horse2zebra" in run("Horse2Zebra")[1]
 
@@ -243,4 +269,5 @@ def test_the_list_names_all(run):
 
 def test_nothing_asked(run):
     code, said = run()
-    assert code == 2 and "want a NAME or --list" in said
+    assert code == 2
+    assert "want a NAME or --list" in said

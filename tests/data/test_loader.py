@@ -21,7 +21,8 @@ def epoch_of(loader, epoch: int, start: int = 0) -> list[dict]:
 def order(sampler: EpochSampler, epoch: int, start: int = 0) -> list[int]:
     sampler.set_position(epoch, start)
     pairs = list(sampler)
-    assert {e for _, e in pairs} <= {epoch} and len(pairs) == len(sampler)
+    assert {e for _, e in pairs} <= {epoch}
+    assert len(pairs) == len(sampler)
     return [index for index, _ in pairs]
 
 
@@ -29,7 +30,8 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     one, other = EpochSampler(50, 1, True), EpochSampler(50, 1, True)
     assert order(one, 3) == order(one, 3) == order(other, 3)
     assert sorted(order(one, 3)) == list(range(50))
-    assert order(one, 3) != order(one, 4) and order(one, 3) != order(EpochSampler(50, 2, True), 3)
+    assert order(one, 3) != order(one, 4)
+    assert order(one, 3) != order(EpochSampler(50, 2, True), 3)
     assert order(EpochSampler(5, 1, False), 9) == [0, 1, 2, 3, 4]
 
 
@@ -108,7 +110,8 @@ def test_evaluation_takes_images_of_several_sizes_one_by_one(lungs, flags, save,
     for folder in ("images", "masks"):
         save(lungs / folder / "p4.png", np.zeros((70, 50), np.uint8))
     batches = list(create_dataset(flags(dataroot=str(lungs), preprocess=preprocess, batch_size=4), "all", train=False))
-    assert len(batches) == 10 and batches[4]["A"].shape != batches[5]["A"].shape
+    assert len(batches) == 10
+    assert batches[4]["A"].shape != batches[5]["A"].shape
 
 
 def test_a_bad_file_met_by_a_worker_is_one_line(lungs, flags):
@@ -128,9 +131,11 @@ def test_bad_files_are_skipped_and_listed(lungs, flags, capsys):
     for cache_gb in (1.0, 0.0):
         opt = flags(dataroot=str(lungs), skip_bad_files=True, cache_gb=cache_gb, num_threads=0)
         dataset = create_dataset(opt, "all", train=True).dataset
-        assert dataset.ids == [f"p{i}" for i in (0, 1, 3, 4, 5, 7, 8, 9)] and len(dataset.skipped) == 2
+        assert dataset.ids == [f"p{i}" for i in (0, 1, 3, 4, 5, 7, 8, 9)]
+        assert len(dataset.skipped) == 2
         told = capsys.readouterr().err.splitlines()
-        assert [line[:9] for line in told] == ["skipped: "] * 2 and "p2.png" in told[0]
+        assert [line[:9] for line in told] == ["skipped: "] * 2
+        assert "p2.png" in told[0]
     for i in range(10):
         (lungs / "images" / f"p{i}.png").write_text("text")
     with pytest.raises(UserError, match="no readable image is left"):
@@ -139,7 +144,8 @@ def test_bad_files_are_skipped_and_listed(lungs, flags, capsys):
 
 def test_validation_takes_all_of_val_or_says_why_not(lungs, flags, capsys):
     loader = create_validation(flags(dataroot=str(lungs), max_dataset_size=1))
-    assert loader.dataset.ids == ["p7", "p8"] and not loader.dataset.train
+    assert loader.dataset.ids == ["p7", "p8"]
+    assert not loader.dataset.train
     (lungs / "splits.csv").write_text("image,split\nimages/p0.png,train\n")
     assert create_validation(flags(dataroot=str(lungs))) is None
     assert "no validation: " in capsys.readouterr().out

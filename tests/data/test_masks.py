@@ -1,5 +1,7 @@
 """--dataset_mode masks: images/ and masks/."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -42,10 +44,8 @@ def test_all_images_of_a_patient_are_in_one_phase(lungs, flags):
     assert set(dataset.patients) == {"p"}
     phases = {}
     for phase in ("train", "val", "test"):
-        try:
+        with contextlib.suppress(NoSuchPhase):
             phases[phase] = len(MasksDataset(one, phase, train=False))
-        except NoSuchPhase:
-            pass
     assert list(phases.values()) == [10]
 
 
@@ -166,7 +166,9 @@ def test_images_alone_can_be_tested_but_not_trained_on(lungs, flags):
         mask.unlink()
     (lungs / "masks").rmdir()
     dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
-    assert not dataset.has_targets and dataset.truth(0) is None and "B" not in dataset[0]
+    assert not dataset.has_targets
+    assert dataset.truth(0) is None
+    assert "B" not in dataset[0]
     with pytest.raises(UserError, match="p0.png: no mask of this name"):
         MasksDataset(flags(dataroot=lungs), "all", train=True)
 
@@ -174,10 +176,15 @@ def test_images_alone_can_be_tested_but_not_trained_on(lungs, flags):
 def test_truth_has_the_original_size_and_the_batch_the_network_s(lungs, flags):
     dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
     item, truth = dataset[2], dataset.truth(2)
-    assert truth.shape == (48, 40) and truth.dtype == np.uint8
-    assert truth[15, 6] == 1 and truth.sum() == (30 - 12) * (22 - 5)
-    assert item["A"].shape == item["B"].shape == (3, 32, 32) and item["size"].tolist() == [48, 40]
-    assert item["index"] == 2 and item["A_paths"].endswith("images/p2.png") and item["B_paths"].endswith("masks/p2.png")
+    assert truth.shape == (48, 40)
+    assert truth.dtype == np.uint8
+    assert truth[15, 6] == 1
+    assert truth.sum() == (30 - 12) * (22 - 5)
+    assert item["A"].shape == item["B"].shape == (3, 32, 32)
+    assert item["size"].tolist() == [48, 40]
+    assert item["index"] == 2
+    assert item["A_paths"].endswith("images/p2.png")
+    assert item["B_paths"].endswith("masks/p2.png")
     assert set(item["B"].unique().tolist()) == {-1, 1}
     assert dataset.image(2).shape == (48, 40, 3)
 
@@ -190,10 +197,14 @@ def test_truth_of_training_data_is_there_too(lungs, flags):
 def test_direction_b_to_a_turns_masks_into_the_input(lungs, flags):
     dataset = MasksDataset(flags(dataroot=lungs, direction="BtoA", input_nc=1), "all", train=False)
     item = dataset[0]
-    assert item["A"].shape == (1, 32, 32) and set(item["A"].unique().tolist()) == {-1, 1}
-    assert item["B"].shape == (3, 32, 32) and len(item["B"].unique()) > 50
-    assert "masks" in item["A_paths"] and "images" in item["B_paths"]
-    assert dataset.classes is None and dataset.truth(0) is None
+    assert item["A"].shape == (1, 32, 32)
+    assert set(item["A"].unique().tolist()) == {-1, 1}
+    assert item["B"].shape == (3, 32, 32)
+    assert len(item["B"].unique()) > 50
+    assert "masks" in item["A_paths"]
+    assert "images" in item["B_paths"]
+    assert dataset.classes is None
+    assert dataset.truth(0) is None
     assert set(np.unique(dataset.image(0)).tolist()) == {0, 255}
 
 
@@ -232,7 +243,8 @@ def test_train_images_draws_some_to_train_on_and_leaves_the_other_phases_alone(l
         return MasksDataset(flags(dataroot=lungs, **changes), phase, train=phase == "train").ids
 
     everything, few, more = drawn(), drawn(train_images=2), drawn(train_images=4)
-    assert (len(few), len(more)) == (2, 4) and set(few) < set(more) < set(everything)
+    assert (len(few), len(more)) == (2, 4)
+    assert set(few) < set(more) < set(everything)
     assert more == sorted(more)
     assert more != everything[:4]  # not the head of the list
     assert drawn("test", train_images=2) == drawn("test")
@@ -254,16 +266,19 @@ def test_odd_names_survive(lungs, flags, save):
     save(lungs / "images" / f"{name}.png", image)
     save(lungs / "masks" / f"{name}_mask.png", image)
     dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
-    assert name in dataset.ids and dataset[dataset.ids.index(name)]["A_paths"].endswith(f"{name}.png")
+    assert name in dataset.ids
+    assert dataset[dataset.ids.index(name)]["A_paths"].endswith(f"{name}.png")
 
 
 def test_real_lungs_are_split_as_published(real_data, flags):
     opt = flags(dataroot=real_data / "lungs", max_dataset_size=500)
     loader = create_dataset(opt, "val", train=False)
-    assert len(loader.dataset) == 70 and loader.dataset.sources.count("montgomery") == 14
+    assert len(loader.dataset) == 70
+    assert loader.dataset.sources.count("montgomery") == 14
     assert len(MasksDataset(flags(dataroot=real_data / "lungs", source="montgomery"), "train", True)) == 96
     batch = next(iter(loader))
-    assert batch["A"].shape == (1, 3, 32, 32) and 0.1 < (batch["B"] > 0).float().mean() < 0.5
+    assert batch["A"].shape == (1, 3, 32, 32)
+    assert 0.1 < (batch["B"] > 0).float().mean() < 0.5
 
 
 @pytest.mark.parametrize("preprocess", ["crop", "none", "resize_and_crop", "scale_width_and_crop"])

@@ -81,7 +81,8 @@ def otsu(image: np.ndarray) -> int:
 def test_a_phantom_is_a_function_of_seed_and_index(draw):
     image, labels = draw(5, seed=1, size=96)
     again, labels_again = draw(5, seed=1, size=96)
-    assert (image == again).all() and (labels == labels_again).all()
+    assert (image == again).all()
+    assert (labels == labels_again).all()
     for other in (draw(6, seed=1, size=96), draw(5, seed=2, size=96)):
         assert (image != other[0]).mean() > 0.5
         assert (labels != other[1]).any()
@@ -136,7 +137,8 @@ def test_about_half_of_the_chests_have_a_pneumothorax(chests):
         if not air.any():
             assert (image == before).all()
             continue
-        assert 0.001 < air.mean() < 0.05 and not (air & ~lungs).any()
+        assert 0.001 < air.mean() < 0.05
+        assert not (air & ~lungs).any()
         assert ndimage.label(air, np.ones((3, 3)))[1] == 1, "on one side"
         inside = air.astype(bool)
         assert image[inside].mean() < before[inside].mean(), "darker than the lung that was there"
@@ -161,7 +163,9 @@ def test_facades_show_every_class_and_most_in_plausible_shares(facades):
     assert labels.max() < len(FACADES)
     share = dict(zip(FACADES, np.bincount(labels.ravel(), minlength=12) / labels.size, strict=True))
     assert min(share.values()) > 0.0005
-    assert 0.2 < share["facade"] < 0.5 and 0.15 < share["background"] < 0.45 and 0.05 < share["window"] < 0.25
+    assert 0.2 < share["facade"] < 0.5
+    assert 0.15 < share["background"] < 0.45
+    assert 0.05 < share["window"] < 0.25
     for always in ("background", "facade", "window", "door"):
         assert (labels == list(FACADES).index(always)).any(axis=(1, 2)).all()
 
@@ -176,7 +180,8 @@ def test_many_facades_can_be_drawn():
     """Rare combinations of floors, bays and parts must not fail."""
     for index in range(100, 220):
         photo, labels = facade(index, size=32)
-        assert photo.shape == (32, 32, 3) and labels.max() < 12
+        assert photo.shape == (32, 32, 3)
+        assert labels.max() < 12
 
 
 def test_phases_are_disjoint_and_keep_their_images():
@@ -185,7 +190,8 @@ def test_phases_are_disjoint_and_keep_their_images():
     ids = [name for d in phases.values() for name in d.ids]
     assert len(set(ids)) == 26
     more = PhantomDataset(options(phantom_count=60), "test", train=False)
-    assert len(more) == 12 and more.ids[:8] == phases["test"].ids
+    assert len(more) == 12
+    assert more.ids[:8] == phases["test"].ids
     assert PhantomDataset(options(), "all", train=False).ids == ids
 
 
@@ -265,5 +271,6 @@ def test_the_command_never_writes_over_files(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     done = command(tmp_path, "--phantom_count", 1)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {tmp_path}: ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {tmp_path}: ")
+    assert done.stderr.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]

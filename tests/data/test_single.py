@@ -11,9 +11,12 @@ def test_every_image_below_the_folder(tmp_path, flags, save):
     save(tmp_path / "x.png", np.zeros((10, 20), np.uint8))
     save(tmp_path / "sub" / "x.jpg", np.zeros((30, 20, 3), np.uint8))
     dataset = SingleDataset(flags(dataroot=tmp_path), "test", train=False)
-    assert dataset.ids == ["sub_x", "x"] and not dataset.has_targets
+    assert dataset.ids == ["sub_x", "x"]
+    assert not dataset.has_targets
     item = dataset[1]
-    assert "B" not in item and item["A"].shape == (3, 32, 32) and item["size"].tolist() == [10, 20]
+    assert "B" not in item
+    assert item["A"].shape == (3, 32, 32)
+    assert item["size"].tolist() == [10, 20]
 
 
 def test_without_preprocessing_images_keep_their_size(tmp_path, flags, save):
@@ -21,7 +24,8 @@ def test_without_preprocessing_images_keep_their_size(tmp_path, flags, save):
     save(tmp_path / "x.png", image)
     dataset = SingleDataset(flags(dataroot=tmp_path, preprocess="none", input_nc=1), "test", train=False)
     assert np.allclose(dataset[0]["A"][0] * 32767.5 + 32767.5, image, atol=0.01)
-    assert dataset.image(0).shape == (17, 21, 3) and dataset.image(0).max() == 1
+    assert dataset.image(0).shape == (17, 21, 3)
+    assert dataset.image(0).max() == 1
 
 
 def test_nothing_to_test_and_nothing_to_train_on(tmp_path, flags):
@@ -34,7 +38,8 @@ def test_nothing_to_test_and_nothing_to_train_on(tmp_path, flags):
 def test_the_images_are_the_input_whatever_direction_a_run_recorded(tmp_path, flags, save):
     save(tmp_path / "x.png", np.full((20, 20), 255, np.uint8))
     item = SingleDataset(flags(dataroot=tmp_path, direction="BtoA", input_nc=1), "test", train=False)[0]
-    assert item["A"].shape == (1, 32, 32) and item["A"].min() == 1
+    assert item["A"].shape == (1, 32, 32)
+    assert item["A"].min() == 1
 
 
 def test_a_run_from_labels_to_photos_puts_out_no_labels(tmp_path, flags, save):
@@ -44,4 +49,5 @@ def test_a_run_from_labels_to_photos_puts_out_no_labels(tmp_path, flags, save):
         SingleDataset(flags(dataroot=tmp_path, direction=way, classes="facades"), "test", train=False).classes
         for way in ("AtoB", "BtoA")
     ]
-    assert len(classes[0]) == 12 and classes[1] is None
+    assert len(classes[0]) == 12
+    assert classes[1] is None

@@ -105,7 +105,9 @@ def test_16_bit_pictures_keep_their_range_when_resized():
     deep = np.full((32, 32), 300, np.uint16)
     deep[:, 16:] = 65535
     small = resize_picture(deep, (16, 16))
-    assert small.dtype == np.uint16 and small[0, 0] == 300 and small[0, -1] == 65535
+    assert small.dtype == np.uint16
+    assert small[0, 0] == 300
+    assert small[0, -1] == 65535
 
 
 @given(st.lists(st.integers(0, 65535), min_size=1, max_size=20))
@@ -117,7 +119,8 @@ def test_16_bits_are_scaled_by_the_bit_depth(values):
 
 def test_8_bit_black_and_white_are_exactly_minus_one_and_one():
     tensor = to_network(np.array([[0, 255]], np.uint8), 3)
-    assert tensor.shape == (3, 1, 2) and tensor.dtype == torch.float32
+    assert tensor.shape == (3, 1, 2)
+    assert tensor.dtype == torch.float32
     assert tensor[:, 0].tolist() == [[-1, 1]] * 3
 
 

@@ -40,7 +40,8 @@ def test_every_epoch_shows_all_of_both_folders_in_new_pairs(folders, flags):
 
 def test_paths_tell_who_met(folders, flags):
     item = UnalignedDataset(flags(dataroot=folders), "train", train=True)[1, 3]
-    assert item["A_paths"].endswith("trainA/a1.png") and "trainB/b" in item["B_paths"]
+    assert item["A_paths"].endswith("trainA/a1.png")
+    assert "trainB/b" in item["B_paths"]
 
 
 def test_serial_batches_pair_in_order(folders, flags):
@@ -52,7 +53,8 @@ def test_backwards_the_folders_change_places(folders, flags):
     dataset = UnalignedDataset(flags(dataroot=folders, direction="BtoA", serial_batches=True), "train", train=True)
     assert values(dataset[1, 1]) == (110, 20)
     tested = UnalignedDataset(flags(dataroot=folders, direction="BtoA"), "test", train=False)
-    assert tested.ids == [f"b{i}" for i in range(5)] and tested.image(0)[0, 0, 0] == 100
+    assert tested.ids == [f"b{i}" for i in range(5)]
+    assert tested.image(0)[0, 0, 0] == 100
 
 
 def test_classes_are_those_of_the_target(folders, flags, save):
@@ -62,14 +64,18 @@ def test_classes_are_those_of_the_target(folders, flags, save):
     forward = UnalignedDataset(flags(dataroot=folders, classes="lungs"), "train", train=True)
     assert set(forward[0]["B"].unique().tolist()) <= {-1.0, 1.0}
     back = UnalignedDataset(flags(dataroot=folders, classes="lungs", direction="BtoA"), "train", train=True)
-    assert values(back[1])[0] == 255 and values(back[1])[1] in (10, 20, 30)
+    assert values(back[1])[0] == 255
+    assert values(back[1])[1] in (10, 20, 30)
 
 
 def test_testing_goes_through_a_and_scores_nothing(folders, flags):
     dataset = UnalignedDataset(flags(dataroot=folders), "test", train=False)
-    assert len(dataset) == 3 and dataset.ids == ["a0", "a1", "a2"]
-    assert not dataset.has_targets and dataset.truth(0) is None
-    assert values(dataset[2]) == (30, 120) and dataset[2]["size"].tolist() == [48, 40]
+    assert len(dataset) == 3
+    assert dataset.ids == ["a0", "a1", "a2"]
+    assert not dataset.has_targets
+    assert dataset.truth(0) is None
+    assert values(dataset[2]) == (30, 120)
+    assert dataset[2]["size"].tolist() == [48, 40]
 
 
 def test_files_of_one_name_in_both_folders_are_two_pictures(tmp_path, flags, save):
@@ -114,10 +120,12 @@ def test_unpaired_masks_come_from_other_patients(lungs, flags):
     """Two images a patient: no patient gives both an image and a mask, whatever the epoch."""
     opt = flags(dataroot=lungs, unpaired=True, patient_regex="p([0-4]|[5-9])", split_seed=1)
     dataset = MasksDataset(opt, "all", train=True)
-    assert len(dataset) == 5 and not any(sample.targets for sample in dataset.samples)
+    assert len(dataset) == 5
+    assert not any(sample.targets for sample in dataset.samples)
     met = [(item["A_paths"], item["B_paths"]) for epoch in range(20) for item in (dataset[i, epoch] for i in range(5))]
     images, masks = ({path.rsplit("/", 1)[1] for path in side} for side in zip(*met, strict=True))
-    assert len(images) == len(masks) == 5 and not images & masks
+    assert len(images) == len(masks) == 5
+    assert not images & masks
     assert len(set(met)) > 15, "an image meets many masks"
 
 
@@ -128,7 +136,8 @@ def test_unpaired_needs_two_patients(lungs, flags):
 
 def test_validation_stays_paired(lungs, flags):
     dataset = MasksDataset(flags(dataroot=lungs, unpaired=True), "all", train=False)
-    assert len(dataset) == 10 and dataset.has_targets
+    assert len(dataset) == 10
+    assert dataset.has_targets
     assert all(dataset[i]["A_paths"].replace("images", "masks") == dataset[i]["B_paths"] for i in range(10))
 
 
@@ -136,9 +145,11 @@ def test_real_lungs_never_meet_their_own_mask(real_data, flags):
     dataset = MasksDataset(flags(dataroot=real_data / "lungs", unpaired=True), "train", train=True)
     assert len(dataset) == 246
     images = {sample.patient for sample in dataset.samples}
-    assert not images & {sample.patient for sample in dataset._lenders} and len(images) == 246
+    assert not images & {sample.patient for sample in dataset._lenders}
+    assert len(images) == 246
 
 
 def test_real_horses(real_data, flags):
     dataset = UnalignedDataset(flags(dataroot=real_data / "horse2zebra"), "train", train=True)
-    assert len(dataset) == 60 and dataset[0, 1]["A"].shape == (3, 32, 32)
+    assert len(dataset) == 60
+    assert dataset[0, 1]["A"].shape == (3, 32, 32)

@@ -225,8 +225,10 @@ def test_help_shows_the_models_and_the_data_sets_flags(capsys):
         train("--model", "pix2pix", "--dataset_mode", "masks", "--help")
     shown = capsys.readouterr().out
     assert end.value.code == 0
-    assert "model pix2pix" in shown and "--lambda_L1" in shown
-    assert "data set masks" in shown and "--source" in shown
+    assert "model pix2pix" in shown
+    assert "--lambda_L1" in shown
+    assert "data set masks" in shown
+    assert "--source" in shown
 
 
 def run_folder(tmp_path, *argv: str):
@@ -329,7 +331,8 @@ def test_damaged_options_file(tmp_path):
 
 def test_text_as_upstream_writes_it():
     lines = as_text(train("--model", "pix2pix", "--ngf", "8")).splitlines()
-    assert lines[0].startswith("-----") and lines[-1].startswith("-----")
+    assert lines[0].startswith("-----")
+    assert lines[-1].startswith("-----")
     assert "                      ngf: 8                             \t[default: 64]" in lines
     assert any(line.startswith("                     norm: batch") and "default" not in line for line in lines)
 

@@ -31,7 +31,8 @@ def test_a_users_mistake_is_one_line(monkeypatch, capsys):
 def test_a_full_disk_is_the_users_to_mend(monkeypatch, capsys):
     code, said = ending(monkeypatch, capsys, OSError(28, "No space left on device"))
     assert code == 2
-    assert said.count("\n") == 1 and "No space left" in said
+    assert said.count("\n") == 1
+    assert "No space left" in said
 
 
 def test_verbose_shows_the_traceback(monkeypatch, capsys):

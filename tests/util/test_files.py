@@ -53,7 +53,8 @@ def test_an_empty_folder_can_hold_the_results(tmp_path):
     (tmp_path / "mine").mkdir()
     with results_folder(tmp_path / "mine") as partial:
         (partial / "index.html").write_text("new")
-    assert (tmp_path / "mine" / "index.html").is_file() and len(list(tmp_path.iterdir())) == 1
+    assert (tmp_path / "mine" / "index.html").is_file()
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_failed_test_leaves_no_empty_folders(tmp_path):
@@ -95,7 +96,8 @@ def test_a_kill_in_the_exchange_loses_no_file_of_the_users(tmp_path, monkeypatch
         if text == "old":
             (folder / "notes.txt").write_text("mine")
     assert sorted(path.name for path in folder.iterdir()) == ["index.html", "metrics.csv", "notes.txt"]
-    assert (folder / "index.html").read_text() == "newest" and (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "index.html").read_text() == "newest"
+    assert (folder / "notes.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
 
 
@@ -146,5 +148,6 @@ def test_another_test_is_killed_in_its_exchange_meanwhile(tmp_path):
             (tmp_path / name / "metrics.csv").touch()
         (tmp_path / "test_latest.old" / "notes.txt").write_text("mine")
         (partial / "metrics.csv").write_text("new")
-    assert (folder / "metrics.csv").read_text() == "new" and (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "metrics.csv").read_text() == "new"
+    assert (folder / "notes.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]

@@ -43,7 +43,8 @@ def test_a_patient_is_never_in_two_splits_and_who_is_settled_stays(first, more, 
     items = [item(f"i{n}", f"p{patient}", label) for n, (patient, label) in enumerate(first + more)]
     before = deal(items[: len(first)], SPLITS, seed, {})
     after = deal(items, SPLITS, seed, before)
-    assert before.items() <= after.items() and after.keys() == {i.id for i in items}
+    assert before.items() <= after.items()
+    assert after.keys() == {i.id for i in items}
     patients = {(i.patient, after[i.id]) for i in items}
     assert len(patients) == len({i.patient for i in items})
 

@@ -85,7 +85,8 @@ def test_pairs(listed, save):
         "images/p0.png: no mask of this name in masks/",
         "images/p1.png: no mask of this name in masks/",
     ]
-    assert look(listed).hints[STRAY] == ["masks/q1.png"] and look(listed).hints[UNLISTED] == ["images/new.png"]
+    assert look(listed).hints[STRAY] == ["masks/q1.png"]
+    assert look(listed).hints[UNLISTED] == ["images/new.png"]
     (listed / "splits.csv").unlink()
     assert errors(listed)[2] == "masks/q1.png: no image of this name in images/"
 
@@ -136,7 +137,8 @@ def test_mask_values(listed, save):
 def test_more_classes_than_two(listed):
     colours = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.uint8)
     found = check(listed, Classes(("air", "lung", "heart"), colours))
-    assert not found.errors and found.hints["classes that no mask holds"] == ["heart"]
+    assert not found.errors
+    assert found.hints["classes that no mask holds"] == ["heart"]
     found = check(listed, Classes(("air", "heart"), colours[[0, 2]]))
     assert not found.errors, "0 and one other value are background and foreground"
 
@@ -163,7 +165,8 @@ def test_the_parts_of_a_mask_are_not_empty_if_one_is_not(listed, save):
     save(listed / "masks" / "p0_left.png", whole)
     save(listed / "masks" / "p0_right.png", whole * 0)
     found = look(listed)
-    assert not found.errors and EMPTY not in found.hints
+    assert not found.errors
+    assert EMPTY not in found.hints
 
 
 def test_12_bits_in_16_look_dark(listed, save):
@@ -189,7 +192,8 @@ def test_the_same_picture_in_two_splits_however_it_is_stored(listed):
     ]
     first.convert("RGB").point(lambda value: value ^ 1).save(listed / "images" / "p9.png")
     found = look(listed)
-    assert not found.errors and found.hints[TWICE] == ["images/p0.png: images/p1.png"]
+    assert not found.errors
+    assert found.hints[TWICE] == ["images/p0.png: images/p1.png"]
 
 
 def test_of_many_images_of_one_picture_a_few_are_named(listed, tmp_path):
@@ -223,7 +227,8 @@ def _drawn(root: Path, split: str) -> list[Path]:
 def test_different_images_with_one_mask(listed):
     (listed / "masks" / "p1.png").write_bytes((listed / "masks" / "p0.png").read_bytes())
     found = look(listed)
-    assert not found.errors and found.hints[SAME_MASK] == ["images/p0.png: images/p1.png"]
+    assert not found.errors
+    assert found.hints[SAME_MASK] == ["images/p0.png: images/p1.png"]
 
 
 def test_a_patient_in_two_splits(listed):
@@ -298,13 +303,15 @@ def test_kinds_of_file_that_are_not_read(listed):
 def test_the_command_prints_errors_and_hints_apart(listed, prepare, capsys):
     assert prepare("masks", listed) == 0
     said = capsys.readouterr().out
-    assert said.startswith(f"{listed}\n  images      10\n") and "\n1 error" not in said
+    assert said.startswith(f"{listed}\n  images      10\n")
+    assert "\n1 error" not in said
     assert f"python train.py --dataset_mode masks --dataroot {listed} --name lungs --pretrained" in said
     (listed / "masks" / "p0.png").unlink()
     assert prepare("masks", listed) == 1
     said = capsys.readouterr().out
     errors, hints = said.split("\nhints")
-    assert "\n1 error\n  images/p0.png: no mask of this name in masks/\n" in errors and "images/p0" not in hints
+    assert "\n1 error\n  images/p0.png: no mask of this name in masks/\n" in errors
+    assert "images/p0" not in hints
     assert "python train.py" not in said
 
 
@@ -313,7 +320,8 @@ def test_of_many_hints_of_one_kind_ten_are_shown(listed, prepare, capsys):
         (listed / "images" / f"new{i}.png").write_bytes((listed / "images" / "p0.png").read_bytes())
     assert prepare("masks", listed) == 0
     said = capsys.readouterr().out
-    assert said.count("images/new") == 10 and "... and 5 more" in said
+    assert said.count("images/new") == 10
+    assert "... and 5 more" in said
 
 
 def test_a_folder_that_is_none(tmp_path, prepare):
@@ -325,5 +333,6 @@ def test_a_folder_that_is_none(tmp_path, prepare):
 
 def test_real_lungs_are_in_order(real_data):
     found = look(real_data / "lungs")
-    assert found.errors == [] and dict(found.hints) == {"splits": ["no image is in test to score with"]}
+    assert found.errors == []
+    assert dict(found.hints) == {"splits": ["no image is in test to score with"]}
     assert found.summary["sources"] == "shenzhen (452), montgomery (110)"

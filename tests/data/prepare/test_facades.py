@@ -54,7 +54,20 @@ JET = [
     0,
 ]
 """The palette of CMP's PNG files: label 0 black, 1 to 12 MATLAB's jet(12)."""
-NAMES = "background facade window door cornice sill balcony blind deco molding pillar shop".split()
+NAMES = [
+    "background",
+    "facade",
+    "window",
+    "door",
+    "cornice",
+    "sill",
+    "balcony",
+    "blind",
+    "deco",
+    "molding",
+    "pillar",
+    "shop",
+]
 FACADES = Classes.load("facades")
 
 
@@ -115,9 +128,11 @@ def test_the_two_parts_are_told_apart_and_shared_out(facades, tmp_path, prepare)
     }
     for part, train in (("base", 8), ("extended", 5)):
         splits = [row["split"] for row in rows.values() if row["source"] == part]
-        assert splits.count("train") == train and set(splits) == {"train", "val", "test"}
+        assert splits.count("train") == train
+        assert set(splits) == {"train", "val", "test"}
     facts = facts_of(dst)
-    assert facts["images"] == facts["patients"] == 20 and facts["split"] == "drawn by patient and label with seed 0"
+    assert facts["images"] == facts["patients"] == 20
+    assert facts["split"] == "drawn by patient and label with seed 0"
     assert facts["left_out"] == facts["odd"] == {}
 
 
@@ -126,7 +141,9 @@ def test_what_was_prepared_passes_the_check(facades, tmp_path, prepare, capsys):
     capsys.readouterr()
     assert prepare("masks", tmp_path / "out", "--classes", "facades") == 0
     said = capsys.readouterr().out
-    assert "8-bit colour (20)" in said and "--classes facades\n" in said and "no mask holds" not in said
+    assert "8-bit colour (20)" in said
+    assert "--classes facades\n" in said
+    assert "no mask holds" not in said
 
 
 def test_one_archive_alone_will_do(facades, tmp_path, prepare):

@@ -34,10 +34,13 @@ def test_a_file_of_the_real_size_is_big_endian_and_its_0_is_white(tmp_path):
     values = np.full((2048, 2048), 0x0123, np.uint16)
     values[0, 0], values[0, 1], values[1, 0], values[2047, 2047] = 0, 4095, 4100, 2048
     path = write_raw(tmp_path / "JPCLN001.IMG", values)
-    assert path.stat().st_size == 8_388_608 and path.read_bytes()[4:6] == b"\x01\x23"
+    assert path.stat().st_size == 8_388_608
+    assert path.read_bytes()[4:6] == b"\x01\x23"
     image = read_raw(path, 2048)
-    assert image.shape == (2048, 2048) and image.dtype == np.uint16
-    assert image[0, 0] == 65535 and image[0, 1] == image[1, 0] == 0
+    assert image.shape == (2048, 2048)
+    assert image.dtype == np.uint16
+    assert image[0, 0] == 65535
+    assert image[0, 1] == image[1, 0] == 0
     assert image[5, 5] == round((4095 - 0x123) * 65535 / 4095)
     assert image[2047, 2047] == round(2047 * 65535 / 4095)
 
@@ -52,9 +55,11 @@ def test_image_and_mask_meet_at_the_mask_s_size(jsrt, tmp_path, prepare):
         "JPCNN001": ("train", "no nodule"),
         "JPCNN002": ("train", "no nodule"),
     }
-    assert rows["JPCLN001"]["spacing"] == "0.35 0.35" and rows["JPCLN001"]["patient"] == "JPCLN001"
+    assert rows["JPCLN001"]["spacing"] == "0.35 0.35"
+    assert rows["JPCLN001"]["patient"] == "JPCLN001"
     image, mask = pixels(dst / "images" / "JPCLN001.png"), pixels(dst / "masks" / "JPCLN001.png")
-    assert image.shape == mask.shape == (16, 16) and image.dtype == np.uint16
+    assert image.shape == mask.shape == (16, 16)
+    assert image.dtype == np.uint16
     assert (np.diff(image[8].astype(int)) < 0).all()  # raw values rise to the right, and 0 is white
     assert (mask > 0).sum() == 8 * (5 + 5)  # both lungs, no heart
 
@@ -62,7 +67,8 @@ def test_image_and_mask_meet_at_the_mask_s_size(jsrt, tmp_path, prepare):
 def test_without_keep_bits_twelve_bits_become_eight(jsrt, tmp_path, prepare):
     prepare("jsrt", jsrt, tmp_path / "out", "--size", 32)
     image = pixels(tmp_path / "out" / "images" / "JPCLN001.png")
-    assert image.dtype == np.uint8 and image.shape == (32, 32)
+    assert image.dtype == np.uint8
+    assert image.shape == (32, 32)
     assert image[0].tolist() == [round((4095 - 100 * x) * 255 / 4095) for x in range(32)]
     assert rows_of(tmp_path / "out")["JPCLN001"]["spacing"] == "0.175 0.175"
 

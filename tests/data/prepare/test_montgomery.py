@@ -13,7 +13,8 @@ def test_both_lungs_are_one_mask_and_the_names_say_the_rest(montgomery, tmp_path
     dst = tmp_path / "out"
     prepare("montgomery", montgomery, dst)
     mask = pixels(dst / "masks" / "MCUCXR_0001_0.png")
-    assert mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
+    assert mask.dtype == np.uint8
+    assert set(np.unique(mask)) == {0, 255}
     assert (mask > 0).sum() == 12 * 6 + 16 * 6
     original = pixels(montgomery / "CXR_png" / "MCUCXR_0001_0.png")
     assert (pixels(dst / "images" / "MCUCXR_0001_0.png") == original).all()
@@ -27,9 +28,11 @@ def test_both_lungs_are_one_mask_and_the_names_say_the_rest(montgomery, tmp_path
         "spacing": "",
     }
     facts = facts_of(dst)
-    assert facts["images"] == facts["patients"] == 8 and facts["sizes"] == {"20 x 24": 8}
+    assert facts["images"] == facts["patients"] == 8
+    assert facts["sizes"] == {"20 x 24": 8}
     assert facts["counts"]["val"] == {"montgomery": {"normal": 1, "tuberculosis": 1}}
-    assert facts["left_out"] == facts["odd"] == {} and "Jaeger" in facts["citation"]
+    assert facts["left_out"] == facts["odd"] == {}
+    assert "Jaeger" in facts["citation"]
     said = capsys.readouterr().out
     assert "out: montgomery, 8 images of 8 patients: train 5, val 2, test 1 (the published split" in said
 
@@ -51,7 +54,8 @@ def test_links_are_followed_and_other_cases_known(montgomery, tmp_path, prepare)
     (montgomery / "cxr_PNG").symlink_to(tmp_path / "elsewhere")
     (montgomery / "around").symlink_to(montgomery)
     prepare("montgomery", montgomery, tmp_path / "out")
-    assert len(rows_of(tmp_path / "out")) == 8 and facts_of(tmp_path / "out")["odd"] == {}
+    assert len(rows_of(tmp_path / "out")) == 8
+    assert facts_of(tmp_path / "out")["odd"] == {}
 
 
 def test_half_a_mask_is_no_mask(montgomery, tmp_path, prepare, capsys):

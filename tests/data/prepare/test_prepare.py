@@ -36,7 +36,8 @@ def test_a_run_that_was_cut_is_taken_up(montgomery, tmp_path, prepare, monkeypat
     with pytest.raises(KeyboardInterrupt):
         prepare("montgomery", montgomery, dst)
     before = states(dst)
-    assert not (dst / "splits.csv").exists() and not (dst / "dataset.json").exists()
+    assert not (dst / "splits.csv").exists()
+    assert not (dst / "dataset.json").exists()
     assert dst / "images" / "MCUCXR_0001_0.png" in before
 
     monkeypatch.setattr(Montgomery, "read", read)
@@ -108,7 +109,8 @@ def test_a_damaged_file_is_named_and_the_others_go_on(montgomery, tmp_path, prep
         "CXR_png/MCUCXR_0104_1.png",
     ]
     assert "left out: 2 (damaged)\n  ManualMask/leftMask/MCUCXR_0001_0.png: not an image" in capsys.readouterr().out
-    assert len(rows_of(dst)) == 6 and not (dst / "images" / "MCUCXR_0001_0.png").exists()
+    assert len(rows_of(dst)) == 6
+    assert not (dst / "images" / "MCUCXR_0001_0.png").exists()
 
     places = splits_of(dst)
     (montgomery / "CXR_png" / "MCUCXR_0104_1.png").write_bytes(whole)
@@ -145,7 +147,8 @@ def test_patients_who_come_later_move_nobody(montgomery, tmp_path, prepare):
         (later / name).rename(montgomery / "CXR_png" / name)
     prepare("montgomery", montgomery, dst, "--split_seed", 1, "--folds", 2)
     after = rows_of(dst)
-    assert before.items() < after.items() and len(after) == 8
+    assert before.items() < after.items()
+    assert len(after) == 8
 
 
 def test_a_list_of_one_s_own(montgomery, tmp_path, prepare, capsys):
@@ -175,7 +178,8 @@ def test_size_scales_image_mask_and_spacing(montgomery, tmp_path, prepare, monke
     assert row["spacing"] == "0.375 0.3125"
     assert pixels(dst / row["image"]).shape == pixels(dst / row["mask"]).shape == (32, 32)
     assert set(np.unique(pixels(dst / row["mask"]))) == {0, 255}
-    assert facts_of(dst)["sizes"] == {"32 x 32": 8} and facts_of(dst)["spacing_mm"] == {"0.375 0.3125": 8}
+    assert facts_of(dst)["sizes"] == {"32 x 32": 8}
+    assert facts_of(dst)["spacing_mm"] == {"0.375 0.3125": 8}
 
 
 def deep(value: int = 1000) -> tuple[np.ndarray, np.ndarray]:
@@ -184,12 +188,17 @@ def deep(value: int = 1000) -> tuple[np.ndarray, np.ndarray]:
 
 def test_bits_are_scaled_or_kept():
     image, mask = convert.prepare(Montgomery(), *deep(257 * 100), convert.Pixels())
-    assert image.dtype == np.uint8 and (image == 100).all() and (mask == 255).all()
+    assert image.dtype == np.uint8
+    assert (image == 100).all()
+    assert (mask == 255).all()
     image, _ = convert.prepare(Montgomery(), *deep(), convert.Pixels(keep_bits=True))
-    assert image.dtype == np.uint16 and (image == 1000).all()
+    assert image.dtype == np.uint16
+    assert (image == 1000).all()
     colour = np.full((16, 16, 3), 9, np.uint8)
     image, _ = convert.prepare(Montgomery(), colour, deep()[1], convert.Pixels(keep_bits=True))
-    assert image.dtype == np.uint8 and (image == 9).all() and image.shape == (16, 16)
+    assert image.dtype == np.uint8
+    assert (image == 9).all()
+    assert image.shape == (16, 16)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -198,7 +207,8 @@ def test_clahe_stretches_a_flat_region_but_not_without_limit(dtype):
     ramp = np.linspace(0.4, 0.5, 256 * 256).reshape(256, 256)
     pixels = convert.Pixels(clahe=True, keep_bits=True)
     out, _ = convert.prepare(Montgomery(), np.round(ramp * top).astype(dtype), np.ones((256, 256), np.uint8), pixels)
-    assert out.dtype == dtype and out.shape == (256, 256)
+    assert out.dtype == dtype
+    assert out.shape == (256, 256)
     assert 0.1 < np.ptp(out / top) < 0.9  # kornia's own limit of 40 stretches it to the full range
 
 
@@ -207,7 +217,8 @@ def test_sixteen_bits_reach_the_file(montgomery, tmp_path, prepare, save):
     save(path, np.full((24, 20), 30000, np.uint16))
     prepare("montgomery", montgomery, tmp_path / "out", "--keep_bits")
     kept = pixels(tmp_path / "out" / "images" / path.name)
-    assert kept.dtype == np.uint16 and (kept == 30000).all()
+    assert kept.dtype == np.uint16
+    assert (kept == 30000).all()
     assert pixels(tmp_path / "out" / "images" / "MCUCXR_0002_0.png").dtype == np.uint8
 
 
@@ -222,11 +233,14 @@ def test_several_sets_of_lungs_share_a_folder(montgomery, shenzhen, tmp_path, pr
     assert Counter(row["source"] for row in rows) == {"montgomery": 8, "shenzhen": 4}
     assert {row["fold"] for row in rows if row["source"] == "shenzhen"} == {""}
     whole = json.loads((dst / "dataset.json").read_text())
-    assert whole["images"] == 12 and whole["splits"] == {"test": 3, "train": 6, "val": 3}
-    assert list(whole["sets"]) == ["montgomery", "shenzhen"] and whole["sets"]["shenzhen"]["images"] == 4
+    assert whole["images"] == 12
+    assert whole["splits"] == {"test": 3, "train": 6, "val": 3}
+    assert list(whole["sets"]) == ["montgomery", "shenzhen"]
+    assert whole["sets"]["shenzhen"]["images"] == 4
     assert MasksDataset(flags(dataroot=dst, source="shenzhen"), "test", train=False).sources == ["shenzhen"] * 2
     folds = [MasksDataset(flags(dataroot=dst, fold=fold, source="montgomery"), "val", False).ids for fold in (0, 1)]
-    assert set(folds[0]).isdisjoint(folds[1]) and len(folds[0] + folds[1]) == 7
+    assert set(folds[0]).isdisjoint(folds[1])
+    assert len(folds[0] + folds[1]) == 7
 
 
 def test_sets_with_other_masks_do_not(montgomery, tmp_path, prepare, monkeypatch):

@@ -22,7 +22,8 @@ def test_gaps_are_relative_and_pixels_run_down_the_columns():
 def test_first_and_last_pixel_and_none_and_all():
     assert decode("0 1 10 1", 3, 4).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
     assert decode("-1", 3, 4).tolist() == decode(" -1", 3, 4).tolist() == np.zeros((3, 4)).tolist()
-    assert decode("0 12", 3, 4).all() and decode("0 5 0 7", 3, 4).all()
+    assert decode("0 12", 3, 4).all()
+    assert decode("0 5 0 7", 3, 4).all()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,8 @@ def test_decoding_is_the_inverse_of_encoding(mask):
 def test_real_masks_lie_inside_a_real_image(real_data):
     table = real_data / "dicom" / "siim_train-rle-sample.csv"
     rows = read_table(table)
-    assert len(rows) == 10 and find_table(real_data / "dicom") == table
+    assert len(rows) == 10
+    assert find_table(real_data / "dicom") == table
     masks = [decode(part, 1024, 1024) for parts in rows.values() for part in parts]
     areas = [int(mask.sum()) for mask in masks if mask.any()]
     assert len(areas) == 5

@@ -13,12 +13,15 @@ def test_images_without_a_mask_are_left_out_and_listed(shenzhen, tmp_path, prepa
     rows = rows_of(dst)
     assert list(rows) == sorted(SHENZHEN[:4])
     assert [rows[name]["split"] for name in SHENZHEN[:4]] == ["train", "val", "test", "test"]
-    assert rows["CHNCXR_0327_1"]["label"] == "tuberculosis" and rows["CHNCXR_0327_1"]["patient"] == "shenzhen-0327"
+    assert rows["CHNCXR_0327_1"]["label"] == "tuberculosis"
+    assert rows["CHNCXR_0327_1"]["patient"] == "shenzhen-0327"
     facts = facts_of(dst)
-    assert facts["left_out"] == {"no mask": ["CHNCXR_0025_0.png"]} and facts["spacing_mm"] == {"unknown": 4}
+    assert facts["left_out"] == {"no mask": ["CHNCXR_0025_0.png"]}
+    assert facts["spacing_mm"] == {"unknown": 4}
     assert "left out: 1 (no mask)\n  CHNCXR_0025_0.png" in capsys.readouterr().out
     coloured = pixels(dst / "images" / "CHNCXR_0002_0.png")
-    assert coloured.shape == (21, 24) and (coloured == 41).all()
+    assert coloured.shape == (21, 24)
+    assert (coloured == 41).all()
 
 
 def test_a_mask_of_another_size_is_named(shenzhen, tmp_path, prepare, save):

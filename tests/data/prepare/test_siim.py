@@ -76,13 +76,15 @@ def test_patients_are_numbers_and_stay_together(siim, tmp_path, prepare, capsys)
         "siim-00002",
         "siim-00003",
     ]
-    assert rows[UIDS[1]]["split"] == rows[UIDS[2]]["split"] and rows[UIDS[1]]["fold"] == rows[UIDS[2]]["fold"]
+    assert rows[UIDS[1]]["split"] == rows[UIDS[2]]["split"]
+    assert rows[UIDS[1]]["fold"] == rows[UIDS[2]]["fold"]
     prepare("siim", siim, dst, "--folds", 2)
     assert rows_of(dst) == rows
     out = capsys.readouterr()
     written = b"".join(path.read_bytes() for path in dst.rglob("*") if path.is_file())
     for secret in ("SECRET", *PATIENT.values()):
-        assert secret.encode() not in written and secret not in out.out + out.err
+        assert secret.encode() not in written
+        assert secret not in out.out + out.err
 
 
 def test_a_list_that_tears_a_patient_apart_is_told(siim, tmp_path, prepare, capsys):
@@ -109,7 +111,8 @@ def test_twelve_bits_and_monochrome1(siim, tmp_path, prepare):
     )
     prepare("siim", siim, tmp_path / "out", "--keep_bits")
     image = pixels(tmp_path / "out" / "images" / f"{UIDS[0]}.png")
-    assert image.dtype == np.uint16 and (image == round((4095 - 1000) * 65535 / 4095)).all()
+    assert image.dtype == np.uint16
+    assert (image == round((4095 - 1000) * 65535 / 4095)).all()
 
 
 def test_bad_files_and_bad_runs_are_named_and_left_out(siim, tmp_path, prepare):
@@ -153,6 +156,7 @@ def test_real_dicoms_with_a_table(real_data, tmp_path, prepare):
     assert {uid: row["spacing"] for uid, row in rows.items()} == {uids[0]: "2.288 2.288", uids[1]: "2.688 2.688"}
     assert (pixels(tmp_path / "out" / "masks" / f"{uids[1]}.png")[:, 0] == 255).all()
     image = pixels(tmp_path / "out" / "images" / f"{uids[0]}.png")
-    assert image.shape == (64, 64) and 60 < image.mean() < 200
+    assert image.shape == (64, 64)
+    assert 60 < image.mean() < 200
     listed = (tmp_path / "out" / "splits.csv").read_text()
     assert not any(dcmread(path, stop_before_pixels=True).PatientID in listed for path in files)

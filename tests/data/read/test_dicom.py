@@ -55,9 +55,12 @@ def shades(tmp_path: Path, values: list[int], kind: type = np.uint8, **header: o
 )
 def test_lossless_syntaxes_give_the_pixels_back(tmp_path, syntax):
     eight = read_dicom(write_dicom(tmp_path / "x.dcm", GREY, syntax))
-    assert eight.pixels.dtype == np.uint8 and np.array_equal(eight.pixels, GREY) and not eight.lossy
+    assert eight.pixels.dtype == np.uint8
+    assert np.array_equal(eight.pixels, GREY)
+    assert not eight.lossy
     twelve = read_dicom(write_dicom(tmp_path / "y.dcm", DEEP, syntax, BitsStored=12))
-    assert twelve.pixels.dtype == np.uint16 and not twelve.lossy
+    assert twelve.pixels.dtype == np.uint16
+    assert not twelve.lossy
     assert np.array_equal(twelve.pixels, np.round(DEEP / 4095 * 65535))
 
 
@@ -66,13 +69,15 @@ def test_lossless_syntaxes_give_the_pixels_back(tmp_path, syntax):
 )
 def test_lossy_syntaxes_are_close_and_known_to_be_lossy(tmp_path, syntax):
     picture = read_dicom(write_dicom(tmp_path / "x.dcm", GREY, syntax))
-    assert picture.lossy and np.abs(picture.pixels.astype(int) - GREY).max() < 12
+    assert picture.lossy
+    assert np.abs(picture.pixels.astype(int) - GREY).max() < 12
     assert read_pixels(tmp_path / "x.dcm")[1]
 
 
 def test_jpeg_of_twelve_bits(tmp_path):
     picture = read_dicom(write_dicom(tmp_path / "x.dcm", DEEP, uid.JPEGExtended12Bit, BitsStored=12))
-    assert picture.lossy and picture.pixels.dtype == np.uint16
+    assert picture.lossy
+    assert picture.pixels.dtype == np.uint16
     assert np.abs(picture.pixels / 65535 - DEEP / 4095).max() < 0.02
 
 
@@ -213,7 +218,8 @@ def test_what_is_not_one_grey_image_is_one_line(tmp_path, header, message):
     path = write_dicom(tmp_path / "x.dcm", GREY, **header)
     with pytest.raises(UserError, match=message) as caught:
         read_image(path)
-    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_report_has_no_pixels(tmp_path):
@@ -267,7 +273,8 @@ def test_a_file_cut_anywhere_is_one_line(tmp_path_factory, syntax, share):
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(UserError) as caught:
         read_image(path)
-    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
     assert not any(str(value) in str(caught.value) for value in PATIENT.values())
 
 
@@ -294,7 +301,8 @@ def test_real_x_rays(real_data):
     folder = real_data / "dicom"
     name = "siim_1.2.276.0.7230010.3.1.4.8323329.6904.1517875201.850819.dcm"
     original, twin = read_dicom(folder / name), read_dicom(folder / "Fake_MONOHR1.dcm")
-    assert original.spacing == twin.spacing == (0.168, 0.168) and original.lossy
+    assert original.spacing == twin.spacing == (0.168, 0.168)
+    assert original.lossy
     # The twin has the original's very bytes and is only marked MONOCHROME1: read right, it is the negative.
     assert np.array_equal(twin.pixels, 255 - original.pixels)
     frame = pydicom.dcmread(folder / name)
@@ -302,6 +310,9 @@ def test_real_x_rays(real_data):
     assert np.abs(np.asarray(Image.open(io.BytesIO(jpeg))).astype(int) - original.pixels).max() <= 1
 
     philips = read_dicom(folder / "RG1_J2KI.dcm")  # 15 bits, MONOCHROME1, window 0 to 30000, spacing 0
-    assert philips.pixels.shape == (1955, 1841) and philips.pixels.dtype == np.uint16 and philips.spacing is None
+    assert philips.pixels.shape == (1955, 1841)
+    assert philips.pixels.dtype == np.uint16
+    assert philips.spacing is None
     spine, lung, corner = philips.pixels[600, 900], philips.pixels[700, 450], philips.pixels[1900, 1700]
-    assert spine > lung and corner > 0  # bones are white
+    assert spine > lung
+    assert corner > 0

@@ -23,14 +23,17 @@ DEEP = np.arange(48, dtype=np.uint16).reshape(6, 8) * 1300
 @pytest.mark.parametrize("array", [GREY, RGB], ids=["grey", "rgb"])
 def test_lossless_files_come_back_as_they_were(tmp_path, save, suffix, array):
     pixels, lossy = read_pixels(save(tmp_path / f"x.{suffix}", array))
-    assert np.array_equal(pixels, array) and pixels.dtype == np.uint8 and not lossy
+    assert np.array_equal(pixels, array)
+    assert pixels.dtype == np.uint8
+    assert not lossy
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_16_bits_are_kept_whatever_the_brightest_pixel_is(tmp_path, save, suffix):
     dim = DEEP // 100
     pixels = read_image(save(tmp_path / f"x.{suffix}", dim))
-    assert pixels.dtype == np.uint16 and np.array_equal(pixels, dim)
+    assert pixels.dtype == np.uint16
+    assert np.array_equal(pixels, dim)
 
 
 def test_big_endian_16_bit_tiff(tmp_path):
@@ -44,7 +47,9 @@ def test_big_endian_16_bit_tiff(tmp_path):
 
 def test_jpeg_is_close_and_known_to_be_lossy(tmp_path, save):
     pixels, lossy = read_pixels(save(tmp_path / "x.jpg", GREY, quality=95))
-    assert lossy and pixels.shape == GREY.shape and np.abs(pixels.astype(int) - GREY).max() < 12
+    assert lossy
+    assert pixels.shape == GREY.shape
+    assert np.abs(pixels.astype(int) - GREY).max() < 12
 
 
 def test_palette_one_bit_and_cmyk(tmp_path):
@@ -55,7 +60,8 @@ def test_palette_one_bit_and_cmyk(tmp_path):
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "bit.png")
     assert read_image(tmp_path / "bit.png").tolist() == [[255, 0]]
     Image.new("CMYK", (4, 4), (0, 0, 0, 255)).save(tmp_path / "ink.jpg")
-    assert read_image(tmp_path / "ink.jpg").shape == (4, 4, 3) and read_image(tmp_path / "ink.jpg").max() < 10
+    assert read_image(tmp_path / "ink.jpg").shape == (4, 4, 3)
+    assert read_image(tmp_path / "ink.jpg").max() < 10
 
 
 def test_transparent_pixels_are_seen_on_black(tmp_path, save):
@@ -126,7 +132,8 @@ def test_a_file_that_is_no_image_is_named(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(UserError, match=message) as caught:
         read_image(path)
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
@@ -168,7 +175,9 @@ def test_ids_are_stems_and_clashes_are_joined_with_their_folder(tmp_path):
 def test_long_ids_are_cut_by_bytes_between_characters(tmp_path):
     paths = [tmp_path / sub / f"x{'肺' * 60}.png" for sub in "ab"]
     long, other = safe_ids(paths, tmp_path)
-    assert long == f"a_x{'肺' * 49}" and other == f"b_x{'肺' * 49}" and len(long.encode()) == 150
+    assert long == f"a_x{'肺' * 49}"
+    assert other == f"b_x{'肺' * 49}"
+    assert len(long.encode()) == 150
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=200), min_size=1, unique=True))
@@ -178,6 +187,9 @@ def test_ids_are_unique_and_can_always_be_file_names(tmp_path_factory, names):
     ids = safe_ids([root / f"{name}.png" for name in names], root)
     assert len({name.casefold() for name in ids}) == len(names)
     for name in ids:
-        assert name and ".." not in name and "/" not in name and "\\" not in name
+        assert name
+        assert ".." not in name
+        assert "/" not in name
+        assert "\\" not in name
         assert (root / name).parent == root
         assert len(name.encode("utf-8")) <= 160  # 150 and a number; a file name has room for 255

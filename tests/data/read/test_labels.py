@@ -136,10 +136,12 @@ def test_edges_of_a_jpeg_label_picture_are_void_and_show_the_class_beside_them(t
     assert len(np.unique(FACADES.nearest(np.asarray(blurred))[0])) > 2, "between blue and yellow lies a third class"
     stored = read_labels([tmp_path / "x.jpg"], FACADES)
     void = stored >= VOID_BIT
-    assert void.any() and not void[:, :16].any()
+    assert void.any()
+    assert not void[:, :16].any()
     assert np.array_equal(stored[~void], labels[~void])
     shown = stored & ~np.uint8(VOID_BIT)
-    assert set(np.unique(shown)) == {1, 7} and (shown == labels).mean() > 0.97
+    assert set(np.unique(shown)) == {1, 7}
+    assert (shown == labels).mean() > 0.97
 
 
 def test_a_thin_line_keeps_its_class():
@@ -147,7 +149,8 @@ def test_a_thin_line_keeps_its_class():
     labels[30:33] = 9
     softened = np.array(Image.fromarray(FACADES.encode(labels)).filter(ImageFilter.BoxBlur(1)))
     stored = labels_of(softened, True, FACADES, "x")
-    assert (stored[30] >= VOID_BIT).all() and (stored[32] >= VOID_BIT).all()
+    assert (stored[30] >= VOID_BIT).all()
+    assert (stored[32] >= VOID_BIT).all()
     assert (stored[30:33] & ~np.uint8(VOID_BIT) == 9).all()
 
 

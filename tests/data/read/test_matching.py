@@ -52,7 +52,8 @@ def test_same_stem_in_two_folders():
         MASKS / "left/a.png": "d/masks/left/a.png: belongs to d/images/x/a.png or to d/images/y/a.png? Give it the "
         "same sub-folder as its image"
     }
-    assert [len(parts) for parts in matching.found.values()] == [1, 1] and not matching.strays
+    assert [len(parts) for parts in matching.found.values()] == [1, 1]
+    assert not matching.strays
 
 
 def test_two_images_of_one_name():

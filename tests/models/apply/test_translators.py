@@ -76,9 +76,12 @@ def test_a_pixel_follows_the_patch_it_lies_deepest_in():
     seen = iter([-1.0, 1.0])
     net = Net(lambda images: torch.stack([torch.full((1, 32, 32), next(seen)) for _ in images]))
     line = Tiled(net, 32, 0.5, CPU).translate(torch.zeros(1, 1, 32, 48))[0, 0, 16]
-    assert (line[:16] == -1).all() and (line[32:] == 1).all()
+    assert (line[:16] == -1).all()
+    assert (line[32:] == 1).all()
     both = line[16:32]
-    assert (both[4:12].diff() > 0.05).all() and both[0] < -0.9 and both[-1] > 0.9
+    assert (both[4:12].diff() > 0.05).all()
+    assert both[0] < -0.9
+    assert both[-1] > 0.9
     assert torch.allclose(both, -both.flip(0), atol=1e-5)
 
 

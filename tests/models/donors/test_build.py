@@ -186,7 +186,8 @@ def test_a_published_name_is_downloaded_once(tmp_path, monkeypatch, capsys):
         said = capsys.readouterr().out
         assert find_donor("horse2zebra", tmp_path / "runs") == find_donor("horse2zebra_pretrained", tmp_path / "runs")
     assert path == tmp_path / "runs" / "horse2zebra_pretrained" / "latest_net_G.pth"
-    assert said.count("\n") == 1 and "downloading http://127.0.0.1" in said
+    assert said.count("\n") == 1
+    assert "downloading http://127.0.0.1" in said
     assert len(web.asked) == 1
     assert torch.equal(read_state_dict(path)["model.1.weight"], net.state_dict()["model.1.weight"])
 

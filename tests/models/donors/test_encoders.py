@@ -45,7 +45,8 @@ def test_a_mask_of_the_images_size(arch, encoder):
     assert isinstance(list(net.modules())[-1], torch.nn.Tanh)
     net.train()
     masks = generate(net, torch.rand(2, 1, 40, 70) * 2 - 1)
-    assert masks.shape == (2, 1, 40, 70) and masks.abs().max() <= 1
+    assert masks.shape == (2, 1, 40, 70)
+    assert masks.abs().max() <= 1
     masks.mean().backward()
     assert all(p.grad is not None for p in net.encoder.parameters() if p.requires_grad) or arch != "unet"
 
@@ -90,7 +91,8 @@ def test_inception_loses_no_border():
 def test_networks_that_there_are_not(netG, message):
     with pytest.raises(UserError) as error:
         define_G(1, 1, 0, netG)
-    assert message in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "mobilenet_v2"])

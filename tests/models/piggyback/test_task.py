@@ -36,7 +36,8 @@ def test_a_trained_and_detached_task_leaves_the_donor_bit_for_bit(netG, how):
     detach(net, task)
     assert fingerprint(net.state_dict()) == mark
     assert torch.equal(output(net), before)
-    assert set(net.parameters()) == parameters and all(parameter.requires_grad for parameter in parameters)
+    assert set(net.parameters()) == parameters
+    assert all(parameter.requires_grad for parameter in parameters)
     assert [type(module) for module in net.modules()] == [type(module) for module in donor(netG).modules()]
     switch(net, task)
     assert torch.equal(output(net), after)
@@ -63,7 +64,8 @@ def test_the_plain_state_dict_is_the_adapted_generator(netG, how):
     task = attach(net, how)
     learn(net, task)
     state, after = materialize(net, task), output(net)
-    assert list(state) == keys and current(net) is task
+    assert list(state) == keys
+    assert current(net) is task
     plain = donor(netG, seed=5)
     plain.load_state_dict(state, strict=True)
     assert torch.equal(output(plain), after)
@@ -164,11 +166,13 @@ def test_a_fingerprint_tells_names_types_shapes_and_bytes():
             state | {"a": torch.tensor([1.0, 2.0000002])},
         )
     ]
-    assert len(set(marks)) == len(marks) and all(len(mark) == 64 for mark in marks)
+    assert len(set(marks)) == len(marks)
+    assert all(len(mark) == 64 for mark in marks)
     assert fingerprint(dict(reversed(state.items()))) == marks[0]
 
 
 def test_a_network_of_two_layers_is_all_ends():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3))
     task = attach(net, Settings("masks"))
-    assert not task.made and len(task.parameters()) == 4
+    assert not task.made
+    assert len(task.parameters()) == 4

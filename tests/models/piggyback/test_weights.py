@@ -37,7 +37,8 @@ def test_any_shape_starts_as_its_donor_and_comes_back_from_what_is_stored(shape,
     stored, again = made.stored(), how.make(conv)
     assert stored.keys() == made.expected().keys()
     for name, (dtype, shape) in made.expected().items():
-        assert stored[name].dtype == dtype and shape in (None, tuple(stored[name].shape))
+        assert stored[name].dtype == dtype
+        assert shape in (None, tuple(stored[name].shape))
     again.restore(stored)
     assert torch.equal(again(conv.weight), made(conv.weight))
 
@@ -47,12 +48,13 @@ def test_any_shape_starts_as_its_donor_and_comes_back_from_what_is_stored(shape,
 def test_packing_is_reversible_and_small(codes):
     codes = torch.tensor(codes, dtype=torch.int8)
     bits, trits = pack_bits(codes > 0), pack_trits(codes)
-    assert len(bits) == math.ceil(len(codes) / 8) and len(trits) == math.ceil(len(codes) / 5)
+    assert len(bits) == math.ceil(len(codes) / 8)
+    assert len(trits) == math.ceil(len(codes) / 5)
     assert torch.equal(unpack_bits(bits, codes.shape), codes > 0)
     assert torch.equal(unpack_trits(trits, codes.shape), codes)
 
 
-@pytest.mark.parametrize("dropped, most", [(0.0, 0.05), (0.1, 0.75), (0.5, 1.02)])
+@pytest.mark.parametrize(("dropped", "most"), [(0.0, 0.05), (0.1, 0.75), (0.5, 1.02)])
 def test_the_fewer_weights_are_dropped_the_smaller_the_mask(dropped, most):
     packed = pack_bits(torch.rand(1 << 16, generator=torch.Generator().manual_seed(0)) >= dropped)
     deflated = deflate(packed)
@@ -87,7 +89,8 @@ def test_selecting_a_filter_gives_the_banks_filter(kind):
     """A filter is what makes one output channel, whichever axis of the weights counts them."""
     conv = layer((8, 8, 3, 3), kind)
     bank = FilterBank(conv.weight, filter_axis(conv), 0.25)
-    assert bank.unconstrained.shape == (2, 8, 3, 3) and bank.mixing.shape == (6, 8)
+    assert bank.unconstrained.shape == (2, 8, 3, 3)
+    assert bank.mixing.shape == (6, 8)
     with torch.no_grad():
         bank.mixing.zero_()
         bank.mixing[3, 6] = 1  # output channel 2 + 3 becomes the donor's channel 6

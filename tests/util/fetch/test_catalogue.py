@@ -54,7 +54,9 @@ def test_makes():
 @pytest.mark.parametrize("item", [*DATA_SETS.values(), *DONORS.values()], ids=lambda item: item.name)
 def test_entries_are_whole(item):
     files = item.files if hasattr(item, "files") else (item.file,)
-    assert item.licence and item.citation and item.about
+    assert item.licence
+    assert item.citation
+    assert item.about
     assert files or item.by_hand
     for file in files:
         assert re.fullmatch(r"https?://[^ ]+", file.url)

@@ -184,7 +184,8 @@ def test_a_full_disk_keeps_what_has_come(web, tmp_path, monkeypatch):
         patch.setattr("util.fetch.download.tqdm.update", full)
         with pytest.raises(UserError, match=r"a\.part: not written: No space left on device"):
             fetch(url, tmp_path / "a", **QUICK)
-    assert len(web.asked) == 1 and not (tmp_path / "a").exists()
+    assert len(web.asked) == 1
+    assert not (tmp_path / "a").exists()
     fetch(url, tmp_path / "a", **QUICK)
     assert (tmp_path / "a").read_bytes() == BODY
 

@@ -70,7 +70,9 @@ def test_random_features_are_the_same_everywhere_and_leave_the_random_state_alon
     torch.manual_seed(5)
     before = torch.get_rng_state()
     first, second = RandomFeatures()(image), RandomFeatures()(image)
-    assert torch.equal(first, second) and first.shape == (1, 960) and first.isfinite().all()
+    assert torch.equal(first, second)
+    assert first.shape == (1, 960)
+    assert first.isfinite().all()
     assert not torch.equal(first, RandomFeatures(seed=1)(image))
     assert torch.equal(torch.get_rng_state(), before)
 

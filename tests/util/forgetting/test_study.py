@@ -29,9 +29,13 @@ STUDY = Study("houses", {}, TASKS, [TUNED, MASKS, method("new", "scratch", [[0.5
 
 def test_figures():
     found = STUDY.figures(MASKS)
-    assert found["old_before"] == found["old_after"] == 0.5 and found["forgetting"] == 0 and found["retention"] == 1
-    assert found["new_score"] == 0.88 and found["intransigence"] == pytest.approx(0.9 - 0.88)
-    assert found["bytes"] == 20 and found["seconds_per_step"] == 0.5
+    assert found["old_before"] == found["old_after"] == 0.5
+    assert found["forgetting"] == 0
+    assert found["retention"] == 1
+    assert found["new_score"] == 0.88
+    assert found["intransigence"] == pytest.approx(0.9 - 0.88)
+    assert found["bytes"] == 20
+    assert found["seconds_per_step"] == 0.5
     assert STUDY.figures(TUNED)["retention"] == pytest.approx((0.2 - 0.1) / (0.5 - 0.1))
     assert STUDY.figures(TUNED)["intransigence"] == 0
 
@@ -44,7 +48,8 @@ def test_a_new_task_without_ground_truth_has_no_score_when_learnt():
     three.measures.append([{"miou": 0.3, "void_rate": 0, "bit_equal": 0}, {"dice": 0.8, "bit_equal": 0}, {"ssim": 1.0}])
     three.chance.append(0.1)
     found = Study("houses", {}, [*TASKS, Task("photos", "test", 9)], [three], "random:0").figures(three)
-    assert found["new_score"] == 0.9 and found["intransigence"] == 0
+    assert found["new_score"] == 0.9
+    assert found["intransigence"] == 0
     assert found["forgetting"] == pytest.approx((0.2 + 0.1) / 2)
 
 
@@ -67,7 +72,8 @@ def test_no_figure_is_minus_nothing(tmp_path):
     pictures = Pictures(tmp_path, 0)
     pictures.rows = {0: {"x": {"input": (tmp_path, "")}}, 1: {"x": {"input": (tmp_path, "")}}}
     write_forgetting_page(tmp_path, Study("houses", {}, TASKS, [found], "random:0"), pictures)
-    assert "0.0000" in (words := (tmp_path / "index.html").read_text()) and "-0.0000" not in words
+    assert "0.0000" in (words := (tmp_path / "index.html").read_text())
+    assert "-0.0000" not in words
 
 
 def test_words():
@@ -75,7 +81,8 @@ def test_words():
     assert tuned.startswith("ft learnt lungs to Dice 0.900 (the donor 0.400, chance 0.400)")
     assert "Of facades: 25% of what the donor had above chance is left (mIoU 0.500 before, 0.200 after" in tuned
     assert "nothing is forgotten: every output is the donor's, bit for bit" in masks
-    assert "random weights" in scratch and "forg" not in scratch
+    assert "random weights" in scratch
+    assert "forg" not in scratch
     assert "before" not in masks
     assert upshot == (
         "ft kept 25% of what was known before. masks kept all of it, and on lungs is 2.0 points behind, "
@@ -105,7 +112,8 @@ def test_a_frozen_donor_that_was_another_one_is_not_called_unforgetting():
     strange = method("masks", "masks", [[0.5, 0.4], [0.1, 0.88]], equal=0)
     strange.proofs = [{"run": "masks"}]
     (words,) = caveats(Study("houses", {}, TASKS, [strange], "random:0"))
-    assert "forgets nothing" not in words and "proofs below fail for masks: was it trained on another donor" in words
+    assert "forgets nothing" not in words
+    assert "proofs below fail for masks: was it trained on another donor" in words
 
 
 def test_collapse_is_said():
@@ -127,7 +135,8 @@ def test_collapse_is_said():
     ],
 )
 def test_verdicts(kept, words):
-    assert words in verdict(kept, equal=False) and "bit for bit" in verdict(kept, equal=True)
+    assert words in verdict(kept, equal=False)
+    assert "bit for bit" in verdict(kept, equal=True)
 
 
 def test_files(tmp_path):
@@ -137,11 +146,14 @@ def test_files(tmp_path):
     study.write_csv(tmp_path / "x.csv")
     with (tmp_path / "x.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert row["method"] == "new" and row["new_score"] == "0.7" and row["intransigence"] == ""
+    assert row["method"] == "new"
+    assert row["new_score"] == "0.7"
+    assert row["intransigence"] == ""
 
 
 def test_which_measure_is_the_score():
-    assert score_name({"miou": 0, "dice": 0}) == "dice" and score_name({"l1": 0, "miou": 0}) == "miou"
+    assert score_name({"miou": 0, "dice": 0}) == "dice"
+    assert score_name({"l1": 0, "miou": 0}) == "miou"
     assert score_name({"l1": 0}) == "ssim"
 
 

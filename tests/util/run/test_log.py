@@ -31,7 +31,8 @@ def test_line_has_upstreams_format(tmp_path):
     for count in log.batches(1, [5], images=5):
         log.step({"G_GAN": 0.914, "G_L1": 41.061, "D_real": 0.914, "D_fake": 0.780}, count)
     header, line = (tmp_path / "loss_log.txt").read_text().splitlines()
-    assert header.startswith("================ Training Loss (") and header.endswith(") ================")
+    assert header.startswith("================ Training Loss (")
+    assert header.endswith(") ================")
     assert shape(line) == shape(UPSTREAM)
     assert line.endswith(UPSTREAM[UPSTREAM.index(")") :])
 
@@ -45,7 +46,7 @@ def test_prints_when_the_frequency_was_passed_not_only_when_it_divides(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "iters, count, freq, expected",
+    ("iters", "count", "freq", "expected"),
     [(100, 1, 100, True), (101, 1, 100, False), (112, 16, 100, True), (128, 16, 100, False), (8, 8, 0, False)],
 )
 def test_due(iters, count, freq, expected):
@@ -77,7 +78,8 @@ def test_resumed_run_appends_and_replaces_what_it_trains_again(tmp_path):
     train(LossLog(tmp_path, epochs=4, print_freq=2, iters=8), [3, 4], first=11)
 
     text = (tmp_path / "loss_log.txt").read_text()
-    assert text.count("Training Loss") == 2 and text.count("(epoch: 3, iters: 2,") == 2  # the file keeps both
+    assert text.count("Training Loss") == 2
+    assert text.count("(epoch: 3, iters: 2,") == 2
     rows = read_losses(tmp_path / "loss_log.txt")
     assert [(r["epoch"], r["iters"], r["G_L1"]) for r in rows] == [
         (1, 2, 1),
@@ -110,24 +112,31 @@ def test_reads_upstreams_newer_format_and_odd_numbers(tmp_path):
     log = tmp_path / "loss_log.txt"
     log.write_text("[Rank 0] (epoch: 2, iters: 1, time: 7.144, data: 0.098) , G_GAN: 1.126, G_L1: nan\n\n" + UPSTREAM)
     (row,) = read_losses(log)  # epoch 1 after epoch 2: trained anew
-    assert row["G_L1"] == 41.061 and row["time"] == 1.394
+    assert row["G_L1"] == 41.061
+    assert row["time"] == 1.394
     log.write_text("(epoch: 2, iters: 1, time: 7.144, data: 0.098) , D: -1.5, G_GAN: 1e-05, G_L1: nan\n")
     (row,) = read_losses(log)
-    assert row["D"] == -1.5 and row["G_GAN"] == 1e-5 and row["G_L1"] != row["G_L1"]
-    assert read_losses(tmp_path / "none.txt") == [] and read_metrics(tmp_path / "none.csv") == []
+    assert row["D"] == -1.5
+    assert row["G_GAN"] == 1e-5
+    assert row["G_L1"] != row["G_L1"]
+    assert read_losses(tmp_path / "none.txt") == []
+    assert read_metrics(tmp_path / "none.csv") == []
 
 
 def test_bar_shows_losses_and_time_left(tmp_path, capsys):
     train(LossLog(tmp_path, epochs=2, print_freq=2, bar=True), [1])
     captured = capsys.readouterr()
-    assert "epoch 1/2" in captured.err and "G_L1 2.000" in captured.err
+    assert "epoch 1/2" in captured.err
+    assert "G_L1 2.000" in captured.err
     assert re.search(r"all in \d+:\d\d:\d\d", captured.err)
     assert "(epoch:" not in captured.out  # the bar says it already
-    assert "End of epoch 1 / 2" in captured.out and "val_dice: 0.1000" in captured.out
+    assert "End of epoch 1 / 2" in captured.out
+    assert "val_dice: 0.1000" in captured.out
 
 
 def test_other_processes_of_a_run_are_silent(tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     printed = train(LossLog(None, epochs=1, print_freq=2, bar=True), [1])
     assert [values["G_L1"] for values in printed] == [1.0, 2.0]
-    assert capfd.readouterr() == ("", "") and not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir())

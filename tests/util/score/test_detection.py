@@ -31,15 +31,18 @@ ROWS = [
 def test_by_hand():
     found = detection(ROWS)
     assert (found["positives"], found["negatives"]) == (2, 3)
-    assert found["dice_positives"] == pytest.approx(0.75 / 2) and found["dice_all"] == pytest.approx(2.75 / 5)
-    assert found["sensitivity"] == 1 / 2 and found["specificity"] == pytest.approx(2 / 3)
+    assert found["dice_positives"] == pytest.approx(0.75 / 2)
+    assert found["dice_all"] == pytest.approx(2.75 / 5)
+    assert found["sensitivity"] == 1 / 2
+    assert found["specificity"] == pytest.approx(2 / 3)
     assert found["auc"] == pytest.approx((3 + 1.5) / 6)  # .9 beats all three; .3 beats .1 and ties with .3
     for name, (low, high) in found["interval"].items():
         assert 0 <= low <= found[name] <= high <= 1
 
 
 def test_a_set_of_one_kind_has_nothing_to_detect():
-    assert detection(ROWS[:2]) is None and detection(ROWS[2:]) is None
+    assert detection(ROWS[:2]) is None
+    assert detection(ROWS[2:]) is None
 
 
 def test_images_of_one_patient_are_drawn_together():
@@ -47,7 +50,8 @@ def test_images_of_one_patient_are_drawn_together():
     alike = [dict(r, patient=f"p{i}") for i in range(6) for r in (ROWS[0], ROWS[1], ROWS[3])]
     found = detection(alike)
     for name, (low, high) in found["interval"].items():
-        assert low == pytest.approx(found[name]) and high == pytest.approx(found[name])
+        assert low == pytest.approx(found[name])
+        assert high == pytest.approx(found[name])
 
 
 def test_the_score_is_the_mean_of_the_highest_thousandth():
@@ -62,7 +66,8 @@ def test_weights_count_images_as_often():
     assert auc(score, positive) == pytest.approx((1.5 + 2) / 4)
     weights = np.array([[1, 2, 0, 1], [1, 0, 1, 0]])
     one, none = auc(score, positive, weights)
-    assert one == auc(score[[0, 1, 1, 3]], positive[[0, 1, 1, 3]]) == 1 and np.isnan(none)
+    assert one == auc(score[[0, 1, 1, 3]], positive[[0, 1, 1, 3]]) == 1
+    assert np.isnan(none)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))

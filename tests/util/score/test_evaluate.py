@@ -27,7 +27,8 @@ def test_rows_by_hand(pictures, echo):
     first, second = result.rows
     assert (first["id"], first["patient"]) == ("image0", "p")
     assert [first[name] for name in ("tp", "fp", "fn", "tn")] == [2, 2, 2, 2]
-    assert first["dice"] == pytest.approx(0.5) and first["iou"] == pytest.approx(1 / 3)
+    assert first["dice"] == pytest.approx(0.5)
+    assert first["iou"] == pytest.approx(1 / 3)
     assert second["dice"] == 1
     assert result.score == result.means["dice"] == result.summary["macro"]["dice"] == pytest.approx(0.75)
     assert result.summary["micro"]["dice"] == pytest.approx(12 / 16)
@@ -85,14 +86,17 @@ def test_without_truth_there_are_masks_and_no_scores(pictures, echo):
     seen = []
     data = pictures([output(TRUTH)], [None], size=(2, 4))
     result = evaluate(echo, data.loader(), on_image=lambda image: seen.append(image.labels.copy()))
-    assert not result.scored and result.score is None and result.means == {}
+    assert not result.scored
+    assert result.score is None
+    assert result.means == {}
     assert result.summary == {"images": 1}
     assert (seen[0] == TRUTH).all()
 
 
 def test_without_classes_nothing_is_scored(pictures, echo):
     result = evaluate(echo, pictures([output(TRUTH)], [TRUTH], classes=None).loader())
-    assert not result.scored and list(result.rows[0]) == ["id", "patient", "source"]
+    assert not result.scored
+    assert list(result.rows[0]) == ["id", "patient", "source"]
 
 
 def test_many_classes_make_one_confusion_matrix(pictures, echo):
@@ -114,12 +118,14 @@ def test_many_classes_make_one_confusion_matrix(pictures, echo):
 def test_surface_distances_are_blank_and_counted_where_undefined(pictures, echo, tmp_path):
     data = pictures([output(TRUTH), output(np.zeros((2, 4)))], [TRUTH, TRUTH])
     result = evaluate(echo, data.loader(), surface=True)
-    assert result.summary["macro"]["hd95_px"] == 0 and result.summary["undefined"] == {"hd95_px": 1, "assd_px": 1}
+    assert result.summary["macro"]["hd95_px"] == 0
+    assert result.summary["undefined"] == {"hd95_px": 1, "assd_px": 1}
     result.write_csv(tmp_path / "metrics.csv")
     with (tmp_path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["hd95_px"] for row in rows] == ["0", ""]
-    assert rows[0]["dice"] == "1" and rows[1]["fn"] == "4"
+    assert rows[0]["dice"] == "1"
+    assert rows[1]["fn"] == "4"
 
 
 def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo):
@@ -127,10 +133,12 @@ def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo
     known = pictures([output(shifted)] * 2, [TRUTH] * 2, spacings=[(0.5, 2.0), (0.5, 1.0)])
     result = evaluate(echo, known.loader(), surface=True)
     assert [row["hd95_mm"] for row in result.rows] == pytest.approx([2, 1])
-    assert "hd95_px" not in result.columns and result.summary["macro"]["hd95_mm"] == pytest.approx(1.5)
+    assert "hd95_px" not in result.columns
+    assert result.summary["macro"]["hd95_mm"] == pytest.approx(1.5)
     half_known = pictures([output(shifted)] * 2, [TRUTH] * 2, spacings=[(0.5, 2.0), None])
     result = evaluate(echo, half_known.loader(), surface=True)
-    assert [row["hd95_px"] for row in result.rows] == pytest.approx([1, 1]) and "hd95_mm" not in result.columns
+    assert [row["hd95_px"] for row in result.rows] == pytest.approx([1, 1])
+    assert "hd95_mm" not in result.columns
 
 
 def test_surface_distances_of_more_than_two_classes_are_refused(pictures, echo):
@@ -160,7 +168,9 @@ def test_what_a_worker_thread_raises_ends_the_evaluation(pictures, echo):
 def test_big_tests_do_not_keep_pictures(pictures, echo):
     kept = []
     evaluate(echo, pictures([output(TRUTH)], [TRUTH]).loader(), on_image=kept.append)
-    assert kept[0].fake is None and kept[0].labels is None and kept[0].row["dice"] == 1
+    assert kept[0].fake is None
+    assert kept[0].labels is None
+    assert kept[0].row["dice"] == 1
 
 
 def test_images_with_and_without_foreground_are_told_apart(pictures, echo):
@@ -179,7 +189,8 @@ def test_a_source_without_negatives_has_no_detection_of_its_own(pictures, echo):
     nothing = np.zeros((2, 4), np.uint8)
     data = pictures([output(TRUTH)] * 3, [TRUTH, TRUTH, nothing], sources=["a", "b", "b"])
     by_source = evaluate(echo, data.loader()).summary["by_source"]
-    assert "detection" not in by_source["a"] and by_source["b"]["detection"]["specificity"] == 0
+    assert "detection" not in by_source["a"]
+    assert by_source["b"]["detection"]["specificity"] == 0
 
 
 def test_outside_of_another_runs_mask_is_background(pictures, echo):

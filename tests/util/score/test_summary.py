@@ -62,7 +62,8 @@ def test_undefined_values_are_counted_not_hidden():
 
 def test_a_score_undefined_everywhere_has_no_mean():
     s = summary_of([(0, 0, 5, 1)] * 2, ["a", "b"], hd95_px=[np.nan, np.nan])
-    assert s["macro"]["hd95_px"] is None and s["interval"]["macro"]["hd95_px"] is None
+    assert s["macro"]["hd95_px"] is None
+    assert s["interval"]["macro"]["hd95_px"] is None
 
 
 # Rows as published; what is wrong with each is worked out in the comment.
@@ -102,7 +103,9 @@ def test_pooled_scores_must_agree_exactly():
 
 def test_the_message_names_the_numbers_and_what_would_be_allowed():
     (message,) = contradictions({"dice": 0.80, "iou": 0.85}, rounding=0)
-    assert "dice 0.8 " in message and "IoU 0.85" in message and "0.85 to 0.9189" in message
+    assert "dice 0.8 " in message
+    assert "IoU 0.85" in message
+    assert "0.85 to 0.9189" in message
 
 
 def test_a_small_gain_on_every_image_is_seen_in_pairs():
@@ -110,7 +113,8 @@ def test_a_small_gain_on_every_image_is_seen_in_pairs():
     reference = np.linspace(0.5, 0.95, 20)
     gain = 0.01 + 0.001 * np.arange(20)
     found = paired_difference(reference + gain, reference, [str(i) for i in range(20)])
-    assert found["mean"] == pytest.approx(0.0195) and (found["better"], found["worse"]) == (20, 0)
+    assert found["mean"] == pytest.approx(0.0195)
+    assert (found["better"], found["worse"]) == (20, 0)
     assert 0.01 < found["interval"][0] < 0.0195 < found["interval"][1] < 0.029
     assert found["p"] == pytest.approx(2 / 2**20)  # of all signs that 20 ranks can have
 
@@ -118,7 +122,8 @@ def test_a_small_gain_on_every_image_is_seen_in_pairs():
 def test_a_patient_with_many_images_counts_once_in_the_test():
     """Two patients, however many images: the least p there can be is 1/2."""
     found = paired_difference([0.9] * 9 + [0.8], [0.5] * 10, ["a"] * 9 + ["b"])
-    assert found["p"] == 0.5 and found["mean"] == pytest.approx(0.39)
+    assert found["p"] == 0.5
+    assert found["mean"] == pytest.approx(0.39)
     assert found["interval"] == pytest.approx([0.3, 0.4])
 
 

@@ -18,7 +18,8 @@ def test_auroc_by_hand():
     assert auroc(values, wrong) == pytest.approx((3 + 1.5) / 6)
     assert auroc(-values + 0.5, wrong) == pytest.approx(1.5 / 6)
     assert auroc(np.zeros(5), wrong) == 0.5
-    assert np.isnan(auroc(values, np.ones(5, bool))) and np.isnan(auroc(values, np.zeros(5, bool)))
+    assert np.isnan(auroc(values, np.ones(5, bool)))
+    assert np.isnan(auroc(values, np.zeros(5, bool)))
 
 
 @given(st.lists(st.tuples(st.integers(0, 64), st.booleans()), min_size=1, max_size=60))
@@ -58,16 +59,19 @@ def test_the_ranks_of_a_set():
     ]
     found = of_set(rows, "dice")
     # Ranks 1 2 4 3 against 1 2 3 4: 1 - 6 * (1 + 1) / (4 * 15).
-    assert found["spearman"] == pytest.approx(0.8) and 0 < found["spearman_p"] < 1
+    assert found["spearman"] == pytest.approx(0.8)
+    assert 0 < found["spearman_p"] < 1
     assert found["relative_spearman"] == -1
     assert found["mean"] == pytest.approx(0.25)
-    assert found["pixel_auroc"] == pytest.approx(0.8) and found["pixel_auroc_images"] == 3
+    assert found["pixel_auroc"] == pytest.approx(0.8)
+    assert found["pixel_auroc_images"] == 3
 
 
 def test_what_cannot_be_ranked_is_none():
     row = {"uncertainty": 0.0, "uncertainty_auroc": np.nan, "dice": 0.9}
     found = of_set([row] * 5, "dice")
-    assert found["spearman"] is None and found["pixel_auroc"] is None
+    assert found["spearman"] is None
+    assert found["pixel_auroc"] is None
     assert of_set([{"uncertainty": 0.25}]) == {"mean": 0.25}
 
 

@@ -49,9 +49,11 @@ def test_scores_and_disagreement(pictures, echo, tmp_path):
     # b: good is 1/3 apart from each of the others, which agree; c: one of three found nothing, so two pairs are 1 apart
     assert comparison.disagreement.tolist() == pytest.approx([0, (1 / 3 + 1 / 3 + 0) / 3, 2 / 3])
     found = comparison.difference("side/poor")
-    assert found["mean"] == pytest.approx(-(0 + 1 / 3 + 1) / 3) and (found["better"], found["worse"]) == (0, 2)
+    assert found["mean"] == pytest.approx(-(0 + 1 / 3 + 1) / 3)
+    assert (found["better"], found["worse"]) == (0, 2)
     assert comparison.difference("good") is None
-    assert comparison.common == {"phase": "val"} and comparison.own("good") == {"netG": "net0"}
+    assert comparison.common == {"phase": "val"}
+    assert comparison.own("good") == {"netG": "net0"}
 
 
 def test_files(pictures, echo, tmp_path):
@@ -61,24 +63,31 @@ def test_files(pictures, echo, tmp_path):
         lines = list(csv.DictReader(file))
     assert [line["id"] for line in lines] == ["a", "b", "c"]
     assert float(lines[1]["dice poor again"]) == pytest.approx(2 / 3, abs=1e-5)
-    assert float(lines[1]["iou good"]) == 1 and float(lines[2]["disagreement"]) == pytest.approx(2 / 3, abs=1e-5)
+    assert float(lines[1]["iou good"]) == 1
+    assert float(lines[2]["disagreement"]) == pytest.approx(2 / 3, abs=1e-5)
     found = json.loads(json.dumps(comparison.as_json()))
     assert found["runs"]["side/poor"]["scores"]["macro"]["dice"] == pytest.approx(5 / 9)
-    assert found["runs"]["good"]["difference"] is None and found["images"] == 3
+    assert found["runs"]["good"]["difference"] is None
+    assert found["images"] == 3
     pair = ["good", "poor again", pytest.approx((1 + 2 / 3 + 1) / 3)]
     assert found["mean Dice of two runs with each other"][1] == pair
     mask = np.asarray(Image.open(tmp_path / "masks" / "side" / "poor" / "b.png"))
-    assert mask.shape == (8, 8) and mask[:2].all() and not mask[2:].any()
+    assert mask.shape == (8, 8)
+    assert mask[:2].all()
+    assert not mask[2:].any()
 
 
 def test_without_a_truth_runs_can_still_disagree(pictures, echo, tmp_path):
     comparison = compare(tmp_path, pictures, echo, truth=None)
-    assert comparison.disagreement[2] == pytest.approx(2 / 3) and comparison.difference("side/poor") is None
+    assert comparison.disagreement[2] == pytest.approx(2 / 3)
+    assert comparison.difference("side/poor") is None
     comparison.write_csv(tmp_path / "compare.csv")
     (tmp_path / "compare.json").write_text(json.dumps(comparison.as_json()))
     write_comparison_page(tmp_path, comparison)
     page = Links(tmp_path / "index.html")
-    assert page.broken() == [] and "mean Dice" not in page.text and "0.667 apart" in page.text
+    assert page.broken() == []
+    assert "mean Dice" not in page.text
+    assert "0.667 apart" in page.text
 
 
 def test_pictures_of_large_images_are_small(pictures, echo, tmp_path):
@@ -95,7 +104,9 @@ def test_page_is_whole_and_names_cannot_break_it(pictures, echo, tmp_path):
         (tmp_path / name).touch()
     write_comparison_page(tmp_path, comparison)
     page = Links(tmp_path / "index.html")
-    assert page.broken() == [] and page.outside() == [] and "b" not in {tag for tag, _ in page.tags}
+    assert page.broken() == []
+    assert page.outside() == []
+    assert "b" not in {tag for tag, _ in page.tags}
     assert all(words in page.text for words in ("Dice minus good's", "phase: val", "netG: net1", "0 / 2"))
 
 

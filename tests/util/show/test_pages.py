@@ -77,7 +77,9 @@ def test_every_file_of_an_image_is_written(pictures, echo, tmp_path):
         "thresholds.png",
     ]
     mask = np.asarray(Image.open(tmp_path / "masks" / "image0.png"))
-    assert mask.shape == (24, 24) and mask.sum() == 100 * 255 and set(np.unique(mask)) == {0, 255}
+    assert mask.shape == (24, 24)
+    assert mask.sum() == 100 * 255
+    assert set(np.unique(mask)) == {0, 255}
 
 
 @pytest.mark.parametrize("aspect_ratio", [1.0, 2.0])
@@ -91,7 +93,8 @@ def test_pictures_have_the_original_size(pictures, echo, tmp_path, aspect_ratio)
 
 def test_names_cannot_break_the_page(pictures, echo, tmp_path):
     page = page_of(tmp_path, lungs(pictures, len(NASTY), ids=NASTY), echo, title='Experiment = "<i>x</i>" & y')
-    assert page.broken() == [] and page.outside() == []
+    assert page.broken() == []
+    assert page.outside() == []
     assert not {"b", "i"} & {tag for tag, _ in page.tags}
     for name in NASTY:
         assert name in page.text
@@ -102,7 +105,8 @@ def test_the_mask_stands_beside_the_float_output_with_its_cut_off(pictures, echo
     truth = np.zeros((2, 2), np.uint8)
     data = pictures([np.array([[[-1.0, -0.93], [-0.95, 1.0]]])], [truth])  # foreground 0, .035, .025, 1
     page = page_of(tmp_path, data, echo, rule=MaskRule(0.03), settings={"threshold": 0.03})
-    assert "mask, cut-off 0.03" in page.text and "masks/image0.png" in page.links
+    assert "mask, cut-off 0.03" in page.text
+    assert "masks/image0.png" in page.links
     assert np.asarray(Image.open(tmp_path / "masks" / "image0.png")).tolist() == [[0, 255], [0, 255]]
 
 
@@ -115,15 +119,19 @@ def test_worst_images_come_first(pictures, echo, tmp_path):
 def test_the_table_shows_scores_intervals_and_sources(pictures, echo, tmp_path):
     page = page_of(tmp_path, lungs(pictures, 3, sources=["montgomery", "shenzhen", "shenzhen"]), echo, surface=True)
     dice = (1 + 0.9 + 0.8) / 3
-    assert f"{dice:.4f}" in page.text and "[0.8000, 1.0000]" in page.text
-    assert "montgomery, mean" in page.text and "shenzhen, pooled" in page.text and "HD95 (px)" in page.text
+    assert f"{dice:.4f}" in page.text
+    assert "[0.8000, 1.0000]" in page.text
+    assert "montgomery, mean" in page.text
+    assert "shenzhen, pooled" in page.text
+    assert "HD95 (px)" in page.text
 
 
 def test_dice_of_positives_and_of_all_stand_side_by_side(pictures, echo, tmp_path):
     nothing, some = np.zeros((8, 8), np.uint8), np.eye(8, dtype=np.uint8)
     data = pictures([some[None] * 1.4 - 1, nothing[None] - 1.0], [some, nothing])
     page = page_of(tmp_path, data, echo, rule=MaskRule(0.8))
-    assert "Dice, positives only" in page.text and "Dice, all images" in page.text
+    assert "Dice, positives only" in page.text
+    assert "Dice, all images" in page.text
     assert "0.0000[0.0000, 0.0000]0.5000" in page.text.replace("\n", "").replace("  ", "")
     apart = page_of(tmp_path / "lungs", lungs(pictures, 2), echo).text
     assert "positives only" not in apart
@@ -137,27 +145,35 @@ def test_undefined_distances_are_told(pictures, echo, tmp_path):
 
 def test_images_without_masks_get_pages_without_scores(pictures, echo, tmp_path):
     page = page_of(tmp_path, pictures([np.ones((1, 4, 4))], [None]), echo)
-    assert page.broken() == [] and "without ground truth" in page.text and "Dice" not in page.text
-    assert (tmp_path / "masks" / "image0.png").exists() and not (tmp_path / "images" / "image0_real_B.png").exists()
+    assert page.broken() == []
+    assert "without ground truth" in page.text
+    assert "Dice" not in page.text
+    assert (tmp_path / "masks" / "image0.png").exists()
+    assert not (tmp_path / "images" / "image0_real_B.png").exists()
 
 
 def test_a_photo_as_target_is_shown_unscored(pictures, echo, tmp_path):
     page = page_of(tmp_path, pictures([np.ones((3, 4, 4))], [np.zeros((9, 9))], classes=None), echo)
-    assert page.broken() == [] and Image.open(tmp_path / "images" / "image0_real_B.png").size == (9, 9)
+    assert page.broken() == []
+    assert Image.open(tmp_path / "images" / "image0_real_B.png").size == (9, 9)
     assert list((tmp_path / "masks").iterdir()) == []
 
 
 def test_many_classes_get_a_table_of_their_ious(pictures, echo, tmp_path):
     data = pictures([np.zeros((3, 4, 4))], [np.full((4, 4), 3, np.uint8)], classes="facades")
     page = page_of(tmp_path, data, echo)
-    assert page.broken() == [] and "IoU of each class" in page.text and "balcony" in page.text
+    assert page.broken() == []
+    assert "IoU of each class" in page.text
+    assert "balcony" in page.text
 
 
 def test_large_pictures_are_shown_small_and_linked_large(pictures, echo, tmp_path):
     page = page_of(tmp_path, lungs(pictures, 1, size=(700, 300)), echo)
     shown = [attrs["src"] for tag, attrs in page.tags if tag == "img" and attrs["alt"] == "overlay"]
-    assert shown == ["thumbs/overlays/image0.jpg"] and "overlays/image0.png" in page.links
-    assert max(Image.open(tmp_path / shown[0]).size) == 512 and page.broken() == []
+    assert shown == ["thumbs/overlays/image0.jpg"]
+    assert "overlays/image0.png" in page.links
+    assert max(Image.open(tmp_path / shown[0]).size) == 512
+    assert page.broken() == []
 
 
 def test_difference_colours(tmp_path):
@@ -173,7 +189,9 @@ def test_outlines_are_borders_and_white_where_both_run():
     mask[2:7, 2:7] = True
     moved = np.roll(mask, 1, axis=0)
     both = draw.outlines(picture, mask, moved)
-    assert tuple(both[4, 2]) == draw.BOTH and tuple(both[2, 4]) == draw.PREDICTION and tuple(both[7, 4]) == draw.TRUTH
+    assert tuple(both[4, 2]) == draw.BOTH
+    assert tuple(both[2, 4]) == draw.PREDICTION
+    assert tuple(both[7, 4]) == draw.TRUTH
     assert not both[4, 4].any()
 
 
@@ -187,10 +205,12 @@ def trained(run_dir: Path, epochs: int, start: int = 1, name: str = "lungs") -> 
 def test_training_page_has_upstreams_files_newest_epoch_first(tmp_path):
     trained(tmp_path, 3, name="<lungs>")
     page = Links(tmp_path / "web" / "index.html")
-    assert "Experiment name = <lungs>" in page.text and page.broken() == []
+    assert "Experiment name = <lungs>" in page.text
+    assert page.broken() == []
     assert page.text.index("epoch [3]") < page.text.index("epoch [2]") < page.text.index("epoch [1]")
     picture = np.asarray(Image.open(tmp_path / "web" / "images" / "epoch002_fake_B.png"))
-    assert picture.shape == (8, 8, 3) and picture.min() == 255
+    assert picture.shape == (8, 8, 3)
+    assert picture.min() == 255
 
 
 def test_training_page_after_a_resume_shows_what_there_is(tmp_path):
@@ -198,7 +218,9 @@ def test_training_page_after_a_resume_shows_what_there_is(tmp_path):
     (tmp_path / "web" / "images" / "epoch001_real_A.png").unlink()
     trained(tmp_path, 3, start=3)  # resumed at epoch 3: epoch 4 belongs to the abandoned branch
     page = Links(tmp_path / "web" / "index.html")
-    assert page.broken() == [] and "epoch [4]" not in page.text and "epoch [1]" in page.text
+    assert page.broken() == []
+    assert "epoch [4]" not in page.text
+    assert "epoch [1]" in page.text
 
 
 def test_training_page_reloads_itself_until_training_ends(tmp_path):
@@ -216,7 +238,8 @@ def test_training_page_shows_the_curves(tmp_path):
     trained(tmp_path, 1).close()
     assert Image.open(tmp_path / "web" / "curves.png").size[0] > 1000  # two panels: losses, and the score
     page = Links(tmp_path / "web" / "index.html")
-    assert any(link.startswith("curves.png") for link in page.links) and page.broken() == []
+    assert any(link.startswith("curves.png") for link in page.links)
+    assert page.broken() == []
 
 
 PROBE = """<script>addEventListener('load', async () => {

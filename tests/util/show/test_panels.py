@@ -117,9 +117,11 @@ def test_killed_and_restarted_server_gets_everything_again(server, capfd):
     panels.close(deadline=30)
     assert server.lines("1") == {"G": ([1.0, 2.0, 3.0, 4.0, 5.0], [3.0, 2.0, 1.0, 1.0, 1.0])}
     assert server.lines("1_scores") == {"dice": ([1.0], [0.8])}
-    assert server.window("2") and server.window("3")
+    assert server.window("2")
+    assert server.window("3")
     gone, back = capfd.readouterr().err.splitlines()
-    assert gone.startswith(f"no visdom at http://127.0.0.1:{server.port} (") and "training goes on" in gone
+    assert gone.startswith(f"no visdom at http://127.0.0.1:{server.port} (")
+    assert "training goes on" in gone
     assert back.startswith("visdom is back")
 
 
@@ -225,7 +227,8 @@ def test_display_id_0_is_off():
     panels.losses(1, {"G": 1.0})
     panels.pictures(pictures())
     panels.close()
-    assert not panels._thread.is_alive() and not panels._news()
+    assert not panels._thread.is_alive()
+    assert not panels._news()
 
 
 def test_points_trained_again_replace_the_older_ones():

@@ -1,0 +1,130 @@
+"""The protocols between the rooms: what data gives, and what a translator does with it.
+
+`data` and `models` do not know each other, and `util` knows neither. Each of them names these types instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+if TYPE_CHECKING:  # torch takes seconds to import, and flags are parsed without it
+    import numpy as np
+    from torch import Tensor
+
+VOID = 255
+"""Label of a pixel that belongs to no class. It is left out of every score."""
+
+
+class _Images(TypedDict):
+    A: Tensor
+    A_paths: list[str]
+    size: Tensor
+    index: Tensor
+
+
+class Batch(_Images, total=False):
+    """Images on their way into a network, and the targets that belong to them.
+
+    A: float32 [N, C, H, W] in [-1, 1], the network's input. B: the same, the target; absent without targets.
+    A_paths, B_paths: their files. size: int [N, 2], original heights and widths. index: int [N], place in the data set.
+    """
+
+    B: Tensor
+    B_paths: list[str]
+
+
+class ClassMap(Protocol):
+    """What the colours of a label picture mean (`data.classes.Classes`)."""
+
+    names: tuple[str, ...]
+
+    @property
+    def binary(self) -> bool:
+        """True for background and foreground."""
+        ...
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Class indices, uint8 [H, W], to colours, uint8 [H, W, 3]; VOID becomes black."""
+        ...
+
+    def decode(self, prediction: Tensor) -> Tensor:
+        """Outputs, float [N, C, H, W] in [-1, 1], to indices of the nearest class, uint8 [N, H, W]."""
+        ...
+
+    def foreground(self, prediction: Tensor) -> Tensor:
+        """Two classes: outputs, float [N, C, H, W] in [-1, 1], to the share of foreground, float [N, H, W] in 0..1."""
+        ...
+
+    def void_rate(self, prediction: Tensor) -> float:
+        """Share of pixels of outputs, float [N, 3, H, W] in [-1, 1], that are far from the colour of every class."""
+        ...
+
+
+class ScoredData(Protocol):
+    """A data set that outputs can be scored against, image by image (`data.base.PairedDataset`).
+
+    ids, patients, sources: one string an image. classes: None where the target is just a picture. has_targets: whether
+    an image has a target of its own. paired: whether that target belongs to the same image. skipped: a line for every
+    unreadable file that was left out.
+    """
+
+    ids: list[str]
+    patients: list[str]
+    sources: list[str]
+    skipped: list[str]
+    has_targets: bool
+
+    @property
+    def classes(self) -> ClassMap | None: ...
+
+    @property
+    def paired(self) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: int, /) -> dict: ...
+
+    def image(self, index: int) -> np.ndarray:
+        """The input at its original size, uint8 [H, W, 3]."""
+        ...
+
+    def truth(self, index: int) -> np.ndarray | None:
+        """Class indices at the original size, uint8 [H, W], VOID where a pixel does not count; None without them."""
+        ...
+
+    def spacing(self, index: int) -> tuple[float, float] | None:
+        """mm per pixel (rows, columns) at the original size; None if unknown."""
+        ...
+
+
+class Batches(Protocol):
+    """Batches of a data set, again at every iteration (`data.loader.Loader`)."""
+
+    @property
+    def dataset(self) -> ScoredData: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+class Translator(Protocol):
+    """What testing sees of a network, of an ensemble, or of a network that is applied in patches."""
+
+    def translate(self, images: Tensor, /) -> Tensor:
+        """A to B: float [N, C, H, W] in [-1, 1] to float [N, C', H, W] in [-1, 1]."""
+        ...
+
+    def companions(self, batch: Batch, /) -> dict[str, Tensor]:
+        """Further pictures of the batch translated last, by label: float [N, C, H, W] in [-1, 1]."""
+        ...
+
+
+class Masks(Protocol):
+    """Masks that another run made of the same images (`util.score.within.Within`)."""
+
+    files: Sequence[Path]
+
+    def __call__(self, index: int, /) -> np.ndarray:
+        """The mask of an image by its index, bool [H, W] at the original size."""
+        ...
