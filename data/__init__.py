@@ -36,11 +36,11 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
             raise UserError(f"{flag} {limit}: must be at least 1")
     dataset = DATASETS[opt.dataset_mode](opt, phase, train, num_test)
     for line in dataset.skipped:
-        print(f"skipped: {line}", file=sys.stderr)
+        distributed.say(f"skipped: {line}", file=sys.stderr)
     if balance := dataset.balance:
         with_finding = int(balance.positive.sum())
         there = (with_finding, len(dataset) - with_finding)
-        print(
+        distributed.say(
             "--balance: an epoch has {} images with a finding and {} without, of {} and {}".format(
                 *balance.counts, *there
             )
@@ -52,16 +52,37 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     return Loader(dataset, batch_size, train and not opt.serial_batches, workers, share)
 
 
+def create_training(opt: argparse.Namespace) -> Loader:
+    """Batches to train on: phase `--phase`, by default `train`."""
+    return create_dataset(opt, opt.phase, train=True)
+
+
 def create_validation(opt: argparse.Namespace) -> Loader | None:
-    """Phase `val`, all of it, for scores during training; None (one line says why) where there is no such phase, or
-    nothing in it to score by."""
+    """All of phase `val`, for scores during training.
+
+    None, after a line that says why, if there is no such phase or nothing in it can be scored; also with --val_freq 0.
+    UserError: --early_stop or --lr_policy plateau waits for scores that will not come.
+    """
+    loader = _find_validation(opt) if opt.val_freq else None
+    if not loader and (opt.early_stop or opt.lr_policy == "plateau"):
+        flag = "--early_stop" if opt.early_stop else "--lr_policy plateau"
+        raise UserError(
+            f"{flag} watches the validation score, and there is no validation: take --val_freq 1 and data with a "
+            "phase val"
+        )
+    return loader
+
+
+def _find_validation(opt: argparse.Namespace) -> Loader | None:
     whole = argparse.Namespace(**vars(opt) | {"max_dataset_size": float("inf")})
     try:
         loader = create_dataset(whole, "val", train=False)
     except NoSuchPhase as error:
-        print(f"no validation: {error}")
+        distributed.say(f"no validation: {error}")
         return None
     if loader.dataset.classes is None or not loader.dataset.has_targets:
-        print("no validation: a score needs images with targets of their own, and --classes that tell what these mean")
+        distributed.say(
+            "no validation: a score needs images with targets of their own, and --classes that tell what these mean"
+        )
         return None
     return loader

@@ -1,70 +1,89 @@
-"""Training on several GPUs or nodes, started by torchrun. Alone (no torchrun) every function does the obvious.
+"""Training on several GPUs or nodes, started by torchrun. In a single process every function does the obvious.
 
-Each process trains on its share of the images; before an optimizer steps, the gradients are averaged over the
-processes. That is all a GAN needs: its networks run several times a step and take turns at being frozen, which
-DistributedDataParallel's bookkeeping does not like.
+Each process trains on its share of the images. Before an optimizer steps, a hook averages the gradients over all
+processes. PyTorch's own DistributedDataParallel is not used: with batch norm it breaks as soon as a network runs
+forward twice in one step, as a GAN's discriminator does (pytorch/pytorch#175024).
 """
 
-import os
-import sys
-from collections.abc import Iterable
+from __future__ import annotations
 
-import torch
-import torch.distributed as dist
-from torch import nn
-from torch.optim import Optimizer
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TextIO
 
 from util.errors import UserError
 
-_talk: dist.ProcessGroup | None = None  # what is said between processes goes from CPU to CPU: no GPU has to wait
+if TYPE_CHECKING:  # flags are parsed and messages printed without torch
+    from torch import nn
+    from torch.distributed import ProcessGroup
+    from torch.optim import Optimizer
+
+_rank, _world_size = 0, 1
+_cpu_group: ProcessGroup | None = None  # for short messages: a CPU group makes no process wait for its GPU
 
 
 def start() -> None:
-    """Join the other processes when torchrun started this one: NCCL where CUDA is, else gloo. Only rank 0 prints."""
-    if "LOCAL_RANK" not in os.environ or dist.is_initialized():
+    """Join the other processes if torchrun started this one: by NCCL if CUDA is available, by gloo otherwise."""
+    if "LOCAL_RANK" not in os.environ or _cpu_group is not None:
         return
+    import torch
+
     if torch.cuda.is_available():
         if local_rank() >= torch.cuda.device_count():
-            raise UserError(f"torchrun --nproc_per_node: this machine shows {torch.cuda.device_count()} GPUs, no more")
+            raise UserError(f"torchrun --nproc_per_node: this machine has only {torch.cuda.device_count()} GPUs")
         torch.cuda.set_device(local_rank())
     join("nccl" if torch.cuda.is_available() else "gloo")
-    if rank():
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the life of the process)
 
 
-def join(backend: str, **settings: object) -> None:
-    """Start the process group of `torch.distributed.init_process_group(backend, **settings)`."""
-    global _talk
+def join(backend: str, **settings: Any) -> None:
+    """Start the process group by `torch.distributed.init_process_group(backend, **settings)`."""
+    global _rank, _world_size, _cpu_group
+    import torch.distributed as dist
+
     dist.init_process_group(backend, **settings)
-    _talk = dist.new_group(backend="gloo")
+    group = dist.new_group(backend="gloo")
+    if isinstance(group, dist.ProcessGroup):  # always so for a group of all processes
+        _cpu_group = group
+    _rank, _world_size = dist.get_rank(), dist.get_world_size()
 
 
 def stop() -> None:
-    """Leave the group, all processes together: one that leaves early can bring the others down."""
-    global _talk
-    if dist.is_initialized():
-        dist.barrier(group=_talk)
-        _talk = None
-        dist.destroy_process_group()
+    """Leave the group. All processes leave together: one that left early could bring the others down."""
+    global _rank, _world_size, _cpu_group
+    if _cpu_group is None:
+        return
+    import torch.distributed as dist
+
+    dist.barrier(group=_cpu_group)
+    dist.destroy_process_group()
+    _rank, _world_size, _cpu_group = 0, 1, None
 
 
 def rank() -> int:
-    """This process's number; 0 saves, prints and shows."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    """This process's number. Process 0 saves, prints and shows."""
+    return _rank
 
 
 def world_size() -> int:
     """How many processes train together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return _world_size
 
 
 def local_rank() -> int:
-    """This process's number on its machine: its GPU."""
+    """This process's number on its machine, which is also the number of its GPU."""
     return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def say(*lines: object, file: TextIO | None = None) -> None:
+    """Print each value on a line of its own, in process 0 only: otherwise every message would appear once a process."""
+    if rank() == 0:
+        print(*lines, sep="\n", file=file, flush=True)
 
 
 def average_gradients(optimizer: Optimizer) -> None:
     """Have `optimizer` average its gradients over all processes before each step."""
+    import torch
+    import torch.distributed as dist
 
     def average(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -78,9 +97,11 @@ def average_gradients(optimizer: Optimizer) -> None:
 
 
 def share(networks: Iterable[nn.Module], optimizers: Iterable[Optimizer]) -> None:
-    """Give all processes rank 0's weights and keep them equal by averaging gradients. Alone: nothing."""
+    """Copy process 0's weights to all processes and keep them equal by averaging gradients. Does nothing alone."""
     if world_size() == 1:
         return
+    import torch.distributed as dist
+
     for net in networks:
         for tensor in net.state_dict().values():
             dist.broadcast(tensor, 0)
@@ -89,18 +110,23 @@ def share(networks: Iterable[nn.Module], optimizers: Iterable[Optimizer]) -> Non
 
 
 def from_first(value: float | None) -> float | None:
-    """Rank 0's `value` in every process."""
+    """Process 0's `value`, in every process."""
     if world_size() == 1:
         return value
+    import torch.distributed as dist
+
     box = [value]
-    dist.broadcast_object_list(box, 0, group=_talk)
+    dist.broadcast_object_list(box, 0, group=_cpu_group)
     return box[0]
 
 
 def any_process(flag: bool) -> bool:
-    """Whether `flag` holds in any process. Alone: `flag` itself."""
+    """Whether `flag` is true in at least one process."""
     if world_size() == 1:
         return flag
+    import torch
+    import torch.distributed as dist
+
     shared = torch.tensor(int(flag))
-    dist.all_reduce(shared, dist.ReduceOp.MAX, group=_talk)
+    dist.all_reduce(shared, dist.ReduceOp.MAX, group=_cpu_group)
     return bool(shared)

@@ -1,5 +1,6 @@
-"""What a user can cause, and how a script ends because of it."""
+"""Errors that a user can cause, and how a script ends because of them."""
 
+import os
 import re
 import sys
 import traceback
@@ -8,15 +9,22 @@ from typing import NoReturn
 
 
 class UserError(Exception):
-    """A mistake the user can mend. The message is one line: what is wrong, in which file or flag, what to do."""
+    """A mistake that the user can correct.
+
+    The message is one line: what is wrong, in which file or flag, and what to do.
+    """
 
 
 def run_script(main: Callable[[], int | None]) -> NoReturn:
-    """Run a script's `main` and leave the process with its exit code.
+    """Run a script's `main` and exit with the code that it returns.
 
-    `UserError` ends in one line on stderr and exit code 2; `--verbose` on the command line shows the traceback
-    too. A disk that is full or read-only is the user's to mend as well.
+    A `UserError` ends in one line on stderr and exit code 2; `--verbose` on the command line adds the traceback. An
+    OSError ends in the same way: the user can correct a full or read-only disk, too. Import torch inside `main`,
+    because the environment of its threads is set here.
     """
+    # Idle threads of torch sleep. By default they spin, and take the cores from another busy process on the machine,
+    # which made an epoch of 2 s last 24 s.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = main()
     except BrokenPipeError:
@@ -31,7 +39,7 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         code = 2
     except (MemoryError, RuntimeError) as error:
-        # torch has no common class for it: CUDA's is a RuntimeError of its own, the CPU's a plain one.
+        # torch has no common class for lack of memory: CUDA raises a subclass of RuntimeError, the CPU a plain one.
         if not isinstance(error, MemoryError) and not re.search("out of memory|can't allocate memory", str(error)):
             raise
         print("error: out of memory: take a smaller --batch_size, --crop_size or --ngf", file=sys.stderr)

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from util import distributed
 from util.errors import UserError
 from util.locks import locked
 
@@ -33,9 +32,7 @@ def replacing(path: Path, mode: str = "w") -> Iterator:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all. Of several processes that train together only the first writes."""
-    if distributed.rank():
-        return
+    """Write a text file whole or not at all."""
     with replacing(path) as file:
         file.write(text)
 

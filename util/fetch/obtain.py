@@ -9,7 +9,7 @@ from util.errors import UserError
 from util.fetch.catalogue import DataSet, Donor, File, imagenet_weights, torchvisions
 from util.fetch.download import digest, fetch, one_at_a_time, verify
 from util.fetch.unpack import check_archive, unpack
-from util.files import replacing
+from util.files import write_text
 from util.run.checkpoint import network_path, read_state_dict
 
 SOURCE = "SOURCE.txt"
@@ -143,6 +143,5 @@ def _unpack_together(data_set: DataSet, datasets_dir: Path, folder: Path) -> Non
 
 def _write_origin(folder: Path, item: DataSet | Donor, sums: dict[File, str], more: str) -> None:
     files = "".join(f"from: {file.url}\nsha256: {checksum}\n" for file, checksum in sums.items())
-    # Not write_text: of processes that train together it may be any that downloads.
-    with replacing(folder / SOURCE) as file:
-        file.write(f"{item.name}: {item.about}\n{files}licence: {item.licence}\ncite: {item.citation}\n{more}\n")
+    text = f"{item.name}: {item.about}\n{files}licence: {item.licence}\ncite: {item.citation}\n{more}\n"
+    write_text(folder / SOURCE, text)
