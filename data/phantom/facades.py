@@ -9,7 +9,8 @@ real set, labels are upright rectangles even where the part is round, and trees 
 import numpy as np
 from PIL import Image
 
-from data.phantom.painter import CANVAS, LABEL, Colour, Painter, tint
+from data.phantom.house import draw_front
+from data.phantom.painter import CANVAS, Colour, Painter, rgb, tint
 from data.phantom.shapes import smooth_noise
 
 WALLS = (
@@ -28,10 +29,6 @@ WALLS = (
 )
 ROOFS = ((120, 62, 48), (90, 86, 84), (70, 66, 66), (140, 80, 60), (105, 98, 92))
 SKIES = ((150, 185, 225), (205, 212, 220), (240, 240, 240), (120, 160, 210))
-FRAMES = ((240, 240, 236), (92, 60, 40), (60, 64, 66), (200, 196, 188))
-BLINDS = ((110, 40, 35), (50, 85, 60), (90, 60, 40), (120, 125, 130))
-DOORS = ((95, 62, 40), (60, 45, 38), (50, 70, 60), (110, 80, 55))
-SIGNS = ((150, 40, 40), (40, 80, 60), (40, 60, 110), (60, 50, 45), (210, 190, 60))
 
 
 def facade(index: int, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +43,7 @@ def facade(index: int, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.n
     top, street = u(40, 150), u(440, 520)
     wall = tint(p.pick(WALLS, 0.75, 1.1), 1, rng.normal(0, 8, 3))
     _surroundings(p, x0, x1, top, street, wall)
-    _front(p, x0, x1, top, street, wall)
+    draw_front(p, x0, x1, top, street, wall)
     _things_before(p, street)
     return _photograph(p, size), np.asarray(p.layers["label"].resize((size, size), Image.Resampling.NEAREST))
 
@@ -83,214 +80,11 @@ def _surroundings(p: Painter, x0: float, x1: float, top: float, street: float, w
     p.box(0, street, CANVAS, street + 8, tint((165, 162, 158), u(0.8, 1.1)))
 
 
-def _front(p: Painter, x0: float, x1: float, top: float, street: float, wall: Colour) -> None:
-    """The house itself: wall, bands, floors, bays."""
-    rng, u = p.rng, p.rng.uniform
-    floors, bays = int(rng.integers(2, 7)), int(rng.integers(2, 9))
-    contrast = u(0.65, 0.85) if u() < 0.5 else u(1.08, 1.25)
-    trim = tint((235, 230, 218), u(0.8, 1.05)) if u() < 0.6 else tint(wall, contrast)
-    has = {
-        name: u() < chance
-        for name, chance in (
-            ("cornice", 0.55),
-            ("sill", 0.7),
-            ("blind", 0.3),
-            ("roller", 0.25),
-            ("balcony", 0.45),
-            ("pillar", 0.35),
-            ("molding", 0.8),
-            ("deco", 0.4),
-            ("shop", 0.5),
-            ("arch", 0.2),
-            ("brick", 0.3),
-            ("gable", 0.3),
-        )
-    }
-    p.box(x0, top, x1, street, wall, "facade", 100)
-    if has["brick"]:
-        p.lines(x0, top, x1, street, tint(wall, 0.88), 4, upright=False)
-    eaves = u(10, 30) if u() < 0.9 else 0
-    ground = (street - top - eaves) / (floors + u(0, 0.5))
-    ground *= u(1.05, 1.35)
-    storey = (street - top - eaves - ground) / max(floors - 1, 1)
-    if u() < 0.5:  # a rusticated ground floor
-        stone = tint(wall, u(0.75, 0.98))
-        p.box(x0, street - ground, x1, street, stone, relief=108)
-        p.lines(x0, street - ground, x1, street, tint(stone, 0.8), u(9, 16), upright=False)
-    p.box(x0, street - u(8, 24), x1, street, tint(wall, 0.6), relief=115)  # plinth
-    if eaves:
-        p.box(x0 - 6, top, x1 + 6, top + eaves, trim, "molding", 190)
-        p.lines(x0, top + eaves * 0.55, x1, top + eaves * 0.9, tint(trim, 0.75), u(6, 12), upright=True)
-    lines = [top + eaves + storey * k for k in range(1, floors)]
-    for k, y in enumerate(lines):
-        if has["molding"] and (k == len(lines) - 1 or u() < 0.3):
-            p.box(x0, y - u(5, 11), x1, y + 4, trim, "molding", 160)
-
-    margin = u(8, 30)
-    pitch = (x1 - x0 - 2 * margin) / bays
-    high = storey * u(0.5, 0.68)
-    wide = min(pitch * u(0.36, 0.62), high * u(0.6, 1.1))
-    high = min(high, wide * 2.4)
-    style = {
-        "frame": p.pick(FRAMES),
-        "trim": trim,
-        "has": has,
-        "mullions": int(rng.integers(1, 4)),
-        "blind": p.pick(BLINDS, 0.8, 1.1),
-        "iron": u() < 0.6,
-    }
-    if has["pillar"]:
-        for k in range(0, bays + 1, int(rng.integers(1, 3))):
-            x, half, foot = x0 + margin + k * pitch, u(5, 9), lines[-1] - 4
-            p.box(x - half, top + eaves, x + half, foot, trim, "pillar", 150)
-            p.box(x - half - 3, top + eaves, x + half + 3, top + eaves + 10, tint(trim, 0.92), "pillar", 175)
-            p.box(x - half - 3, foot - 9, x + half + 3, foot, tint(trim, 0.92), "pillar", 175)
-    balconies = rng.random((floors, bays)) < u(0.15, 0.6) if has["balcony"] else np.zeros((floors, bays), bool)
-    if u() < 0.6:
-        balconies |= balconies[:, ::-1]
-    for floor in range(floors - 1):
-        y = top + eaves + storey * (floor + u(0.2, 0.26))
-        for bay in range(bays):
-            x = x0 + margin + pitch * (bay + 0.5)
-            _window(p, x, y, wide, high, min(pitch, 2.2 * wide), style)
-            if has["deco"] and (bay + floor) % 2 == 0:
-                size = min(12, storey * 0.08)
-                p.box(
-                    x - size * 2,
-                    y + high + 10,
-                    x + size * 2,
-                    y + high + 10 + size,
-                    tint(trim, 0.95),
-                    "deco",
-                    150,
-                    "ellipse" if u() < 0.5 else "rectangle",
-                )
-            if balconies[floor, bay]:
-                _balcony(p, x, y + high, min(pitch * 0.92, wide * 1.7), high * u(0.38, 0.5), style)
-    _ground_floor(p, x0 + margin, pitch, bays, street, ground, style)
-
-
-def _window(p: Painter, x: float, y: float, wide: float, high: float, room: float, style: dict) -> None:
-    """One window, its top centre at (x, y), and what belongs to it within `room` pixels of width."""
-    u, has = p.rng.uniform, style["has"]
-    half = wide / 2
-    shape = "arch" if has["arch"] else "rectangle"
-    _glazing(p, x - half, y, x + half, y + high, style, "window", shape)
-    if has["roller"] and u() < 0.5:
-        drop = y + high * u(0.2, 0.9)
-        p.box(x - half, y, x + half, drop, (205, 202, 190), "blind", 85, shape)
-        p.lines(x - half, y + 2, x + half, drop, (175, 172, 160), 4, upright=False)
-    if has["blind"] and u() < 0.9:
-        leaf = min(half * 0.9, (room - wide) / 2)
-        for left in (x - half - leaf, x + half):
-            p.box(left, y, left + leaf, y + high, style["blind"], "blind", 130)
-            p.lines(left + 1, y + 2, left + leaf - 1, y + high - 2, tint(style["blind"], 0.7), 4, upright=False)
-    brow = wide * 0.12
-    if has["cornice"]:
-        rise = 15 if has["gable"] else 9
-        p.box(
-            x - half - brow,
-            y - rise - 3,
-            x + half + brow,
-            y - 3,
-            style["trim"],
-            "cornice",
-            175,
-            "gable" if has["gable"] else "rectangle",
-        )
-    if has["sill"]:
-        p.box(x - half - brow, y + high, x + half + brow, y + high + 7, style["trim"], "sill", 170)
-
-
-def _glazing(p: Painter, x0: float, y0: float, x1: float, y1: float, style: dict, label: str, shape: str) -> None:
-    """Frame, panes with what shows in them, bars."""
-    u = p.rng.uniform
-    p.box(x0, y0, x1, y1, style["frame"], label, 70, shape)
-    edge = max(2, (x1 - x0) * 0.07)
-    glass = tint((58, 66, 78), u(0.5, 1.5))
-    p.box(x0 + edge, y0 + edge, x1 - edge, y1 - edge, glass, relief=45, shape=shape)
-    if u() < 0.5:  # the sky in the upper panes
-        p.box(x0 + edge, y0 + edge, x1 - edge, y0 + (y1 - y0) * u(0.2, 0.6), tint(glass, u(1.2, 2.0)), shape=shape)
-    if u() < 0.4:  # curtains
-        cloth = (x1 - x0) * u(0.1, 0.35)
-        for left in (x0 + edge, x1 - edge - cloth):
-            p.box(left, y0 + edge * 2, left + cloth, y1 - edge, tint((215, 210, 200), u(0.6, 1.0)))
-    bars = style["mullions"]
-    for k in range(1, bars + 1):
-        x = x0 + (x1 - x0) * k / (bars + 1)
-        p.box(x - 1, y0 + edge, x + 1.5, y1 - edge, style["frame"])
-    bar = y0 + (y1 - y0) * 0.33
-    p.box(x0 + edge, bar - 1, x1 - edge, bar + 2, style["frame"])
-
-
-def _balcony(p: Painter, x: float, floor: float, wide: float, high: float, style: dict) -> None:
-    """A slab with a railing (iron bars) or a parapet before the lower part of a window."""
-    left, right, rail = x - wide / 2, x + wide / 2, floor - high
-    p.pens["label"].rectangle([left, rail, right, floor + 7], fill=LABEL["balcony"])
-    if style["iron"]:
-        p.lines(left, rail, right, floor, (45, 44, 46), 5, upright=True)
-        p.box(left, rail, right, rail + 3, (40, 40, 42), relief=190)
-    else:
-        p.box(left, rail, right, floor, tint(style["trim"], 0.93), relief=200)
-        p.lines(left + 4, rail + 6, right - 4, floor - 4, tint(style["trim"], 0.7), 7, upright=True)
-    p.box(left - 3, floor, right + 3, floor + 7, tint(style["trim"], 0.85), relief=230)
-
-
-def _ground_floor(p: Painter, left: float, pitch: float, bays: int, street: float, ground: float, style: dict) -> None:
-    """Doors, shops and plain windows at the street."""
-    rng, u = p.rng, p.rng.uniform
-    doors = {int(d) for d in rng.integers(0, bays, 1 + (bays > 5))}
-    shops = style["has"]["shop"]
-    colour = p.pick(SIGNS, 0.7, 1.1)
-    wide = pitch * u(0.42, 0.6)
-    for bay in range(bays):
-        x, y = left + pitch * (bay + 0.5), street - ground
-        if bay in doors:
-            half, head = min(wide * 0.6, 34), y + ground * u(0.25, 0.35)
-            wood = p.pick(DOORS, 0.7, 1.1)
-            shape = "arch" if u() < 0.5 else "rectangle"
-            p.box(x - half - 5, head - 5, x + half + 5, street, style["trim"], relief=140, shape=shape)
-            p.box(x - half, head, x + half, street, wood, "door", 40, shape)
-            for side in (-1, 1):
-                p.box(
-                    x + side * half / 2 - half * 0.3,
-                    head + (street - head) * 0.35,
-                    x + side * half / 2 + half * 0.3,
-                    street - 14,
-                    tint(wood, 0.75),
-                    relief=30,
-                )
-            p.box(x - 1, head, x + 1, street, tint(wood, 0.5))
-        elif shops:
-            half, head = pitch * 0.43, y + ground * 0.32
-            _glazing(p, x - half, head, x + half, street - u(6, 16), style | {"mullions": 1}, "shop", "rectangle")
-            for _ in range(6):  # goods
-                gx, gy = x + half * u(-0.9, 0.7), head + (street - head) * u(0.4, 0.75)
-                p.box(gx, gy, gx + u(4, 12), gy + u(4, 14), tuple(int(c) for c in rng.integers(60, 230, 3)))
-            if u() < 0.8:
-                p.box(x - half, head - ground * 0.16, x + half, head, colour, "shop", 150)
-                p.lines(
-                    x - half * 0.6,
-                    head - ground * 0.11,
-                    x + half * 0.6,
-                    head - ground * 0.05,
-                    (230, 225, 210),
-                    5,
-                    upright=True,
-                )
-            if u() < 0.3:
-                for k, strip in enumerate(np.arange(x - half, x + half - 4, 9)):
-                    cloth = (235, 232, 225) if k % 2 else colour
-                    p.box(strip, head, strip + 9, head + ground * 0.14, cloth, relief=220)
-        else:
-            _window(p, x, y + ground * 0.3, wide, min(ground * 0.42, wide * 1.8), pitch, style)
-
-
 def _things_before(p: Painter, street: float) -> None:
     """Cars, trees and lamps between the camera and the house."""
     rng, u, pen = p.rng, p.rng.uniform, p.pens["paint"]
     for _ in range(rng.choice(3, p=[0.5, 0.3, 0.2])):
-        x, paint = u(-20, CANVAS - 60), tuple(int(c) for c in rng.integers(30, 220, 3))
+        x, paint = u(-20, CANVAS - 60), rgb(rng.integers(30, 220, 3))
         base = min(street + 16, CANVAS - 4)
         pen.rounded_rectangle([x + 18, base - 34, x + 78, base - 10], 9, fill=tint(paint, 0.8))
         pen.rectangle([x + 25, base - 30, x + 71, base - 20], fill=(50, 56, 64))

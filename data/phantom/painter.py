@@ -11,9 +11,15 @@ LABEL = {name: k for k, name in enumerate(FACADES)}
 Colour = tuple[int, int, int]
 
 
+def rgb(values: np.ndarray) -> Colour:
+    """Three numbers to a colour that Pillow takes."""
+    red, green, blue = (int(value) for value in values)
+    return red, green, blue
+
+
 def tint(colour: Colour, factor: float, shift: np.ndarray | float = 0) -> Colour:
     """A darker or lighter colour."""
-    return tuple(int(c) for c in np.clip(np.multiply(colour, factor) + shift, 0, 255))
+    return rgb(np.clip(np.multiply(colour, factor) + shift, 0, 255))
 
 
 class Painter:
