@@ -1,22 +1,26 @@
-"""Classes: their names, their colours in label pictures, and the way back from colours to class indices."""
+"""Classes: their names, their colours in label pictures, and how colours become class indices again."""
+
+from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from util.errors import UserError
 
-VOID = 255
-"""Label of a pixel that belongs to no class: it is left out of every score."""
-VOID_BIT = 128
-"""Marks a void pixel inside the data package, on top of the class that the network is shown there."""
+if TYPE_CHECKING:  # masks on disk are read and prepared without torch
+    import torch
 
-# The twelve classes of CMP facades in the colours of pix2pix's JPEG files (jet(64)[5k] of MATLAB, measured on the
-# published files); the palette of the original CMP PNG files differs.
+VOID_BIT = 128
+"""Added to the class index of a void pixel inside the data package: a network needs some target there, and the
+likeliest class serves as one. Scores see `util.contracts.VOID` instead. This bit limits a data set to 128 classes."""
+
+# The twelve classes of CMP facades in the colours of pix2pix's JPEG files (MATLAB's jet(64)[5k], measured on the
+# published files). The original CMP PNG files use other colours.
 FACADES = {
     "background": (0, 0, 222),
     "facade": (0, 48, 255),
@@ -32,20 +36,20 @@ FACADES = {
     "shop": (175, 0, 0),
 }
 LUNGS = {"background": (0, 0, 0), "lung": (255, 255, 255)}
-# Lungs are dark in an X-ray: between these two a CycleGAN need not turn brightness round.
+# Lungs are dark in an X-ray. With dark lungs in the mask, too, a CycleGAN need not invert the brightness.
 LUNGS_DARK = {"background": (255, 255, 255), "lung": (0, 0, 0)}
 KNOWN = {"lungs": LUNGS, "lungs_dark": LUNGS_DARK, "facades": FACADES}
 FACADES_VOID = 28.0
-"""In pix2pix's JPEG files pixels farther than this from every colour, a tenth of them, lie on edges."""
+"""A tenth of the pixels in pix2pix's JPEG files are farther than this from every colour; they lie on edges."""
 
 
 @dataclass(frozen=True)
 class Classes:
     """Names and colours of K classes, 2 <= K <= 128; class 0 is the background of a two-class set.
 
-    names: K names; colours: uint8 [K, 3], RGB; void_distance: a pixel farther than this (Euclidean, in 0..255 RGB)
-    from every colour belongs to no class. Two-class sets have none: each pixel goes to the nearer colour.
-    white_on_black: masks are stored so, even where the colours are the other way round.
+    names: K names. colours: uint8 [K, 3], RGB. void_distance: a pixel farther than this (Euclidean, in 0..255 RGB)
+    from every colour belongs to no class; infinite for two classes, where each pixel goes to the nearer colour.
+    white_on_black: masks on disk show the foreground white on black, even if `colours` are the other way round.
     """
 
     names: tuple[str, ...]
@@ -54,8 +58,11 @@ class Classes:
     white_on_black: bool = False
 
     @staticmethod
-    def load(spec: str) -> "Classes":
-        """A name of `KNOWN`, or the path of a JSON file {name: [r, g, b], ...} in the order of the classes."""
+    def load(spec: str) -> Classes:
+        """Classes by a name in `KNOWN`, or from a JSON file {name: [r, g, b], ...} in the order of the classes.
+
+        UserError: no such name or file, not such a table, fewer than 2 or more than 128 classes, a colour used twice.
+        """
         table = KNOWN.get(spec)
         if table is None:
             table = _read_json(spec)
@@ -64,7 +71,7 @@ class Classes:
             return Classes(tuple(table), colours, white_on_black=spec in KNOWN)
         if spec == "facades":
             return Classes(tuple(table), colours, FACADES_VOID)
-        # Within half the way to the nearest other colour a pixel can only belong to its own class.
+        # A pixel that is less than half the way to the nearest other colour can only belong to its own class.
         nearest = min(np.linalg.norm(a - b) for a, b in combinations(colours.astype(float), 2))
         return Classes(tuple(table), colours, float(int(nearest / 2)))
 
@@ -88,8 +95,10 @@ class Classes:
         return table[labels]
 
     def to_network(self, labels: np.ndarray, channels: int) -> torch.Tensor:
-        """Class indices, uint8 [H, W], to what a generator should put out, float32 [channels, H, W] in [-1, 1]:
-        three channels of class colours, or, of two classes, one channel with background -1 and foreground 1."""
+        """Class indices, uint8 [H, W], to a generator's target, float32 [channels, H, W] in [-1, 1]: the colours of the
+        classes in three channels, or one channel with background -1 and foreground 1 (two classes only)."""
+        import torch
+
         table = np.array([[-1.0, 1.0]]) if channels == 1 else self.colours.T / 127.5 - 1
         table = table[:1] if self.grey else table
         indices = labels.astype(np.intp)
@@ -97,7 +106,8 @@ class Classes:
         return torch.from_numpy(values).expand(channels, -1, -1)
 
     def nearest(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Index of the nearest class, uint8 [H, W], and the distance to its colour, float32 [H, W]."""
+        """The nearest class of each pixel of uint8 [H, W, 3]: its index, uint8 [H, W], and the distance to its colour,
+        float32 [H, W] (Euclidean, in 0..255 RGB)."""
         pixels = rgb.astype(np.int32)
         label = np.zeros(rgb.shape[:2], np.uint8)
         best = np.full(rgb.shape[:2], np.iinfo(np.int32).max, np.int32)
@@ -110,16 +120,21 @@ class Classes:
 
     def decode(self, prediction: torch.Tensor) -> torch.Tensor:
         """A generator's output, [N, 3, H, W] in [-1, 1] (or [N, 1, H, W] for two classes), to the index of the
-        nearest class, uint8 [N, H, W], on the same device; of two classes the foreground begins at the middle. No
-        pixel is void."""
+        nearest class, uint8 [N, H, W], on the same device. With two classes the threshold is halfway between their
+        colours. No pixel is void."""
         if self.binary:
-            return (self.foreground(prediction) >= 0.5).to(torch.uint8)
-        return self._distances(prediction).argmin(dim=1).to(torch.uint8)
+            return (self.foreground(prediction) >= 0.5).byte()
+        return self._distances(prediction).argmin(dim=1).byte()
 
     def foreground(self, prediction: torch.Tensor) -> torch.Tensor:
-        """How much of the foreground there is in a two-class output [N, C, H, W] in [-1, 1]: float [N, H, W] in 0..1,
-        the position on the line from the background's colour to the foreground's. For black and white that is the
-        mean of the channels; one channel runs from background -1 to foreground 1 whatever the colours."""
+        """The share of foreground in a two-class output [N, C, H, W] in [-1, 1]: float [N, H, W] in 0..1.
+
+        It is the position on the line from the background's colour to the foreground's; for black and white, the mean
+        of the channels. A single channel runs from background -1 to foreground 1, whichever colours the classes have.
+        ValueError: not two classes.
+        """
+        import torch
+
         if not self.binary:
             raise ValueError(f"foreground needs two classes, these are {len(self)}")
         if prediction.shape[1] == 1:
@@ -130,18 +145,20 @@ class Classes:
         return position.clamp(0, 1)
 
     def void_rate(self, prediction: torch.Tensor) -> float:
-        """Share of pixels of an output [N, 3, H, W] in [-1, 1] that are farther than `void_distance` from every
-        class: a generator that no longer speaks in these colours shows here."""
+        """Share of pixels of an output [N, 3, H, W] in [-1, 1] that are farther than `void_distance` from every class.
+        A large share means that the generator does not paint in these colours."""
         if self.void_distance == float("inf") or prediction.shape[1] == 1:
             return 0.0
         nearest = self._distances(prediction).amin(dim=1).clamp(min=0).sqrt() * 127.5
         return (nearest > self.void_distance).float().mean().item()
 
     def _colours_like(self, prediction: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(self.colours).to(prediction) / 127.5 - 1
+        return prediction.new_tensor(self.colours) / 127.5 - 1
 
     def _distances(self, prediction: torch.Tensor) -> torch.Tensor:
-        """Squared distances [N, K, H, W] in units of [-1, 1]."""
+        """Squared distances of an output to each class, [N, K, H, W], in units of [-1, 1]."""
+        import torch
+
         colours = self._colours_like(prediction)
         return torch.stack([(prediction - c[:, None, None]).square().sum(dim=1) for c in colours], dim=1)
 

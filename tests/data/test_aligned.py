@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from data.aligned import AlignedDataset
-from data.classes import VOID, Classes
+from data.classes import Classes
 from data.read.folders import NoSuchPhase
+from util.contracts import VOID
 from util.errors import UserError
 
 FACADES = Classes.load("facades")
