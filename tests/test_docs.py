@@ -1,5 +1,6 @@
-"""The commands of README.md and docs/ are such as the scripts understand."""
+"""Commands, flags, links and file names in the pages exist."""
 
+import re
 import subprocess
 import sys
 
@@ -12,24 +13,33 @@ from options import test as test_options
 from options import train as train_options
 from tests.helpers import ROOT, commands
 
-PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+PLACES = (
+    "*.md",
+    ".github/**/*.md",
+    "docs/*.md",
+    "recipes/*.md",
+    "benchmarks/*.md",
+    "checkpoints/facades_photo2label/*.md",
+)
+PAGES = sorted(str(path.relative_to(ROOT)) for place in PLACES for path in ROOT.glob(place))
 SCRIPTS = {
     "train.py": lambda words: train_options.parse(MODELS, DATASETS, words),
     "test.py": lambda words: test_options.parse_runs(MODELS, DATASETS, words),
     "forgetting.py": forgetting_options.parse,
 }
-TYPED = [words for page in PAGES for words in commands(page) if words[0] in SCRIPTS]
+SCRIPT_COMMANDS = [words for page in PAGES for words in commands(page) if words[0] in SCRIPTS]
 
 
-def test_readme_names_many_commands():
+def test_the_readme_shows_many_commands_in_at_most_150_lines():
     assert len(commands("README.md")) > 8
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
-@pytest.mark.parametrize("words", TYPED, ids=" ".join)
-def test_the_flags_of_the_pages_exist(words, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("words", SCRIPT_COMMANDS, ids=" ".join)
+def test_every_command_of_a_page_parses(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
-    if "--name" in words:  # a run that is continued or part of an ensemble must be there
+    if "--name" in words:  # a run that is continued or part of an ensemble must exist
         for name in words[words.index("--name") + 1].split(","):
             (tmp_path / "checkpoints" / name).mkdir(parents=True)
     parse = SCRIPTS[words[0]]
@@ -42,9 +52,55 @@ def test_the_flags_of_the_pages_exist(words, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("words", [c for c in commands("README.md") if c[0] == "-m"], ids=" ".join)
-def test_the_modules_of_the_readme_exist(words):
-    """Their help, that of a sub-command if they have any, names every flag."""
-    named = [word for word in words[:3] if not word.startswith("--")]
-    done = subprocess.run([sys.executable, *named, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+def test_every_module_of_the_readme_has_the_flags_shown(words):
+    """The help of a module, or of its sub-command if it has any, names every flag."""
+    module = [word for word in words[:3] if not word.startswith("--")]
+    done = subprocess.run([sys.executable, *module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     for flag in (word for word in words if word.startswith("--")):
         assert flag in done.stdout
+
+
+def _flags_in_help(script: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> set[str]:
+    with pytest.raises(SystemExit, match="0"):
+        SCRIPTS[script](["--help", *words])
+    return set(re.findall(r"^ +(--\w+)", capsys.readouterr().out, re.M))
+
+
+def test_docs_flags_lists_exactly_the_flags_of_train_and_test(capsys):
+    page = (ROOT / "docs" / "flags.md").read_text(encoding="utf-8")
+    first_cells = re.findall(r"^\| (`--.*?) \|", page, re.M)
+    listed = {flag for cell in first_cells for flag in re.findall(r"`(--\w+)`", cell)}
+    choices = [["--model", name] for name in MODELS] + [["--dataset_mode", name] for name in DATASETS]
+    actual = {
+        flag
+        for script in ("train.py", "test.py")
+        for words in choices
+        for flag in _flags_in_help(script, words, capsys)
+    }
+    assert listed == actual
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_relative_link_of_a_page_leads_to_a_file(page):
+    targets = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    files = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
+    assert [file for file in files if not ((ROOT / page).parent / file).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_program_file_that_a_page_names_exists(page):
+    """Seen from the project's folder or from the page's."""
+    named = set(re.findall(r"[\w./-]*\w\.py\b", (ROOT / page).read_text(encoding="utf-8")))
+    folders = (ROOT, (ROOT / page).parent)
+    assert sorted(name for name in named if not any((folder / name).is_file() for folder in folders)) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_module_that_a_page_names_with_dots_exists(page):
+    """A module, a package, or something in a module."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:benchmarks|data|models|util)(?:\.[a-z_]+)+", text))
+    paths = {name: ROOT.joinpath(*name.split(".")) for name in named}
+    exists = {name: path.is_dir() or path.with_suffix(".py").is_file() for name, path in paths.items()}
+    attributes = {name for name, path in paths.items() if path.parent.with_suffix(".py").is_file()}
+    assert sorted(name for name in named - attributes if not exists[name]) == []
