@@ -13,7 +13,7 @@ from data.balance import Balance, from_labels
 from data.cache import Cache
 from data.classes import VOID_BIT, Classes
 from data.enhance import Enhance
-from data.read.dicom import read_spacing
+from data.read.headers import read_spacing
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
 from util.contracts import VOID
 from util.errors import UserError

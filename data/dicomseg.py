@@ -8,7 +8,8 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
 from data.base import PairedDataset
-from data.read.dicom import is_dicom, read_header
+from data.read.dicom import read_header
+from data.read.headers import is_dicom
 from util.errors import UserError
 from util.files import replacing
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from data.base import PairedDataset, Sample
 from data.classes import Classes
-from data.read.dicom import read_patient
 from data.read.folders import NoSuchPhase, existing_folder
+from data.read.headers import read_patient
 from data.read.images import find_images, read_image, safe_ids
 from data.read.labels import read_labels
 from data.read.matching import match
@@ -119,7 +119,7 @@ class MasksDataset(PairedDataset):
             matching = match(images, root / "images", find_images(root / "masks"), root / "masks")
             if matching.unclear:
                 raise UserError(next(iter(matching.unclear.values())))
-            found |= {image: tuple(parts) for image, parts in matching.found.items()}
+            found |= {image: tuple(parts) for image, parts in matching.masks_of.items()}
             strays = matching.strays
         if not found and not self.train:
             return {}

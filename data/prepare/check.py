@@ -156,7 +156,7 @@ class _Check:
                     self._hint(STRAY, mask)
                 else:
                     self._error(f"{mask}: no image of this name in images/")
-        self.masks_of |= {image: tuple(masks) for image, masks in matching.found.items()}
+        self.masks_of |= {image: tuple(masks) for image, masks in matching.masks_of.items()}
         if not self.masks_of:
             self._error(f"{mask_root}: no image has a mask, so there is nothing to train on")
         for image in self.split if self.masks_of else ():

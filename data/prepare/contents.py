@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data.classes import VOID_BIT, Classes
-from data.read.dicom import read_patient
+from data.read.headers import read_patient
 from data.read.images import read_pixels
 from data.read.labels import labels_of
 from data.transforms import to_rgb8

@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from data.prepare.runs import EMPTY, decode, find_table, read_table
 from data.prepare.source import Found, Item, Source, files_by_name
-from data.read.dicom import read_header, spacing_of
 from data.read.images import read_image
 from util.errors import UserError
 
@@ -78,6 +77,8 @@ class Siim(Source):
 
 def _describe(path: Path, runs: dict[str, list[str]]) -> XRay | None:
     """What header and table say of a file, its patient by the header's own id; None: the table does not list it."""
+    from data.read.dicom import read_header, spacing_of
+
     header = read_header(path)
     uid = str(header.get("SOPInstanceUID", ""))
     name = path.stem if path.stem in runs else uid

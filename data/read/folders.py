@@ -1,4 +1,4 @@
-"""Folders of images that a user names."""
+"""The folder that --dataroot names, and the images in it."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from util.errors import UserError
 
 
 class NoSuchPhase(UserError):
-    """The data set has no images in the phase that was asked for."""
+    """The data set has no images in this phase."""
 
 
 def existing_folder(dataroot: str) -> Path:
-    """--dataroot as a path. UserError: not given, not there, not a folder."""
+    """--dataroot as a path. UserError: it is empty, does not exist, or is no folder."""
     if not dataroot:
         raise UserError("--dataroot is missing: give the folder of the images")
     root = Path(dataroot)
@@ -21,13 +21,14 @@ def existing_folder(dataroot: str) -> Path:
 
 
 def images_of(root: Path, name: str, wanted: str) -> list[tuple[str, Path]]:
-    """The images in <root>/<name> and below it, by their ids. NoSuchPhase: there are none, and what is `wanted`."""
+    """Ids and paths of the images in or below <root>/<name>. NoSuchPhase: there are none; its message ends with the
+    layout that the dataset mode expects (`wanted`)."""
     folder = root / name
     if not folder.is_dir():
-        there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+        folders = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
         raise NoSuchPhase(
             f"--dataroot {root}: no folder {name!r}; --dataset_mode {wanted}; "
-            f"there is {', '.join(there) or 'no folder at all'}"
+            f"there is {', '.join(folders) or 'no folder at all'}"
         )
     paths = find_images(folder)
     if not paths:

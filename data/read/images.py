@@ -1,4 +1,4 @@
-"""Read any picture into a numpy array, with one-line errors that name the file."""
+"""Find pictures in a folder, and read any picture into a numpy array. Errors are one line that names the file."""
 
 import os
 import unicodedata
@@ -9,48 +9,50 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from data.read.dicom import is_dicom, read_dicom
+from data.read.headers import is_dicom
 from data.read.limits import refuse_too_large, too_large
 from util.errors import UserError
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff"}
 
-# Pillow warns where we refuse; the refusal says it all.
+# Pillow only warns about an image that is too large; `refuse_too_large` raises an error that says so.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Every picture below `folder`, sorted by its path relative to it; hidden files and folders are left out. A DICOM
-    file needs no extension."""
+    """Every picture in or below `folder`, sorted by path, without hidden files and folders. DICOM files need no
+    extension."""
     return [path for path in files_below(folder) if path.suffix.lower() in EXTENSIONS or is_dicom(path)]
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file in or below `folder`, sorted; hidden ones are left out (a Mac's archives hold one beside each real
-    one), links are followed."""
-    found = []
-    seen: set[str] = set()  # a link to a folder above must not lead round in circles
+    """Every file in or below `folder`, sorted. Links are followed. Hidden files and folders are left out: archives made
+    on a Mac hold a hidden file beside each real one."""
+    paths = []
+    seen: set[str] = set()  # a link to a parent folder would otherwise be followed for ever
     for parent, folders, files in os.walk(folder, followlinks=True):
         seen.add(os.path.realpath(parent))
         folders[:] = [f for f in folders if f[0] != "." and os.path.realpath(os.path.join(parent, f)) not in seen]
-        found += [Path(parent, f) for f in files if f[0] != "."]
-    return sorted(found)
+        paths += [Path(parent, f) for f in files if f[0] != "."]
+    return sorted(paths)
 
 
 def read_image(path: Path) -> np.ndarray:
-    """A picture as [H, W] (grey) or [H, W, 3] (RGB), uint8 or, for grey of more than 8 bits, uint16 whose full scale
-    is 65535 whatever the brightest pixel is. UserError: not readable, damaged, too large."""
+    """A picture as [H, W] (grey) or [H, W, 3] (RGB), uint8, or uint16 for grey of more than 8 bits. White is 255 or
+    65535, however bright the brightest pixel is. UserError: not readable, damaged, too large."""
     return read_pixels(path)[0]
 
 
 def read_pixels(path: Path) -> tuple[np.ndarray, bool]:
     """`read_image`'s array, and whether the file's compression changes pixels (JPEG).
 
-    A palette is resolved to its colours; transparent pixels are seen on black; the EXIF orientation is applied, as
-    every viewer does; of several pages the first counts. For DICOM see `data.read.dicom.read_dicom`.
+    A palette is resolved to its colours. Transparent pixels are put on black. The EXIF orientation is applied, as every
+    viewer does. Of several pages the first is read. For DICOM see `data.read.dicom.read_dicom`.
     """
     try:
         if path.suffix.lower() not in EXTENSIONS and is_dicom(path):
+            from data.read.dicom import read_dicom
+
             dicom = read_dicom(path)
             return dicom.pixels, dicom.lossy
         with Image.open(path) as picture:
@@ -70,7 +72,7 @@ def read_pixels(path: Path) -> tuple[np.ndarray, bool]:
         raise UserError(f"{path}: no permission to read it") from None
     except UnidentifiedImageError:
         raise UserError(f"{path}: {_why_not_an_image(path)}") from None
-    except Exception as error:  # damaged files make decoders raise nearly anything
+    except Exception as error:  # decoders raise nearly anything on damaged files
         raise UserError(f"{path}: the image is damaged: {error}") from None
 
 
@@ -110,8 +112,8 @@ def _to_array(picture: Image.Image, path: Path) -> np.ndarray:
 
 
 def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
-    """One id for each path: its stem; stems that clash are joined with their sub-folders below `root` by `_`, then
-    with their extension, then numbered. An id can be a file name: no separators, no `..`, at most 150 bytes (and a
+    """One id for each path: its stem. Stems that clash are joined with their sub-folders below `root` by `_`, then with
+    their extension, then numbered. An id can serve as a file name: no separators, no `..`, at most 150 bytes (and a
     number)."""
     parts = [without_extension(p.relative_to(root) if p.is_relative_to(root) else Path(p.name)).parts for p in paths]
     suffixes = [p.suffix[1:] for p in paths]
@@ -135,7 +137,8 @@ def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
 
 
 def without_extension(path: Path) -> Path:
-    """The path without its extension; the last number of 1.2.840.10008 (DICOM files are named so) is none."""
+    """The path without its extension. DICOM files are often named like 1.2.840.10008, whose last number is not an
+    extension."""
     return path if path.suffix[1:].isdigit() else path.with_suffix("")
 
 
@@ -148,5 +151,5 @@ def _clashes(ids: list[str]) -> set[str]:
 def _clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
     name = name.replace("\\", "_").replace("/", "_").replace("..", "__")
-    name = name.encode()[:150].decode(errors="ignore")  # bytes, as disks count; without half a character at the end
+    name = name.encode()[:150].decode(errors="ignore")  # disks count bytes; half a character at the end is dropped
     return "_" if name == "." else name

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
 from data.classes import VOID_BIT, Classes
 from data.read.images import read_pixels
@@ -13,15 +12,14 @@ from data.transforms import to_rgb8
 from util.errors import UserError
 
 MAX_UNCLEAR = 0.8
-"""A lossy label picture with a larger share of pixels far from every class is taken for something else."""
+"""A lossy picture with a larger share of pixels far from every class is probably not a label picture."""
 
 
 def read_labels(paths: Sequence[Path], classes: Classes) -> np.ndarray:
-    """Class indices uint8 [H, W] of a label picture; where a pixel has no class, VOID_BIT plus the
-    likeliest one.
+    """Class indices uint8 [H, W] of a label picture. A pixel of no class gets VOID_BIT plus the likeliest class.
 
-    Several files are the parts of one two-class mask (left and right lung) and are OR-ed. UserError: a file that
-    holds other values than the classes', parts of different sizes.
+    Several files are the parts of one two-class mask (left and right lung) and are OR-ed. UserError: a file holds
+    values that are no class, or the parts differ in size.
     """
     first = _read(paths[0], classes)
     for path in paths[1:]:
@@ -37,9 +35,10 @@ def read_labels(paths: Sequence[Path], classes: Classes) -> np.ndarray:
 def labels_of(pixels: np.ndarray, lossy: bool, classes: Classes, name: str) -> np.ndarray:
     """`read_labels` of a decoded label picture ([H, W] or [H, W, 3], uint8 or uint16).
 
-    A lossy picture (JPEG) is snapped to the nearest class. In a lossless one each pixel must have the colour of a
-    class or, in a picture of one channel, be a class index; two classes may also be stored as 0 and any one other
-    value. Masks of lungs_dark are stored bright on dark too; a user's two greys are as their file says.
+    A lossy picture (JPEG) is snapped to the nearest class. In a lossless one, each pixel must have the colour of a
+    class or, if the picture has one channel, be a class index. Two classes may also be stored as 0 and any one other
+    value. Masks for lungs_dark are stored bright on dark, as for lungs. Two greys from a user's own JSON file mean what
+    that file says. name: the file, for errors.
     """
     dark = classes.binary and classes.grey and classes.colours[0, 0] > classes.colours[1, 0]
     two_values = classes.binary and (classes.white_on_black or not dark)
@@ -72,7 +71,7 @@ def _read(path: Path, classes: Classes) -> np.ndarray:
 
 def _snap(pixels: np.ndarray, classes: Classes, name: str) -> np.ndarray:
     label, distance = classes.nearest(to_rgb8(pixels))
-    # Two classes have no void; a quarter of the way between them is where JPEG's ringing no longer reaches.
+    # Two classes have no void. JPEG's ringing does not reach farther than a quarter of the way between them.
     unclear = classes.void_distance
     if classes.binary:
         unclear = np.linalg.norm(np.diff(classes.colours.astype(float), axis=0)) / 4
@@ -85,14 +84,19 @@ def _snap(pixels: np.ndarray, classes: Classes, name: str) -> np.ndarray:
     void = distance > classes.void_distance
     if void.any():
         label[void] = _of_neighbours(pixels, label, void, classes)
-    return label | void * np.uint8(VOID_BIT)
+    label[void] |= VOID_BIT
+    return label
 
 
 def _of_neighbours(pixels: np.ndarray, label: np.ndarray, void: np.ndarray, classes: Classes) -> np.ndarray:
-    """For each void pixel, among the classes clearly seen within two pixels of it the one of the nearest colour.
+    """A class for each void pixel: among the classes clearly seen within two pixels of it, the one with the nearest
+    colour.
 
-    An edge from blue to yellow passes through the green of a third class, which would frame every object.
+    A blurred edge from blue to yellow passes through green. By colour alone, the class that is green would frame every
+    such object.
     """
+    from scipy.ndimage import maximum_filter
+
     colours = to_rgb8(pixels)[void].astype(np.int32)
     chosen, best = label[void], np.full(len(colours), np.iinfo(np.int32).max, np.int32)
     for index, colour in enumerate(classes.colours.astype(np.int32)):
@@ -107,17 +111,17 @@ def _of_neighbours(pixels: np.ndarray, label: np.ndarray, void: np.ndarray, clas
 def _two_values(pixels: np.ndarray, name: str) -> np.ndarray:
     """Background 0, foreground 1, from a picture that holds black and at most one other value."""
     inside = pixels.astype(bool) if pixels.ndim == 2 else pixels.any(axis=2)
-    found = pixels[inside]
-    if len(found) and (found != found[0]).any():
-        strange = np.unique(found, axis=0)
+    values = pixels[inside]
+    if len(values) and (values != values[0]).any():
+        strange = np.unique(values, axis=0)
         raise UserError(
             f"{name}: a mask of two classes holds 0 and one other value, this one holds "
             f"{len(strange)} others: {_listed(strange)}; threshold it first"
         )
-    # Without any background, only a value that means "full" is trusted: an even grey picture is no mask.
-    if inside.all() and found.flat[0] not in (1, np.iinfo(pixels.dtype).max):
-        raise UserError(f"{name}: every pixel of this mask is {found.flat[0]}; a full mask holds 1 or 255")
-    return inside.astype(np.uint8)
+    # Without any background, only a value that means "full" is accepted: an even grey picture is no mask.
+    if inside.all() and values.flat[0] not in (1, np.iinfo(pixels.dtype).max):
+        raise UserError(f"{name}: every pixel of this mask is {values.flat[0]}; a full mask holds 1 or 255")
+    return np.asarray(inside, np.uint8)
 
 
 def _listed(values: np.ndarray) -> str:

@@ -1,11 +1,12 @@
-"""How large an image may be, whatever kind of file it is."""
+"""How large an image may be, in any kind of file."""
 
 from pathlib import Path
 
 from util.errors import UserError
 
 MAX_PIXELS = 89_478_485
-"""Larger pictures are refused by their header, before anything is decoded (Pillow's own figure: 9459 x 9459)."""
+"""Larger pictures are refused before they are decoded, by the size in their header (Pillow's own limit,
+9459 x 9459)."""
 
 
 def refuse_too_large(path: Path, width: int, height: int) -> None:
@@ -15,5 +16,5 @@ def refuse_too_large(path: Path, width: int, height: int) -> None:
 
 
 def too_large(path: Path, size: str) -> UserError:
-    """The refusal of an image of this size, said in words."""
+    """The error for an image of this size; `size` is text."""
     return UserError(f"{path}: refused, {size} is more than the {MAX_PIXELS:,} pixels an image may have")

@@ -1,8 +1,9 @@
-"""Which image belongs to which phase: a list (splits.csv), or a draw by patient."""
+"""Which image belongs to which phase: by a list (splits.csv), or by a draw for each patient."""
 
 import csv
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,8 @@ TRAIN, VAL = 0.7, 0.1
 
 @dataclass(frozen=True)
 class Row:
-    """One line of splits.csv. masks: as listed, empty if they are to be found by name; split, source, patient,
-    fold, label: "" if unknown; spacing: mm per pixel (rows, columns), None if unknown."""
+    """One line of splits.csv. masks: as listed; empty if masks are matched by name. split, source, patient, fold,
+    label: "" if unknown. spacing: mm per pixel (rows, columns), None if unknown."""
 
     image: Path
     masks: tuple[Path, ...] = ()
@@ -27,16 +28,19 @@ class Row:
 
 
 def read_splits(path: Path) -> list[Row]:
-    """The rows of a CSV file with the columns image and split, and maybe mask (several: separated by `;`), source,
-    patient, fold, label (the finding) and spacing (mm per pixel: rows and columns, or one number for both). Paths are
-    relative to the file."""
+    """The rows of a CSV file with the columns image and split. Optional columns are mask (several are separated by
+    `;`), source, patient, fold, label (the finding) and spacing (mm per pixel: rows and columns, or one number for
+    both). Paths are relative to the file.
+
+    UserError: not UTF-8 or CSV, a column is missing, no image, an image is listed twice, a bad spacing.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = {"image", "split"} - set(reader.fieldnames or ())
             if missing:
                 raise UserError(f"{path}: no column {' and no column '.join(sorted(missing))} in its first line")
-            rows = [_row(path, line) for line in reader if line["image"]]
+            rows = [_row(path, image, line) for line in reader if (image := line["image"])]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV file in UTF-8: {error}") from None
     if not rows:
@@ -49,11 +53,11 @@ def read_splits(path: Path) -> list[Row]:
     return rows
 
 
-def _row(path: Path, line: dict[str, str | None]) -> Row:
+def _row(path: Path, name: str, line: Mapping[str, str | None]) -> Row:
     root = path.parent
-    masks = tuple(root / name.strip() for name in (line.get("mask") or "").split(";") if name.strip())
+    masks = tuple(root / mask.strip() for mask in (line.get("mask") or "").split(";") if mask.strip())
     texts = ((line.get(column) or "").strip() for column in ("split", "source", "patient", "fold", "label"))
-    image = root / line["image"].strip()
+    image = root / name.strip()
     return Row(image, masks, *texts, spacing=_spacing(path, image, line.get("spacing") or ""))
 
 
@@ -70,12 +74,12 @@ def _spacing(path: Path, image: Path, text: str) -> tuple[float, float] | None:
 
 
 def draw(patient: str, seed: int) -> float:
-    """A number in [0, 1) for a patient, a function of name and seed alone."""
+    """A number in [0, 1) for a patient. It depends on name and seed alone, so new images move no patient."""
     digest = hashlib.sha256(f"{seed}/{patient}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def draw_split(patient: str, seed: int) -> str:
-    """train, val or test for a patient: 70, 10 and 20 % of patients, a function of name and seed alone."""
+    """The split of a patient: train, val or test for 70, 10 and 20 % of patients. It depends on name and seed alone."""
     place = draw(patient, seed)
     return "train" if place < TRAIN else "val" if place < TRAIN + VAL else "test"

@@ -7,7 +7,7 @@ import pytest
 
 from data.aligned import AlignedDataset
 from data.masks import MasksDataset
-from data.read.dicom import is_dicom
+from data.read.headers import is_dicom
 from data.read.images import find_images, read_image, safe_ids
 from data.single import SingleDataset
 from tests.dicoms import write_dicom

@@ -211,7 +211,7 @@ def test_a_spacing_that_is_no_number_is_none(tmp_path):
         ({"BitsAllocated": 32}, "8 bits stored in 32"),
         ({"BitsStored": 12}, "12 bits stored in 8"),
         ({"BitsStored": 6, "HighBit": 7}, "6 bits whose highest is bit 7; the standard wants bit 5"),
-        ({"RescaleSlope": 0, "RescaleIntercept": 3}, "all values one"),
+        ({"RescaleSlope": 0, "RescaleIntercept": 3}, "all values equal"),
     ],
 )
 def test_what_is_not_one_grey_image_is_one_line(tmp_path, header, message):

@@ -16,7 +16,7 @@ def matched(images: str, masks: str) -> tuple[dict[str, list[str]], list[str]]:
     assert not matching.unclear
     by_name = {
         image.relative_to(IMAGES).as_posix(): [m.relative_to(MASKS).as_posix() for m in parts]
-        for image, parts in matching.found.items()
+        for image, parts in matching.masks_of.items()
     }
     return by_name, [m.relative_to(MASKS).as_posix() for m in matching.strays]
 
@@ -52,7 +52,7 @@ def test_same_stem_in_two_folders():
         MASKS / "left/a.png": "d/masks/left/a.png: belongs to d/images/x/a.png or to d/images/y/a.png? Give it the "
         "same sub-folder as its image"
     }
-    assert [len(parts) for parts in matching.found.values()] == [1, 1]
+    assert [len(parts) for parts in matching.masks_of.values()] == [1, 1]
     assert not matching.strays
 
 

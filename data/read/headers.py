@@ -1,0 +1,43 @@
+"""Facts about a file that is perhaps DICOM. pydicom is imported only once a DICOM file turns up."""
+
+from pathlib import Path
+
+from util.errors import UserError
+
+DICOM_EXTENSIONS = {".dcm", ".dicom"}
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether to read a file as DICOM: because of its extension or, with any other extension, because of its content.
+    A DICOMDIR (a disc's table of contents) does not count."""
+    if path.suffix.lower() in DICOM_EXTENSIONS:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM" and path.name.upper() != "DICOMDIR"
+    except OSError:
+        return False
+
+
+def read_spacing(path: Path) -> tuple[float, float] | None:
+    """mm per pixel (rows, columns) by a DICOM header; None if the header has none, or the file is not DICOM."""
+    if not is_dicom(path):
+        return None
+    from data.read.dicom import read_header, spacing_of
+
+    return spacing_of(read_header(path))
+
+
+def read_patient(path: Path) -> str:
+    """The patient's ID in a DICOM header; "" if the header has none, or the file is not DICOM or cannot be read.
+
+    Use it to tell patients apart. Never show or store it.
+    """
+    if not is_dicom(path):
+        return ""
+    from data.read.dicom import read_header
+
+    try:
+        return str(read_header(path).get("PatientID") or "")
+    except (UserError, OSError):
+        return ""
