@@ -1,5 +1,8 @@
 """Exponential moving averages of the generators' weights (`--ema`): what is validated and saved instead of them."""
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -70,7 +73,13 @@ class Averages(dict[str, Average]):
         for average in self.values():
             average.update()
 
-    def swap(self) -> None:
-        """Before what shall see the averages, and again after it."""
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Inside the `with` block the networks hold the averages; after it the trained weights are back."""
         for average in self.values():
             average.swap()
+        try:
+            yield
+        finally:
+            for average in self.values():
+                average.swap()

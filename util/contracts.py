@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 if TYPE_CHECKING:  # torch takes seconds to import, and flags are parsed without it
     import numpy as np
-    from torch import Tensor
+    import torch
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
 
 VOID = 255
 """Label of a pixel that belongs to no class. It is left out of every score."""
@@ -108,6 +111,48 @@ class Batches(Protocol):
     def __iter__(self) -> Iterator[Batch]: ...
 
 
+class Positioned(Protocol):
+    """An order of images that can begin in the middle of an epoch (`data.loader.EpochSampler`). images: in an epoch."""
+
+    images: int
+
+    def set_position(self, epoch: int, start: int = 0) -> None:
+        """The next iteration gives this epoch without its first `start` images."""
+        ...
+
+
+class TrainingBatches(Batches, Protocol):
+    """Batches to train on."""
+
+    @property
+    def sampler(self) -> Positioned: ...
+
+
+class Stateful(Protocol):
+    """Something with a state to save and to resume."""
+
+    def state_dict(self) -> Mapping: ...
+
+    def load_state_dict(self, state_dict: dict, /) -> object: ...
+
+
+
+class Averages(Protocol):
+    """Moving averages of the generators' weights (`models.averages.Averages`)."""
+
+    def items(self) -> Iterable[tuple[str, Stateful]]:
+        """The average of each generator, by its name."""
+        ...
+
+    def update(self) -> None:
+        """Take in the weights after a training step."""
+        ...
+
+    def in_place(self) -> AbstractContextManager[None]:
+        """The averages take the weights' place inside the `with` block."""
+        ...
+
+
 class Translator(Protocol):
     """What testing sees of a network, of an ensemble, or of a network that is applied in patches."""
 
@@ -117,6 +162,35 @@ class Translator(Protocol):
 
     def companions(self, batch: Batch, /) -> dict[str, Tensor]:
         """Further pictures of the batch translated last, by label: float [N, C, H, W] in [-1, 1]."""
+        ...
+
+
+class Trainable(Translator, Protocol):
+    """A model in training (`models.base.BaseModel`). Everything is by name: "G", "D", or "G_A", "G_B", ...
+
+    pools: image histories of discriminators. tasks: what is trained beside generators that stay frozen.
+    """
+
+    device: torch.device
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+
+    @property
+    def pools(self) -> Mapping[str, Stateful]: ...
+
+    @property
+    def tasks(self) -> Mapping[str, Stateful]: ...
+
+    def train_step(self, batch: Batch, /) -> dict[str, Tensor]:
+        """One update; the losses by upstream's names as detached scalars. Does not wait for the device."""
+        ...
+
+    def pictures(self) -> dict[str, Tensor]:
+        """The last step's images by upstream's labels: float [N, C, H, W] in [-1, 1]."""
+        ...
+
+    def loss(self, fake: Tensor, target: Tensor, /) -> dict[str, Tensor]:
+        """The losses that an output and its target alone decide, for validation: float [N, C, H, W] in [-1, 1]."""
         ...
 
 

@@ -33,7 +33,7 @@ def train(seed: int, batch: dict, steps: int = 2) -> Pix2PixModel:
     for _ in range(steps):
         model.train_step(batch)
         averages.update()
-    averages.swap()
+    averages["G"].swap()
     return model
 
 

@@ -1,4 +1,4 @@
-"""Files of a run: networks as upstream writes them, the train state beside them, nothing half-written."""
+"""Checkpoints: networks as upstream writes them, and other .pth files, written whole or not at all."""
 
 import contextlib
 import hashlib
@@ -10,22 +10,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from util import distributed
 from util.errors import UserError
 from util.files import replacing
 
 
 def save_together(files: dict[Path, object]) -> None:
-    """`torch.save` of files that belong together: none is replaced before all are written.
-
-    Of several processes that train together only the first writes.
-    """
-    if distributed.rank():
-        return
+    """`torch.save` files that belong together. No old file is replaced before all new ones are written."""
     with contextlib.ExitStack() as stack:
         for path, value in files.items():
             file = stack.enter_context(replacing(path, "wb"))
-            # Through memory: writing to a full disk, torch.save raises errors that do not say so.
+            # Through memory, since torch.save's own errors do not say that the disk is full.
             buffer = io.BytesIO()
             torch.save(value, buffer)
             file.write(buffer.getbuffer())
@@ -33,9 +27,9 @@ def save_together(files: dict[Path, object]) -> None:
 
 
 def load_tensors(path: Path) -> object:
-    """Read a .pth file to the CPU. Tensors and plain values only: a file that wants to run code is refused.
+    """Read a .pth file to the CPU. It may hold tensors and plain values only, never code.
 
-    Raises UserError for a missing, truncated or unsafe file.
+    UserError: the file is missing, truncated or unsafe.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint file")
@@ -64,48 +58,47 @@ def network_path(folder: Path, epoch: str | int, name: str) -> Path:
 
 
 def task_path(folder: Path, epoch: str | int, name: str) -> Path:
-    """What an adapted generator adds to its donor (models/piggyback), e.g. `latest_task_G.pth`."""
+    """The file of what an adapted generator adds to its donor (models/piggyback), e.g. `latest_task_G.pth`."""
     return folder / f"{epoch}_task_{name}.pth"
 
 
 def save_networks(
     folder: Path,
     epoch: str | int,
-    networks: dict[str, nn.Module],
+    networks: Mapping[str, nn.Module],
     tasks: Mapping | None = None,
-    beside: dict[Path, object] | None = None,
+    beside: Mapping[Path, object] | None = None,
 ) -> None:
     """Write each network as a bare state dict on the CPU under upstream's name and keys.
 
-    tasks: of adapted generators, by name, what has `contents(folder)`; it is written as a task file instead.
-    beside: further files that belong to them. Of a generator only the kind of file written last stays.
+    tasks: tasks of adapted generators, by name (`models.piggyback.task.Task`). Such a generator gets a task file
+    instead of a state dict, and a file of the other kind from an earlier save is deleted.
+    beside: contents of further files that belong to these networks.
     """
-    if distributed.rank():
-        return
     tasks = tasks or {}
     files: dict[Path, object] = {task_path(folder, epoch, name): task.contents(folder) for name, task in tasks.items()}
     for name in [name for name in networks if name not in tasks]:
         state = networks[name].state_dict()
         files[network_path(folder, epoch, name)] = {key: value.detach().cpu() for key, value in state.items()}
-    save_together(files | (beside or {}))
+    save_together(files | dict(beside or {}))
     for name in networks:
         (network_path if name in tasks else task_path)(folder, epoch, name).unlink(missing_ok=True)
 
 
 def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 over the names, types, shapes and bytes of tensors, in the order of names."""
+    """SHA-256 over the names, types, shapes and bytes of tensors, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
 def load_state(net: nn.Module, state: dict, path: Path, explain: Callable[[dict], str]) -> None:
-    """Load a bare state dict that was read from `path` into `net`, strictly.
+    """Load a bare state dict, which was read from `path`, into `net`, strictly.
 
-    explain: turns the state dict into the advice that ends the error when the architectures differ.
+    UserError: the architectures differ. explain: turns the state dict into the advice at the end of that error.
     """
     try:
         net.load_state_dict(without_old_norm_buffers(net, state), strict=True)
@@ -116,8 +109,7 @@ def load_state(net: nn.Module, state: dict, path: Path, explain: Callable[[dict]
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """A network's state dict from a file, as float32 on the CPU and without the `module.` of DataParallel."""
     state = load_tensors(path)
-    named = isinstance(state, dict) and all(isinstance(k, str) and torch.is_tensor(v) for k, v in state.items())
-    if not named or not state:
+    if not isinstance(state, dict) or not state or not all(_is_named(*item) for item in state.items()):
         raise UserError(f"{path}: not a network's state dict (a dict of named tensors)")
     prefix = "module." if all(key.startswith("module.") for key in state) else ""
     return {
@@ -125,8 +117,12 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
+def _is_named(key: object, value: object) -> bool:
+    return isinstance(key, str) and torch.is_tensor(value)
+
+
 def without_old_norm_buffers(net: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """`state` without the statistics that instance norm stored before PyTorch 0.4 and that today's layers refuse."""
+    """`state` without the statistics of instance norm, which PyTorch before 0.4 stored and today's layers refuse."""
     norms = [name for name, module in net.named_modules() if isinstance(module, nn.InstanceNorm2d)]
     old = {f"{name}.{b}" for name in norms for b in ("running_mean", "running_var", "num_batches_tracked")}
     return {key: value for key, value in state.items() if key not in old}

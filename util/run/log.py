@@ -1,7 +1,7 @@
-"""What a training run says about its losses: the progress bar, loss_log.txt and metrics.csv.
+"""The log of a training run: progress bar, loss_log.txt and metrics.csv.
 
 loss_log.txt keeps the line format of pytorch-CycleGAN-and-pix2pix (its visdom era), so that scripts written for it
-go on working.
+still work.
 """
 
 import csv
@@ -19,12 +19,14 @@ from tqdm import tqdm
 from util.files import replacing
 
 Batch = TypeVar("Batch")
+
+# The names of the two lines in a panel, and the scores that both training and validation measure.
 TRAIN, VAL = "train (as trained: augmented, running)", "val"
 SCORES = {"dice": "Dice", "iou": "IoU"}
 
 
 def due(iters: int, count: int, freq: int) -> bool:
-    """Whether the last `count` images took the total `iters` to or past a multiple of `freq`.
+    """True if the last `count` images brought the total `iters` to a multiple of `freq`, or past one.
 
     `iters % freq == 0` would skip most multiples when the batch size does not divide the frequency.
     """
@@ -40,15 +42,15 @@ class LossLog:
                 printed = log.step(model.train_step(batch), len(batch["A"]))
             log.end_epoch(epoch, {"val_dice": 0.93})
 
-    Loss tensors stay on their device until a line is due: nothing else here waits for the device.
+    Loss tensors stay on their device until a line is due. Nothing else waits for the device.
 
     Args:
-        run_dir: folder of the run, `checkpoints/<name>`; both files are appended to when they exist. None writes and
-            shows nothing: for the other processes of a run on many GPUs.
+        run_dir: folder of the run, `checkpoints/<name>`. Existing files are appended to. With None nothing is written
+            or shown, as in all processes but the first of a run on several GPUs.
         epochs: number of the last epoch, for the time left.
-        print_freq: a line every so many images.
-        iters: images that were trained on before this start (resume).
-        bar: False never draws the bar; None draws it where stderr is a terminal.
+        print_freq: images between two lines.
+        iters: images trained on before this start, if the run is resumed.
+        bar: False never draws the bar; None draws it if stderr is a terminal.
     """
 
     def __init__(
@@ -63,10 +65,10 @@ class LossLog:
         self._started_at: float | None = None  # position in epochs where this start began, e.g. 3.5
         self._new_epoch(1, 1, 0)
         if self._run_dir is not None:
-            self._append(f"================ Training Loss ({time.strftime('%c')}) ================")
+            self._append(self._run_dir, f"================ Training Loss ({time.strftime('%c')}) ================")
 
     def batches(self, epoch: int, loader: Iterable[Batch], images: int, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches of `loader` under a progress bar of `images` images, `start` of which are already done."""
+        """Yield the batches of `loader` under a progress bar of `images` images, of which `start` are done already."""
         self._new_epoch(epoch, images, start)
         if self._started_at is None:
             self._started_at = epoch - 1 + start / self._images
@@ -91,7 +93,7 @@ class LossLog:
             self._bar = None
 
     def step(self, losses: Mapping[str, torch.Tensor | float], count: int) -> dict[str, float] | None:
-        """Note one training step on `count` images; when a line is due write it and return its losses as floats."""
+        """Count a training step on `count` images. If a line is due, write it and return its losses as floats."""
         self.iters += count
         self._seen += count
         self._since_line += count
@@ -103,13 +105,13 @@ class LossLog:
             return None
         values = {name: float(value) for name, value in losses.items()}
         if self._run_dir is not None:
-            self._write_line(values)
+            self._write_line(self._run_dir, values)
         return values
 
     def end_epoch(self, epoch: int, scores: Mapping[str, float] | None = None) -> dict[str, float]:
-        """Add the epoch's row (mean losses, `scores`) to metrics.csv, say so, and return the mean losses.
+        """Add the epoch's row (mean losses and `scores`) to metrics.csv, print it, and return the mean losses.
 
-        Rows of this epoch or later ones, left by a run that went further than its last save, are replaced.
+        Rows of this epoch and later ones are replaced. A run that was killed after its last save has left them.
         """
         scores = scores or {}
         seen = max(self._seen - self._start, 1)
@@ -126,9 +128,9 @@ class LossLog:
             writer.writeheader()
             writer.writerows(rows)
         seconds = time.monotonic() - self._epoch_started
-        said = "".join(f" {name}: {value:.4f}" for name, value in scores.items())
+        shown = "".join(f" {name}: {value:.4f}" for name, value in scores.items())
         left = f" left: {self._left()}" if epoch < self._epochs else ""
-        tqdm.write(f"End of epoch {epoch} / {self._epochs} \t Time Taken: {seconds:.0f} sec{said}{left}", sys.stdout)
+        tqdm.write(f"End of epoch {epoch} / {self._epochs} \t Time Taken: {seconds:.0f} sec{shown}{left}", sys.stdout)
         return means
 
     def _new_epoch(self, epoch: int, images: int, start: int) -> None:
@@ -137,14 +139,14 @@ class LossLog:
         self._epoch_started = self._line_time = time.monotonic()
         self._waited, self._since_line = 0.0, 0
 
-    def _write_line(self, losses: Mapping[str, float]) -> None:
-        # Means over the images since the last line: a single step's time says little where the device works on its own.
+    def _write_line(self, run_dir: Path, losses: Mapping[str, float]) -> None:
+        # Means since the last line: a GPU works on its own, so the time of a single step says little.
         now = time.monotonic()
         took, waited = (now - self._line_time) / self._since_line, self._waited / self._since_line
         self._line_time, self._since_line, self._waited = now, 0, 0.0
         line = f"(epoch: {self._epoch}, iters: {self._seen}, time: {took:.3f}, data: {waited:.3f}) "
         line += "".join(f"{name}: {value:.3f} " for name, value in losses.items())
-        self._append(line)
+        self._append(run_dir, line)
         if self._bar is None or self._bar.disable:
             print(line, flush=True)
         else:
@@ -152,7 +154,7 @@ class LossLog:
             self._bar.set_postfix_str(f"{shown}, all in {self._left()}")
 
     def _left(self) -> timedelta:
-        """Time to the end of the last epoch at this start's mean pace, validation and saving included."""
+        """Time to the end of the run at the mean pace since this start, with validation and saving."""
         if self._started_at is None:
             return timedelta(0)
         position = self._epoch - 1 + self._seen / self._images
@@ -160,16 +162,17 @@ class LossLog:
         elapsed = time.monotonic() - self._started
         return timedelta(seconds=round(elapsed / done * max(self._epochs - position, 0)) if done > 0 else 0)
 
-    def _append(self, line: str) -> None:
-        with (self._run_dir / "loss_log.txt").open("a", encoding="utf-8") as file:
+    @staticmethod
+    def _append(run_dir: Path, line: str) -> None:
+        with (run_dir / "loss_log.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 
 def read_losses(path: Path) -> list[dict[str, float]]:
-    """The lines of a loss_log.txt as dicts: `epoch`, `iters` (images of that epoch so far), `time`, `data`, the losses.
+    """The lines of a loss_log.txt as dicts: `epoch`, `iters` (images of that epoch so far), `time`, `data`, losses.
 
-    Reads both formats that pytorch-CycleGAN-and-pix2pix wrote over the years. Where a later start trained the same
-    images again, its lines replace the earlier ones. A missing file is an empty list.
+    Reads both formats that pytorch-CycleGAN-and-pix2pix has used. If a later start trained the same images again, its
+    lines replace the earlier ones. Without a file the list is empty.
     """
     rows: list[dict[str, float]] = []
     if not Path(path).exists():
@@ -186,7 +189,7 @@ def read_losses(path: Path) -> list[dict[str, float]]:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The rows of a metrics.csv as numbers (`epoch`, `iters` ints), empty cells left out; [] without a file."""
+    """The rows of a metrics.csv as numbers, `epoch` and `iters` as ints, without empty cells; [] without a file."""
     if not Path(path).exists():
         return []
     with Path(path).open(newline="", encoding="utf-8") as file:
@@ -196,18 +199,27 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         ]
 
 
-def train_and_val(columns: Collection[str]) -> dict[str, dict[str, str]]:
-    """{title: {name of a line: column}} of the columns of metrics.csv.
+def validation_columns(scores: Mapping[str, float]) -> dict[str, float]:
+    """Validation's scores and losses under the names of their columns in metrics.csv."""
+    return {f"val_{name}": value for name, value in scores.items()}
 
-    Dice and IoU are `train_dice`, `val_dice`, ...; a training loss `X` is its own column, its validation `val_X`.
+
+def validation_scores(row: Mapping[str, float]) -> dict[str, float]:
+    """The validation scores in a row of metrics.csv; validation losses are not among them."""
+    return {name: value for name, value in row.items() if name.startswith("val_") and name[4:] not in row}
+
+
+def train_and_val(columns: Collection[str]) -> dict[str, dict[str, str]]:
+    """The columns of metrics.csv that show the same quantity in training and validation: {title: {line: column}}.
+
+    Dice and IoU are in `train_dice`, `val_dice`, ...; a training loss X is in column X, its validation in `val_X`.
     """
-    found = {}
+    pairs = {}
     for loss in columns:
         if f"val_{loss}" in columns:
-            found[f"{loss} loss"] = {TRAIN: loss, VAL: f"val_{loss}"}
+            pairs[f"{loss} loss"] = {TRAIN: loss, VAL: f"val_{loss}"}
     for name, title in SCORES.items():
         lines = {TRAIN: f"train_{name}", VAL: f"val_{name}"}
-        there = {line: column for line, column in lines.items() if column in columns}
-        if there:
-            found[title] = there
-    return found
+        if measured := {line: column for line, column in lines.items() if column in columns}:
+            pairs[title] = measured
+    return pairs

@@ -1,0 +1,34 @@
+"""The device that a script computes on (`--gpu_ids`)."""
+
+import re
+
+import torch
+
+from util import distributed
+from util.errors import UserError
+
+
+def pick_device(gpu_ids: str | None) -> torch.device:
+    """The device of `--gpu_ids`: "-1" is the CPU, "0" the first GPU; None takes a GPU (CUDA, else MPS) if there is one.
+
+    Under torchrun each process takes the GPU of its own number, unless "-1" asks for the CPU. UserError: no such GPU.
+    """
+    if distributed.world_size() > 1 and gpu_ids != "-1":
+        return torch.device("cuda", distributed.local_rank()) if torch.cuda.is_available() else torch.device("cpu")
+    if gpu_ids == "-1":
+        return torch.device("cpu")
+    if gpu_ids is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not re.fullmatch(r"\d+(,\d+)*", gpu_ids):
+        raise UserError(f"--gpu_ids {gpu_ids}: want -1 (the CPU) or the number of a GPU")
+    if not gpu_ids.isdigit():
+        wanted = gpu_ids.count(",") + 1
+        raise UserError(
+            f"--gpu_ids {gpu_ids}: one process drives one GPU; for {wanted} run "
+            f"`CUDA_VISIBLE_DEVICES={gpu_ids} torchrun --nproc_per_node {wanted} train.py ...` without --gpu_ids"
+        )
+    if int(gpu_ids) >= torch.cuda.device_count():
+        raise UserError(f"--gpu_ids {gpu_ids}: this machine shows {torch.cuda.device_count()} CUDA GPUs; -1 is the CPU")
+    return torch.device("cuda", int(gpu_ids))

@@ -1,0 +1,149 @@
+"""One training run: its processes, device, random state and folder, and everything it saves and resumes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from util import distributed
+from util.contracts import Averages, Trainable
+from util.files import write_json, write_text
+from util.run.checkpoint import save_networks
+from util.run.device import pick_device
+from util.run.log import due
+from util.run.state import Interrupts, Progress, load_run, save_run, set_aside
+from util.seeding import seed_everything
+
+
+class Run:
+    """Owns what a training has one of, so that train.py can stay a readable loop.
+
+        run = Run(opt)
+        run.hold(model, schedulers, averages)
+        for epoch in run.epochs():
+            for batch in loader:
+                ...
+                run.step(len(batch["A"]))
+            run.end_epoch(score)
+            run.save()
+
+    Under torchrun every process has its own Run. Only the first process writes and prints.
+
+    first: True in the process that writes and prints. processes: how many train together. device: where the networks
+    are. folder: `checkpoints/<name>`. last_epoch: number of the last epoch. progress: how far the run has come.
+    """
+
+    def __init__(self, opt: argparse.Namespace) -> None:
+        distributed.start()
+        self.first, self.processes = distributed.rank() == 0, distributed.world_size()
+        self.device = pick_device(opt.gpu_ids)
+        # Different seeds, or all processes would draw the same noise and dropout.
+        seed_everything(opt.seed + distributed.rank())
+        self.folder = Path(opt.checkpoints_dir) / opt.name
+        self.last_epoch = opt.n_epochs + opt.n_epochs_decay
+        self.progress = Progress(epoch=opt.epoch_count)
+        self.continues = opt.continue_train
+        self._from_latest = opt.epoch == "latest"
+        self._early_stop = opt.early_stop
+        self._latest_freq, self._by_iter = opt.save_latest_freq, opt.save_by_iter
+        self._epoch_freq = opt.save_epoch_freq
+        self._interrupts = Interrupts()
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 130 and 143 after Ctrl-C and SIGTERM."""
+        return self._interrupts.code
+
+    def hold(self, model: Trainable, schedulers: Mapping, averages: Averages) -> None:
+        """Take charge of saving and resuming these. averages: moving averages of the generators' weights."""
+        self.model, self.schedulers, self.averages = model, schedulers, averages
+        self._stateful = {
+            "optimizers": model.optimizers,
+            "schedulers": schedulers,
+            "pools": model.pools,
+            "tasks": model.tasks,
+            "averages": dict(averages.items()),
+        }
+
+    def resume(self, fresh: list[str]) -> None:
+        """Continue where the run stopped, now that its networks are loaded.
+
+        fresh: networks that the folder has no file of. Optimizers continue only if every network does. An older epoch
+        has no saved optimizers.
+        """
+        resumed = load_run(self.folder, self._stateful) if self._from_latest and not fresh else None
+        self.progress = resumed or self.progress
+        distributed.say(f"continuing at epoch {self.progress.epoch}" + ("" if resumed else ": optimizers start afresh"))
+
+    def share_weights(self) -> None:
+        """Give every process the first one's weights, and let optimizers average gradients over the processes."""
+        distributed.share(self.model.networks.values(), self.model.optimizers.values())
+
+    def record(self, options: Mapping[str, object], text: str) -> None:
+        """Write options.json and train_opt.txt. A new run first moves an older run's networks out of its folder."""
+        if not self.first:
+            return
+        if not self.continues:
+            set_aside(self.folder)
+        write_text(self.folder / "train_opt.txt", text + "\n")
+        write_json(self.folder / "options.json", options)
+
+    def epochs(self) -> Iterator[int]:
+        """Yield the epochs to train, until the last one, an interruption (Ctrl-C, SIGTERM) or --early_stop."""
+        with self._interrupts:
+            for epoch in range(self.progress.epoch, self.last_epoch + 1):
+                self.progress.epoch = epoch
+                yield epoch
+                if self.interrupted():
+                    return
+                if self._early_stop and self.progress.since_best >= self._early_stop:
+                    since, best = self.progress.since_best, self.progress.best_epoch
+                    distributed.say(f"no gain in {since} validations: stopping; best epoch {best}")
+                    return
+
+    def step(self, images: int) -> int:
+        """Count a training step on `images` images of this process, and save `latest` when that is due.
+
+        Returns the images of the step over all processes.
+        """
+        count = images * self.processes
+        self.progress.images += count
+        self.progress.iters += count
+        if due(self.progress.iters, count, self._latest_freq):
+            with self.averages.in_place():
+                self.save()
+                if self._by_iter:
+                    self._save_networks(f"iter_{self.progress.iters}")
+        return count
+
+    def interrupted(self) -> bool:
+        """Whether any process was asked to stop. All processes must call this together."""
+        return distributed.any_process(bool(self._interrupts.code))
+
+    def end_epoch(self, score: float | None) -> float | None:
+        """Save the epoch if it is the best one or its number is due, and move on to the next.
+
+        score: the validation score, higher is better; None without a validation. Only the first process validates:
+        its score is returned in every process.
+        """
+        score = distributed.from_first(score)
+        if score is not None and self.progress.note_score(score):
+            self._save_networks("best")
+        if self.progress.epoch % self._epoch_freq == 0:
+            self._save_networks(self.progress.epoch)
+        self.progress.epoch, self.progress.images = self.progress.epoch + 1, 0
+        return score
+
+    def save(self) -> None:
+        """Write `latest_net_<X>.pth` and the state that an exact resume needs."""
+        if self.first:
+            save_run(self.folder, self.model.networks, self._stateful, self.progress)
+
+    def close(self) -> None:
+        """Leave the other processes, all together."""
+        distributed.stop()
+
+    def _save_networks(self, epoch: str | int) -> None:
+        if self.first:
+            save_networks(self.folder, epoch, self.model.networks, self.model.tasks)

@@ -1,0 +1,82 @@
+"""What a training run shows while it learns, as upstream's Visualizer does: log, live panels, page, running scores."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from util.contracts import Batch, TrainingBatches
+from util.run.log import LossLog, due, validation_columns
+from util.run.run import Run
+from util.score.mask_rule import MaskRule
+from util.score.running import RunningScores
+from util.show.panels import Panels
+from util.show.training_page import TrainingPage
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from util.score.evaluate import Evaluation
+
+
+class Report:
+    """Shows one run: loss_log.txt, metrics.csv, the progress bar, visdom's panels and web/index.html.
+
+        report = Report(run, opt, loader)
+        for batch in report.batches(epoch):
+            ...
+            report.step(losses, model.pictures(), images)
+        report.end_epoch(epoch, evaluation, model.pictures())
+
+    In every process but the first it writes and shows nothing.
+    """
+
+    def __init__(self, run: Run, opt: argparse.Namespace, loader: TrainingBatches) -> None:
+        self._run, self._loader, self._images = run, loader, loader.sampler.images
+        self._log = LossLog(run.folder if run.first else None, run.last_epoch, opt.print_freq, run.progress.iters)
+        display_id = opt.display_id if run.first else 0
+        self._panels = Panels(
+            opt.display_server, opt.display_port, opt.display_env, display_id, opt.display_ncols, opt.name
+        )
+        if run.first and run.continues:
+            self._panels.recall(run.folder, self._images)
+        self._page = TrainingPage(run.folder, opt.name, opt.display_winsize) if run.first and not opt.no_html else None
+        self._running = RunningScores(loader.dataset, MaskRule.of(opt).threshold)
+        self._pictures_freq, self._page_freq = opt.display_freq, opt.update_html_freq
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch that are still to be trained on, under a progress bar."""
+        done = self._run.progress.images
+        self._loader.sampler.set_position(epoch, done)
+        return self._log.batches(epoch, self._loader, self._images, done)
+
+    def step(self, losses: Mapping[str, Tensor], pictures: Mapping[str, Tensor], images: int) -> None:
+        """Show a training step on `images` images of all processes, after `Run.step` has counted it.
+
+        Does not wait for the device, except when a line of the log or a picture is due.
+        """
+        progress = self._run.progress
+        printed = self._log.step(losses, images)
+        self._running.add(pictures)
+        if printed:
+            self._panels.losses(progress.epoch - 1 + progress.images / self._images, printed)
+        if due(progress.iters, images, self._pictures_freq):
+            self._panels.pictures(pictures)
+        if self._page and due(progress.iters, images, self._page_freq):
+            self._page.add(progress.epoch, pictures)
+
+    def end_epoch(self, epoch: int, evaluation: Evaluation | None, pictures: Mapping[str, Tensor]) -> None:
+        """Show an epoch's mean losses and scores. evaluation: of the validation, None where the epoch had none."""
+        scores = self._running.means()
+        if evaluation:
+            scores |= validation_columns(evaluation.means | evaluation.losses)
+        self._panels.epoch(epoch, self._log.end_epoch(epoch, scores) | scores)
+        if self._page:
+            self._page.add(epoch, pictures)
+
+    def close(self) -> None:
+        """Bring the page and the panels to their last state."""
+        if self._page:
+            self._page.close()
+        self._panels.close()
