@@ -20,22 +20,22 @@ VOID = 255
 """Label of a pixel that belongs to no class. It is left out of every score."""
 
 
-class _Images(TypedDict):
-    A: Tensor
-    A_paths: list[str]
-    size: Tensor
-    index: Tensor
-
-
-class Batch(_Images, total=False):
+class Batch(TypedDict):
     """Images on their way into a network, and the targets that belong to them.
 
-    A: float32 [N, C, H, W] in [-1, 1], the network's input. B: the same, the target; absent without targets.
-    A_paths, B_paths: their files. size: int [N, 2], original heights and widths. index: int [N], place in the data set.
+    A: float32 [N, C, H, W] in [-1, 1], the network's input. B: the same, the target. A_paths, B_paths: their files.
+    size: int [N, 2], original heights and widths. index: int [N], place in the data set.
+
+    Data sets without targets leave out B and B_paths; test with `"B" in batch`. They are declared as always present
+    because training always has them.
     """
 
+    A: Tensor
     B: Tensor
+    A_paths: list[str]
     B_paths: list[str]
+    size: Tensor
+    index: Tensor
 
 
 class ClassMap(Protocol):
