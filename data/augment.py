@@ -1,23 +1,26 @@
-"""Random changes to a training batch, on its device, the target following the image exactly (`--augment`).
+"""--augment: random changes to a training batch, computed on its device. The target follows the image exactly.
 
-The mirror image is not among them: every set has it from the loader (`data.transforms.Geometry`), which flips half of
-the images unless --no_flip, exactly and for nothing.
+Mirror images are not made here. The loader flips half of the images (`data.transforms.Geometry`) unless --no_flip is
+given, which loses no precision and costs nothing.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import kornia.augmentation as K
-import torch
-from kornia.constants import DataKey
-from torch import nn
-
+from util.contracts import Batch
 from util.errors import UserError
+
+if TYPE_CHECKING:  # torch and kornia take seconds to import, and the flags only need the names of the sets
+    import torch
+    from kornia.augmentation import AugmentationSequential
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Ranges of one affine change, drawn anew for each image. rotation, shear: degrees to either side; shift: share of
-    the image's height and width; scale: smallest and largest; stretch: the two axes are scaled by different draws."""
+    """Ranges of an affine change that is drawn for each image. rotation, shear: degrees to either side. shift: share of
+    the image's height and width. scale: smallest and largest factor. stretch: each axis draws its own factor."""
 
     rotation: float
     shift: float = 0.0
@@ -26,44 +29,51 @@ class Pose:
     shear: float = 0.0
 
 
-SETS: dict[str, tuple[Pose | None, list[tuple[type[nn.Module], tuple[float, float]]]]] = {
-    "none": (None, []),
-    "flip": (None, []),
-    # Bartels et al. 2022: "horizontal flip, rotation, shift, shear, and zoom" by Keras. They give no ranges: these are
-    # small ones that leave both lungs in the picture. Keras, too, scales the axes by different draws.
-    "paper003": (Pose(10.0, shift=0.1, scale=(0.9, 1.1), stretch=True, shear=5.0), []),
-    # Dasic et al. 2024: rotation by 0 to 20 degrees (to either side, here), brightness and zoom within 15 and 10 %.
-    "paper004": (Pose(20.0, scale=(0.9, 1.1)), [(K.RandomBrightness, (0.85, 1.15))]),
-    # Another patient, another machine.
+SETS: dict[str, tuple[Pose | None, dict[str, tuple[float, float]]]] = {
+    "none": (None, {}),
+    "flip": (None, {}),
+    # Bartels et al. 2022: "horizontal flip, rotation, shift, shear, and zoom" by Keras. They give no ranges; these are
+    # small enough to leave both lungs in the picture. Keras, too, draws a factor for each axis.
+    "paper003": (Pose(10.0, shift=0.1, scale=(0.9, 1.1), stretch=True, shear=5.0), {}),
+    # Dasic et al. 2024: rotation by 0 to 20 degrees (here to either side), brightness within 15 % and zoom within 10 %.
+    "paper004": (Pose(20.0, scale=(0.9, 1.1)), {"RandomBrightness": (0.85, 1.15)}),
+    # Wide enough to imitate another patient or another X-ray machine.
     "strong": (
         Pose(15.0, shift=0.1, scale=(0.86, 1.16)),
-        [(K.RandomGamma, (0.67, 1.5)), (K.RandomContrast, (0.78, 1.28)), (K.RandomBrightness, (0.9, 1.1))],
+        {"RandomGamma": (0.67, 1.5), "RandomContrast": (0.78, 1.28), "RandomBrightness": (0.9, 1.1)},
     ),
 }
-"""--augment to the pose, and what happens to grey values in [0, 1], which stay there."""
+"""--augment to the pose, and kornia's changes of grey values in [0, 1], in order, each with its range."""
 
 
 class Augment:
-    """Callable on a batch: returns it with `A` and `B` changed, everything else as it is.
+    """Callable on a batch: returns it with `A` and `B` changed and all else unchanged.
 
-    name: a key of `SETS`; labels: the sides ("A", "B", "AB" or "") whose colours stand for classes. A, B: float
-    [N, C, H, W] in [-1, 1]. Pose moves A and B alike: what shows classes by nearest neighbour, so that no colour
-    comes up that was not there, pictures bilinearly; what comes in from outside repeats the edge. Intensity changes A
-    alone, and only a picture. Draws come from PyTorch's global generator. UserError: A and B of a batch differ in size.
+    name: a key of `SETS`. labels: the sides ("A", "B", "AB" or "") whose colours stand for classes. A, B: float
+    [N, C, H, W] in [-1, 1]. The pose moves A and B alike: labels by nearest neighbour, so that no new colour appears,
+    and pictures bilinearly. Pixels from outside the image repeat its edge. Grey values change in A alone, and only if A
+    is a picture. Draws come from PyTorch's global generator. UserError: A and B of a batch differ in size.
     """
 
     def __init__(self, name: str, device: torch.device, labels: str = "B"):
         self.name, self.device = name, device
         pose, intensity = SETS[name]
-        self._pose = pose and _moves(pose, *("nearest" if side in labels else "bilinear" for side in "AB"))
+        resample = {side: "nearest" if side in labels else "bilinear" for side in "AB"}
+        self._pose = pose and _moves(pose, resample["A"], resample["B"])
         self._intensity = None
         if intensity and "A" not in labels:
-            self._intensity = K.ImageSequential(*(change(limits, p=1.0) for change, limits in intensity))
+            import kornia.augmentation as K
 
-    def __call__(self, batch: dict) -> dict:
+            self._intensity = K.ImageSequential(
+                *(getattr(K, name)(limits, p=1.0) for name, limits in intensity.items())
+            )
+
+    def __call__(self, batch: Batch) -> Batch:
         if self._pose is None:
             return batch
-        image, target = (batch[side].to(self.device, non_blocking=True) for side in "AB")
+        import torch
+
+        image, target = (side.to(self.device, non_blocking=True) for side in (batch["A"], batch["B"]))
         if image.shape[-2:] != target.shape[-2:]:
             raise UserError(
                 f"--augment {self.name} moves A and B alike, but {batch['A_paths'][0]} and "
@@ -73,15 +83,19 @@ class Augment:
             image, target = self._pose(image, target)
             if self._intensity:
                 image = self._intensity((image + 1) / 2) * 2 - 1
-        return batch | {"A": image, "B": target}
+        return {**batch, "A": image, "B": target}
 
 
-def _moves(pose: Pose, image: str, target: str) -> K.AugmentationSequential:
-    """Moves an image and its target alike, each with its own way of resampling."""
+def _moves(pose: Pose, image: str, target: str) -> AugmentationSequential:
+    """Moves an image and its target alike. image, target: how each is resampled."""
+    import kornia.augmentation as K
+    from kornia.constants import DataKey
+
+    low, high = pose.scale
     affine = K.RandomAffine(
         pose.rotation,
         translate=(pose.shift, pose.shift),
-        scale=pose.scale * (2 if pose.stretch else 1),
+        scale=(low, high, low, high) if pose.stretch else (low, high),
         shear=pose.shear or None,
         resample=image,
         padding_mode="border",

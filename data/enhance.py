@@ -1,22 +1,20 @@
-"""What may be done to the grey values of an image before a network sees it, in training and testing alike."""
+"""--intensity and --clahe: the grey values of an image before a network sees it, in training and testing alike."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from kornia.enhance import equalize_clahe
 
 from util.errors import UserError
 
 INTENSITY = {"none": None, "minmax": (0.0, 100.0), "percentile": (1.0, 99.0)}
-"""--intensity to the percentiles of an image's own values that become black and white; None: left as they are."""
+"""--intensity to the two percentiles of an image's values that become black and white; None: values stay."""
 CLIP, TILES = 2.0, (8, 8)
-"""CLAHE's limit of contrast and its tiles (rows, columns). kornia's own limit of 40 lets noise through."""
+"""CLAHE's contrast limit and its tiles (rows, columns). kornia's default limit of 40 amplifies noise."""
 
 
 @dataclass(frozen=True)
 class Enhance:
-    """Callable on a picture: first --intensity, then --clahe. False where that is nothing."""
+    """Callable on a picture: applies --intensity, then --clahe. False if both are off."""
 
     intensity: str = "none"
     clahe: bool = False
@@ -25,7 +23,8 @@ class Enhance:
         return self.clahe or self.intensity != "none"
 
     def __call__(self, picture: np.ndarray, name: str) -> np.ndarray:
-        """[H, W] or [H, W, 3] of uint8 or uint16, the same back. UserError: too small for CLAHE's tiles."""
+        """Takes and returns [H, W] or [H, W, 3] of uint8 or uint16. name: the file, for the UserError of a picture that
+        is too small for CLAHE's tiles."""
         if percentiles := INTENSITY[self.intensity]:
             picture = stretch(picture, *percentiles)
         if not self.clahe:
@@ -37,8 +36,8 @@ class Enhance:
 
 
 def stretch(picture: np.ndarray, low: float, high: float) -> np.ndarray:
-    """[H, W] or [H, W, 3] of uint8 or uint16 whose percentiles `low` and `high`, of all channels together, are now 0
-    and full scale; values beyond are clipped. Where the two percentiles are one, it stays as it is."""
+    """Stretch [H, W] or [H, W, 3] of uint8 or uint16: its percentile `low` becomes 0, its percentile `high` 255 or 65535.
+    All channels share the percentiles. Values beyond are clipped. Nothing changes if the two percentiles are equal."""
     limit = np.iinfo(picture.dtype).max
     black, white = np.percentile(picture, (low, high))
     if not white > black:
@@ -47,8 +46,11 @@ def stretch(picture: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def clahe(picture: np.ndarray) -> np.ndarray:
-    """[H, W] or [H, W, 3] of uint8 or uint16, larger than `TILES`, after contrast-limited adaptive histogram
-    equalisation (Zuiderveld 1994), each channel on its own; in 256 steps, also of 16 bits."""
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994) of [H, W] or [H, W, 3], uint8 or uint16 and
+    larger than `TILES`; each channel on its own. The result has 256 levels, even with 16 bits."""
+    import torch
+    from kornia.enhance import equalize_clahe
+
     limit = np.iinfo(picture.dtype).max
     channels = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
     values = torch.from_numpy(channels.astype(np.float32) / limit)
