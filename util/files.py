@@ -1,21 +1,27 @@
-"""Files and folders that are written whole or not at all, and JSON that is read back."""
+"""Files and folders that are written whole or not at all, locks between processes, and a run's options.json."""
 
 import contextlib
 import glob
 import json
 import os
+import secrets
 import shutil
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
+from util import distributed
 from util.errors import UserError
-from util.locks import locked
+
+LOCK = ".pix2mask.lock"
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: str = "w") -> Iterator:
-    """Open a file that takes `path`'s place only once it is written whole; UserError where the disk does not let it."""
+def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a new file that replaces `path` once it is written whole. Raises UserError if the disk does not allow it."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +33,7 @@ def replacing(path: Path, mode: str = "w") -> Iterator:
             beside.unlink()
         if isinstance(error, OSError):
             why = error.strerror or error
-            raise UserError(f"{path}: not written: {why}; what stood there before is whole") from error
+            raise UserError(f"{path}: not written: {why}; an earlier file of this name is unchanged") from error
         raise
 
 
@@ -43,7 +49,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_options(path: Path) -> dict[str, object]:
-    """A run's options.json."""
+    """Read a run's options.json. Raises UserError if it is damaged."""
     try:
         options = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(options, dict):
@@ -55,50 +61,93 @@ def read_options(path: Path) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator[Path]:
-    """A folder to fill that takes `folder`'s place at the end; after an error the old one is as it was.
+def locked(folder: Path, notice: str = "") -> Iterator[None]:
+    """Let only one process at a time use `folder`; print `notice` if that means waiting for another process.
 
-    Files in the old folder that are not `ours` (a user's notes) move over. Of several processes with one folder the
-    last to finish wins; what a killed one left is removed where the system has locks. mark: the file by which a folder
-    shows that it is ours to replace. UserError: it is not.
+    The lock ends with its process, even if that is killed.
     """
-    partial, old = folder.with_name(f"{folder.name}.{os.getpid()}.partial"), folder.with_name(folder.name + ".old")
-    new = [parent for parent in folder.parents if not parent.exists()]
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        if notice:
+            distributed.say(notice)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        # Removed while it is still held: a process that waits for it notices, and creates another one. Windows refuses
+        # to delete an open file; filelock itself deletes it there.
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink()
+        lock.release()
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator[Path]:
+    """Fill a new folder that replaces `folder` at the end; after an error the old folder is unchanged.
+
+    Files of the old folder that are not among `ours` (a user's notes) move into the new one. If several processes
+    write the same folder, the last one to finish wins. A killed process loses no file of the user's: the next one
+    completes its exchange and removes its unfinished folder. mark: the file that shows that a folder is ours to
+    replace. Raises UserError if it is missing.
+    """
+    partial = folder.with_name(f"{folder.name}.{secrets.randbits(32)}.partial")
+    old = folder.with_name(folder.name + ".old")
+    new_parents = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as alive:
         with locked(folder.parent):
-            for there in (folder, old):
-                if there.exists() and not (there / mark).is_file() and any(there.iterdir()):
-                    raise UserError(
-                        f"{there}: not the result of a test (no {mark} in it), so it is not replaced; "
-                        "move it, or name another --results_dir"
-                    )
-            for left in folder.parent.glob(f"{glob.escape(folder.name)}.[0-9]*.partial"):
-                with locked(left, wait=False) as dead:
-                    if dead:
-                        shutil.rmtree(left, ignore_errors=True)
-            _settle(folder, old, partial, ours)
+            _check_ours((folder, old), mark)
+            for unfinished in folder.parent.glob(f"{glob.escape(folder.name)}.[0-9]*.partial"):
+                if not _in_use(unfinished):
+                    shutil.rmtree(unfinished, ignore_errors=True)
+            _finish_exchange(folder, old, partial, ours)
             partial.mkdir()
-            alive.enter_context(locked(partial))
+            alive.enter_context(FileLock(partial / LOCK))
         try:
             yield partial
         except BaseException:
+            alive.close()
             shutil.rmtree(partial, ignore_errors=True)
-            with contextlib.suppress(OSError):  # another test may have begun to use them
-                for parent in new:
+            with contextlib.suppress(OSError):  # another test may write into them by now
+                for parent in new_parents:
                     parent.rmdir()
             raise
         with locked(folder.parent):
-            _settle(folder, old, partial, ours)
+            alive.close()  # Windows renames no folder with an open file
+            (partial / LOCK).unlink(missing_ok=True)
+            _finish_exchange(folder, old, partial, ours)
             if folder.exists():
                 folder.rename(old)
             partial.rename(folder)
-            _settle(folder, old, partial, ours)
+            _finish_exchange(folder, old, partial, ours)
 
 
-def _settle(folder: Path, old: Path, partial: Path, ours: Collection[str]) -> None:
-    """Bring an exchange to its end, also that of a process that was killed in it: what is not `ours` moves from `old`
-    into `folder`, and the rest goes. UserError: a name is in both."""
+def _check_ours(folders: Collection[Path], mark: str) -> None:
+    for folder in folders:
+        if folder.exists() and not (folder / mark).is_file() and any(folder.iterdir()):
+            raise UserError(
+                f"{folder}: not the result of a test (no {mark} in it), so it is not replaced; "
+                "move it, or name another --results_dir"
+            )
+
+
+def _in_use(partial: Path) -> bool:
+    """Whether the process that fills this folder is still alive."""
+    try:
+        with FileLock(partial / LOCK, blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+def _finish_exchange(folder: Path, old: Path, partial: Path, ours: Collection[str]) -> None:
+    """Complete an exchange of folders, which may be that of a killed process.
+
+    Entries of `old` that are not among `ours` move into `folder`; the others are deleted. Raises UserError if both
+    folders have an entry of the same name.
+    """
     if not old.exists():
         return
     if not folder.exists():
@@ -109,5 +158,6 @@ def _settle(folder: Path, old: Path, partial: Path, ours: Collection[str]) -> No
             if os.path.lexists(folder / entry.name):
                 raise UserError(f"{entry}: left by a test that was killed, and {folder} has one too; move either away")
             entry.rename(folder / entry.name)
-    gone = old.rename(partial.with_suffix(".old.partial"))  # the next start throws away what a kill leaves of it
-    shutil.rmtree(gone, ignore_errors=True)
+    # Under this name the next start deletes what a kill leaves of it.
+    discarded = old.rename(partial.with_suffix(".old.partial"))
+    shutil.rmtree(discarded, ignore_errors=True)

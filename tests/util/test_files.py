@@ -1,4 +1,4 @@
-"""The folder of a test's results: replaced whole or not at all, and nothing of the user's is lost."""
+"""The folder of a test's results is replaced whole or not at all, and no file of the user's is lost."""
 
 import contextlib
 import shutil
@@ -20,9 +20,14 @@ def test_a_failed_test_leaves_the_old_results_alone(tmp_path):
     with results_folder(folder) as partial:
         (partial / "index.html").write_text("old")
         (partial / "metrics.csv").touch()
-    with pytest.raises(KeyboardInterrupt), results_folder(folder) as partial:
-        (partial / "index.html").write_text("half")
-        raise KeyboardInterrupt
+
+    def stop_halfway() -> None:
+        with results_folder(folder) as partial:
+            (partial / "index.html").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_halfway()
     assert (folder / "index.html").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
 
@@ -74,7 +79,7 @@ def test_a_kill_between_the_renames_loses_nothing(tmp_path):
 
 @pytest.mark.parametrize("step", range(5))
 def test_a_kill_in_the_exchange_loses_no_file_of_the_users(tmp_path, monkeypatch, step):
-    """Killed before each step on the disk in turn; the notes are never in a folder that the next test throws away."""
+    """Killed before each step on the disk in turn: the notes are never in a folder that the next test deletes."""
     folder, steps = tmp_path / "test_latest", iter(range(step))
 
     def dying(do):
@@ -86,13 +91,16 @@ def test_a_kill_in_the_exchange_loses_no_file_of_the_users(tmp_path, monkeypatch
         return act
 
     for text in ("old", "new", "newest"):
-        with contextlib.suppress(KeyboardInterrupt), monkeypatch.context() as patch:
-            with results_folder(folder) as partial:
-                (partial / "index.html").write_text(text)
-                (partial / "metrics.csv").touch()
-                if text == "new":
-                    patch.setattr(Path, "rename", dying(Path.rename))
-                    patch.setattr("shutil.rmtree", dying(shutil.rmtree))
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            monkeypatch.context() as patch,
+            results_folder(folder) as partial,
+        ):
+            (partial / "index.html").write_text(text)
+            (partial / "metrics.csv").touch()
+            if text == "new":
+                patch.setattr(Path, "rename", dying(Path.rename))
+                patch.setattr("shutil.rmtree", dying(shutil.rmtree))
         if text == "old":
             (folder / "notes.txt").write_text("mine")
     assert sorted(path.name for path in folder.iterdir()) == ["index.html", "metrics.csv", "notes.txt"]
@@ -101,26 +109,24 @@ def test_a_kill_in_the_exchange_loses_no_file_of_the_users(tmp_path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
 
 
-def test_notes_written_anew_after_a_kill_do_not_overwrite_the_old_ones(tmp_path):
+def test_notes_written_after_a_kill_do_not_overwrite_the_older_ones(tmp_path):
     for name in ("test_latest", "test_latest.old"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "notes.txt").write_text(f"mine in {name}")
         (tmp_path / name / "metrics.csv").touch()
-    with pytest.raises(UserError, match="test_latest.old/notes.txt: left by a test that was killed, and "):
-        with results_folder(tmp_path / "test_latest"):
-            pass
+    message = "test_latest.old/notes.txt: left by a test that was killed, and "
+    with pytest.raises(UserError, match=message), results_folder(tmp_path / "test_latest"):
+        pass
     for name in ("test_latest", "test_latest.old"):
         assert (tmp_path / name / "notes.txt").read_text() == f"mine in {name}"
 
 
-def test_two_tests_into_one_folder_at_once_each_finish_whole(tmp_path, monkeypatch):
+def test_two_tests_into_one_folder_at_once_each_finish_whole(tmp_path):
     folder = tmp_path / "test_latest"
     with results_folder(folder) as first:
         (first / "metrics.csv").write_text("first")
-        with monkeypatch.context() as patch:
-            patch.setattr("os.getpid", lambda: 7)
-            with results_folder(folder) as second:
-                (second / "metrics.csv").write_text("second")
+        with results_folder(folder) as second:
+            (second / "metrics.csv").write_text("second")
         assert [path.name for path in folder.iterdir()] == ["metrics.csv"]
         assert (folder / "metrics.csv").read_text() == "second"
         (first / "index.html").touch()
@@ -129,8 +135,7 @@ def test_two_tests_into_one_folder_at_once_each_finish_whole(tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
 
 
-def test_what_a_killed_test_wrote_goes_with_the_next_start(tmp_path):
-    pytest.importorskip("fcntl")
+def test_the_next_start_removes_what_a_killed_test_wrote(tmp_path):
     (tmp_path / "test_latest.1234.partial" / "images").mkdir(parents=True)
     others = tmp_path / "test_latest_base.1234.partial", tmp_path / "test_latest.notes.partial"
     for other in others:
@@ -140,7 +145,7 @@ def test_what_a_killed_test_wrote_goes_with_the_next_start(tmp_path):
     assert all(other.exists() for other in others)
 
 
-def test_another_test_is_killed_in_its_exchange_meanwhile(tmp_path):
+def test_another_test_that_is_killed_in_its_exchange_meanwhile_loses_nothing(tmp_path):
     folder = tmp_path / "test_latest"
     with results_folder(folder) as partial:
         for name in ("test_latest", "test_latest.old"):

@@ -1,4 +1,4 @@
-"""Fetch a file over HTTP: resumed where it was cut, checked, and in its place only once it is whole."""
+"""Download a file over HTTP: continue after an interruption, check the file, and only then put it in its place."""
 
 import contextlib
 import hashlib
@@ -17,10 +17,10 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from util.errors import UserError
-from util.locks import locked
+from util.files import locked
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds to wait before the second try, the third, ..."""
+"""Seconds to wait before the second attempt, before the third, ..."""
 SLOWEST = 1024
 """Bytes a second. A server that sends less over a whole timeout counts as stalled."""
 CHUNK = 1 << 18
@@ -35,11 +35,18 @@ def fetch(
     timeout: float = 30,
     pauses: tuple[float, ...] = PAUSES,
 ) -> None:
-    """Download `url` to `to`. What has come lies in `<to>.part` until all is there, and the next call goes on with it.
+    """Download `url` to `to`. Until the file is complete it is `<to>.part`, which the next call continues.
 
-    size: bytes; checksum: `sha256:...` or `md5:...`; check: called with the whole file before it takes its place,
-    raises UserError to refuse it; timeout: seconds without answer, or of next to nothing coming in.
-    Raises UserError (with what to do by hand) for a file that cannot be had, is not what it should be, or has no room.
+    Args:
+        size: in bytes.
+        checksum: `sha256:...` or `md5:...`.
+        check: called with the complete file before it is renamed to `to`; raises UserError to refuse the file.
+        timeout: seconds without an answer, or with next to nothing coming in, after which an attempt fails.
+        pauses: seconds between attempts.
+
+    Raises:
+        UserError: the file cannot be downloaded, is not the expected one or does not fit on the disk. The message says
+            how to get it by hand.
     """
     part = to.with_name(f"{to.name}.part")
     by_hand = f"or fetch it by hand and save it as {to}"
@@ -49,21 +56,10 @@ def fetch(
         try:
             _transfer(url, part, size, timeout)
             break
-        except HTTPError as error:
-            error.close()
-            if error.code < 500 and error.code not in (408, 425, 429):
-                raise UserError(
-                    f"{url}: the server says {error.code} {error.reason}; look for the file on the web, "
-                    f"save it as {to} and run this again"
-                ) from error
-            why = f"the server says {error.code} {error.reason}"
         except (OSError, http.client.HTTPException) as error:
-            reason = error.reason if isinstance(error, URLError) else error
-            why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-            if isinstance(reason, socket.gaierror):
-                why, pause = f"cannot be reached from here ({why})", None
-        if pause is None:
-            kept = f" (what has come is kept in {part})" if part.is_file() else ""
+            why, lasting = _reason(error, to)
+        if pause is None or lasting:
+            kept = f" (the bytes so far are kept in {part})" if part.is_file() else ""
             raise UserError(f"{url}: {why}; run this again later{kept}, {by_hand} and run this again")
         print(f"{url}: {why}; trying again in {pause:g} s", file=sys.stderr)
         time.sleep(pause)
@@ -80,99 +76,131 @@ def fetch(
 
 
 def verify(path: Path, size: int | None, checksum: str | None) -> None:
-    """UserError unless the file has that many bytes and that checksum, as far as they are given."""
+    """Raise UserError if the file has another size (in bytes) or another checksum; None means unknown."""
     if size is not None and path.stat().st_size != size:
         raise UserError(f"{path}: has {path.stat().st_size} bytes instead of {size}")
     if checksum is not None:
-        algorithm, _, known = checksum.partition(":")
-        if digest(path, algorithm) != known:
-            raise UserError(f"{path}: wrong {algorithm} checksum, so not the file that it should be")
+        algorithm, _, expected = checksum.partition(":")
+        if digest(path, algorithm) != expected:
+            raise UserError(f"{path}: wrong {algorithm} checksum, so this is not the expected file")
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """Checksum of a file as hexadecimal digits."""
+    """Return the checksum of a file as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process downloads into `folder`, and keep others waiting: two that append to one file, such
-    as the processes of one training, would spoil it. Where the system has no such locks nobody waits."""
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, notice=f"{folder}: waiting for another download to end"):
+    """Wait until no other process downloads into `folder`, and let others wait in turn.
+
+    Two processes that append to the same file, such as those of one training, would spoil it.
+    """
+    with contextlib.ExitStack() as stack:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder, notice=f"{folder}: waiting for another download to end"))
         yield
 
 
+def _reason(error: Exception, to: Path) -> tuple[str, bool]:
+    """Return why an attempt failed, and whether another attempt would fail in the same way.
+
+    Raises UserError where the server refuses the file: that does not change later.
+    """
+    if isinstance(error, HTTPError):
+        error.close()
+        why = f"the server says {error.code} {error.reason}"
+        if error.code < 500 and error.code not in (408, 425, 429):
+            raise UserError(
+                f"{error.url}: {why}; look for the file on the web, save it as {to} and run this again"
+            ) from error
+        return why, False
+    reason = error.reason if isinstance(error, URLError) else error
+    why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    if isinstance(reason, socket.gaierror):
+        return f"cannot be reached from here ({why})", True
+    return why, False
+
+
 def _transfer(url: str, part: Path, size: int | None, timeout: float) -> None:
-    """One connection: add to `part` what is missing of it. OSError, HTTPException: the network's; try again."""
+    """Open one connection and add to `part` what is missing. An OSError or HTTPException is the network's fault."""
     have, validator = _begun(part, url)
     headers = {"User-Agent": "pix2mask", "Accept-Encoding": "identity"}
     if have:
-        # Only if the file has not changed since: otherwise the server sends all of it.
+        # If-Range: if the file has changed since, the server sends all of it instead of the range.
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     try:
-        response = urlopen(Request(url, headers=headers), timeout=timeout)
+        # The addresses are those of the catalogue and of torchvision, and urllib follows no redirect to file:.
+        response = urlopen(Request(url, headers=headers), timeout=timeout)  # noqa: S310
     except HTTPError as error:
         if error.code != 416 or not have:
             raise
         error.close()
         if error.headers.get("Content-Range") == f"bytes */{have}":
-            return  # it was whole, only not yet renamed
+            return  # `part` was complete, but not renamed yet
         _forget(part)
-        raise ConnectionError("the server cannot go on where it stopped") from error
+        raise ConnectionError("the server cannot continue an interrupted download") from error
     with response:
         if response.status == 206 and not (response.headers.get("Content-Range") or "").startswith(f"bytes {have}-"):
             _forget(part)
-            raise ConnectionError("the server sent another part of the file than it was asked for")
+            raise ConnectionError("the server sent another part of the file than was requested")
         start = have if response.status == 206 else 0
         length = response.headers.get("Content-Length") or ""
         total = start + int(length) if length.isdigit() else None
-        if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
-            raise UserError(
-                f"{url}: a web page came instead of the file (a login, a notice?); open it in a browser, "
-                f"save the file as {part.with_suffix('')} and run this again"
-            )
-        if size is not None and total is not None and total != size:
-            raise UserError(
-                f"{url}: has {total} bytes instead of the {size} that pix2mask knows of: another file, not "
-                "fetched; look whether its page names a new one"
-            )
-        missing, free = (total or start) - start, shutil.disk_usage(part.parent).free
-        if missing > free:
-            raise UserError(
-                f"{part}: needs {missing:,} bytes more, but the disk has {free:,} free; make room, then run this again"
-            )
+        _check_answer(response, url, part, size, start, total)
         if not start:
             _begin(part, url, response.headers)
-        got = _receive(response, part, start, total, timeout, Path(url).name)
-    if got < (total or size or 0):
-        raise ConnectionError(f"the connection was cut after {got:,} of {total or size:,} bytes")
+        received = _receive(response, part, start, total, timeout, Path(url).name)
+    if received < (total or size or 0):
+        raise ConnectionError(f"the connection was cut after {received:,} of {total or size:,} bytes")
+
+
+def _check_answer(
+    response: http.client.HTTPResponse, url: str, part: Path, size: int | None, start: int, total: int | None
+) -> None:
+    """Raise UserError for an answer that is not the file, or that the disk has no room for, before it is received."""
+    if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
+        raise UserError(
+            f"{url}: a web page came instead of the file (a login, a notice?); open it in a browser, "
+            f"save the file as {part.with_suffix('')} and run this again"
+        )
+    if size is not None and total is not None and total != size:
+        raise UserError(
+            f"{url}: has {total} bytes instead of the {size} that pix2mask expects, so it is another file and was "
+            "not fetched; look for a new address on its web page"
+        )
+    missing, free = (total or start) - start, shutil.disk_usage(part.parent).free
+    if missing > free:
+        raise UserError(
+            f"{part}: needs {missing:,} bytes more, but the disk has {free:,} free; make room, then run this again"
+        )
 
 
 def _receive(
     response: http.client.HTTPResponse, part: Path, start: int, total: int | None, timeout: float, name: str
 ) -> int:
-    """Write the body into `part` from byte `start` on; returns how long the file then is."""
+    """Write the response's body into `part` from byte `start` on; return the length that the file then has."""
     bar = tqdm(desc=name, total=total, initial=start, unit="B", unit_scale=True, leave=False, disable=None)
     with bar, _writing(part), part.open("r+b") as file:
         file.truncate(start)
         file.seek(start)
-        renewed, recent = time.monotonic(), 0
+        # A socket's timeout does not notice a server that sends a byte now and then, so the rate is watched, too.
+        since, recent = time.monotonic(), 0
         while chunk := _read(response):
             file.write(chunk)
             bar.update(len(chunk))
             recent += len(chunk)
             if recent >= SLOWEST * timeout:
-                renewed, recent = time.monotonic(), 0
-            elif time.monotonic() - renewed > timeout:
+                since, recent = time.monotonic(), 0
+            elif time.monotonic() - since > timeout:
                 raise _NetworkError(f"less than {SLOWEST} bytes a second came for {timeout:g} seconds")
         return file.tell()
 
 
 class _NetworkError(http.client.HTTPException):
-    """A fault of the network, told apart from one of the disk, as OSError is both."""
+    """A fault of the network. OSError would not do: `_writing` takes that for a fault of the disk."""
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
@@ -190,13 +218,16 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{path}: not written: {error.strerror or error}; mend it (room, rights), then run this again"
+            f"{path}: not written: {error.strerror or error}; free some space or correct the permissions, "
+            "then run this again"
         ) from error
 
 
 def _begun(part: Path, url: str) -> tuple[int, str]:
-    """How many bytes an earlier call left that can be gone on with, and the mark (ETag or date) of the file they are
-    from; 0 if none."""
+    """Return how many bytes of this file an earlier call left, and their validator: the server's ETag or date.
+
+    0 if there are none, or none that can be continued.
+    """
     try:
         note = json.loads(_note(part).read_text(encoding="utf-8"))
         if note["url"] == url and note["validator"]:
@@ -207,8 +238,9 @@ def _begun(part: Path, url: str) -> tuple[int, str]:
 
 
 def _begin(part: Path, url: str, headers: http.client.HTTPMessage) -> None:
-    """An empty `part`, and a note beside it that says of which file it is. A weak ETag does not promise equal bytes."""
+    """Create an empty `part`, and beside it a note that says of which file it is a part."""
     etag = headers.get("ETag") or ""
+    # A weak ETag does not promise that the bytes are the same.
     validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
     with _writing(part):
         _note(part).unlink(missing_ok=True)

@@ -2,15 +2,16 @@
 
 import errno
 import hashlib
-import os
 import shutil
 from collections import namedtuple
 
 import pytest
+from filelock import FileLock, Timeout
 
 from tests.util.web import serving
 from util.errors import UserError
 from util.fetch.download import fetch, one_at_a_time
+from util.files import LOCK
 
 BODY = bytes(range(256)) * 4000
 QUICK = {"timeout": 0.5, "pauses": (0.0, 0.0)}
@@ -22,7 +23,7 @@ def web():
         yield web
 
 
-def left(folder):
+def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -30,7 +31,7 @@ def test_a_file_arrives_and_nothing_else_is_left(web, tmp_path):
     url = web.put("/a.zip", BODY)
     fetch(url, tmp_path / "new" / "a.zip", len(BODY), f"sha256:{hashlib.sha256(BODY).hexdigest()}")
     assert (tmp_path / "new" / "a.zip").read_bytes() == BODY
-    assert left(tmp_path / "new") == ["a.zip"]
+    assert names(tmp_path / "new") == ["a.zip"]
 
 
 def test_a_cut_connection_is_taken_up_where_it_broke(web, tmp_path):
@@ -48,7 +49,7 @@ def test_a_later_call_goes_on_with_what_an_earlier_one_left(web, tmp_path):
     fetch(url, tmp_path / "a", pauses=())
     assert (tmp_path / "a").read_bytes() == BODY
     assert web.asked[-1][1] == "bytes=300000-"
-    assert left(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_a_part_of_an_older_file_is_not_gone_on_with(web, tmp_path):
@@ -109,7 +110,7 @@ def test_a_refusal_is_final(web, tmp_path, status):
     with pytest.raises(UserError, match=rf"/a: the server says {status} .*save it as .*a and run this again$"):
         fetch(web.put("/a", status=status), tmp_path / "a", **QUICK)
     assert len(web.asked) == 1
-    assert left(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_an_overloaded_server_is_asked_again(web, tmp_path):
@@ -122,13 +123,13 @@ def test_a_web_page_is_not_the_file(web, tmp_path):
     url = web.put("/a.zip", b"<html>Please log in", kind="text/html; charset=utf-8")
     with pytest.raises(UserError, match=r"web page came instead.*as .*a\.zip and"):
         fetch(url, tmp_path / "a.zip", **QUICK)
-    assert left(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_another_size_is_refused_before_it_is_fetched(web, tmp_path):
     with pytest.raises(UserError, match="1024000 bytes instead of the 5"):
         fetch(web.put("/a", BODY), tmp_path / "a", size=5, **QUICK)
-    assert left(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_a_size_is_checked_where_the_server_tells_none(web, tmp_path):
@@ -136,14 +137,14 @@ def test_a_size_is_checked_where_the_server_tells_none(web, tmp_path):
     fetch(url, tmp_path / "a", size=len(BODY), **QUICK)
     with pytest.raises(UserError, match="1024000 bytes instead of 5"):
         fetch(url, tmp_path / "b", size=5, **QUICK)
-    assert left(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize("checksum", ["sha256:" + "0" * 64, "md5:" + "0" * 32])
 def test_a_wrong_checksum_keeps_nothing(web, tmp_path, checksum):
     with pytest.raises(UserError, match="wrong (sha256|md5) checksum"):
         fetch(web.put("/a", BODY), tmp_path / "a", checksum=checksum, **QUICK)
-    assert left(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_what_the_check_refuses_never_takes_its_place(web, tmp_path):
@@ -153,7 +154,7 @@ def test_what_the_check_refuses_never_takes_its_place(web, tmp_path):
 
     with pytest.raises(UserError, match="no state dict; nothing was kept"):
         fetch(web.put("/a", BODY), tmp_path / "a", check=refuse, **QUICK)
-    assert left(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_nobody_there(tmp_path):
@@ -190,10 +191,10 @@ def test_a_full_disk_keeps_what_has_come(web, tmp_path, monkeypatch):
     assert (tmp_path / "a").read_bytes() == BODY
 
 
-def test_one_download_at_a_time(tmp_path):
-    fcntl = pytest.importorskip("fcntl")
-    other = os.open(tmp_path, os.O_RDONLY)
-    with one_at_a_time(tmp_path), pytest.raises(BlockingIOError):
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(other)
+def test_only_one_process_at_a_time_downloads_into_a_folder(tmp_path):
+    lock = FileLock(tmp_path / LOCK, blocking=False)
+    with one_at_a_time(tmp_path), pytest.raises(Timeout):
+        lock.acquire()
+    assert names(tmp_path) == []  # no lock file stays behind
+    lock.acquire()
+    lock.release()

@@ -44,7 +44,7 @@ def test_files_come_out(tmp_path, kind):
 
 
 @both
-@pytest.mark.parametrize("name", ["../evil", "set/../../evil", "/tmp/evil", "C:/evil", "..\\evil"])
+@pytest.mark.parametrize("name", ["../evil", "set/../../evil", "/evil", "C:/evil", "..\\evil"])
 def test_a_name_that_leads_outside(tmp_path, kind, name):
     archive = PACK[kind](tmp_path / kind, FILES | {name: b"evil"})
     with pytest.raises(UserError, match=f"{kind}: .* leads out of the folder"):
