@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from data import download
-from models.networks import define_G
+from models.networks.define import define_G
 from tests.util.web import serving
 from util.errors import run_script
 from util.fetch import catalogue
@@ -177,7 +177,7 @@ def test_a_disk_that_fills_up_leaves_nothing_visible(run, web, monkeypatch, tmp_
 
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     with monkeypatch.context() as patch:
-        patch.setattr("util.fetch.unpack.shutil.copyfileobj", full)
+        patch.setattr("shutil.copyfileobj", full)
         code, said = run("cezanne2photo")
     assert code == 2
     assert "No space left on device" in said
