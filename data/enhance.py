@@ -36,7 +36,7 @@ class Enhance:
 
 
 def stretch(picture: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Stretch [H, W] or [H, W, 3] of uint8 or uint16: its percentile `low` becomes 0, its percentile `high` 255 or 65535.
+    """Stretch [H, W] or [H, W, 3] of uint8 or uint16: percentile `low` becomes 0, percentile `high` 255 or 65535.
     All channels share the percentiles. Values beyond are clipped. Nothing changes if the two percentiles are equal."""
     limit = np.iinfo(picture.dtype).max
     black, white = np.percentile(picture, (low, high))
