@@ -1,6 +1,7 @@
-"""Random states: set from a seed, stored, restored."""
+"""Random number generators: set from a seed, stored, restored."""
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +16,12 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def random_states() -> dict[str, object]:
-    """PyTorch's generators on the CPU and on every GPU. Crops and flips need none: they are seeded item by item."""
-    states: dict[str, object] = {"torch": torch.get_rng_state()}
+def random_states() -> dict[str, Any]:
+    """Return the states of PyTorch's generators on the CPU and on every GPU.
+
+    Crops and flips need none: a generator of their own is seeded for each item.
+    """
+    states: dict[str, Any] = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state_all()
     if torch.backends.mps.is_available():
@@ -25,15 +29,13 @@ def random_states() -> dict[str, object]:
     return states
 
 
-def restore_random_states(states: dict[str, object]) -> None:
-    """Put back what `random_states` returned; a different number of GPUs leaves theirs as they are.
-
-    Of several processes only the first's states were stored: the others draw a seed of their own from them.
-    """
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Restore what `random_states` returned. If the number of GPUs differs, their states are left as they are."""
     torch.set_rng_state(states["torch"])
     if torch.cuda.is_available() and len(states.get("cuda", [])) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
     if torch.backends.mps.is_available() and "mps" in states:
         torch.mps.set_rng_state(states["mps"])
+    # Only process 0's states are stored. Each other process draws a seed of its own from them.
     if distributed.rank():
         torch.manual_seed(int(torch.randint(2**31, (1,))) + distributed.rank())

@@ -1,1 +1,1 @@
-"""Files from elsewhere: what there is, downloading, unpacking."""
+"""Published data sets and generators: the catalogue, downloading, unpacking."""

@@ -1,9 +1,9 @@
-"""Data sets and generators that can be asked for by name: where they are published, how large, on what terms.
+"""Published data sets and generators by name: where they are, how large they are, and on what terms.
 
-Names and addresses of the pix2pix and CycleGAN authors' files are those of the download scripts of
-pytorch-CycleGAN-and-pix2pix; where both authors use a name, CycleGAN's gets the prefix `cyclegan_`. A size or a
-checksum stands here only if somebody has published it: TensorFlow Datasets (url_checksums/cycle_gan.txt) for CycleGAN's
-sets, Zenodo for SCR's masks, logs of downloads for facades, maps and sat2map. The others are unknown.
+Names and addresses of the pix2pix and CycleGAN authors' files are those in the download scripts of
+pytorch-CycleGAN-and-pix2pix. Where both authors use the same name, CycleGAN's gets the prefix `cyclegan_`. Sizes and
+checksums are those that somebody has published: TensorFlow Datasets (url_checksums/cycle_gan.txt) for CycleGAN's sets,
+Zenodo for SCR's masks, logs of downloads for facades, maps and sat2map. The others are unknown.
 """
 
 import re
@@ -29,8 +29,10 @@ UNSTATED = "no licence stated by the distributors"
 
 @dataclass(frozen=True)
 class File:
-    """One file to fetch. name: what it is called on disk; size: bytes, exactly; checksum: `sha256:...` or `md5:...`.
-    None: not known."""
+    """One file to download.
+
+    name: its name on disk. size: in bytes. checksum: `sha256:...` or `md5:...`. None means unknown.
+    """
 
     url: str
     name: str
@@ -40,8 +42,11 @@ class File:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A set of images. by_hand: what of it needs a login, and how the user gets it; then: a command to go on with,
-    in which {folder} is where the set lies."""
+    """A set of images.
+
+    by_hand: which part of it needs a login, and how the user gets that. then: the next command, in which {folder} is
+    the folder of the set.
+    """
 
     name: str
     about: str
@@ -54,7 +59,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Donor:
-    """A trained generator. twin: the generator of the opposite direction, where one is published."""
+    """A trained generator. twin: the published generator of the opposite direction; None if there is none."""
 
     name: str
     about: str
@@ -81,15 +86,15 @@ def _unpaired(
     size: int | None = None,
     sha256: str = "",
     citation: str = ZHU,
-    called: str = "",
+    own_name: str = "",
 ) -> DataSet:
     file = File(
         f"{BERKELEY}/cyclegan/datasets/{name}.zip",
-        f"{called or name}.zip",
+        f"{own_name or name}.zip",
         size,
         f"sha256:{sha256}" if sha256 else None,
     )
-    return DataSet(called or name, about, (file,), licence, citation)
+    return DataSet(own_name or name, about, (file,), licence, citation)
 
 
 IMAGENET = "images from ImageNet: non-commercial research and education"
@@ -207,7 +212,7 @@ _SETS = (
         GOOGLE,
         1476754427,
         "639534f69dbf9f36bef8d6292a7698006361221f83f0285d7c9ca78afe6e8a9e",
-        called="cyclegan_maps",
+        own_name="cyclegan_maps",
     ),
     _unpaired(
         "facades",
@@ -287,9 +292,9 @@ def _pix2pix(name: str, about: str, twin: str | None = None, size: int | None = 
     return Donor(name, about, file, ISOLA, "unet_256", "batch", no_dropout=False, twin=twin)
 
 
-def _cyclegan(name: str, about: str, twin: str | None, called: str = "") -> Donor:
+def _cyclegan(name: str, about: str, twin: str | None, own_name: str = "") -> Donor:
     file = File(f"{BERKELEY}/cyclegan/pretrained_models/{name}.pth", "latest_net_G.pth")
-    return Donor(called or name, about, file, ZHU, "resnet_9blocks", "instance", no_dropout=True, twin=twin)
+    return Donor(own_name or name, about, file, ZHU, "resnet_9blocks", "instance", no_dropout=True, twin=twin)
 
 
 _DONORS = (
@@ -324,19 +329,23 @@ _DONORS = (
 
 
 def torchvisions(encoder: str) -> str | None:
-    """The encoder that is torchvision's network where segmentation_models_pytorch's of that name is another: its
-    EfficientNets pad otherwise, timm's are the same. None: the encoder itself is, or there is none."""
+    """Name the encoder that equals torchvision's network, if segmentation_models_pytorch's own of that name does not.
+
+    Only its EfficientNets differ: they pad in another way. timm's (`tu-...`) equal torchvision's. None for all others.
+    """
     return f"tu-{encoder.replace('-', '_')}" if encoder.startswith("efficientnet-") else None
 
 
 def imagenet_weights(encoder: str) -> File | None:
-    """ImageNet's weights of an encoder by its name in segmentation_models_pytorch, as torchvision publishes them; None
-    where it has none that fit. The file's name ends in the first eight digits of its SHA-256."""
+    """Return the ImageNet weights that torchvision publishes for an encoder; None if it has none that fit.
+
+    encoder: its name in segmentation_models_pytorch. The file's name ends in the first eight digits of its SHA-256.
+    """
     name = encoder.removeprefix("tu-")
     fit = r"resnet\d+|resnext\w+|vgg\d+(_bn)?|densenet\d+|mobilenet_v2|inception_v3|efficientnet_b[0-4]"
     if not re.fullmatch(fit, name):
         return None
-    from torchvision import models
+    from torchvision import models  # takes seconds, and only encoders need it
 
     if name not in models.list_models():
         return None
@@ -349,11 +358,11 @@ DONORS: dict[str, Donor] = {item.name: item for item in _DONORS}
 
 
 def donor(name: str) -> Donor | None:
-    """The published generator of that name; upstream's folder name (horse2zebra_pretrained) means it too."""
+    """Return the published generator of that name or of upstream's folder name (horse2zebra_pretrained)."""
     return DONORS.get(name.removesuffix("_pretrained"))
 
 
 def twin(name: str) -> str | None:
-    """The published generator of the opposite direction: zebra2horse for horse2zebra; None where there is none."""
-    found = donor(name)
-    return found.twin if found else None
+    """Name the published generator of the opposite direction (zebra2horse for horse2zebra); None if there is none."""
+    published = donor(name)
+    return published.twin if published else None
