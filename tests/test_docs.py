@@ -88,10 +88,13 @@ def test_every_relative_link_of_a_page_leads_to_a_file(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_program_file_that_a_page_names_exists(page):
+def test_every_file_of_the_project_that_a_page_names_exists(page):
     """Seen from the project's folder or from the page's."""
-    named = set(re.findall(r"[\w./-]*\w\.py\b", (ROOT / page).read_text(encoding="utf-8")))
+    text = (ROOT / page).read_text(encoding="utf-8")
+    programs = re.findall(r"[\w./-]*\w\.py\b", text)
+    others = re.findall(r"\b(?:benchmarks|docs|recipes|util)/[\w/.-]+\.(?:json|md|png|txt)\b", text)
     folders = (ROOT, (ROOT / page).parent)
+    named = {*programs, *others}
     assert sorted(name for name in named if not any((folder / name).is_file() for folder in folders)) == []
 
 
