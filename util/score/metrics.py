@@ -1,7 +1,7 @@
 """Scores of one mask or of many: overlap, surface distance, classes, thresholds.
 
-Every overlap score of a two-class mask derives from four pixel counts. All functions are plain numpy (surface
-distances are MONAI's) and work on whole arrays of images at once where that makes sense.
+Every overlap score of a two-class mask derives from four pixel counts. All functions are plain numpy, except for
+MONAI's surface distances, and take arrays of many images at once where that makes sense.
 """
 
 import warnings
@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-VOID = 255  # label of pixels that the ground truth leaves open: they are never counted
+from util.contracts import VOID
+
 SCORES = ("dice", "iou", "miou", "precision", "recall", "specificity", "accuracy")
 BINS = 256  # a power of two, so that `value * BINS` is exact and bin edges are exact thresholds
 
 
 class Counts(NamedTuple):
-    """Pixels of the foreground: numbers for one image, or arrays of them for many."""
+    """Pixel counts with the foreground as the positive class: numbers for one image, or arrays for many."""
 
     tp: int | np.ndarray
     fp: int | np.ndarray
@@ -24,7 +25,7 @@ class Counts(NamedTuple):
 
 
 def counts(pred: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = None) -> Counts:
-    """Count agreement of two boolean masks of one shape; pixels where `valid` is False are left out."""
+    """Compare two boolean masks of one shape, pixel by pixel; pixels where `valid` is False are left out."""
     if valid is not None:
         pred, truth = pred[valid], truth[valid]
     tp = int(np.count_nonzero(pred & truth))
@@ -35,7 +36,7 @@ def counts(pred: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = None)
 def scores(c: Counts) -> dict[str, np.ndarray]:
     """Scores in 0..1 from pixel counts, elementwise, float64.
 
-    Where a quotient is 0/0 a set is empty: the score is 1 if its counterpart is empty too, else 0. `iou` is that of
+    A score of 0/0 means that a mask is empty: it is 1 if the two masks agree everywhere, else 0. `iou` is the IoU of
     the foreground, `miou` the mean of foreground and background.
     """
     tp, fp, fn, tn = (np.asarray(x, dtype=np.float64) for x in c)
@@ -57,18 +58,18 @@ def _share(part: np.ndarray, whole: np.ndarray, wrong: np.ndarray) -> np.ndarray
 
 
 def surface(pred: np.ndarray, truth: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:
-    """Distances between the outlines of two boolean masks [H, W]: (HD95, ASSD), in units of `spacing`, the height and
-    width of a pixel.
+    """Distances between the outlines of two boolean masks [H, W]: (HD95, ASSD), by MONAI.
 
-    HD95 is the larger of the two directed 95th percentiles, ASSD the symmetric mean. Both are NaN (undefined) where
-    a mask is empty.
+    Their unit is that of `spacing`, the height and width of a pixel. HD95 is the larger of the two directed 95th
+    percentiles, ASSD the symmetric mean. Both are NaN (undefined) where a mask is empty.
     """
     if not pred.any() or not truth.any():
         return float("nan"), float("nan")
-    import torch  # these two take seconds to import and few runs ask for surface distances
-    from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
+    import torch
+    from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+    from monai.metrics.surface_distance import compute_average_surface_distance
 
-    warnings.filterwarnings("ignore", message="monai.metrics.utils get_mask_edges")  # MONAI's word to itself
+    warnings.filterwarnings("ignore", message="monai.metrics.utils get_mask_edges")  # about its own code
     a, b = (torch.from_numpy(np.ascontiguousarray(mask))[None, None] for mask in (pred, truth))
     hd95 = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing)
     assd = compute_average_surface_distance(a, b, include_background=True, symmetric=True, spacing=spacing)
@@ -80,17 +81,17 @@ def confusion(pred: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
 
     Pixels whose truth is `VOID` are left out.
     """
-    known = truth != VOID
-    pairs = truth[known].astype(np.int64) * classes + pred[known]
+    valid = truth != VOID
+    pairs = truth[valid].astype(np.int64) * classes + pred[valid]
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def class_scores(matrix: np.ndarray) -> dict[str, np.ndarray]:
     """Multi-class scores in 0..1 of confusion matrices [..., K, K], after Long et al. 2015 (arXiv 1411.4038).
 
-    `pixel_accuracy`, `class_accuracy` (mean over classes that the truth has), `miou` (mean over classes that truth or
-    prediction have), `fwiou` (IoU weighted by the class's share of the truth), and `class_iou` [..., K], NaN for a
-    class that neither has. An empty matrix scores NaN throughout.
+    `pixel_accuracy`; `class_accuracy`, the mean over the classes in the truth; `miou`, the mean over the classes in
+    truth or prediction; `fwiou`, the IoU weighted by each class's share of the truth; and `class_iou` [..., K], NaN for
+    a class in neither. All scores of an empty matrix are NaN.
     """
     matrix = np.asarray(matrix, dtype=np.float64)
     hit = np.diagonal(matrix, axis1=-2, axis2=-1)
@@ -109,14 +110,14 @@ def class_scores(matrix: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def histogram(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Foreground values 0..1 [H, W] of one image, counted in `BINS` + 1 bins apart for background and foreground.
+    """Histograms of one image's foreground values 0..1 [H, W]: one of true background, one of true foreground.
 
-    Returns int64 [2, BINS + 1]; bin j holds j / BINS <= value < (j + 1) / BINS, so that `value >= k / BINS`
+    Returns int64 [2, BINS + 1]; bin j counts j / BINS <= value < (j + 1) / BINS, so that `value >= k / BINS`
     is exactly "bin >= k". Pixels whose truth is `VOID` are left out.
     """
-    known = truth != VOID
-    bins = (np.clip(values[known], 0, 1) * BINS).astype(np.int64)
-    bins += (truth[known] != 0) * (BINS + 1)
+    valid = truth != VOID
+    bins = (np.clip(values[valid], 0, 1) * BINS).astype(np.int64)
+    bins += (truth[valid] != 0) * (BINS + 1)
     return np.bincount(bins, minlength=2 * (BINS + 1)).reshape(2, BINS + 1)
 
 

@@ -1,7 +1,7 @@
-"""--mask_threshold auto: the threshold that is best on phase val, kept with the run in threshold.json.
+"""--mask_threshold auto: the threshold that is best on phase val, recorded in the run's threshold.json.
 
-The file is a list: a threshold belongs to certain weights, to a way of applying them and to the data it was chosen on,
-and each has its own.
+The file is a list with one entry for each combination of weights, the way of applying them, and the data that the
+threshold was chosen on.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +38,11 @@ MAP = (
 
 
 def best_threshold(histograms: np.ndarray) -> tuple[float, float]:
-    """The threshold in 0..1, both left out, with the best mean Dice over images, and that Dice; of several the one
-    nearest to 0.5. histograms: [N, 2, BINS + 1], see util.score.metrics.histogram."""
+    """The threshold between 0 and 1 with the best mean Dice over images, and that Dice.
+
+    Of several equally good thresholds it is the one nearest to 0.5. histograms: [N, 2, BINS + 1], see
+    util.score.metrics.histogram.
+    """
     curve = threshold_curve(histograms)
     threshold, dice = curve["threshold"][1:-1], curve["dice"][1:-1]
     best = np.flatnonzero(dice >= dice.max() - 1e-12)
@@ -46,8 +50,8 @@ def best_threshold(histograms: np.ndarray) -> tuple[float, float]:
     return float(threshold[chosen]), float(dice[chosen])
 
 
-def applied(runs: Sequence[argparse.Namespace], files: Sequence[Path]) -> dict[str, object]:
-    """What a threshold is good for: these weights, applied in this way. runs: their options; files: their networks."""
+def applied(runs: Sequence[argparse.Namespace], files: Sequence[Path]) -> dict[str, Any]:
+    """The weights and the way of applying them that a threshold is valid for. runs: their options; files: networks."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
@@ -58,39 +62,41 @@ def applied(runs: Sequence[argparse.Namespace], files: Sequence[Path]) -> dict[s
 
 
 def keep_threshold(
-    folder: Path, applied: dict[str, object], histograms: np.ndarray | None, data: str
+    folder: Path, applied: dict[str, Any], histograms: np.ndarray | None, data: str
 ) -> tuple[float, str]:
-    """Choose on the images of phase val, note it in the run's `folder` in place of the last choice for the same way of
-    applying it to the same `data`, and say so. Returns the threshold, and in words what it was chosen on. UserError:
-    nothing to choose by."""
+    """Choose a threshold on the images of phase val, print it and record it in the run's `folder`.
+
+    It replaces the last choice for the same way of applying the run to the same `data`. Returns the threshold and a
+    description of the images. UserError: there are no masks to choose by.
+    """
     if histograms is None:
         raise UserError("--mask_threshold auto: phase val has no masks of two classes to choose by; give a number")
     threshold, dice = best_threshold(histograms)
     entry = applied | {"threshold": threshold, "dice": dice, "images": len(histograms), "data": data}
     others = [old for old in _read(folder / FILE) if (old["how"], old["data"]) != (applied["how"], data)]
     write_json(folder / FILE, [*others, entry])
-    print(f"threshold {threshold:g}: mean Dice {dice:.4f} on {_told(entry)}; kept in {folder / FILE}")
-    return threshold, _told(entry)
+    print(f"threshold {threshold:g}: mean Dice {dice:.4f} on {_images(entry)}; recorded in {folder / FILE}")
+    return threshold, _images(entry)
 
 
-def kept_threshold(folder: Path, applied: dict[str, object], name: str, data: str) -> tuple[float, str]:
-    """The threshold that was chosen for the same weights and way of applying them, and in words on what: val of
-    `data` or else, as for data that have no val, what was chosen last. UserError: none was; how to get it.
+def kept_threshold(folder: Path, applied: dict[str, Any], name: str, data: str) -> tuple[float, str]:
+    """The threshold that was chosen for these weights and this way of applying them, and a description of the images.
 
-    name: the run's, or the runs' of an ensemble.
+    If none was chosen on `data`, which may have no phase val, it is the last one that was chosen on other data. name:
+    the run's, or the names of an ensemble's runs. UserError: no threshold was chosen yet.
     """
     fitting = [entry for entry in _read(folder / FILE) if {key: entry[key] for key in applied} == applied]
     if fitting:
         entry = ([entry for entry in fitting if entry["data"] == data] or fitting)[-1]
-        return entry["threshold"], _told(entry)
+        return entry["threshold"], _images(entry)
     raise UserError(
-        f"--mask_threshold auto: {folder / FILE} has none for these weights and flags; choose it first, never on the "
-        f"test images: the same command with --phase val (python test.py --name {name} "
+        f"--mask_threshold auto: {folder / FILE} has none for these weights and flags; choose it first on validation "
+        f"images, never on test images: run the same command with --phase val (python test.py --name {name} "
         f"--epoch {applied['how']['epoch']} --phase val --mask_threshold auto ...)"
     )
 
 
-def _told(entry: dict) -> str:
+def _images(entry: dict) -> str:
     return f"val of {entry['data']}, {entry['images']} images"
 
 
@@ -104,4 +110,4 @@ def _read(path: Path) -> list[dict]:
             return entries
     except ValueError:
         pass
-    raise UserError(f"{path}: damaged; delete it and choose the threshold anew (test.py --phase val)")
+    raise UserError(f"{path}: damaged; delete it and choose the threshold again (test.py --phase val)")

@@ -1,4 +1,4 @@
-"""--within RUN: what lies outside another run's mask of an image is background."""
+"""--within RUN: everything outside another run's mask of an image is background."""
 
 import zlib
 from collections.abc import Sequence
@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from util.score.evaluate import Scored, evaluate
+from util.contracts import Batches, Translator
+from util.score.evaluate import evaluate
+from util.score.image import Scored
 from util.score.mask_rule import MaskRule
 
 
 class Within:
-    """The masks of another run, by the index of the image. Calling it with an index gives a boolean mask [H, W] at the
-    original size. Kept deflated in memory: some kilobytes for an X-ray of 1,000 pixels a side.
+    """The masks of another run: called with the index of an image, it gives a boolean mask [H, W] at the original size.
 
-    files: the networks that made them.
+    The masks are compressed in memory: some kilobytes for an X-ray of 1,000 pixels a side. files: the networks that
+    made them.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -23,13 +25,13 @@ class Within:
         self._masks: dict[int, tuple[bytes, tuple[int, ...]]] = {}
 
     def keep(self, image: Scored) -> None:
-        """Remember the mask of an image that the other run has just segmented; from any thread."""
-        packed = np.packbits(image.labels == 1)
-        self._masks[image.index] = zlib.compress(packed.tobytes(), 1), image.labels.shape
+        """Remember the mask of an image that the other run has just segmented; may be called from any thread."""
+        mask = np.asarray(image.labels) == 1
+        self._masks[image.index] = zlib.compress(np.packbits(mask).tobytes(), 1), mask.shape
 
     @classmethod
-    def by(cls, model, loader, rule: MaskRule, name: str, files: Sequence[Path]) -> "Within":
-        """The masks that a run's model makes of the images of `loader` (`util.score.evaluate.evaluate`)."""
+    def by(cls, model: Translator, loader: Batches, rule: MaskRule, name: str, files: Sequence[Path]) -> "Within":
+        """The masks of the images of `loader` by a run's model and rule."""
         within = cls(files)
         with tqdm(total=len(loader.dataset), unit="img", desc=f"segmenting with {name}", disable=None) as bar:
 

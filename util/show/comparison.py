@@ -11,7 +11,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from util.score import metrics
-from util.score.evaluate import WORKERS, Evaluation, Scored, evaluate
+from util.score.evaluate import WORKERS, Evaluation, evaluate
+from util.score.image import Scored
 from util.score.mask_rule import MaskRule
 from util.score.summary import paired_difference
 from util.score.within import Within

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
+from util.contracts import VOID
 from util.files import replacing
-from util.score.metrics import VOID
 
 # Okabe and Ito's palette: told apart with every common kind of colour blindness, and from grey.
 TRUTH = (86, 180, 233)  # sky blue; also what the prediction missed

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from util.score.evaluate import Scored, resize
+from util.score.image import Scored, resize
 from util.show.pictures import blend, differences, outlines, save_jpeg, save_png, small, to_picture
 
 OURS = {

@@ -1,11 +1,9 @@
-"""Images with and without a finding, counted by hand."""
+"""Detection: images with and without a finding, counted by hand."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from util.score.detection import auc, detection, image_score
+from util.score.detection import detection, image_score
 
 
 def row(tp: int, fp: int, fn: int, score: float, patient: str) -> dict:
@@ -20,15 +18,15 @@ def row(tp: int, fp: int, fn: int, score: float, patient: str) -> dict:
 
 
 ROWS = [
-    row(6, 2, 2, 0.9, "a"),  # found, Dice .75
+    row(6, 2, 2, 0.9, "a"),  # detected, Dice .75
     row(0, 0, 8, 0.3, "b"),  # missed, Dice 0
-    row(0, 0, 0, 0.1, "c"),  # rightly nothing: 1
+    row(0, 0, 0, 0.1, "c"),  # rightly empty: 1
     row(0, 5, 0, 0.6, "d"),  # a false alarm: 0
-    row(0, 0, 0, 0.3, "e"),  # rightly nothing: 1
+    row(0, 0, 0, 0.3, "e"),  # rightly empty: 1
 ]
 
 
-def test_by_hand():
+def test_detection_scores_agree_with_hand_computed_ones():
     found = detection(ROWS)
     assert (found["positives"], found["negatives"]) == (2, 3)
     assert found["dice_positives"] == pytest.approx(0.75 / 2)
@@ -40,13 +38,13 @@ def test_by_hand():
         assert 0 <= low <= found[name] <= high <= 1
 
 
-def test_a_set_of_one_kind_has_nothing_to_detect():
+def test_detection_needs_images_with_and_without_foreground():
     assert detection(ROWS[:2]) is None
     assert detection(ROWS[2:]) is None
 
 
 def test_images_of_one_patient_are_drawn_together():
-    # Every patient has the same three images, so that every draw of patients gives the same scores.
+    # Every patient has the same three images, so every draw of patients gives the same scores.
     alike = [dict(r, patient=f"p{i}") for i in range(6) for r in (ROWS[0], ROWS[1], ROWS[3])]
     found = detection(alike)
     for name, (low, high) in found["interval"].items():
@@ -54,28 +52,8 @@ def test_images_of_one_patient_are_drawn_together():
         assert high == pytest.approx(found[name])
 
 
-def test_the_score_is_the_mean_of_the_highest_thousandth():
+def test_the_image_score_is_the_mean_of_the_highest_thousandth():
     values = np.zeros((40, 50))
     values[3, 4], values[20, 7], values[1, 1] = 0.9, 0.5, 0.4
     assert image_score(values) == pytest.approx(0.7)
     assert image_score(np.array([[0.2, 0.3]])) == pytest.approx(0.3)
-
-
-def test_weights_count_images_as_often():
-    score, positive = np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, True, False, True])
-    assert auc(score, positive) == pytest.approx((1.5 + 2) / 4)
-    weights = np.array([[1, 2, 0, 1], [1, 0, 1, 0]])
-    one, none = auc(score, positive, weights)
-    assert one == auc(score[[0, 1, 1, 3]], positive[[0, 1, 1, 3]]) == 1
-    assert np.isnan(none)
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
-def test_auc_is_the_share_of_pairs(cases):
-    score, positive = (np.array(column) for column in zip(*cases, strict=True))
-    above, below = score[positive], score[~positive]
-    if not (len(above) and len(below)):
-        assert np.isnan(auc(score, positive))
-        return
-    pairs = np.sign(above[:, None] - below) / 2 + 0.5
-    assert auc(score, positive) == pytest.approx(pairs.mean())

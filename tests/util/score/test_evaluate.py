@@ -1,4 +1,4 @@
-"""From a model and a data set to rows and sums: sizes, thresholds, order, classes, what is missing."""
+"""From a model and a data set to rows and sums: sizes, thresholds, order, classes, missing ground truth."""
 
 import csv
 
@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from data.classes import Classes
+from util.contracts import VOID
 from util.errors import UserError
-from util.score.evaluate import Scored, evaluate, resize
+from util.score.evaluate import evaluate
+from util.score.image import Scored, resize
 from util.score.mask_rule import MaskRule
-from util.score.metrics import VOID
 from util.score.within import Within
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.uint8)
@@ -21,7 +22,7 @@ def output(values) -> np.ndarray:
     return np.asarray(values, np.float32)[None] * 2 - 1
 
 
-def test_rows_by_hand(pictures, echo):
+def test_rows_agree_with_hand_computed_ones(pictures, echo):
     data = pictures([output([[0.9, 0.2, 0.8, 0.1]] * 2), output(TRUTH)], [TRUTH, TRUTH], patients=["p", "q"])
     result = evaluate(echo, data.loader())
     first, second = result.rows
@@ -35,7 +36,7 @@ def test_rows_by_hand(pictures, echo):
     assert result.summary["contradictions"] == []
 
 
-def test_the_threshold_is_where_foreground_begins(pictures, echo):
+def test_a_value_equal_to_the_threshold_is_foreground(pictures, echo):
     data = pictures([output([[0.7, 0.7, 0.4, 0.4]] * 2)], [TRUTH])
     assert evaluate(echo, data.loader(), rule=MaskRule(0.5)).score == 1
     assert evaluate(echo, data.loader(), rule=MaskRule(0.3)).rows[0]["fp"] == 4
@@ -44,7 +45,7 @@ def test_the_threshold_is_where_foreground_begins(pictures, echo):
     assert evaluate(echo, middle.loader(), rule=MaskRule(0.5)).score == 1
 
 
-def test_three_channels_count_by_their_mean(pictures, echo):
+def test_the_mean_of_three_channels_decides(pictures, echo):
     grey = np.stack([np.full((2, 4), 1.0), np.full((2, 4), -0.2), np.full((2, 4), -0.2)])
     assert evaluate(echo, pictures([grey], [TRUTH]).loader()).rows[0]["tp"] == 4
 
@@ -55,7 +56,7 @@ def test_the_float_output_is_resized_before_it_is_thresholded(pictures, echo):
     row = evaluate(echo, data.loader()).rows[0]
     enlarged = resize(torch.from_numpy(small)[None], (16, 16))[0, 0].numpy()
     assert row["fp"] == (enlarged >= 0).sum()
-    assert row["fp"] != 64  # a mask thresholded first would be a quarter of the image
+    assert row["fp"] != 64  # a mask cut before resizing would be a quarter of the image
 
 
 def test_images_of_all_sizes_come_back_in_order(pictures, echo):
@@ -73,7 +74,7 @@ def test_void_pixels_do_not_count(pictures, echo):
     assert [row[name] for name in ("tp", "fp", "fn", "tn")] == [0, 0, 2, 4]
 
 
-def test_sources_are_summed_up_apart(pictures, echo):
+def test_each_source_has_its_own_summary(pictures, echo):
     good, bad = output(TRUTH), output(1 - TRUTH)
     data = pictures([good, bad, good], [TRUTH] * 3, sources=["montgomery", "shenzhen", "montgomery"])
     summary = evaluate(echo, data.loader()).summary
@@ -82,7 +83,7 @@ def test_sources_are_summed_up_apart(pictures, echo):
     assert "by_source" not in evaluate(echo, pictures([good], [TRUTH]).loader()).summary
 
 
-def test_without_truth_there_are_masks_and_no_scores(pictures, echo):
+def test_without_ground_truth_there_are_masks_but_no_scores(pictures, echo):
     seen = []
     data = pictures([output(TRUTH)], [None], size=(2, 4))
     result = evaluate(echo, data.loader(), on_image=lambda image: seen.append(image.labels.copy()))
@@ -99,12 +100,12 @@ def test_without_classes_nothing_is_scored(pictures, echo):
     assert list(result.rows[0]) == ["id", "patient", "source"]
 
 
-def test_many_classes_make_one_confusion_matrix(pictures, echo):
+def test_many_classes_are_scored_by_one_confusion_matrix(pictures, echo):
     classes = Classes.load("facades")
     truths = [np.array([[0, 1], [2, VOID]], np.uint8), np.array([[3, 3], [3, 3]], np.uint8)]
     predicted = [np.array([[0, 1], [1, 1]], np.uint8), np.array([[3, 3], [3, 0]], np.uint8)]
     outputs = [classes.encode(labels).transpose(2, 0, 1) / 127.5 - 1 for labels in predicted]
-    outputs[1][:, 0, 0] = 1  # white is no class: its nearest colour counts, and the void rate tells
+    outputs[1][:, 0, 0] = 1  # white is no class: the nearest colour counts, and the void rate shows it
     truths[1][0, 0] = VOID
     result = evaluate(echo, pictures(outputs, truths, classes="facades").loader())
     assert result.pooled.sum() == 6
@@ -129,7 +130,7 @@ def test_surface_distances_are_blank_and_counted_where_undefined(pictures, echo,
 
 
 def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo):
-    shifted = np.roll(TRUTH, 1, axis=1)  # one pixel to the right, of width 2 mm
+    shifted = np.roll(TRUTH, 1, axis=1)  # by one pixel of width 2 mm
     known = pictures([output(shifted)] * 2, [TRUTH] * 2, spacings=[(0.5, 2.0), (0.5, 1.0)])
     result = evaluate(echo, known.loader(), surface=True)
     assert [row["hd95_mm"] for row in result.rows] == pytest.approx([2, 1])
@@ -148,7 +149,7 @@ def test_surface_distances_of_more_than_two_classes_are_refused(pictures, echo):
 
 
 @pytest.mark.parametrize(("channels", "classes"), [(1, "lungs"), (3, "lungs"), (3, "facades"), (3, None)])
-def test_an_output_that_is_no_number_names_the_image(pictures, echo, channels, classes):
+def test_a_nan_in_the_output_is_an_error_that_names_the_image(pictures, echo, channels, classes):
     good = np.zeros((channels, 2, 4))
     bad = good.copy()
     bad[0, 1, 2] = np.nan
@@ -157,7 +158,7 @@ def test_an_output_that_is_no_number_names_the_image(pictures, echo, channels, c
         evaluate(echo, data.loader())
 
 
-def test_what_a_worker_thread_raises_ends_the_evaluation(pictures, echo):
+def test_an_error_in_a_worker_thread_ends_the_evaluation(pictures, echo):
     def full_disk(image):
         raise OSError("No space left on device")
 
@@ -165,7 +166,7 @@ def test_what_a_worker_thread_raises_ends_the_evaluation(pictures, echo):
         evaluate(echo, pictures([output(TRUTH)] * 40, [TRUTH] * 40).loader(), on_image=full_disk)
 
 
-def test_big_tests_do_not_keep_pictures(pictures, echo):
+def test_pictures_of_scored_images_are_not_kept_in_memory(pictures, echo):
     kept = []
     evaluate(echo, pictures([output(TRUTH)], [TRUTH]).loader(), on_image=kept.append)
     assert kept[0].fake is None
@@ -173,7 +174,7 @@ def test_big_tests_do_not_keep_pictures(pictures, echo):
     assert kept[0].row["dice"] == 1
 
 
-def test_images_with_and_without_foreground_are_told_apart(pictures, echo):
+def test_images_with_and_without_foreground_give_detection_scores(pictures, echo):
     nothing = np.zeros((2, 4), np.uint8)
     outputs = [output(TRUTH), output(nothing), output(0.7 * TRUTH), output(nothing + 0.2)]
     data = pictures(outputs, [TRUTH, TRUTH, nothing, nothing])
@@ -193,7 +194,7 @@ def test_a_source_without_negatives_has_no_detection_of_its_own(pictures, echo):
     assert by_source["b"]["detection"]["specificity"] == 0
 
 
-def test_outside_of_another_runs_mask_is_background(pictures, echo):
+def test_outside_another_runs_mask_is_background(pictures, echo):
     lungs = np.array([[1, 1, 1, 0]] * 2, bool)
     shown = {}
     data = pictures([output(np.full((2, 4), 0.9)), output(TRUTH)], [TRUTH, TRUTH])
@@ -208,7 +209,7 @@ def test_outside_of_another_runs_mask_is_background(pictures, echo):
     assert shown[0].tolist() == (lungs[None] * 2.0 - 1).tolist()
 
 
-def test_masks_of_another_run_come_back_as_they_were():
+def test_masks_of_another_run_are_kept_without_loss():
     within, random = Within([]), np.random.default_rng(0)
     labels = [random.integers(0, 2, shape, np.uint8) for shape in ((3, 5), (1, 1), (16, 8))]
     for index, mask in enumerate(labels):
@@ -216,7 +217,7 @@ def test_masks_of_another_run_come_back_as_they_were():
     assert all((within(index) == (mask == 1)).all() for index, mask in enumerate(labels))
 
 
-def test_another_runs_mask_of_another_size_is_brought_to_this_one(pictures, echo):
+def test_another_runs_mask_is_resized_to_this_images_size(pictures, echo):
     left = np.repeat([[True, False]], 4, axis=0)
     row = evaluate(echo, pictures([output(np.ones((2, 4)))], [TRUTH]).loader(), within=lambda index: left).rows[0]
     assert [row[name] for name in ("tp", "fp", "fn", "tn")] == [4, 0, 0, 4]

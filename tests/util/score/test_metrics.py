@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from util.contracts import VOID
 from util.score import metrics
-from util.score.metrics import BINS, VOID, Counts, class_scores, confusion, counts, histogram, scores, threshold_curve
+from util.score.metrics import BINS, Counts, class_scores, confusion, counts, histogram, scores, threshold_curve
 
 masks = arrays(bool, (7, 9))
 few = settings(max_examples=30, deadline=None)
 
 
-def test_counts_by_hand():
+def test_pixel_counts_agree_with_hand_computed_ones():
     pred = np.array([[1, 1, 0], [0, 1, 0]], bool)
     truth = np.array([[1, 0, 0], [1, 1, 0]], bool)
     assert counts(pred, truth) == Counts(tp=2, fp=1, fn=1, tn=2)
@@ -27,7 +28,7 @@ def test_counts_leave_void_pixels_out():
     assert counts(pred, truth, valid) == Counts(tp=1, fp=0, fn=1, tn=0)
 
 
-def test_scores_by_hand():
+def test_overlap_scores_agree_with_hand_computed_ones():
     s = scores(Counts(tp=6, fp=2, fn=4, tn=8))
     assert s["dice"] == pytest.approx(12 / 18)
     assert s["iou"] == pytest.approx(6 / 12)
@@ -38,7 +39,7 @@ def test_scores_by_hand():
     assert s["accuracy"] == pytest.approx(14 / 20)
 
 
-def test_both_masks_empty_score_one():
+def test_two_empty_masks_score_one():
     assert {float(x) for x in scores(Counts(0, 0, 0, 10)).values()} == {1.0}
 
 
@@ -48,14 +49,14 @@ def test_exactly_one_empty_mask_scores_zero(c):
     assert [float(s[name]) for name in ("dice", "iou", "precision", "recall")] == [0.0] * 4
 
 
-def test_a_mask_that_fills_the_image():
+def test_masks_that_fill_the_image_score_one():
     assert {float(x) for x in scores(Counts(10, 0, 0, 0)).values()} == {1.0}
-    half = scores(Counts(5, 0, 5, 0))  # no true background: calling some pixels background is all wrong
+    half = scores(Counts(5, 0, 5, 0))  # no true background: every pixel called background is wrong
     assert half["specificity"] == 0
     assert half["miou"] == pytest.approx(0.25)
 
 
-def test_scores_of_many_images_at_once():
+def test_scores_of_many_images_are_computed_at_once():
     many = scores(Counts(*np.array([[6, 2, 4, 8], [0, 0, 0, 20]]).T))
     assert many["dice"] == pytest.approx([12 / 18, 1])
 
@@ -76,7 +77,7 @@ def test_dice_and_iou_agree_with_monai(pred, truth):
 def test_overlap_scores_agree_with_smp(pred, truth):
     import segmentation_models_pytorch as smp
 
-    if not (pred & truth).any():  # quotients 0/0 follow our own rule
+    if not (pred & truth).any():  # smp has another rule for 0/0
         return
     a, b = (torch.from_numpy(mask)[None, None].long() for mask in (pred, truth))
     stats = smp.metrics.get_stats(a, b, mode="binary")
@@ -99,14 +100,14 @@ def square(top: int, left: int, side: int = 10) -> np.ndarray:
     return mask
 
 
-def test_surface_distance_of_a_shifted_square():
+def test_surface_distance_of_a_shifted_square_is_the_shift():
     assert metrics.surface(square(5, 5), square(5, 5)) == (0, 0)
     hd95, assd = metrics.surface(square(5, 5), square(5, 8))  # three pixels to the right
     assert hd95 == pytest.approx(3)
-    assert 1 < assd < 3  # the upper and lower sides overlap for most of their length
+    assert 1 < assd < 3  # the upper and lower sides overlap mostly
 
 
-def test_surface_distance_in_millimetres():
+def test_surface_distance_follows_the_pixel_spacing():
     assert metrics.surface(square(5, 5), square(5, 8), spacing=(0.5, 2.0))[0] == pytest.approx(6)  # 3 pixels of width 2
     assert metrics.surface(square(5, 5), square(8, 5), spacing=(0.5, 2.0))[0] == pytest.approx(1.5)
 
@@ -118,13 +119,13 @@ def test_surface_distance_to_an_empty_mask_is_undefined(which):
     assert np.isnan(metrics.surface(*pair)).all()
 
 
-def test_confusion_by_hand():
+def test_the_confusion_matrix_agrees_with_a_hand_computed_one():
     truth = np.array([[0, 0, 1], [2, 2, VOID]], np.uint8)
     pred = np.array([[0, 1, 1], [2, 0, 1]], np.uint8)
     assert confusion(pred, truth, 3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 1]]
 
 
-def test_class_scores_by_hand():
+def test_class_scores_agree_with_hand_computed_ones():
     s = class_scores(np.array([[1, 1, 0], [0, 1, 0], [1, 0, 1]]))
     assert s["pixel_accuracy"] == pytest.approx(3 / 5)
     assert s["class_accuracy"] == pytest.approx((1 / 2 + 1 + 1 / 2) / 3)
@@ -133,7 +134,7 @@ def test_class_scores_by_hand():
     assert s["fwiou"] == pytest.approx((2 * 1 / 3 + 1 * 1 / 2 + 2 * 1 / 2) / 5)
 
 
-def test_a_class_nobody_saw_is_left_out_and_an_invented_one_is_not():
+def test_an_absent_class_is_left_out_and_a_falsely_predicted_one_is_not():
     absent = class_scores(np.diag([3, 3, 0]))
     assert absent["miou"] == 1
     assert np.isnan(absent["class_iou"][2])
@@ -144,17 +145,17 @@ def test_a_class_nobody_saw_is_left_out_and_an_invented_one_is_not():
 
 @few
 @given(arrays(np.uint8, (6, 6), elements=st.integers(0, 1)), arrays(np.uint8, (6, 6), elements=st.integers(0, 1)))
-def test_two_classes_score_alike_as_mask_and_as_classes(pred, truth):
+def test_two_classes_have_the_same_scores_as_a_mask(pred, truth):
     as_classes = class_scores(confusion(pred, truth, 2))
     as_mask = scores(counts(pred == 1, truth == 1))
     assert as_classes["pixel_accuracy"] == pytest.approx(as_mask["accuracy"])
-    if truth.any() and not truth.all():  # otherwise a class is absent, and the conventions differ
+    if truth.any() and not truth.all():  # with a class missing the two conventions differ
         assert as_classes["miou"] == pytest.approx(as_mask["miou"])
 
 
-def test_threshold_curve_equals_thresholding_at_every_edge():
+def test_the_threshold_curve_equals_thresholding_at_every_edge():
     random = np.random.default_rng(0)
-    # Values that lie exactly on edges are the hard ones: foreground begins at the threshold.
+    # Values exactly on an edge are the hard case: a value equal to the threshold is foreground.
     values = random.integers(0, BINS + 1, (3, 8, 8)) / BINS
     values[0] = random.random((8, 8))
     truth = random.integers(0, 2, (3, 8, 8)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""--mask_threshold auto: chosen on val, good for the same weights and flags only."""
+"""--mask_threshold auto: chosen on val, valid only for the same weights and flags."""
 
 import argparse
 
@@ -16,11 +16,11 @@ def histograms(*maps: list[float]) -> np.ndarray:
     return np.stack([histogram(np.array([values]), TRUTH) for values in maps])
 
 
-def test_the_best_mean_dice_nearest_to_one_half():
-    # Right from above .2 to .3; the highest edge k / 256 in there is 76 / 256.
+def test_the_threshold_with_the_best_mean_dice_nearest_to_one_half_is_chosen():
+    # Every threshold above .2 and up to .3 is right; the highest k / 256 among them is 76 / 256.
     assert best_threshold(histograms([0.3, 0.9, 0.2, 0.1])) == (76 / 256, 1.0)
     assert best_threshold(histograms([0.7, 0.9, 0.2, 0.1])) == (0.5, 1.0)
-    # One image wants it below .3, one above .6: Dice 1 and 2/3 below, 2/3 and 1 above, and between 2/3 and 2/3.
+    # One image needs a threshold below .3, the other above .6: Dice 1 and .8, or 2/3 and 1, or between them 2/3, .8.
     threshold, dice = best_threshold(histograms([0.9, 0.3, 0.1, 0.1], [0.9, 0.8, 0.6, 0.1]))
     assert dice == pytest.approx((1 + 0.8) / 2)
     assert threshold == 76 / 256
@@ -38,7 +38,7 @@ def flags(**more) -> argparse.Namespace:
     return argparse.Namespace(**{"epoch": "best", "crop_size": 64, "tta": False, "name": "x"} | more)
 
 
-def test_what_is_kept_is_found_again_and_replaced(tmp_path, weights, capsys):
+def test_a_recorded_threshold_is_read_back_and_replaced(tmp_path, weights, capsys):
     key = applied([flags()], [weights])
     chosen = keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "data")
     assert chosen == (76 / 256, "val of data, 1 images")
@@ -49,7 +49,7 @@ def test_what_is_kept_is_found_again_and_replaced(tmp_path, weights, capsys):
     assert (tmp_path / FILE).read_text().count("weights") == 1
 
 
-def test_other_weights_or_flags_have_none(tmp_path, weights):
+def test_other_weights_or_flags_have_no_threshold(tmp_path, weights):
     keep_threshold(tmp_path, applied([flags()], [weights]), histograms([0.3, 0.9, 0.2, 0.1]), "data")
     keep_threshold(tmp_path, applied([flags(tta=True)], [weights]), histograms([0.7, 0.9, 0.2, 0.1]), "data")
     assert kept_threshold(tmp_path, applied([flags()], [weights]), "x", "data")[0] == 76 / 256
@@ -59,7 +59,7 @@ def test_other_weights_or_flags_have_none(tmp_path, weights):
             kept_threshold(tmp_path, key, "x", "data")
 
 
-def test_each_data_set_has_its_own_and_one_without_val_the_last(tmp_path, weights):
+def test_each_data_set_has_its_own_threshold_and_one_without_val_takes_the_last(tmp_path, weights):
     key = applied([flags()], [weights])
     keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "ours")
     keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "theirs")
@@ -67,7 +67,7 @@ def test_each_data_set_has_its_own_and_one_without_val_the_last(tmp_path, weight
     assert kept_threshold(tmp_path, key, "x", "third") == (0.5, "val of theirs, 1 images")
 
 
-def test_nothing_to_choose_by_and_a_damaged_file(tmp_path, weights):
+def test_data_without_masks_and_a_damaged_file_are_refused(tmp_path, weights):
     key = applied([flags()], [weights])
     with pytest.raises(UserError, match="no masks of two classes"):
         keep_threshold(tmp_path, key, None, "data")

@@ -1,40 +1,15 @@
-"""Does uncertainty point at the errors? Ranks by hand."""
+"""Uncertainty of an image and of a set, and whether it points at the errors."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
+from util.contracts import VOID
 from util.score.evaluate import evaluate
-from util.score.metrics import VOID
-from util.score.uncertainty import as_picture, auroc, of_image, of_set
+from util.score.uncertainty import as_picture, of_image, of_set
 
 
-def test_auroc_by_hand():
-    """Two errors among five pixels: 0.3 beats all three right ones, 0.1 beats one and ties with one."""
-    values = np.array([0.3, 0.1, 0.1, 0.2, 0.0])
-    wrong = np.array([True, True, False, False, False])
-    assert auroc(values, wrong) == pytest.approx((3 + 1.5) / 6)
-    assert auroc(-values + 0.5, wrong) == pytest.approx(1.5 / 6)
-    assert auroc(np.zeros(5), wrong) == 0.5
-    assert np.isnan(auroc(values, np.ones(5, bool)))
-    assert np.isnan(auroc(values, np.zeros(5, bool)))
-
-
-@given(st.lists(st.tuples(st.integers(0, 64), st.booleans()), min_size=1, max_size=60))
-def test_auroc_is_the_share_of_pairs_in_the_right_order(pixels):
-    values, wrong = np.array([v for v, _ in pixels]) / 128, np.array([w for _, w in pixels])
-    pairs = np.sign(values[wrong][:, None] - values[~wrong][None])
-    expected = (pairs / 2 + 0.5).mean() if pairs.size else np.nan
-    assert auroc(values, wrong) == pytest.approx(expected, nan_ok=True)
-
-
-def test_values_far_below_a_percent_still_have_an_order():
-    assert auroc(np.array([1e-4, 2e-4]), np.array([False, True])) == 1
-
-
-def test_void_pixels_do_not_count():
+def test_void_pixels_do_not_count_for_uncertainty():
     picture = as_picture(torch.tensor([[[0.5, 0.1, 0.3]]]))
     labels, truth = np.array([[1, 1, 0]], np.uint8), np.array([[VOID, 1, 1]], np.uint8)
     row = of_image(picture, labels, truth)
@@ -43,11 +18,13 @@ def test_void_pixels_do_not_count():
     unscored = of_image(picture, labels, None)
     assert unscored == {"uncertainty": pytest.approx(0.3), "uncertainty_relative": pytest.approx(0.45)}
     assert of_image(picture, labels, None, binary=False) == {"uncertainty": pytest.approx(0.3)}
-    assert np.isnan(of_image(picture, labels * 0, None)["uncertainty_relative"]), "no foreground, no share of it"
+    assert np.isnan(of_image(picture, labels * 0, None)["uncertainty_relative"]), (
+        "undefined without predicted foreground"
+    )
     assert all(np.isnan(x) for x in of_image(picture, labels, np.full((1, 3), VOID, np.uint8)).values())
 
 
-def test_the_ranks_of_a_set():
+def test_rank_correlations_of_a_set_agree_with_hand_computed_ones():
     rows = [
         {"uncertainty": u, "uncertainty_relative": r, "uncertainty_auroc": a, "dice": d}
         for u, r, a, d in (
@@ -67,7 +44,7 @@ def test_the_ranks_of_a_set():
     assert found["pixel_auroc_images"] == 3
 
 
-def test_what_cannot_be_ranked_is_none():
+def test_a_rank_correlation_of_equal_values_is_none():
     row = {"uncertainty": 0.0, "uncertainty_auroc": np.nan, "dice": 0.9}
     found = of_set([row] * 5, "dice")
     assert found["spearman"] is None
@@ -75,8 +52,8 @@ def test_what_cannot_be_ranked_is_none():
     assert of_set([{"uncertainty": 0.25}]) == {"mean": 0.25}
 
 
-def test_it_is_measured_at_the_original_size(pictures, echo):
-    """Half of the picture is uncertain, and there the errors are; the truth is larger than the network's output."""
+def test_uncertainty_is_measured_at_the_original_size(pictures, echo):
+    """The uncertain half of the picture holds all errors; the ground truth is larger than the network's output."""
     truth = np.zeros((8, 8), np.uint8)
     output = np.full((1, 4, 4), -1, np.float32)
     output[0, :, 2:] = 1

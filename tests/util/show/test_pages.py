@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from tests.util.browser import shown_by_browser
+from util.contracts import VOID
 from util.score.evaluate import evaluate
 from util.score.mask_rule import MaskRule
-from util.score.metrics import VOID
 from util.show import pictures as draw
 from util.show.test_page import write_test_page
 from util.show.test_pictures import PictureWriter

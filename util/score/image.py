@@ -1,0 +1,120 @@
+"""One image: from the network's output to a mask or classes, pixel counts and a row of metrics.csv."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from util.contracts import VOID, ClassMap, Masks, ScoredData
+from util.errors import UserError
+from util.score import metrics, uncertainty
+from util.score.detection import image_score
+from util.score.mask_rule import MaskRule
+
+
+@dataclass
+class Scored:
+    """One translated image. A field is None where the data set has nothing to fill it."""
+
+    index: int
+    size: tuple[int, int]  # height and width of the original
+    fake: torch.Tensor  # the network's output, float [C, h, w] in -1..1
+    target: torch.Tensor | None = None  # the batch's B, in the same form
+    companions: dict[str, torch.Tensor] = field(default_factory=dict)  # further pictures by the model, in the same form
+    labels: np.ndarray | None = None  # uint8 [H, W]: predicted class of every original pixel
+    truth: np.ndarray | None = None  # uint8 [H, W]: its true class, or VOID
+    row: dict[str, str | int | float] = field(default_factory=dict)  # a line of metrics.csv
+    pooled: np.ndarray | None = None  # TP FP FN TN, or the confusion matrix
+    histogram: np.ndarray | None = None  # see metrics.histogram
+
+    def drop_pictures(self) -> None:
+        """Free the memory of everything but the row and the counts; the other fields must not be used afterwards."""
+        self.companions = {}
+        for name in ("fake", "target", "labels", "truth"):
+            setattr(self, name, None)
+
+
+class ImageScorer:
+    """Fills in an image's labels, counts and row; may be called from several threads. See util.score.evaluate."""
+
+    def __init__(
+        self,
+        data: ScoredData,
+        rule: MaskRule,
+        surface: bool,
+        on_image: Callable[[Scored], None] | None,
+        within: Masks | None,
+    ):
+        self.data, self.rule, self.surface, self.on_image, self.within = data, rule, surface, on_image, within
+        if surface and data.classes and not data.classes.binary:
+            raise UserError(
+                "--surface: distances between outlines are of one foreground; these masks have "
+                f"{len(data.classes.names)} classes: leave it out"
+            )
+        # One unit for all images: a mean of some distances in mm and others in pixels would mean nothing.
+        self.spacings = [mm for i in range(len(data)) if (mm := data.spacing(i))] if surface else []
+        self.in_mm = len(self.spacings) == len(data)
+
+    def __call__(self, image: Scored) -> Scored:
+        data, index = self.data, image.index
+        if not image.fake.isfinite().all():
+            raise UserError(
+                f"{data.ids[index]}: the network's output is not a number (diverged training or damaged checkpoint)"
+            )
+        image.row = {"id": data.ids[index], "patient": data.patients[index], "source": data.sources[index]}
+        if data.classes is not None:
+            self._segment(image, data.classes)
+        if self.on_image:
+            self.on_image(image)
+        return image
+
+    def _segment(self, image: Scored, classes: ClassMap) -> None:
+        image.truth = self.data.truth(image.index) if self.data.has_targets else None
+        height, width = image.size if image.truth is None else image.truth.shape
+        if classes.binary:
+            values = resize(classes.foreground(image.fake[None])[None], (height, width))[0, 0].numpy()
+            image.labels = self._two_classes(image, values)
+        else:
+            image.labels = self._many_classes(image, resize(image.fake[None], (height, width)), classes)
+        if uncertainty.LABEL in image.companions:
+            picture = resize(image.companions[uncertainty.LABEL][None], (height, width))[0]
+            image.row |= uncertainty.of_image(picture, image.labels, image.truth, classes.binary)
+
+    def _two_classes(self, image: Scored, values: np.ndarray) -> np.ndarray:
+        if self.within:
+            inside = torch.from_numpy(self.within(image.index)[None].astype(np.float32))
+            # Phantoms have no size of their own: each run draws them at its crop size.
+            inside = resize(inside[None], (values.shape[0], values.shape[1]))[0]
+            values = np.where(inside[0] >= 0.5, values, np.float32(0))
+            image.companions["within"] = inside * 2 - 1
+        mask = self.rule(values)
+        if image.truth is not None:
+            truth, valid = image.truth == 1, image.truth != VOID
+            counts = metrics.counts(mask, truth, None if valid.all() else valid)
+            image.pooled = np.array(counts)
+            image.histogram = metrics.histogram(values, image.truth)
+            image.row |= counts._asdict() | {name: float(x) for name, x in metrics.scores(counts).items()}
+            image.row["image_score"] = image_score(values[valid]) if valid.any() else 0.0
+            if self.surface:
+                unit, spacing = ("mm", self.spacings[image.index]) if self.in_mm else ("px", (1.0, 1.0))
+                hd95, assd = metrics.surface(mask & valid, truth, spacing)
+                image.row |= {f"hd95_{unit}": hd95, f"assd_{unit}": assd}
+        return mask.astype(np.uint8)
+
+    def _many_classes(self, image: Scored, output: torch.Tensor, classes: ClassMap) -> np.ndarray:
+        labels = np.asarray(classes.decode(output)[0])
+        if image.truth is not None:
+            image.pooled = metrics.confusion(labels, image.truth, len(classes.names))
+            scores = metrics.class_scores(image.pooled)
+            image.row |= {name: float(x) for name, x in scores.items() if x.ndim == 0}
+            image.row["void_rate"] = float(classes.void_rate(output))
+        return labels
+
+
+def resize(pictures: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Bilinear resize of float [N, C, h, w] to [N, C, H, W], low-passed where it shrinks."""
+    if pictures.shape[-2:] == size:
+        return pictures
+    return interpolate(pictures, size=size, mode="bilinear", antialias=True, align_corners=False)
