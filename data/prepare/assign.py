@@ -1,4 +1,4 @@
-"""Which patient is in which split or fold: the published split, a list of the user's, or a stratified deal."""
+"""Which patient is in which split or fold: by the published split, by a user's list, or by a stratified draw."""
 
 import json
 import re
@@ -15,11 +15,11 @@ SPLITS = {"train": TRAIN, "val": VAL, "test": 1 - TRAIN - VAL}
 
 
 def deal(items: Sequence[Item], shares: Mapping[str, float], seed: int, before: Mapping[str, str]) -> dict[str, str]:
-    """A place (a key of `shares`) for each item's id: by patient, and within each label as near to the shares as
-    patients allow.
+    """Give each item's id a place (a key of `shares`). Items of one patient share a place, and within each label the
+    places are filled as close to the shares as that allows.
 
-    Depends on the patients' names and the seed alone, not on the order of items. before: places that some ids were
-    given earlier; they and the patients they belong to stay there, and who is new fills up what is short.
+    The result depends on the patients' names and the seed alone, not on the order of items. before: places from an
+    earlier run. Those ids and their patients stay; new patients go where images are missing.
     """
     patients: dict[str, list[Item]] = defaultdict(list)
     for item in items:
@@ -39,24 +39,24 @@ def deal(items: Sequence[Item], shares: Mapping[str, float], seed: int, before: 
 
 def published(items: Sequence[Item]) -> dict[str, str] | None:
     """The split of Gaal et al. 2020 (https://arxiv.org/abs/2003.10304) by the numbers in the files' names:
-    Montgomery 96/14/28, Shenzhen 396/56/114, JSRT 172/25/50 images. None if a name is not of these sets."""
-    known = json.loads(Path(__file__).with_name("gaal2020.json").read_text(encoding="utf-8"))
+    Montgomery 96/14/28, Shenzhen 396/56/114, JSRT 172/25/50 images. None if a name belongs to none of these sets."""
+    sets = json.loads(Path(__file__).with_name("gaal2020.json").read_text(encoding="utf-8"))
     places = {}
     for item in items:
         name = re.match(r"([A-Z]+)_?(\d+)", item.id.upper())
-        if name is None or name[1] not in known:
+        if name is None or name[1] not in sets:
             return None
-        listed = known[name[1]]
+        listed = sets[name[1]]
         number = int(name[2])
         places[item.id] = next((split for split in ("val", "test") if number in listed[split]), "train")
     return places
 
 
 def from_file(items: Sequence[Item], path: Path) -> tuple[dict[str, str], list[str]]:
-    """The split that a CSV file with the columns image and split gives each item, and the file's images that are
-    not among the items. An image is named by its file's name, with or without folder and extension.
+    """Splits by a CSV file with the columns image and split. Returns the split of each item, and the file's images that
+    are not among the items. The file may name images with or without folder and extension.
 
-    UserError: items that the file does not list, splits other than train, val and test.
+    UserError: the file does not list an item, lists one in two splits, or has other splits than train, val and test.
     """
     if not path.is_file():
         raise UserError(f"--split_file {path}: no such file")
@@ -75,7 +75,7 @@ def from_file(items: Sequence[Item], path: Path) -> tuple[dict[str, str], list[s
 
 
 def torn(items: Sequence[Item], splits: Mapping[str, str]) -> list[str]:
-    """The patients with images in more than one split: scores on them would flatter."""
+    """The patients with images in more than one split. Scores on them would be too good."""
     places = defaultdict(set)
     for item in items:
         places[item.patient].add(splits[item.id])

@@ -1,6 +1,5 @@
-"""Look through a folder of images and masks before training on it: `python -m data.prepare masks SRC`."""
+"""Check a folder of images and masks before training on it: `python -m data.prepare masks SRC`."""
 
-import argparse
 import os
 import shlex
 from collections import Counter, defaultdict
@@ -19,76 +18,63 @@ from util.errors import UserError
 
 PHASES = ("train", "val", "test")
 FEW = 20
-"""Fewer patients than this train no segmenter worth the name."""
+"""Fewer patients than this are too few to train a useful segmenter."""
 FEW_SCORED = 5
 """Scores of fewer images than this mean nothing."""
 DARK = 0.1
-"""A 16-bit image that stays below this share of its range is nearly black on the screen and to the network."""
+"""A 16-bit image whose values stay below this share of the range is nearly black, on the screen and to the network."""
 MOSTLY = 0.6
-"""A mask with more foreground than this that also reaches all four borders is perhaps inverted."""
+"""A mask is perhaps inverted if it has more foreground than this and reaches all four borders."""
 
 START = (
     "--pretrained facades_photo2label --ngf 16 --ndf 16 --load_size 256 --augment strong --lambda_L1 1000 "
     "--lr 0.0004 --n_epochs 12 --n_epochs_decay 28"
 )
-"""How a first training of two classes goes (README.md, benchmarks/README.md)."""
+"""Flags for a first training with two classes (README.md, benchmarks/README.md)."""
 
-EMPTY = "masks without any foreground: right where there is nothing to be found, else a lost annotation"
+EMPTY = "masks without any foreground: correct if the image shows none, else a lost annotation"
 INVERTED = "masks that fill most of the image up to all four borders: is black the background?"
-LOSSY = "masks stored as JPEG: their soft edges are cut at half; PNG keeps what was drawn"
+LOSSY = "masks stored as JPEG: their blurred edges are thresholded halfway; PNG keeps edges exact"
 DIM = "16-bit images that use only the dark end of 0..65535, such as 12 bits unscaled: multiply their values"
 EVEN = "images of one even grey"
 TWICE = "the same picture more than once in one split"
 SAME_MASK = "different images with exactly the same mask"
-UNLISTED = "images that splits.csv does not list, so that they are not used"
-STRAY = "masks of no image that splits.csv lists"
-UNREAD = "files of a kind that is not read"
+UNLISTED = "images that splits.csv does not list, and that are not used"
+STRAY = "masks without an image in splits.csv"
+UNREAD = "files of a type that is not read"
 OWNER = "DICOM files of one patient, by their headers, in two splits: --patient_regex or splits.csv keep them together"
 SPLITS = "splits"
 
 
 def check(root: Path, classes: Classes, patient_regex: str = "") -> Findings:
-    """Read every file of the data set `root` (the layout of --dataset_mode masks) once and tell what is wrong.
+    """Read every file of the data set `root` (the layout of --dataset_mode masks) once and list what is wrong.
 
-    UserError: there are no images, or splits.csv is not such a list.
+    UserError: there are no images, or splits.csv is damaged.
     """
     rows = find_rows(root, patient_regex)
     return _Check(root, classes, list(rows.values())).run()
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add `masks SRC` to the commands of data.prepare."""
-    command = commands.add_parser(
-        "masks",
-        help="check your own folder of images and masks",
-        description="Check a folder of images/, masks/ and perhaps splits.csv, file by file. "
-        "Exit code 0: in order, 1: errors, 2: no such folder.",
-    )
-    command.add_argument("src", type=Path, metavar="SRC", help="the folder, as train.py's --dataroot wants it")
-    command.add_argument("--classes", default="lungs", help="as for train.py (default: %(default)s)")
-    command.add_argument("--patient_regex", default="", help="as for train.py")
-    command.add_argument("--verbose", action="store_true", help="show the traceback of an error")
-    command.set_defaults(run=check_folder)
-
-
-def check_folder(opt: argparse.Namespace) -> int:
-    """Print the findings; 1 if there are errors, else 0."""
-    root = existing_folder(str(opt.src))
-    classes = Classes.load(opt.classes)
-    found = check(root, classes, opt.patient_regex)
-    print(report(root, found))
-    if found.errors:
+def check_folder(src: Path, classes_of: str, patient_regex: str) -> int:
+    """Print the findings about the folder `src`, whose masks have --classes `classes_of`, and a first training command
+    if it has no errors. Returns the exit code: 1 if there are errors, else 0."""
+    root = existing_folder(str(src))
+    classes = Classes.load(classes_of)
+    findings = check(root, classes, patient_regex)
+    print(report(root, findings))
+    if findings.errors:
         print(
-            f"\n{number(len(found.errors), 'error')}: mend them, or train on the rest with --skip_bad_files where "
-            "only single files are bad"
+            f"\n{number(len(findings.errors), 'error')}: correct them, or leave out single bad files in training with "
+            "--skip_bad_files"
         )
         return 1
-    command = ["--dataroot", str(opt.src), "--name", root.resolve().name]
-    if opt.classes != "lungs":
-        command += ["--classes", opt.classes]
-    if opt.patient_regex:
-        command += ["--patient_regex", opt.patient_regex]
-    # The shipped donor has learnt from facades, CMP's own among them: for lungs a start, for facades a leak.
+    command = ["--dataroot", str(src), "--name", root.resolve().name]
+    if classes_of != "lungs":
+        command += ["--classes", classes_of]
+    if patient_regex:
+        command += ["--patient_regex", patient_regex]
+    # The shipped donor was trained on facades, including CMP's. It helps with two classes (lungs), but on facades it
+    # would have seen the test images.
     start = f" {START}" if classes.binary else ""
     print(f"\nno errors; next:\n  python train.py --dataset_mode masks {shlex.join(command)}{start}")
     return 0
@@ -98,7 +84,7 @@ class _Check:
     def __init__(self, root: Path, classes: Classes, rows: list[Row]) -> None:
         self.root, self.classes = root, classes
         self.listed = (root / "splits.csv").is_file()
-        self.found = Findings()
+        self.findings = Findings()
         self.split = {row.image: row.split for row in rows}
         self.patient = {row.image: row.patient for row in rows}
         self.rows = rows
@@ -118,27 +104,27 @@ class _Check:
         self._check_patients()
         self._check_splits()
         self._summarise()
-        self.found.errors.sort()
-        return self.found
+        self.findings.errors.sort()
+        return self.findings
 
     def _error(self, line: str) -> None:
-        self.found.errors.append(self._short(line))
+        self.findings.errors.append(self._short(line))
 
-    def _hint(self, what: str, path: Path | str, detail: str = "") -> None:
-        self.found.hints[what].append(self._short(f"{path}{detail and ': '}{detail}"))
+    def _hint(self, hint: str, path: Path | str, detail: str = "") -> None:
+        self.findings.hints[hint].append(self._short(f"{path}{detail and ': '}{detail}"))
 
     def _short(self, line: str) -> str:
         return line.replace(f"{self.root}{os.sep}", "")
 
     def _by_split(self, images: list[Path]) -> str:
-        """A few images of each split, if they are in more than one; else nothing."""
+        """A few images of each split, if the images are in more than one split; else ""."""
         splits = sorted({self.split[image] for image in images} - {""})
         return " and ".join(
             f"{few(i for i in images if self.split[i] == split)} ({split})" for split in splits if len(splits) > 1
         )
 
     def _pair(self) -> None:
-        """Which masks belong to which image, as `MasksDataset` sees it, and which files nobody uses."""
+        """Match masks to images as `MasksDataset` does, and list the files that no training would use."""
         image_root, mask_root = self.root / "images", self.root / "masks"
         unlisted = [image for image in find_images(image_root) if image not in self.split]
         for image in unlisted:
@@ -151,7 +137,7 @@ class _Check:
                 self._error(line)
         for mask in match(unlisted, image_root, matching.strays, mask_root).strays:
             if mask not in used:
-                # Without a list, training stops at such a mask: its image may be missing.
+                # Without splits.csv, training refuses such a mask, because its image may be missing.
                 if self.listed:
                     self._hint(STRAY, mask)
                 else:
@@ -163,20 +149,22 @@ class _Check:
             if image not in self.masks_of and image not in matching.unclear and image.exists():
                 self._error(f"{image}: no mask of this name in masks/")
         for folder in (image_root, mask_root):
-            read = set(find_images(folder))
-            others = [p for p in folder.rglob("*") if p.is_file() and p.name[0] != "." and p not in read]
+            pictures = set(find_images(folder))
+            others = [p for p in folder.rglob("*") if p.is_file() and p.name[0] != "." and p not in pictures]
             for suffix, count in Counter(p.suffix or "without extension" for p in others).most_common():
                 self._hint(UNREAD, f"{folder.name}/: {suffix} ({count})")
 
     def _decode(self) -> None:
         masks = {mask for masks in self.masks_of.values() for mask in masks}
-        for path, what in read_all(sorted(self.split), sorted(masks), self.classes):
-            if isinstance(what, UserError):
-                self._error(str(what) if path.exists() else f"{path}: splits.csv lists it, but there is no such file")
-            elif isinstance(what, Mask):
-                self.masks[path] = what
+        for path, content in read_all(sorted(self.split), sorted(masks), self.classes):
+            if isinstance(content, UserError):
+                self._error(
+                    str(content) if path.exists() else f"{path}: splits.csv lists it, but there is no such file"
+                )
+            elif isinstance(content, Mask):
+                self.masks[path] = content
             else:
-                self.pictures[path] = what
+                self.pictures[path] = content
 
     def _check_image(self, image: Path) -> None:
         picture = self.pictures[image]
@@ -210,10 +198,10 @@ class _Check:
         if whole and len(empty) == len(whole):
             self._error(f"{self.root / 'masks'}: no mask has any foreground")
         elif whole:
-            counts = sum(mask.counts for masks in whole.values() for mask in masks)
-            never = [name for name, count in zip(self.classes.names, counts, strict=True) if not count]
-            if never:
-                self._hint("classes that no mask holds", ", ".join(never))
+            masks = [mask for masks in whole.values() for mask in masks]
+            unused = [name for k, name in enumerate(self.classes.names) if not any(mask.counts[k] for mask in masks)]
+            if unused:
+                self._hint("classes that no mask holds", ", ".join(unused))
 
     def _check_duplicates(self) -> None:
         for images in _groups((picture.digest, path) for path, picture in self.pictures.items()):
@@ -233,17 +221,17 @@ class _Check:
 
     def _check_patients(self) -> None:
         for place in ("split", "fold"):
-            where: dict[str, dict[str, Path]] = defaultdict(dict)
+            places_of: dict[str, dict[str, Path]] = defaultdict(dict)
             for row in self.rows:
-                if named := getattr(row, place):
-                    where[row.patient].setdefault(named, row.image)
-            for patient, places in where.items():
+                if name := getattr(row, place):
+                    places_of[row.patient].setdefault(name, row.image)
+            for patient, places in places_of.items():
                 if len(places) > 1:
-                    told = " and ".join(f"{place} {named} ({image})" for named, image in places.items())
-                    self._error(f"splits.csv: patient {patient} is in {told}: the network knows whom it is tested on")
+                    listed = " and ".join(f"{place} {name} ({image})" for name, image in places.items())
+                    self._error(f"splits.csv: patient {patient} is in {listed}: the network knows whom it is tested on")
 
         owners = {path: picture.owner for path, picture in self.pictures.items() if picture.owner}
-        if len(set(owners.values())) > 1:  # one id for all is what is left where ids were blanked
+        if len(set(owners.values())) > 1:  # one ID in all files is what anonymising leaves
             for images in _groups((owner, path) for path, owner in owners.items()):
                 if named := self._by_split(images):
                     self._hint(OWNER, named)
@@ -257,8 +245,11 @@ class _Check:
                 else "images/: too few images: the draw leaves none in split train"
             )
         for split in sorted(counts.keys() - set(PHASES)):
-            said = f"{split!r} ({number(counts[split], 'image')}) is read only by --phase" if split else ""
-            self._hint(SPLITS, said or f"{number(counts[split], 'image')} without a split, not used")
+            images = number(counts[split], "image")
+            self._hint(
+                SPLITS,
+                f"{split!r} ({images}) is read only by --phase" if split else f"{images} without a split, not used",
+            )
         for split, use in (("val", "choose the best epoch"), ("test", "score")):
             if not counts[split]:
                 self._hint(SPLITS, f"no image is in {split} to {use} with")
@@ -292,11 +283,11 @@ class _Check:
             )
             + (", from splits.csv" if self.listed else ", drawn"),
         }
-        self.found.summary = {what: said for what, said in lines.items() if said}
+        self.findings.summary = {name: value for name, value in lines.items() if value}
 
 
 def _groups(pairs: Iterable[tuple[bytes, Path]]) -> list[list[Path]]:
-    """Paths of one digest, where there are several."""
+    """The paths that share a digest with another path, grouped by digest."""
     by_digest: dict[bytes, list[Path]] = defaultdict(list)
     for digest, path in pairs:
         by_digest[digest].append(path)

@@ -1,4 +1,4 @@
-"""What is in many pictures and masks: each file is decoded once, in threads, and only a summary of it is kept."""
+"""Summaries of many pictures and masks. Each file is decoded once, in threads, and only its summary is kept."""
 
 import hashlib
 import os
@@ -18,14 +18,14 @@ from data.transforms import to_rgb8
 from util.errors import UserError
 
 SOFT = 8.0
-"""A pixel farther than this (Euclidean, in 0..255 RGB) from every class's colour lies on a blurred edge."""
+"""A pixel that is farther than this (Euclidean, in 0..255 RGB) from the colour of every class is on a blurred edge."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """size: width, height; kind: as in "16-bit grey"; digest: of the pixels, whatever the format of the file;
-    high: value below which 99.9 % of the pixels of a 16-bit picture lie, as a share of the range; even: all alike;
-    owner: digest of the patient's id in a DICOM header, None if there is none."""
+    """size: width, height. kind: such as "16-bit grey". digest: of the pixels, so equal pictures have the same digest
+    in any file format. high: of a 16-bit picture, the value that 99.9 % of its pixels do not exceed, as a share of the
+    range. even: all pixels are equal. owner: digest of the patient's ID in a DICOM header; None if there is none."""
 
     size: tuple[int, int]
     kind: str
@@ -37,8 +37,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class Mask:
-    """counts: pixels of each class; borders: whether the foreground reaches all four; soft: in a lossy file the
-    share of pixels on blurred edges, else None."""
+    """counts: pixels of each class. borders: whether the foreground reaches all four borders. soft: the share of pixels
+    on blurred edges if the file is lossy, else None."""
 
     picture: Picture
     counts: np.ndarray
@@ -54,14 +54,14 @@ class Mask:
 def read_all(
     images: Sequence[Path], masks: Sequence[Path], classes: Classes
 ) -> Iterator[tuple[Path, Picture | Mask | UserError]]:
-    """Every file with what is in it, or with what is wrong with it; under a progress bar."""
+    """Every file with its summary, or with the error that reading it raised. Shows a progress bar."""
     jobs = [(path, None) for path in images] + [(path, classes) for path in masks]
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     bar = tqdm(total=len(jobs), desc="reading", unit="file", delay=2, leave=False, disable=None)
     try:
-        for (path, _), what in zip(jobs, pool.map(lambda job: _read(*job), jobs), strict=True):
+        for (path, _), content in zip(jobs, pool.map(lambda job: _read(*job), jobs), strict=True):
             bar.update()
-            yield path, what
+            yield path, content
     finally:
         bar.close()
         pool.shutdown(cancel_futures=True)

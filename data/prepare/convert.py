@@ -1,4 +1,4 @@
-"""From an image and a mask of a set to the two PNG files that training reads."""
+"""Convert an image and a mask of a set to the two PNG files that training reads."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ from util.show.pictures import save_png
 
 @dataclass(frozen=True)
 class Pixels:
-    """What is done to the pixels. size: width and height, None for the mask's; keep_bits: 16-bit PNG where the source
-    has more than 8 bits; clahe: equalise the contrast of small regions."""
+    """How pixels are converted. size: new width and height; None for the size of the mask. keep_bits: write 16-bit PNG
+    if the source has more than 8 bits. clahe: equalise the contrast of small regions."""
 
     size: int | None = None
     keep_bits: bool = False
@@ -30,7 +30,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Written:
-    """One image as it lies in DST. size: height and width; spacing: mm per pixel (rows, columns), None: unknown."""
+    """One image in DST. size: height and width. spacing: mm per pixel (rows, columns); None if unknown."""
 
     item: Item
     size: tuple[int, int]
@@ -38,18 +38,17 @@ class Written:
 
 
 def convert_all(source: Source, items: Sequence[Item], dst: Path, pixels: Pixels) -> Iterator[Written | UserError]:
-    """Write images/<id>.png and masks/<id>.png for each item that lacks one of them; in the order of items. A file
-    that cannot be read yields its error, and the others go on."""
-
+    """Write images/<id>.png and masks/<id>.png for each item that lacks one of them. Yields a result for each item, in
+    order. A file that cannot be read yields its error, and the rest goes on."""
     threads = min(os.cpu_count() or 1, 4)  # CLAHE of one full Montgomery X-ray takes a gigabyte
     torch_threads = torch.get_num_threads()
-    # One thread of torch in each of ours: more would fight for the same cores.
+    # Each of our threads gets one thread of torch: more would compete for the same cores.
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
         results = pool.map(lambda item: _convert(source, item, dst, pixels), items)
         yield from tqdm(results, total=len(items), desc=source.name, unit="img", disable=None)
     finally:
-        pool.shutdown(cancel_futures=True)  # after Ctrl-C: finish the files in hand, not the thousands in the queue
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C, finish the files in progress, not the thousands in the queue
         torch.set_num_threads(torch_threads)
 
 
@@ -71,8 +70,9 @@ def _convert(source: Source, item: Item, dst: Path, pixels: Pixels) -> Written |
 
 
 def prepare(source: Source, image: np.ndarray, labels: np.ndarray, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
-    """Image uint8 or uint16 [H, W] or [H, W, 3] and class indices uint8 [H, W] to what is stored, both of one size:
-    the image, grey unless the set keeps its colour, and the mask, {0, 255} or, of more classes than two, in colours."""
+    """Convert an image, uint8 or uint16 [H, W] or [H, W, 3], and class indices, uint8 [H, W], to the two pictures to
+    store, which have the same size. The image becomes grey unless the set keeps its colour. The mask is {0, 255} for
+    two classes and in the classes' colours for more."""
     size = (pixels.size, pixels.size) if pixels.size else labels.shape
     image = resize_picture(image if source.colour else to_grey(image), size)
     if pixels.clahe:

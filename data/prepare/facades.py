@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from data.classes import Classes
-from data.prepare.source import Found, Item, Source, files_by_name, first_of_each
+from data.prepare.source import Inventory, Item, Source, files_by_name, first_of_each
 from util.errors import UserError
 
 PARTS = {"b": "base", "x": "extended"}
@@ -16,8 +16,8 @@ class Facades(Source):
     """606 rectified photos of house fronts in colour, 378 `base` (Prague and other sources) and 228 `extended`, each
     with a picture of its twelve classes. Train with --classes facades.
 
-    pix2pix's own 400/100/106 split cannot be had from the originals: its files are numbered anew, and its paper says
-    only that the split is random. So the split is drawn, by part.
+    pix2pix's own 400/100/106 split cannot be restored from the originals: its files have other numbers, and its paper
+    only says that the split is random. So the split is drawn, stratified by part.
     """
 
     name = "facades"
@@ -32,8 +32,8 @@ class Facades(Source):
     classes = Classes.load("facades")
     colour = True
 
-    def find(self, root: Path) -> Found:
-        found = Found()
+    def find(self, root: Path) -> Inventory:
+        inventory = Inventory()
         photos, labels = (files_by_name(root, rf"cmp_[bx]\d{{4}}\.{suffix}") for suffix in ("jpg", "png"))
         if not photos or not labels:
             raise UserError(
@@ -44,23 +44,23 @@ class Facades(Source):
         for lists in files_by_name(root, r"label_names\.txt").values():
             for path in lists:
                 self._compare(path)
-        label_of = first_of_each(labels, found)
-        for name, photo in first_of_each(photos, found).items():
+        label_of = first_of_each(labels, inventory)
+        for name, photo in first_of_each(photos, inventory).items():
             if name not in label_of:
-                found.left_out["no label picture"].append(photo.name)
+                inventory.left_out["no label picture"].append(photo.name)
                 continue
             part = PARTS[name[4].lower()]
-            found.items.append(Item(name, photo, (label_of[name],), f"{self.name}-{name[4:]}", part, part))
-        found.left_out["a label picture without its photo"] += sorted(labels.keys() - photos.keys())
-        return found
+            inventory.items.append(Item(name, photo, (label_of[name],), f"{self.name}-{name[4:]}", part, part))
+        inventory.left_out["a label picture without its photo"] += sorted(labels.keys() - photos.keys())
+        return inventory
 
     def read_mask(self, item: Item) -> np.ndarray:
-        """Class indices 0..11 from the file's 1..12; 0, which no class has, becomes background."""
+        """Class indices 0..11 from the file's labels 1..12. Label 0, which belongs to no class, becomes background."""
         path = item.masks[0]
         try:
             with Image.open(path) as picture:
                 indices = np.array(picture) if picture.mode in ("P", "L") else None
-        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on damaged PNG files
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow raises these on damaged PNG files
             raise UserError(f"{path}: the image is damaged: {error}") from None
         if indices is None or indices.max() > len(self.classes):
             what = "colours in place of labels" if indices is None else f"labels up to {indices.max()}"
@@ -68,9 +68,9 @@ class Facades(Source):
         return np.maximum(indices, 1) - np.uint8(1)
 
     def _compare(self, path: Path) -> None:
-        """UserError if the set's own list of labels (lines of number, name, drawing order) is not ours."""
-        words = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-        listed = {line[0]: line[1].lower() for line in words if len(line) >= 2 and line[0].isdigit()}
+        """UserError if the set's own list of labels (lines of number, name, drawing order) differs from ours."""
+        lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+        listed = {line[0]: line[1].lower() for line in lines if len(line) >= 2 and line[0].isdigit()}
         ours = {str(number): name for number, name in enumerate(self.classes.names, 1)}
         for number, name in ours.items():
             if listed.get(number, name) != name:

@@ -1,4 +1,4 @@
-"""What a check of a folder found, and how it is told."""
+"""The findings of a check (`data.prepare.check`) and their text."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -6,36 +6,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SHOWN = 10
-"""Of one hint so many files are named."""
+"""How many files a hint names."""
 
 
 @dataclass
 class Findings:
-    """errors: lines, each about one file or patient, that stop a training or make its scores worthless; hints: by
-    what they say, the files (or other things) of which they say it; summary: (what, how much)."""
+    """errors: lines about one file or patient each; they stop a training or make its scores worthless. hints: by their
+    text, the files (or other things) they are about. summary: names and values of the data set's properties."""
 
     errors: list[str] = field(default_factory=list)
     hints: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     summary: dict[str, str] = field(default_factory=dict)
 
 
-def report(root: Path, found: Findings) -> str:
-    """The findings as text: a summary, the errors file by file, the hints by what they say."""
-    width = max(map(len, found.summary))
-    lines = [f"{root}", *(f"  {what:<{width}}  {said}" for what, said in found.summary.items())]
-    if found.errors:
-        lines += ["", number(len(found.errors), "error"), *(f"  {line}" for line in found.errors)]
-    if found.hints:
+def report(root: Path, findings: Findings) -> str:
+    """The findings as text: the summary, the errors by file, and the hints with the files they are about."""
+    width = max(map(len, findings.summary))
+    lines = [f"{root}", *(f"  {name:<{width}}  {value}" for name, value in findings.summary.items())]
+    if findings.errors:
+        lines += ["", number(len(findings.errors), "error"), *(f"  {line}" for line in findings.errors)]
+    if findings.hints:
         lines += ["", "hints (nothing stops a training)"]
-    for what, of in found.hints.items():
-        lines += [f"  {what}", *(f"    {line}" for line in of[:SHOWN])]
-        lines += [f"    ... and {len(of) - SHOWN} more"] if len(of) > SHOWN else []
+    for hint, files in findings.hints.items():
+        lines += [f"  {hint}", *(f"    {line}" for line in files[:SHOWN])]
+        lines += [f"    ... and {len(files) - SHOWN} more"] if len(files) > SHOWN else []
     return "\n".join(lines)
 
 
 def counted(counter: Counter[str]) -> str:
-    """The four most frequent, each with its count."""
-    shown = ", ".join(f"{what} ({count})" for what, count in counter.most_common(4))
+    """The four most frequent values, each with its count."""
+    shown = ", ".join(f"{value} ({count})" for value, count in counter.most_common(4))
     return shown + (f" and {len(counter) - 4} more" if len(counter) > 4 else "")
 
 

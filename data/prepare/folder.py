@@ -1,8 +1,9 @@
-"""The folder that `python -m data.prepare` fills: whose it is."""
+"""The folder that `python -m data.prepare` fills: which set and which flags it belongs to."""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from data.prepare.convert import Pixels
 from data.prepare.source import Source
@@ -10,45 +11,43 @@ from util.errors import UserError
 from util.files import write_json
 
 STATE = ".prepare.json"
-"""Written first: what the pictures in the folder show, and how they were made."""
+"""The first file in the folder. It records what the pictures show and how they were made."""
 
 
 def check_free(dst: Path, source: Source, pixels: Pixels, src: Path) -> None:
-    """UserError unless DST is new, empty, or begun earlier by a set of the same kind with the same flags."""
+    """UserError unless DST is new, empty, or was begun by a set of the same target with the same flags."""
     if dst.resolve().is_relative_to(src.resolve()) or src.resolve().is_relative_to(dst.resolve()):
         raise UserError(f"{dst}: SRC and DST lie in one another; name a DST beside {src}")
     if dst.exists() and not dst.is_dir():
         raise UserError(f"{dst}: a file, not a folder")
-    state, wanted = dst / STATE, _state(source, pixels)
-    if state.is_file():
-        held = read_json(state)
-        if held != wanted:
-            raise UserError(
-                f"{dst}: holds {_told(held)}; this run wants {_told(wanted)}: name another folder, or delete this one"
-            )
+    if (dst / STATE).is_file():
+        before, now = read_json(dst / STATE), _state(source, pixels)
+        if before != now:
+            clash = f"holds {_as_text(before)}; this run wants {_as_text(now)}"
+            raise UserError(f"{dst}: {clash}: name another folder, or delete this one")
     elif dst.is_dir() and any(dst.iterdir()):
         raise UserError(f"{dst}: not empty, and not begun by data.prepare; name a new folder")
 
 
 def claim(dst: Path, source: Source, pixels: Pixels) -> None:
-    """Make DST ours."""
+    """Mark DST as filled by this command."""
     if not (dst / STATE).is_file():
         write_json(dst / STATE, _state(source, pixels))
 
 
-def _state(source: Source, pixels: Pixels) -> dict[str, object]:
+def _state(source: Source, pixels: Pixels) -> dict[str, Any]:
     return {"target": source.target} | asdict(pixels)
 
 
 def read_json(path: Path) -> dict:
-    """A file of this folder. UserError: it has been damaged."""
+    """Read a JSON file of the folder. UserError: it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         raise UserError(f"{path}: damaged; delete {path.parent} and begin again") from None
 
 
-def _told(state: dict[str, object]) -> str:
+def _as_text(state: dict[str, Any]) -> str:
     flags = [
         f"--{key}" if value is True else f"--{key} {value}"
         for key, value in sorted(state.items())

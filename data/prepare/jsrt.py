@@ -1,10 +1,10 @@
-"""The JSRT set of nodules, 12-bit raw files, with the lung masks of the SCR database."""
+"""The JSRT set of lung nodules, 12-bit raw files, with the lung masks of the SCR database."""
 
 from pathlib import Path
 
 import numpy as np
 
-from data.prepare.source import Found, Item, Source, files_by_name, in_folders, with_both_lungs
+from data.prepare.source import Inventory, Item, Source, files_by_name, in_folders, with_both_lungs
 from util.errors import UserError
 
 WHITE = 4095
@@ -14,8 +14,8 @@ MM = 0.175
 
 class Jsrt(Source):
     """247 X-rays scanned from film, one per patient, 154 of them (JPCLN) with a nodule: 2048 x 2048 pixels, 12 bits,
-    raw. The masks of the SCR database (scratch/fold1, fold2: left lung, right lung) have 1024 x 1024 pixels, to
-    which the images are scaled unless --size is given: no contour is made finer than it was drawn."""
+    raw. The masks of the SCR database (scratch/fold1, fold2: left lung, right lung) have 1024 x 1024 pixels. Unless
+    --size is given, images are scaled down to that, because scaling the masks up would invent detail."""
 
     name = "jsrt"
     about = "JSRT with SCR: 247 X-rays of 12 bits, lungs, nodules"
@@ -32,8 +32,8 @@ class Jsrt(Source):
     inner = frozenset({"All247images", "Nodule154images", "NonNodule93images"})
     side = 2048
 
-    def find(self, root: Path) -> Found:
-        found = Found()
+    def find(self, root: Path) -> Inventory:
+        inventory = Inventory()
         pictures = files_by_name(root, r"JPC(LN|NN)\d{3}\.IMG")
         drawn = files_by_name(root, r"JPC(LN|NN)\d{3}\.(gif|tiff?|png)")  # Zenodo's copy of SCR may not be GIF
         left, right = in_folders(drawn, "left lung"), in_folders(drawn, "right lung")
@@ -44,10 +44,10 @@ class Jsrt(Source):
                 f"'right lung/' (found {len(right)}), here and below; images and masks are two downloads: "
                 "name a folder that holds both"
             )
-        for name, path, masks in with_both_lungs(pictures, left, right, found):
+        for name, path, masks in with_both_lungs(pictures, left, right, inventory):
             label = "nodule" if name.upper().startswith("JPCLN") else "no nodule"
-            found.items.append(Item(name, path, masks, patient=name, label=label))
-        return found
+            inventory.items.append(Item(name, path, masks, patient=name, label=label))
+        return inventory
 
     def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
         """The image [2048, 2048], uint16, and its mask [1024, 1024]."""
@@ -58,8 +58,8 @@ class Jsrt(Source):
 
 
 def read_raw(path: Path, side: int) -> np.ndarray:
-    """A JSRT file, `side` x `side` 12-bit values as big-endian uint16 without header, 0 being white, to uint16
-    [side, side] from black (0) to white (65535)."""
+    """Read a JSRT file: `side` x `side` 12-bit values as big-endian uint16 without a header, where 0 is white. Returns
+    uint16 [side, side] from black (0) to white (65535). UserError: not such a file."""
     try:
         raw = np.fromfile(path, ">u2")
     except OSError as error:
@@ -68,7 +68,7 @@ def read_raw(path: Path, side: int) -> np.ndarray:
         raise UserError(
             f"{path}: {path.stat().st_size} bytes; a raw image of {side} x {side} 12-bit values has {2 * side * side}"
         )
-    if (raw > WHITE).mean() > 0.01:  # a few pixels too bright for 12 bits are clipped
+    if (raw > WHITE).mean() > 0.01:  # a few values beyond 12 bits are clipped
         raise UserError(f"{path}: values up to {raw.max()}; want 12 bits (0 to {WHITE}) in big-endian order")
     scale = np.round(np.arange(WHITE, -1, -1) * (65535 / WHITE)).astype(np.uint16)
     return scale[np.minimum(raw, WHITE)].reshape(side, side)

@@ -1,4 +1,4 @@
-"""splits.csv and dataset.json of a prepared folder, which may hold several sets, and what is told at the end."""
+"""splits.csv and dataset.json of a prepared folder, which may hold several sets, and the report at the end."""
 
 import csv
 import io
@@ -6,21 +6,22 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from data.prepare.convert import Written
 from data.prepare.findings import few
 from data.prepare.folder import read_json
-from data.prepare.source import Found, Source
+from data.prepare.source import Inventory, Source
 from data.read.splits import read_splits
 from util.files import write_text
 
-COLUMNS = ("image", "mask", "source", "split", "patient", "label", "spacing")
+COLUMNS = ["image", "mask", "source", "split", "patient", "label", "spacing"]
 SHOWN = 5
 
 
 def earlier(dst: Path, name: str, settings: Mapping[str, object]) -> tuple[dict[str, str], dict[str, str]]:
-    """Splits and folds that images were given when this set was prepared before with the same settings: more images in
-    SRC must not move a patient from test to train."""
+    """Splits and folds of each id from an earlier run on this set with the same settings. They are kept, so that new
+    images in SRC do not move a patient from test to train."""
     before = _sets(dst).get(name)
     if before is None or not (dst / "splits.csv").is_file():
         return {}, {}
@@ -41,34 +42,18 @@ def write_lists(
     written: Sequence[Written],
     splits: Mapping[str, str],
     folds: Mapping[str, str],
-    facts: dict[str, object],
+    facts: dict[str, Any],
 ) -> None:
-    """Put this set's rows into splits.csv, as --dataset_mode masks reads it, and its facts into dataset.json; other
-    sets in the folder keep theirs."""
+    """Put this set's rows into splits.csv, in the form that --dataset_mode masks reads, and its facts into
+    dataset.json. Other sets in the folder keep their rows and facts."""
     sets = _sets(dst)
-    ours = {
-        name
-        for one in (facts, sets.get(source.name, {"counts": {}}))
-        for names in one["counts"].values()
-        for name in names
-    }
+    # An earlier run may have written other sources for this set.
+    counts = [one["counts"].values() for one in (facts, sets.get(source.name, {"counts": {}}))]
+    ours = {name for by_split in counts for by_source in by_split for name in by_source}
     rows = [row for row in _rows(dst / "splits.csv") if row.get("source") not in ours]
-    for one in written:
-        item = one.item
-        rows.append(
-            {
-                "image": f"images/{item.id}.png",
-                "mask": f"masks/{item.id}.png",
-                "source": item.source or source.name,
-                "split": splits[item.id],
-                "patient": item.patient,
-                "label": item.label,
-                "spacing": spacing_text(one.spacing),
-                "fold": folds.get(item.id, ""),
-            }
-        )
+    rows += [_row(one, source, splits[one.item.id], folds.get(one.item.id, "")) for one in written]
     text = io.StringIO()
-    columns = (*COLUMNS, "fold") if any(row.get("fold") for row in rows) else COLUMNS
+    columns = COLUMNS + ["fold"] * any(row.get("fold") for row in rows)
     table = csv.DictWriter(text, columns, extrasaction="ignore", restval="", lineterminator="\n")
     table.writeheader()
     table.writerows(sorted(rows, key=lambda row: row["image"]))
@@ -79,6 +64,20 @@ def write_lists(
     _write_if_new(dst / "dataset.json", json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
+def _row(written: Written, source: Source, split: str, fold: str) -> dict[str, str]:
+    item = written.item
+    return {
+        "image": f"images/{item.id}.png",
+        "mask": f"masks/{item.id}.png",
+        "source": item.source or source.name,
+        "split": split,
+        "patient": item.patient,
+        "label": item.label,
+        "spacing": spacing_text(written.spacing),
+        "fold": fold,
+    }
+
+
 def _sets(dst: Path) -> dict[str, dict]:
     path = dst / "dataset.json"
     return read_json(path)["sets"] if path.is_file() else {}
@@ -87,19 +86,19 @@ def _sets(dst: Path) -> dict[str, dict]:
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
-    read_splits(path)  # tells what is wrong with it
+    read_splits(path)  # raises a UserError if the file is damaged
     with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
 def _write_if_new(path: Path, text: str) -> None:
-    # Running again touches nothing.
+    # A second run leaves files untouched, their times included.
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 
 
 def spacing_text(spacing: tuple[float, float] | None) -> str:
-    """Millimetres per pixel, rows then columns, as splits.csv has them; "" if unknown."""
+    """Millimetres per pixel, rows then columns, as written to splits.csv; "" if unknown."""
     return "" if spacing is None else " ".join(f"{mm:g}" for mm in spacing)
 
 
@@ -107,11 +106,12 @@ def describe(
     source: Source,
     written: Sequence[Written],
     splits: Mapping[str, str],
-    found: Found,
-    settings: dict[str, object],
+    inventory: Inventory,
+    settings: dict[str, Any],
     how: str,
-) -> dict[str, object]:
-    """What dataset.json says of a set; counts: images by split, source and label."""
+) -> dict[str, Any]:
+    """The facts about a set for dataset.json. counts: images by split, source and label. how: where splits come
+    from."""
     counts: dict[str, dict[str, Counter[str]]] = {}
     for item in sorted((one.item for one in written), key=lambda item: splits[item.id]):
         place = counts.setdefault(splits[item.id], {})
@@ -129,13 +129,13 @@ def describe(
         "counts": counts,
         "sizes": dict(Counter(f"{w.size[1]} x {w.size[0]}" for w in written)),
         "spacing_mm": dict(Counter(spacing_text(w.spacing) or "unknown" for w in written)),
-        "left_out": {why: names for why, names in found.left_out.items() if names},
-        "odd": {what: names for what, names in found.odd.items() if names},
+        "left_out": {why: names for why, names in inventory.left_out.items() if names},
+        "odd": {what: names for what, names in inventory.odd.items() if names},
     }
 
 
-def report(dst: Path, name: str, facts: dict) -> str:
-    """What the user reads at the end: how many images are where, what is missing or odd with the first few names."""
+def report(dst: Path, name: str, facts: dict[str, Any]) -> str:
+    """The text printed at the end: how many images are in which split, and which files are left out or odd."""
     splits = ", ".join(
         f"{split} {facts['splits'][split]}" for split in ("train", "val", "test") if split in facts["splits"]
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from data.prepare.source import Found, Item, Source, files_by_name, in_folders, with_both_lungs
+from data.prepare.source import Inventory, Item, Source, files_by_name, in_folders, with_both_lungs
 from util.errors import UserError
 
 JAEGER = (
@@ -16,14 +16,14 @@ CANDEMIR = (
     "registration. IEEE Trans Med Imaging 33(2), 2014"
 )
 LABELS = {"0": "normal", "1": "tuberculosis"}
-"""By the last digit of a name, here and in the Shenzhen set."""
+"""The last digit of a file name to its label, here and in the Shenzhen set."""
 MM = 0.0875
-"""Per pixel, in the originals."""
+"""Millimetres per pixel of the original files."""
 
 
 class Montgomery(Source):
-    """138 X-rays of 4020 x 4892 or 4892 x 4020 pixels, 8 bits, one per patient, 58 of them with tuberculosis. A mask
-    for each lung; both together are the mask."""
+    """138 X-rays of 4020 x 4892 or 4892 x 4020 pixels, 8 bits, one per patient, 58 of them with tuberculosis. Each lung
+    has a mask file; the two are joined."""
 
     name = "montgomery"
     about = "Montgomery County: 138 X-rays, lungs, tuberculosis"
@@ -32,8 +32,8 @@ class Montgomery(Source):
     citation = f"{JAEGER}; {CANDEMIR}"
     inner = frozenset({"CXR_png", "ManualMask", "leftMask", "rightMask", "ClinicalReadings"})
 
-    def find(self, root: Path) -> Found:
-        found = Found()
+    def find(self, root: Path) -> Inventory:
+        inventory = Inventory()
         files = files_by_name(root, r"MCUCXR_\d{4}_[01]\.png")
         left, right = in_folders(files, "leftmask"), in_folders(files, "rightmask")
         pictures = in_folders(files, "cxr_png")
@@ -43,13 +43,13 @@ class Montgomery(Source):
                 f"(found {len(pictures)}) and for its masks in ManualMask/leftMask/ (found {len(left)}) "
                 f"and rightMask/ (found {len(right)}), here and below"
             )
-        for name, path, masks in with_both_lungs(pictures, left, right, found):
+        for name, path, masks in with_both_lungs(pictures, left, right, inventory):
             _, number, ill = name.split("_")
-            found.items.append(Item(name, path, masks, f"{self.name}-{number}", LABELS[ill]))
-        return found
+            inventory.items.append(Item(name, path, masks, f"{self.name}-{number}", LABELS[ill]))
+        return inventory
 
     def extent(self, item: Item) -> tuple[float, float] | None:
         with Image.open(item.image) as picture:
             width, height = picture.size
-        # Others have scaled the set down and passed it on under the same names.
+        # Scaled-down copies of the set circulate under the same names; their pixels have another size.
         return (height * MM, width * MM) if {height, width} == {4020, 4892} else None

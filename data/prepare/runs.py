@@ -14,15 +14,15 @@ EMPTY = "-1"
 
 
 def decode(runs: str, height: int, width: int) -> np.ndarray:
-    """Runs such as "3 2 4 1" to a mask uint8 {0, 1} [height, width]; "-1" is empty.
+    """Runs such as "3 2 4 1" to a mask uint8 {0, 1} [height, width]. "-1" is an empty mask.
 
-    Pairs of numbers: pixels to skip since the end of the run before (the first time since pixel 0), and the run's
-    length; pixels are counted down the columns. UserError: not such pairs, pixels outside the image.
+    Runs are pairs of numbers: the pixels to skip after the previous run (at first, after pixel 0), and the run's
+    length. Pixels are counted down the columns. UserError: not such pairs, or pixels outside the image.
     """
     if runs.strip() == EMPTY:
         return np.zeros((height, width), np.uint8)
     try:
-        numbers = np.array([int(word) for word in runs.split()], np.int64)
+        numbers = np.array([int(number) for number in runs.split()], np.int64)
     except (ValueError, OverflowError):
         raise UserError("a mask that is not a list of numbers") from None
     if not numbers.size or numbers.size % 2 or numbers.min() < 0:
@@ -31,15 +31,15 @@ def decode(runs: str, height: int, width: int) -> np.ndarray:
     if ends[-1] > height * width:
         raise UserError(f"a mask that reaches pixel {ends[-1]} of an image of {width} x {height}")
     steps = np.zeros(height * width + 1, np.int8)
-    np.add.at(steps, ends - numbers[1::2], 1)  # runs may touch: then a pixel gets both
+    np.add.at(steps, ends - numbers[1::2], 1)  # where two runs touch, one pixel gets +1 and -1
     np.add.at(steps, ends, -1)
     return np.cumsum(steps[:-1], dtype=np.int8).astype(np.uint8).reshape(width, height).T
 
 
 def find_table(root: Path) -> Path:
-    """The CSV file below `root` that holds such masks. UserError: none, or several."""
+    """The CSV file in or below `root` that holds such masks. UserError: none, or several."""
     tables = [path for path in files_below(root) if path.suffix.lower() == ".csv" and _columns(path)]
-    # The challenge's form for answers looks the same, and its short sample holds rows of the whole table.
+    # The challenge's submission form has the same columns, and its short sample repeats rows of the full table.
     for word in ("submission", "sample"):
         tables = [path for path in tables if word not in path.name.lower()] or tables
     if not tables:
@@ -54,8 +54,12 @@ def find_table(root: Path) -> Path:
 
 
 def read_table(path: Path) -> dict[str, list[str]]:
-    """The runs of each image; an image may have several rows, each with a part of its mask."""
-    image, runs = _columns(path)
+    """The runs of each image. An image may have several rows, each with a part of its mask. UserError: no such
+    table."""
+    columns = _columns(path)
+    if columns is None:
+        raise UserError(f"{path}: no columns ImageId and EncodedPixels in a CSV file in UTF-8")
+    image, runs = columns
     rows = defaultdict(list)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -68,12 +72,12 @@ def read_table(path: Path) -> dict[str, list[str]]:
 
 
 def _columns(path: Path) -> tuple[str, str] | None:
-    """What the columns of image and runs are called in this file, letter by letter; None: it has no such columns."""
+    """The exact names of the columns with images and runs in this file. None: it has no such columns."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header = next(csv.reader(file), [])
     except (UnicodeDecodeError, csv.Error):
         return None
-    # The challenge's own file has a blank before EncodedPixels.
-    image, runs = ([name for name in header if name.strip().lower() in known] for known in (IMAGE, RUNS))
+    # The challenge's own file has a blank before EncodedPixels, so names are compared without blanks.
+    image, runs = ([name for name in header if name.strip().lower() in names] for names in (IMAGE, RUNS))
     return (image[0], runs[0]) if image and runs else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from data.prepare.montgomery import JAEGER, LABELS
-from data.prepare.source import Found, Item, Source, files_by_name, first_of_each
+from data.prepare.source import Inventory, Item, Source, files_by_name, first_of_each
 from util.errors import UserError
 
 STIRENKO = (
@@ -14,7 +14,7 @@ STIRENKO = (
 
 class Shenzhen(Source):
     """662 X-rays of up to 3000 x 3000 pixels, 8 bits, one per patient, 336 of them with tuberculosis. 566 have a
-    mask (a download of its own: CHNCXR_0001_0_mask.png); images without one are left out and listed."""
+    mask (a separate download: CHNCXR_0001_0_mask.png). Images without a mask are left out and listed."""
 
     name = "shenzhen"
     about = "Shenzhen: 662 X-rays, tuberculosis, 566 of them with lungs"
@@ -26,8 +26,8 @@ class Shenzhen(Source):
     citation = f"{JAEGER}; {STIRENKO}"
     inner = frozenset({"CXR_png", "ClinicalReadings"})
 
-    def find(self, root: Path) -> Found:
-        found = Found()
+    def find(self, root: Path) -> Inventory:
+        inventory = Inventory()
         pictures = files_by_name(root, r"CHNCXR_\d{4}_[01]\.png")
         masks = files_by_name(root, r"CHNCXR_\d{4}_[01]_mask\.png")
         if not pictures or not masks:
@@ -36,14 +36,14 @@ class Shenzhen(Source):
                 f"(found {len(pictures)}) and for CHNCXR_0001_0_mask.png (found {len(masks)}), here and "
                 "below; images and masks are two downloads: name a folder that holds both"
             )
-        mask_of = first_of_each(masks, found)
-        for name, path in first_of_each(pictures, found).items():
+        mask_of = first_of_each(masks, inventory)
+        for name, path in first_of_each(pictures, inventory).items():
             mask = mask_of.get(f"{name}_mask")
             if mask is None:
-                found.left_out["no mask"].append(path.name)
+                inventory.left_out["no mask"].append(path.name)
                 continue
             _, number, ill = name.split("_")
-            found.items.append(Item(name, path, (mask,), f"{self.name}-{number}", LABELS[ill]))
+            inventory.items.append(Item(name, path, (mask,), f"{self.name}-{number}", LABELS[ill]))
         strays = {name.removesuffix("_mask") for name in masks} - pictures.keys()
-        found.left_out["a mask without its image"] += sorted(strays)
-        return found
+        inventory.left_out["a mask without its image"] += sorted(strays)
+        return inventory

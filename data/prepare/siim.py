@@ -3,28 +3,29 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from tqdm import tqdm
 
 from data.prepare.runs import EMPTY, decode, find_table, read_table
-from data.prepare.source import Found, Item, Source, files_by_name
+from data.prepare.source import Inventory, Item, Source, files_by_name
 from data.read.images import read_image
 from util.errors import UserError
 
 
 @dataclass(frozen=True)
 class XRay(Item):
-    """runs: the parts of its mask (`data.prepare.runs`); extent: height and width in mm."""
+    """runs: the parts of its mask (`data.prepare.runs`). extent: height and width in mm."""
 
     runs: tuple[str, ...] = ()
     extent: tuple[float, float] | None = None
 
 
 class Siim(Source):
-    """12,047 X-rays of 1024 x 1024 pixels, 8 bits, 2,669 of them with pneumothorax, whose masks are runs of pixels in
-    train-rle.csv (several rows of an image are one mask, -1 is none). Files are called by the image's UID; patients
-    are numbered, and nothing else of the DICOM headers is kept but the pixel spacing."""
+    """12,047 X-rays of 1024 x 1024 pixels, 8 bits, 2,669 of them with pneumothorax. Masks are runs of pixels in
+    train-rle.csv; several rows of one image form one mask, and -1 means an empty mask. Files are named by the image's
+    UID. Patients are numbered. Of the DICOM headers, only the pixel spacing is kept."""
 
     name = "siim"
     about = "SIIM-ACR pneumothorax: DICOM and a CSV file of runs, pneumothorax"
@@ -37,8 +38,8 @@ class Siim(Source):
     target = "pneumothorax"
     inner = frozenset({"dicom-images-train", "dicom-images-test"})
 
-    def find(self, root: Path) -> Found:
-        found = Found()
+    def find(self, root: Path) -> Inventory:
+        inventory = Inventory()
         table = find_table(root)
         runs = read_table(table)
         paths = [path for group in files_by_name(root, r".+\.dcm").values() for path in group]
@@ -49,34 +50,34 @@ class Siim(Source):
             try:
                 xray = _describe(path, runs)
             except (UserError, OSError) as error:
-                found.left_out["damaged"].append(str(error))
+                inventory.left_out["damaged"].append(str(error))
                 continue
             if xray is None:
-                found.left_out[f"not listed in {table.name}"].append(path.name)
+                inventory.left_out[f"not listed in {table.name}"].append(path.name)
             elif xray.id in xrays:
-                found.odd["a second file of the same image, not used"].append(path.name)
+                inventory.odd["a second file of the same image, not used"].append(path.name)
             else:
                 xrays[xray.id] = xray
-        found.left_out[f"listed in {table.name}, but no DICOM file of it"] += sorted(runs.keys() - xrays.keys())
-        found.items += _numbered([xrays[uid] for uid in sorted(xrays)])
-        return found
+        inventory.left_out[f"listed in {table.name}, but no DICOM file of it"] += sorted(runs.keys() - xrays.keys())
+        inventory.items += _numbered([xrays[uid] for uid in sorted(xrays)])
+        return inventory
 
-    def read(self, item: XRay) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
         image = read_image(item.image)
         mask = np.zeros(image.shape, np.uint8)
-        for part in item.runs:
+        for part in cast(XRay, item).runs:
             try:
                 mask |= decode(part, *image.shape)
             except UserError as error:
                 raise UserError(f"{item.image}: the table gives it {error}") from None
         return image, mask
 
-    def extent(self, item: XRay) -> tuple[float, float] | None:
-        return item.extent
+    def extent(self, item: Item) -> tuple[float, float] | None:
+        return cast(XRay, item).extent
 
 
 def _describe(path: Path, runs: dict[str, list[str]]) -> XRay | None:
-    """What header and table say of a file, its patient by the header's own id; None: the table does not list it."""
+    """One image by its header and the table, with the patient's ID of the header. None: the table does not list it."""
     from data.read.dicom import read_header, spacing_of
 
     header = read_header(path)
@@ -99,6 +100,7 @@ def _describe(path: Path, runs: dict[str, list[str]]) -> XRay | None:
 
 
 def _numbered(xrays: list[XRay]) -> list[Item]:
-    """The same images with a number in place of each patient's id, in the order in which patients appear."""
+    """The images with a number instead of each patient's ID, which must not reach the new files. Patients are numbered
+    in the order of their first image."""
     numbers: dict[str, int] = {}
     return [replace(xray, patient=f"siim-{numbers.setdefault(xray.patient, len(numbers) + 1):05d}") for xray in xrays]

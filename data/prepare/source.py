@@ -1,4 +1,4 @@
-"""What `python -m data.prepare` has to know of a public set: which images it has, and how one is read."""
+"""What `python -m data.prepare` needs to know about a public set: how to find its images and read one."""
 
 import re
 from abc import ABC, abstractmethod
@@ -19,9 +19,10 @@ LUNGS = Classes.load("lungs")
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a set and where its mask lies, not read yet.
+    """One image of a set and the files of its mask, before they are read.
 
-    id: what its files will be called; label: what splits are stratified by; source: part of the set that it is from.
+    id: the name of its new files. label: splits are stratified by it. source: the part of the set it comes from; ""
+    for the set's own name.
     """
 
     id: str
@@ -33,9 +34,9 @@ class Item:
 
 
 @dataclass
-class Found:
-    """What lies in a set's folder. left_out: by the reason, the files that cannot be used because of it; odd: by
-    what is odd about them, files that are used or do not matter."""
+class Inventory:
+    """The contents of a set's folder. left_out: the files that cannot be used, by reason. odd: files that are used or
+    do not matter, by what is odd about them."""
 
     items: list[Item] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -43,9 +44,9 @@ class Found:
 
 
 class Source(ABC):
-    """A public set. name: the column `source` in splits.csv, unless an item says better; inner: folders in it that
-    users name in its place; target: what its masks show, sets of one target can share a folder; classes: what its masks
-    hold; colour: whether its images keep their colour."""
+    """A public set. name: the column `source` in splits.csv, unless an item has a source of its own. inner: folders
+    inside the set that users often name instead of it. target: what its masks show; sets with the same target can share
+    a folder. classes: of its masks. colour: whether its images stay in colour."""
 
     name: str
     about: str
@@ -58,7 +59,7 @@ class Source(ABC):
     colour = False
 
     def root(self, src: Path) -> Path:
-        """The folder to look through: SRC, or the one around it if SRC is one of the set's inner folders."""
+        """The folder to search: SRC, or its parent if SRC is one of the set's inner folders. UserError: no folder."""
         if not src.exists():
             raise UserError(f"{src}: no such folder")
         if not src.is_dir():
@@ -69,13 +70,13 @@ class Source(ABC):
         return root
 
     @abstractmethod
-    def find(self, root: Path) -> Found:
-        """The set's images in or below `root`, in a fixed order. UserError: there are none, with what was looked
-        for."""
+    def find(self, root: Path) -> Inventory:
+        """The set's images in or below `root`, in a fixed order. UserError: there are none; it lists the files that
+        were expected."""
 
     def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
-        """Image (uint8 or uint16, full scale) and class indices (uint8) [H, W]. UserError: a damaged file, two
-        sizes."""
+        """The image, uint8 or uint16 at full scale, and class indices, uint8 [H, W]. UserError: a damaged file, or
+        image and mask differ in size."""
         image, mask = read_image(item.image), self.read_mask(item)
         if image.shape[:2] != mask.shape:
             raise UserError(
@@ -94,36 +95,38 @@ class Source(ABC):
 
 
 def files_by_name(root: Path, pattern: str) -> dict[str, list[Path]]:
-    """Files in or below `root` whose whole name matches (without case), by their name without extension; sorted."""
-    wanted = re.compile(pattern, re.IGNORECASE)
-    found: dict[str, list[Path]] = defaultdict(list)
+    """Files in or below `root` whose whole name matches `pattern` in any case, by their name without extension, sorted.
+    A name has several files if the folder holds copies."""
+    expression = re.compile(pattern, re.IGNORECASE)
+    files: dict[str, list[Path]] = defaultdict(list)
     for path in files_below(root):
-        if wanted.fullmatch(path.name):
-            found[path.stem].append(path)
-    return dict(sorted(found.items()))
+        if expression.fullmatch(path.name):
+            files[path.stem].append(path)
+    return dict(sorted(files.items()))
 
 
-def first_of_each(files: dict[str, list[Path]], found: Found) -> dict[str, Path]:
-    """One file of each name; copies elsewhere in the folder are told as odd."""
-    found.odd["a second file of the same name, not used"] += [str(p) for paths in files.values() for p in paths[1:]]
+def first_of_each(files: dict[str, list[Path]], inventory: Inventory) -> dict[str, Path]:
+    """One file of each name. Copies elsewhere in the folder are listed in `inventory` as odd."""
+    inventory.odd["a second file of the same name, not used"] += [str(p) for paths in files.values() for p in paths[1:]]
     return {name: paths[0] for name, paths in files.items()}
 
 
 def in_folders(files: dict[str, list[Path]], *folders: str) -> dict[str, list[Path]]:
-    """Those files that lie in a folder of one of these (lower-case) names."""
+    """The files that are directly in a folder of one of these (lower-case) names."""
     inside = {name: [p for p in paths if p.parent.name.lower() in folders] for name, paths in files.items()}
     return {name: paths for name, paths in inside.items() if paths}
 
 
 def with_both_lungs(
-    pictures: dict[str, list[Path]], left: dict[str, list[Path]], right: dict[str, list[Path]], found: Found
+    pictures: dict[str, list[Path]], left: dict[str, list[Path]], right: dict[str, list[Path]], inventory: Inventory
 ) -> Iterator[tuple[str, Path, tuple[Path, Path]]]:
-    """Name, image and the two masks of each image that has both; the others, and strays, are told in `found`."""
-    sides = {side: first_of_each(masks, found) for side, masks in (("left", left), ("right", right))}
-    for name, path in first_of_each(pictures, found).items():
+    """Name, image and two masks of each image that has both masks. The other images, and masks without an image, are
+    listed in `inventory` as left out."""
+    sides = {side: first_of_each(masks, inventory) for side, masks in (("left", left), ("right", right))}
+    for name, path in first_of_each(pictures, inventory).items():
         missing = [side for side, masks in sides.items() if name not in masks]
         if missing:
-            found.left_out[f"no mask of the {' and '.join(missing)} lung"].append(path.name)
+            inventory.left_out[f"no mask of the {' and '.join(missing)} lung"].append(path.name)
         else:
             yield name, path, (sides["left"][name], sides["right"][name])
-    found.left_out["a mask without its image"] += sorted((left.keys() | right.keys()) - pictures.keys())
+    inventory.left_out["a mask without its image"] += sorted((left.keys() | right.keys()) - pictures.keys())
