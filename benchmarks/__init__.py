@@ -1,1 +1,1 @@
-"""Speed and quality, each a command that prints a table: python -m benchmarks.NAME."""
+"""Speed and quality. Each file is a command that prints a table: python -m benchmarks.NAME."""

@@ -1,13 +1,12 @@
-"""CycleGAN on real X-rays: horse2zebra generator -> lungs without pairs, against the same from random weights.
+"""CycleGAN on real X-rays: from the horse2zebra generator to lungs without pairs, and the same from random weights.
 
     python -m benchmarks.cycle_gan --dataroot datasets/lungs --donor datasets/weights/horse2zebra...pth [--runs ...]
 
-Trains what is not trained yet (checkpoints/bench_cycle_*), tests the last epoch and the one that did best on `val`, on
-`val`, and prints two markdown tables: the scores, and whether the generator hides the X-ray in its mask. `test` is left
-for the user.
+Trains the runs that are not trained yet (checkpoints/bench_cycle_*) and tests the last and the best epoch of each on
+`val`. Prints two markdown tables: the scores, and whether the generator hides the X-ray in its mask. Nothing here looks
+at `test`.
 """
 
-import argparse
 import csv
 import os
 from pathlib import Path
@@ -15,36 +14,20 @@ from pathlib import Path
 import torch
 
 import options.test
-from benchmarks.runs import LUNG_HEADER, lung_row, markdown, train
-from data import DATASETS, create_dataset
-from models import MODELS, load_model, pick_device
+from benchmarks.runs import LUNG_HEADER, lung_row, lungs_parser, markdown, train, words
+from data import create_dataset
+from models import load_model
 from util.errors import run_script
+from util.run.device import pick_device
 
-COMMON = [
-    "--model",
-    "cycle_gan",
-    "--dataset_mode",
-    "masks",
-    "--unpaired",
-    "--netG",
-    "mobile_resnet_9blocks",
-    "--ndf",
-    "16",
-    "--load_size",
-    "128",
-    "--crop_size",
-    "128",
-    "--display_id",
-    "0",
-    "--gpu_ids",
-    "-1",
-    "--save_latest_freq",
-    "100000",
-]
-FIXED = ["--n_epochs", "30", "--n_epochs_decay", "0"]  # the paper's 30 epochs at a fixed learning rate
-DARK = [*FIXED, "--classes", "lungs_dark", "--lambda_identity", "0"]
-NOISE = [*DARK, "--instance_noise", "0.2", "--lambda_A", "2"]
-WIDE = [*NOISE, "--netD", "n_layers", "--n_layers_D", "4"]  # its patch of 142 pixels sees a whole image
+COMMON = words(
+    "--model cycle_gan --dataset_mode masks --unpaired --netG mobile_resnet_9blocks --ndf 16 --load_size 128 "
+    "--crop_size 128 --display_id 0 --gpu_ids -1 --save_latest_freq 100000"
+)
+FIXED = words("--n_epochs 30 --n_epochs_decay 0")  # the paper's 30 epochs at a fixed learning rate
+DARK = [*FIXED, *words("--classes lungs_dark --lambda_identity 0")]
+NOISE = [*DARK, *words("--instance_noise 0.2 --lambda_A 2")]
+WIDE = [*NOISE, *words("--netD n_layers --n_layers_D 4")]  # a patch of 142 pixels, larger than the image
 
 RUNS: dict[str, list[str]] = {
     "upstream30": FIXED,
@@ -56,12 +39,9 @@ RUNS: dict[str, list[str]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dataroot", required=True, help="folder with images/, masks/ and splits.csv")
+    parser = lungs_parser(__doc__)
     parser.add_argument("--donor", required=True, help="horse2zebra generator (mobile_resnet_9blocks)")
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
-    parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
-    parser.add_argument("--results_dir", type=Path, default=Path("results"))
     args = parser.parse_args()
 
     scores, cycles = [], []
@@ -86,14 +66,15 @@ def best_epoch(folder: Path) -> str:
 
 @torch.no_grad()
 def hidden(name: str, checkpoints_dir: Path) -> tuple[float, float]:
-    """Mean |G_B(G_A(A)) - A| over `val` (images span -1..1), and what it becomes when G_B gets to see only which side
-    of the threshold each pixel of the mask is on: the more it grows, the more of the X-ray was hidden in the mask."""
+    """Mean |G_B(G_A(A)) - A| over `val` with images in [-1, 1], and the same with every mask in black and white.
+
+    The more it grows, the more of the X-ray the generator had hidden in the grey values of its mask.
+    """
     argv = ["--name", name, "--checkpoints_dir", str(checkpoints_dir), "--phase", "val", "--gpu_ids", "-1"]
-    opt = options.test.parse(MODELS, DATASETS, argv)
+    opt = options.test.parse(argv)
     model = load_model(opt, pick_device(opt.gpu_ids))
-    loader = create_dataset(opt, opt.phase, train=False)
     sums, count = torch.zeros(2), 0
-    for batch in loader:
+    for batch in create_dataset(opt, opt.phase, train=False):
         masks = model.translate(batch["A"])
         plain = masks.mean(1, keepdim=True).sign().expand_as(masks)
         for i, shown in enumerate((masks, plain)):

@@ -1,52 +1,25 @@
-"""What every way of adapting the facades generator to lungs learns, forgets and costs, on real pictures.
+"""What each way to adapt the facades generator to lungs learns, forgets and costs, on real pictures.
 
     python -m benchmarks.forgetting --dataroot datasets/lungs --facades datasets/facades [--runs masks ...] [--seeds 0]
 
-Trains what is not trained yet (checkpoints/forget_*), lets forgetting.py compare the runs of each seed on `val`
-(results/forgetting*), prints a markdown table: means and standard deviations over the seeds. `--third` adds a third
-task, the facades backwards (labels to photos), to the few ways in `THIRD`.
+Trains the runs that are not trained yet (checkpoints/forget_*), compares them on `val` with forgetting.py
+(results/forgetting*) and prints a markdown table of means and standard deviations over the seeds. `--third` adds a
+third task, the facades backwards (labels to photos), to the ways in `THIRD`.
 """
 
-import argparse
 import json
 import os
 from pathlib import Path
 
-from benchmarks.runs import call, markdown, train
+from benchmarks.runs import call, lungs_parser, markdown, train, words
 from util.errors import run_script
 
 DONOR = "facades_photo2label"
-COMMON = [
-    "--pretrained",
-    DONOR,
-    "--netG",
-    "unet_256",
-    "--ngf",
-    "16",
-    "--ndf",
-    "16",
-    "--display_id",
-    "0",
-    "--gpu_ids",
-    "-1",
-    "--save_epoch_freq",
-    "1",
-]
-LUNGS = [
-    "--dataset_mode",
-    "masks",
-    "--n_epochs",
-    "2",
-    "--n_epochs_decay",
-    "4",
-    "--lambda_L1",
-    "1000",
-    "--augment",
-    "strong",
-    "--load_size",
-    "256",
-]
-PHOTOS = ["--dataset_mode", "aligned", "--direction", "BtoA", "--n_epochs", "4", "--n_epochs_decay", "8"]
+COMMON = words(
+    f"--pretrained {DONOR} --netG unet_256 --ngf 16 --ndf 16 --display_id 0 --gpu_ids -1 --save_epoch_freq 1"
+)
+LUNGS = words("--dataset_mode masks --n_epochs 2 --n_epochs_decay 4 --lambda_L1 1000 --augment strong --load_size 256")
+PHOTOS = words("--dataset_mode aligned --direction BtoA --n_epochs 4 --n_epochs_decay 8")
 TUNED, FROZEN = ["--lr", "0.0004"], ["--lr", "0.001"]
 
 RUNS: dict[str, list[str]] = {
@@ -62,12 +35,12 @@ RUNS: dict[str, list[str]] = {
     "lowrank_4": ["--adapt", "lowrank", "--rank", "4", *FROZEN],
     "lowrank_8": ["--adapt", "lowrank", *FROZEN],
     "lowrank_16": ["--adapt", "lowrank", "--rank", "16", *FROZEN],
-    # Each with the other's learning rate.
+    # the two controls: each with the other's learning rate
     "masks_slow": ["--adapt", "masks", *TUNED],
     "finetune_fast": ["--adapt", "finetune", *FROZEN],
 }
-# What a sequence of three tasks is learnt by; the bank of the third grows by what the second added.
 THIRD = {"finetune": [], "masks": [], "filter_bank_4th": ["--bank", "cumulative"]}
+"""Ways that learn three tasks, and flags for the third: its bank also mixes the filters that the second task added."""
 
 
 def run_name(way: str, seed: int, third: bool = False) -> str:
@@ -75,34 +48,23 @@ def run_name(way: str, seed: int, third: bool = False) -> str:
 
 
 def learn(way: str, seed: int, dataroot: str, checkpoints_dir: Path) -> None:
-    """Train a way on the lungs, unless that is done."""
+    """Train a run on the lungs unless it is trained already."""
     flags = [*COMMON, *LUNGS, "--dataroot", dataroot, "--seed", str(seed), *RUNS[way]]
     train(run_name(way, seed), flags, checkpoints_dir)
 
 
 def learn_third(way: str, seed: int, facades: str, checkpoints_dir: Path) -> None:
-    """Train a way on the third task after the lungs, unless that is done: masks lie beside the donor itself."""
+    """Train a run on the third task unless it is trained already: after the lungs, but masks always use the donor."""
     before = DONOR if way == "masks" else run_name(way, seed)
-    flags = [
-        *COMMON,
-        *PHOTOS,
-        "--dataroot",
-        facades,
-        "--seed",
-        str(seed),
-        "--pretrained",
-        before,
-        *RUNS[way],
-        *THIRD[way],
-    ]
-    train(run_name(way, seed, third=True), flags, checkpoints_dir)
+    flags = [*COMMON, *PHOTOS, "--dataroot", facades, "--seed", str(seed), "--pretrained", before]
+    train(run_name(way, seed, third=True), [*flags, *RUNS[way], *THIRD[way]], checkpoints_dir)
 
 
 def compare(page: str, runs: dict[str, str], flags: list[str], checkpoints_dir: Path, results_dir: Path) -> dict:
-    """forgetting.py on runs by their labels; returns what it wrote to forgetting.json."""
-    words = [f"{label}={names}" for label, names in runs.items()]
-    more = ["--donor", DONOR, "--runs", *words, "--results_dir", str(results_dir), "--gpu_ids", "-1", *flags]
-    call("forgetting.py", page, more, checkpoints_dir)
+    """Compare runs, by their labels, with forgetting.py. Returns its forgetting.json."""
+    labelled = [f"{label}={names}" for label, names in runs.items()]
+    where = ["--donor", DONOR, "--runs", *labelled, "--results_dir", str(results_dir), "--gpu_ids", "-1"]
+    call("forgetting.py", page, [*where, *flags], checkpoints_dir)
     return json.loads((results_dir / page / "forgetting.json").read_text())
 
 
@@ -118,27 +80,24 @@ HEADER = [
 
 
 def row(label: str, method: dict, generator: float) -> list[str]:
-    """A method's line of the table; generator: bytes of the whole generator in float32."""
+    """A method's line of the table. generator: bytes of the whole generator in float32."""
     figures, spread = method["figures"], method["figures_sd"]
 
     def cell(name: str) -> str:
         return f"{figures[name]:.4f}" + (f" ± {spread[name]:.4f}" if name in spread else "")
 
     size = f"{figures['bytes'] / 1e3:.0f} (1/{generator / figures['bytes']:.1f})"
-    kept = method["proofs"] and all(proof["donor"] == proof["taken_off"] for proof in method["proofs"])
+    unchanged = method["proofs"] and all(proof["donor"] == proof["taken_off"] for proof in method["proofs"])
     scores = [cell(name) for name in ("new_score", "old_after", "forgetting")]
-    return [label, f"{figures['trainable'] / 1e6:.3f}", size, *scores, "yes" if kept else "no"]
+    return [label, f"{figures['trainable'] / 1e6:.3f}", size, *scores, "yes" if unchanged else "no"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dataroot", required=True, help="lungs: folder with images/, masks/ and splits.csv")
+    parser = lungs_parser(__doc__)
     parser.add_argument("--facades", required=True, help="folder with train/ and test/ of the facades, side by side")
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--third", action="store_true", help="three tasks: facades, lungs, facades backwards")
-    parser.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
-    parser.add_argument("--results_dir", type=Path, default=Path("results"))
     args = parser.parse_args()
 
     ways = [way for way in args.runs if way in THIRD] if args.third else args.runs
@@ -153,10 +112,10 @@ def main() -> None:
         runs[way] = "+".join(stages)
     page = "forgetting" + "_third" * args.third + "_seeds" * (len(args.seeds) > 1)
     flags = ["--old_data", args.facades, "--old_mode", "aligned", "--new_phase", "val", *["test"] * args.third]
-    found = compare(page, runs, flags, args.checkpoints_dir, args.results_dir)
+    study = compare(page, runs, flags, args.checkpoints_dir, args.results_dir)
     print(f"{os.cpu_count()} cores, seeds {args.seeds}; page: {args.results_dir / page / 'index.html'}\n")
-    generator = 4 * found["donor"]["trainable"]
-    print(markdown(HEADER, [row(way, found["methods"][way], generator) for way in runs]))
+    generator = 4 * study["donor"]["trainable"]
+    print(markdown(HEADER, [row(way, study["methods"][way], generator) for way in runs]))
 
 
 if __name__ == "__main__":

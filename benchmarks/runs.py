@@ -1,5 +1,6 @@
-"""What the quality benchmarks share: run the scripts as a user would, read what they wrote."""
+"""Shared by the benchmarks: their command lines, runs of the scripts as a user starts them, tables."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -11,16 +12,37 @@ from util.errors import UserError
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser whose help begins with a module's docstring, line by line as it is written."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def lungs_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser for benchmarks that train on the X-rays of a folder."""
+    made = parser(description)
+    made.add_argument("--dataroot", required=True, help="X-rays: a folder with images/, masks/ and splits.csv")
+    made.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
+    made.add_argument("--results_dir", type=Path, default=Path("results"))
+    return made
+
+
+def words(flags: str) -> list[str]:
+    """Flags as they are typed, to a list for a parser."""
+    return flags.split()
+
+
 def train(name: str, flags: list[str], checkpoints_dir: Path) -> float:
-    """Train a run unless it is finished already, from where it was stopped if it was; returns the minutes it took from
-    its last start (kept beside the run)."""
-    done = checkpoints_dir / name / "minutes.txt"
-    if not done.exists():
+    """Train a run, or resume one that was stopped. A finished run stays as it is.
+
+    Returns the minutes of training since its last start, which minutes.txt in the run's folder holds.
+    """
+    minutes = checkpoints_dir / name / "minutes.txt"
+    if not minutes.exists():
         start = time.monotonic()
-        stopped = (done.parent / "latest_train_state.pth").exists()
+        stopped = (minutes.parent / "latest_train_state.pth").exists()
         call("train.py", name, flags + ["--continue_train"] * stopped, checkpoints_dir)
-        done.write_text(f"{(time.monotonic() - start) / 60:.1f}\n")
-    return float(done.read_text())
+        minutes.write_text(f"{(time.monotonic() - start) / 60:.1f}\n")
+    return float(minutes.read_text())
 
 
 def test(name: str, flags: list[str], checkpoints_dir: Path, results_dir: Path) -> dict:
@@ -31,15 +53,15 @@ def test(name: str, flags: list[str], checkpoints_dir: Path, results_dir: Path) 
 
 
 class Failed(UserError):
-    """A script ended with `code`, and has said why."""
+    """A script printed an error and ended with `code`."""
 
     def __init__(self, script: str, name: str, code: int):
-        super().__init__(f"{script} --name {name}: failed, for the reason above")
+        super().__init__(f"{script} --name {name} failed; its error is above")
         self.code = code
 
 
 def call(script: str, name: str, flags: list[str], checkpoints_dir: Path) -> None:
-    """Run train.py or test.py; what it prints goes to stderr, so that stdout holds the table alone. Raises `Failed`."""
+    """Run a script. Its output goes to stderr, so that stdout holds only the benchmark's table. Raises `Failed`."""
     command = [sys.executable, str(ROOT / script), "--name", name, "--checkpoints_dir", str(checkpoints_dir), *flags]
     if code := subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False).returncode:
         raise Failed(script, name, code)
@@ -51,13 +73,13 @@ LUNG_HEADER = ["run", "val Dice (95 %)", "Montgomery", "Shenzhen", "IoU", "preci
 def lung_row(
     name: str, title: str, minutes: float, checkpoints_dir: Path, results_dir: Path, epoch: str = "latest"
 ) -> list[str]:
-    """A finished run on `val` of the Montgomery and Shenzhen sets, under LUNG_HEADER, whatever it learnt from."""
+    """A table's line under LUNG_HEADER: a run's scores on all of `val`, also of hospitals that it did not train on."""
     flags = ["--phase", "val", "--epoch", epoch, "--source", "", "--gpu_ids", "-1"]
     metrics = test(name, flags, checkpoints_dir, results_dir)
     macro, low, high = metrics["macro"], *metrics["interval"]["macro"]["dice"]
     by_source = [f"{metrics['by_source'][source]['macro']['dice']:.4f}" for source in ("montgomery", "shenzhen")]
-    rest = [f"{macro[score]:.4f}" for score in ("iou", "precision", "recall", "accuracy")]
-    return [title, f"{macro['dice']:.4f} ({low:.4f} to {high:.4f})", *by_source, *rest, f"{minutes:.0f}"]
+    others = [f"{macro[score]:.4f}" for score in ("iou", "precision", "recall", "accuracy")]
+    return [title, f"{macro['dice']:.4f} ({low:.4f} to {high:.4f})", *by_source, *others, f"{minutes:.0f}"]
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:

@@ -1,14 +1,13 @@
-"""Whether a change of the code leaves training bit for bit as it was.
+"""Does a change of the code leave training and testing bit for bit as they were?
 
     git worktree add /tmp/before COMMIT
     python -m benchmarks.same_weights /tmp/before .
 
-Trains five small runs of drawn images for two epochs in each checkout, tests two of them, and prints a hash of every
-network, every table of scores and every mask. Ends with exit code 1 where the checkouts differ. Hashes depend on the
-machine and on torch, so compare checkouts on one machine in one call.
+Trains five small runs on drawn images for two epochs in each checkout, tests two of them, and prints a hash of every
+network, table of scores and mask. The exit code is 1 if the checkouts differ. Hashes depend on the machine and on
+torch, so compare checkouts on one machine in one call.
 """
 
-import argparse
 import hashlib
 import os
 import subprocess
@@ -16,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.runs import markdown
+from benchmarks.runs import markdown, parser
 from util.errors import UserError, run_script
 
 SMALL = "--dataset_mode phantom --phantom_count 24 --load_size 72 --crop_size 64 --ngf 8 --ndf 8 --batch_size 2"
@@ -33,23 +32,23 @@ TESTS = {"pix2pix": "--tta --keep_largest 2 --surface", "masks": "--samples 2"}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkouts", nargs="+", type=Path, help="folders of the program to compare")
-    args = parser.parse_args()
-    found = []
+    flags = parser(__doc__)
+    flags.add_argument("checkouts", nargs="+", type=Path, help="folders of the program to compare")
+    args = flags.parse_args()
+    tables = []
     for checkout in args.checkouts:
         with tempfile.TemporaryDirectory() as folder:
-            found.append(hashes_of(checkout.resolve(), Path(folder)))
-    names = sorted(set().union(*found))
-    rows = [[name, *(hashes.get(name, "missing")[:16] for hashes in found)] for name in names]
+            tables.append(hashes_of(checkout.resolve(), Path(folder)))
+    names = sorted(set().union(*tables))
+    rows = [[name, *(hashes.get(name, "missing")[:16] for hashes in tables)] for name in names]
     print(markdown(["file", *(str(checkout) for checkout in args.checkouts)], rows))
-    differ = [name for name in names if len({hashes.get(name) for hashes in found}) > 1]
+    differ = [name for name in names if len({hashes.get(name) for hashes in tables}) > 1]
     print(f"\n{len(names)} files, {len(differ)} differ" + "".join(f"\n  {name}" for name in differ))
     return bool(differ)
 
 
 def hashes_of(checkout: Path, folder: Path) -> dict[str, str]:
-    """Train and test everything with the program in `checkout`; the hashes of what that left in `folder`, by path."""
+    """Train and test every run with the program in `checkout`. Returns the hashes of its files in `folder`, by path."""
     for name, flags in RUNS.items():
         call(checkout, f"train.py --name {name} {SMALL} {TRAINING} {flags} --checkpoints_dir {folder}/checkpoints")
     for name, flags in TESTS.items():
@@ -60,26 +59,26 @@ def hashes_of(checkout: Path, folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): digest(path) for path in paths}
 
 
-def call(checkout: Path, words: str) -> None:
-    """Run a script of that checkout with one thread, so that sums have one order; UserError where it fails."""
+def call(checkout: Path, command: str) -> None:
+    """Run a script of a checkout, with one thread so that sums have one order. UserError: it failed."""
     done = subprocess.run(
-        [sys.executable, *words.split()],
+        [sys.executable, *command.split()],
         cwd=checkout,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=sys.stderr,
         check=False,
     )
     if done.returncode:
-        raise UserError(f"{checkout}: {words.split()[0]} failed, for the reason above")
+        raise UserError(f"{checkout}: {command.split()[0]} failed; its error is above")
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file; of a .pth file that of its tensors, since torch may store the same tensors in other bytes."""
+    """SHA-256 of a file. Of a .pth file only its values count, since torch may store the same values in other bytes."""
     if path.suffix != ".pth":
         return hashlib.sha256(path.read_bytes()).hexdigest()
     import torch
 
-    found = hashlib.sha256()
+    total = hashlib.sha256()
 
     def add(name: str, value: object) -> None:
         if isinstance(value, dict):
@@ -89,13 +88,13 @@ def digest(path: Path) -> str:
             for index, item in enumerate(value):
                 add(f"{name}/{index}", item)
         elif isinstance(value, torch.Tensor):
-            found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        elif not isinstance(value, str):  # a task's file names the folder of its donor
-            found.update(f"{name} {value}".encode())
+            total.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            total.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        elif not isinstance(value, str):  # a task file names the folder of its donor, which differs
+            total.update(f"{name} {value}".encode())
 
     add("", torch.load(path, weights_only=True))
-    return found.hexdigest()
+    return total.hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""What the training loop costs beyond the network, and what batch size and memory layout change.
+"""How much time the training loop adds to the network's, and what batch size and memory layout change.
 
     python -m benchmarks.step [--gpu_ids -1] [--ngf 16] [--rounds 20]
 
-One pix2pix step (unet_256 at 256x256, drawn chests) is timed in ways that take turns, so that a busy machine slows
-them alike; printed are the median milliseconds per image and their ratio to the first way.
+Times one pix2pix step (unet_256 at 256x256, drawn chests) in ways that take turns, so a busy machine slows all of them
+alike. Prints the median milliseconds per image, and their ratio to the first way.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from statistics import median
@@ -14,11 +13,13 @@ from statistics import median
 import torch
 
 import options.train
-from benchmarks.runs import markdown
-from data import DATASETS, create_dataset
+from benchmarks.runs import markdown, parser, words
+from data import create_dataset
 from data.augment import Augment
-from models import MODELS, create_model, pick_device
+from models import create_model
+from util.contracts import Batch
 from util.errors import run_script
+from util.run.device import pick_device
 
 Way = Callable[[], int]
 
@@ -29,11 +30,13 @@ def wait(device: torch.device) -> None:
 
 
 def resident(flags: list[str], batch_size: int, device: torch.device, layout: torch.memory_format) -> Way:
-    """The bare step on one batch that lies on the device."""
-    model = create_model(options.train.parse(MODELS, DATASETS, flags), device, training=True)
+    """The step alone, on a batch that is on the device already."""
+    model = create_model(options.train.parse(flags), device, training=True)
     for net in model.networks.values():
         net.to(memory_format=layout)
-    batch = {side: torch.rand(batch_size, 3, 256, 256, device=device).to(memory_format=layout) for side in "AB"}
+    image, target = (torch.rand(batch_size, 3, 256, 256, device=device).to(memory_format=layout) for _ in "AB")
+    size, index = torch.full((batch_size, 2), 256), torch.arange(batch_size)
+    batch: Batch = {"A": image, "B": target, "A_paths": [], "B_paths": [], "size": size, "index": index}
 
     def run() -> int:
         model.train_step(batch)
@@ -43,8 +46,8 @@ def resident(flags: list[str], batch_size: int, device: torch.device, layout: to
 
 
 def loop(flags: list[str], device: torch.device) -> Way:
-    """The step as train.py takes it: next batch from the loader, augmentation, step."""
-    opt = options.train.parse(MODELS, DATASETS, flags)
+    """The step as in train.py: next batch from the loader, augmentation, step."""
+    opt = options.train.parse(flags)
     loader = create_dataset(opt, "train", train=True)
     augment = Augment(opt.augment, device, loader.dataset.labels)
     model = create_model(opt, device, training=True)
@@ -63,7 +66,7 @@ def loop(flags: list[str], device: torch.device) -> Way:
 
 
 def take_turns(ways: dict[str, Way], rounds: int, device: torch.device) -> dict[str, list[float]]:
-    """Seconds an image that each way took, round after round."""
+    """Seconds per image of each way, round after round."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(rounds + 3):
         for name, way in ways.items():
@@ -71,26 +74,26 @@ def take_turns(ways: dict[str, Way], rounds: int, device: torch.device) -> dict[
             start = time.perf_counter()
             images = way()
             wait(device)
-            if round_ >= 3:  # the first rounds warm up
+            if round_ >= 3:  # the first rounds only warm up
                 seconds[name].append((time.perf_counter() - start) / images)
     return seconds
 
 
 def table(seconds: dict[str, list[float]], first_column: str) -> str:
-    """Median milliseconds an image, and their ratio to the first way's."""
+    """A markdown table of median milliseconds per image and their ratio to the first way."""
     first = median(next(iter(seconds.values())))
     rows = [[name, f"{median(s) * 1e3:.1f}", f"{median(s) / first:.2f}"] for name, s in seconds.items()]
     return markdown([first_column, "ms per image", "ratio"], rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gpu_ids")
-    parser.add_argument("--ngf", default="16")
-    parser.add_argument("--rounds", type=int, default=20)
-    args = parser.parse_args()
+    own_flags = parser(__doc__)
+    own_flags.add_argument("--gpu_ids")
+    own_flags.add_argument("--ngf", default="16")
+    own_flags.add_argument("--rounds", type=int, default=20)
+    args = own_flags.parse_args()
     device = pick_device(args.gpu_ids)
-    flags = ["--dataset_mode", "phantom", "--phantom_count", "16", "--ngf", args.ngf, "--ndf", args.ngf]
+    flags = words(f"--dataset_mode phantom --phantom_count 16 --ngf {args.ngf} --ndf {args.ngf}")
     ways = {
         "bare step, batch 1": resident(flags, 1, device, torch.contiguous_format),
         "train.py's loop, batch 1": loop(flags, device),

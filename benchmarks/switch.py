@@ -1,28 +1,29 @@
-"""How long it takes to change from one task to another on a generator in memory.
+"""How long a generator in memory takes to change from one task to another.
 
     python -m benchmarks.switch [--ngf 64] [--rounds 50]
 
-Two tasks of each kind take turns on one unet_256. The weights that a task makes out of the donor's are made when they
-are first used, so a switch and the forward pass after it are timed as well, beside a pass of the donor alone.
+Two tasks of each kind take turns on one unet_256. A task computes its weights from the donor's when they are first
+used, so a switch is also timed together with the forward pass after it, and the donor's forward pass alone.
 """
 
-import argparse
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import torch
 
-from benchmarks.runs import markdown
-from models.networks import define_G
-from models.piggyback import METHODS, Settings, Task, attach, switch
+from benchmarks.runs import markdown, parser
+from models.networks.define import define_G
+from models.piggyback import METHODS
+from models.piggyback.task import Settings, Task, attach, switch
 from util.errors import run_script
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ngf", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=50)
-    args = parser.parse_args()
+    flags = parser(__doc__)
+    flags.add_argument("--ngf", type=int, default=64)
+    flags.add_argument("--rounds", type=int, default=50)
+    args = flags.parse_args()
     net = define_G(3, 3, args.ngf, "unet_256", "batch", dropout=False).eval()
     rows = [["none: the donor", "", f"{timed(net, [None], args.rounds)[1]:.0f}"]]
     for method in METHODS:
@@ -35,8 +36,8 @@ def main() -> None:
 
 
 @torch.no_grad()
-def timed(net: torch.nn.Module, tasks: list[Task | None], rounds: int) -> tuple[float, float]:
-    """Median milliseconds of a switch, and of a switch with a forward pass after it."""
+def timed(net: torch.nn.Module, tasks: Sequence[Task | None], rounds: int) -> tuple[float, float]:
+    """Median milliseconds of a switch, and of a switch together with the forward pass after it."""
     image, times = torch.rand(1, 3, 256, 256), []
     for round_ in range(rounds):
         start = time.perf_counter()
@@ -44,7 +45,8 @@ def timed(net: torch.nn.Module, tasks: list[Task | None], rounds: int) -> tuple[
         switched = time.perf_counter()
         net(image)
         times.append((switched - start, time.perf_counter() - start))
-    return tuple(1e3 * median(column) for column in zip(*times, strict=True))
+    switches, uses = zip(*times, strict=True)
+    return 1e3 * median(switches), 1e3 * median(uses)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The averages that the benchmark collects on the side are batch norm's own, and its scores are those it names."""
+"""The averages that the benchmark computes equal those that batch norm keeps, and its scores are right."""
 
 import pytest
 import torch
@@ -21,15 +21,15 @@ def small_net(norm: type[nn.Module] = nn.BatchNorm2d) -> nn.Module:
     return net
 
 
-def test_the_notebooks_network_has_as_many_weights_as_it_printed():
+def test_the_network_has_as_many_weights_as_the_papers_notebook_prints():
     net = KimUnet()
     assert sum(weight.numel() for weight in net.parameters()) == 1_927_841
     assert net(torch.zeros(2, 1, 16, 24)).shape == (2, 1, 16, 24)
 
 
 @pytest.mark.parametrize("momentum", [KERAS, TORCH])
-def test_averages_put_together_afterwards_are_those_batch_norm_would_have_kept(lungs, momentum):
-    class Stubborn(nn.BatchNorm2d):  # whose momentum nobody changes
+def test_averages_computed_after_training_equal_those_that_batch_norm_keeps(lungs, momentum):
+    class Stubborn(nn.BatchNorm2d):  # its momentum cannot be changed
         pass
 
     Stubborn.momentum = property(lambda self: momentum, lambda self, value: None)
@@ -37,15 +37,15 @@ def test_averages_put_together_afterwards_are_those_batch_norm_would_have_kept(l
     net, plain = small_net(), small_net(Stubborn)
     begun = [average.clone() for average in averages(net)]
     torch.manual_seed(1)
-    found = fit(net, *lungs, epochs=3)[momentum]
-    put(averages(net), [(1 - momentum) ** 6 * begin + x for begin, x in zip(begun, found, strict=True)])
+    moved = fit(net, *lungs, epochs=3)[momentum]
+    put(averages(net), [(1 - momentum) ** 6 * begin + x for begin, x in zip(begun, moved, strict=True)])
     torch.manual_seed(1)
     fit(plain, *lungs, epochs=3)
     torch.testing.assert_close(averages(net), averages(plain))
     torch.testing.assert_close(probabilities(net, lungs[0], "running"), probabilities(plain, lungs[0], "running"))
 
 
-def test_a_contracting_path_may_begin_with_averages_of_brighter_images(lungs):
+def test_the_contracting_path_can_begin_with_averages_of_brighter_images(lungs):
     net = nn.ModuleDict({"down": small_net(), "up": small_net()})
     net.forward = lambda x: net["up"](net["down"](x))
     net.multiple = 1
@@ -56,7 +56,7 @@ def test_a_contracting_path_may_begin_with_averages_of_brighter_images(lungs):
     assert begun["0..255"][1].min() > 1000  # the variance grows by 255 squared
 
 
-def test_a_network_that_says_p_everywhere_has_the_accuracy_of_an_empty_mask():
+def test_a_low_probability_everywhere_scores_as_an_empty_mask_except_in_the_papers_dice():
     truths = torch.zeros(2, 1, 10, 10)
     truths[:, :, :5, :5] = 1  # a quarter
     soft, hard, accuracy = scores(torch.full_like(truths, 0.05), truths)

@@ -1,24 +1,22 @@
-"""What the papers published and what came out here, as rows of one kind."""
+"""The rows of the papers' tables: published figures, and measured ones from the files that tests left."""
 
 import json
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import options.train
-from benchmarks.recipes import FOLDER, TESTS, Recipe
-from data import DATASETS
-from models import MODELS
+from benchmarks.papers.recipes import FOLDER, TESTS, Recipe
 from util.files import read_options
 from util.run.log import read_metrics
-from util.score.summary import contradictions
+from util.score.contradictions import contradictions
 
 SCORES = ("dice", "iou", "miou", "accuracy", "precision", "recall")
 DETECTION = ("dice_positives", "sensitivity", "specificity", "auc")
 PUBLISHED = Path(__file__).with_name("published.json")
-MEASURED = Path(__file__).with_name("measured.json")  # what was measured by the project, wherever its runs are now
-# Flags in which a run may differ from its recipe and still be what the recipe says.
+MEASURED = Path(__file__).with_name("measured.json")  # rows of runs that need not be on this machine
 OF_THE_MACHINE = {
     "name",
     "checkpoints_dir",
@@ -49,27 +47,31 @@ OF_THE_MACHINE = {
     "load_iter",
     "skip_bad_files",
 }
+"""Flags that say where and how a run is trained, not what it learns: it may differ from its recipe in them."""
 
 
 @dataclass
 class Row:
-    """title: what was run; kind: published, measured or not run; how: table and phase, or how it was tested; scale:
-    epochs, images, size, and what differs from the recipe; scores: by name, 0..1, or as they were printed; intervals:
-    by name; marks: what cannot be true in it; page: where it can be looked at."""
+    """A line of a paper's table.
+
+    title: the run. kind: "published", "measured" or "not run". how: table and phase, or how it was tested. scale:
+    epochs, images, their size, and differences from the recipe. scores: by name, in 0..1, or as they were printed.
+    intervals: by the same names. marks: scores that contradict each other. page: the test's page.
+    """
 
     title: str
     kind: str
     how: str = ""
     scale: str = ""
-    scores: dict[str, float | str] = field(default_factory=dict)
-    intervals: dict[str, list[float]] = field(default_factory=dict)
+    scores: Mapping[str, float | str] = field(default_factory=dict)
+    intervals: Mapping[str, list[float]] = field(default_factory=dict)
     marks: list[str] = field(default_factory=list)
     page: Path | None = None
 
 
 @dataclass
 class Paper:
-    """number: as in recipes' names; about: what to know of its figures."""
+    """number: as in the recipes' names. about: remarks on its figures."""
 
     number: str
     title: str
@@ -78,15 +80,17 @@ class Paper:
 
     @property
     def columns(self) -> list[str]:
-        """The scores that any row has."""
+        """The scores that at least one row has."""
         return [name for name in (*SCORES, *DETECTION) if any(name in row.scores for row in self.rows)]
 
 
 def collect(
-    recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path, kept: Mapping[str, list[dict]]
+    recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path, recorded: Mapping[str, list[dict]]
 ) -> list[Paper]:
-    """Every paper with its rows: of each recipe what is published, then what was measured, or that it was not run.
-    kept: by recipe, what `measurements` gave before; it stands for runs that are not there."""
+    """Every paper with its rows: for each recipe the published one, then the measured ones, or one that says "not run".
+
+    recorded: rows from `measurements` by recipe, for runs that are not on this machine.
+    """
     papers = []
     for number, paper in json.loads(PUBLISHED.read_text(encoding="utf-8")).items():
         printed = {name: [row for row in paper["rows"] if row["recipe"] == name] for name in recipes}
@@ -96,23 +100,24 @@ def collect(
             ours = list(measured(recipes[name], recipes, checkpoints_dir, results_dir))
             if any(row["phase"] == "train" for row in printed[name]):
                 ours = list(_trained(recipes[name], recipes, checkpoints_dir)) + ours
-            there = {row.title for row in ours}
-            ours += [Row(**row) for row in kept.get(name, []) if row["title"] not in there]
+            titles = {row.title for row in ours}
+            ours += [Row(**row) for row in recorded.get(name, []) if row["title"] not in titles]
             rows += sorted(ours, key=lambda row: row.title) or [Row(name, "not run")]
         papers.append(Paper(number, paper["title"], paper["about"], rows))
     return papers
 
 
 def measurements(papers: Iterable[Paper], recipes: Mapping[str, Recipe]) -> dict[str, list[dict]]:
-    """The measured rows by recipe, ready for JSON, without their pages."""
-    found: dict[str, list[dict]] = {}
+    """The measured rows by recipe, ready for JSON. They do not link to pages, which are on this machine only."""
+    by_recipe: dict[str, list[dict]] = {}
     for row in (row for paper in papers for row in paper.rows if row.kind == "measured"):
-        found.setdefault(owner(row.title.partition(":")[0], recipes), []).append(vars(row) | {"page": None})
-    return found
+        if recipe := owner(row.title.partition(":")[0], recipes):
+            by_recipe.setdefault(recipe, []).append(vars(row) | {"page": None})
+    return by_recipe
 
 
-def published(printed: Mapping[str, object], decimals: int) -> Row:
-    """A line of published.json. "<0.001" means that nothing closer was printed."""
+def published(printed: Mapping[str, Any], decimals: int) -> Row:
+    """A line of published.json. A score may be "<0.001", if the paper printed it like that."""
     values = {name: printed[name] for name in (*SCORES, "foreground") if name in printed}
     numbers = {name: float(value[1:]) / 2 if isinstance(value, str) else value for name, value in values.items()}
     shown = {
@@ -130,13 +135,13 @@ def published(printed: Mapping[str, object], decimals: int) -> Row:
 
 
 def measured(recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Path, results_dir: Path) -> Iterable[Row]:
-    """A row for each test that was made of a run of the recipe, whatever its scale."""
+    """A row for each test of the recipe's runs, of all scales."""
     if recipe.script == "forgetting.py":
         for path in sorted(results_dir.glob(f"{recipe.name}*/forgetting.json")):
             yield from _forgetting(path)
         return
     name, folders = recipe.name, [results_dir, *(results_dir / "papers" / f for f in TESTS.get(recipe.paper, {}))]
-    if recipe.script == "test.py":  # another recipe's run, tested in another way
+    if recipe.script == "test.py":  # it tests the run of another recipe
         name = recipe.words[recipe.words.index("--name") + 1]
         folders = [results_dir.parent / recipe.words[recipe.words.index("--results_dir") + 1]]
     for folder in folders:
@@ -148,7 +153,7 @@ def measured(recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Pat
 
 
 def owner(run: str, recipes: Iterable[str]) -> str | None:
-    """The recipe whose run this is: that of its name, or of what its name begins with (`<recipe>_small`)."""
+    """The recipe of a run, whose name is the recipe's or begins with it (`<recipe>_small`)."""
     return max((name for name in recipes if f"{run}_".startswith(f"{name}_")), key=len, default=None)
 
 
@@ -158,9 +163,9 @@ def _tested(path: Path, recipe: Recipe, title: str, run: Path) -> Row:
     values, intervals = dict(metrics.get(kind, {})), dict(metrics.get("interval", {}).get(kind, {}))
     if kind == "micro":
         values["accuracy"], intervals["accuracy"] = (x.get("pixel_accuracy") for x in (values, intervals))
-    found = metrics.get("detection", {})
-    values |= {name: found.get(name) for name in DETECTION}
-    intervals |= found.get("interval", {})
+    detection = metrics.get("detection", {})
+    values |= {name: detection.get(name) for name in DETECTION}
+    intervals |= detection.get("interval", {})
     scores = {name: values[name] for name in (*SCORES, *DETECTION) if values.get(name) is not None}
     marks = metrics.get("contradictions", [])
     intervals = {name: intervals[name] for name in scores if intervals.get(name)}
@@ -177,7 +182,7 @@ def _tested(path: Path, recipe: Recipe, title: str, run: Path) -> Row:
 
 
 def _trained(recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Path) -> Iterable[Row]:
-    """What a run scored on the images that it learnt from, as it learnt."""
+    """A row for each run of the recipe with its scores on the training images, during the last epoch."""
     for path in sorted(checkpoints_dir.glob(f"{recipe.name}*/metrics.csv")):
         run, last = path.parent, read_metrics(path)[-1]
         if owner(run.name, recipes) == recipe.name and "train_dice" in last:
@@ -193,18 +198,18 @@ def _trained(recipe: Recipe, recipes: Mapping[str, Recipe], checkpoints_dir: Pat
 
 
 def _how(metrics: Mapping) -> str:
-    """How many images, and the settings of the test that tell one test of a run from another."""
+    """The number of images, and settings of the test that are not the usual ones."""
     usual = {"threshold": 0.5, "dropout": "off"}
     quiet = {"checkpoint", "data", "phase", "preprocess", "crop_size"}
     settings = metrics.get("settings", {})
-    told = [f"{name} {value}" for name, value in settings.items() if name not in quiet and usual.get(name) != value]
-    return ", ".join([f"{metrics['images']} images", *told])
+    unusual = [f"{name} {value}" for name, value in settings.items() if name not in quiet and usual.get(name) != value]
+    return ", ".join([f"{metrics['images']} images", *unusual])
 
 
 def scale(run: Path, recipe: Recipe) -> str:
-    """Epochs, images and their size, and every flag in which a run differs from its recipe (that one's in brackets)."""
+    """Epochs, images and their size, and every flag that differs from the recipe, whose value is in brackets."""
     if not (run / "options.json").is_file():
-        return "its run is not there"
+        return "its run is not on this machine"
     wanted = recipe_options(recipe)
     ours = read_options(run / "options.json")
     epochs = read_metrics(run / "metrics.csv")
@@ -221,18 +226,18 @@ def scale(run: Path, recipe: Recipe) -> str:
 
 
 def recipe_options(recipe: Recipe) -> Namespace:
-    """What train.py makes of the recipe."""
-    return options.train.parse(MODELS, DATASETS, [f"@{FOLDER / recipe.name}.txt"])
+    """train.py's options for a recipe."""
+    return options.train.parse([f"@{FOLDER / recipe.name}.txt"])
 
 
 def _forgetting(path: Path) -> Iterable[Row]:
-    """What each method learnt, and what became of what it could do."""
+    """A row for each method of a study: its score on the new task, and the old task's before and after."""
     study = json.loads(path.read_text(encoding="utf-8"))
     for label, method in study["methods"].items():
-        found = method["figures"]
-        before, after = (f"{found[name]:.3f}" for name in ("old_before", "old_after"))
+        figures = method["figures"]
+        before, after = (f"{figures[name]:.3f}" for name in ("old_before", "old_after"))
         name = "Dice" if "dice" in method["measures"][-1][-1] else "score"
-        how = f"old task's mIoU {before} before, {after} after; new task's {name} {found['new_score']:.3f}"
+        how = f"old task's mIoU {before} before, {after} after; new task's {name} {figures['new_score']:.3f}"
         yield Row(
             f"{path.parent.name}: {label}", "measured", how, " ".join(method["runs"]), page=path.with_name("index.html")
         )

@@ -1,8 +1,9 @@
-"""Drawn chest X-rays, half of them with a drawn pneumothorax (data.phantom), as SIIM-ACR hands its images out: DICOM
-files and a table of runs. They stand in for the real ones, which need a login; what a network scores on them says that
-the way from DICOM to the table works, and nothing about pneumothorax.
+"""Drawn chest X-rays in SIIM-ACR's layout, DICOM files and a table of run lengths. Half show a drawn pneumothorax.
 
-    python -m benchmarks.phantom_siim OUT      writes OUT_dicom and, from it, OUT as --dataset_mode masks reads it
+They replace the real images, which need a login. A network's score on them shows that everything from the DICOM files
+to the table of scores works, and nothing about pneumothorax.
+
+    python -m benchmarks.papers.phantom_siim OUT      writes OUT_dicom and from it OUT, for --dataset_mode masks
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from benchmarks.runs import ROOT
-from data.phantom import pneumothorax
+from data.phantom.chests import pneumothorax
 from util.errors import run_script
 
 COUNT, SIZE = 300, 256
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def make_phantom_siim(out: Path) -> None:
-    """Fill `out` unless it is there: images/, masks/ and splits.csv, by data.prepare from DICOM files."""
+    """Write images/, masks/ and splits.csv to a folder with data.prepare, from DICOM files, unless it has them."""
     if (out / "splits.csv").exists():
         return
     source = out.with_name(f"{out.name}_dicom")
@@ -39,7 +40,7 @@ def make_phantom_siim(out: Path) -> None:
 
 
 def write_siim(folder: Path, count: int, size: int) -> None:
-    """`count` X-rays of `size` x `size` pixels in `folder`/dicom-images-train, and train-rle.csv."""
+    """Write `count` X-rays of `size` x `size` pixels to dicom-images-train/ in a folder, and train-rle.csv."""
     rows = [("ImageId", " EncodedPixels")]
     for index in range(count):
         image, mask = pneumothorax(index, size=size)
@@ -52,7 +53,10 @@ def write_siim(folder: Path, count: int, size: int) -> None:
 
 
 def runs(mask: np.ndarray) -> str:
-    """A mask as the challenge writes it: down the columns, pairs of a gap since the last run and a length; -1: none."""
+    """A mask, bool [H, W], as the challenge writes it; an empty one is -1.
+
+    Pairs of the gap since the last run and a run's length, down one column after the other.
+    """
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.T.ravel().astype(int), [0]])))
     starts, ends = edges[::2], edges[1::2]
     gaps = starts - np.concatenate([[0], ends[:-1]])
@@ -60,7 +64,7 @@ def runs(mask: np.ndarray) -> str:
 
 
 def write_dicom(path: Path, image: np.ndarray, number: str, patient: int) -> None:
-    """A grey picture, uint8 [H, W], as a DICOM file without compression."""
+    """Write a grey picture, uint8 [H, W], as a DICOM file without compression."""
     file = Dataset()
     file.file_meta = FileMetaDataset()
     file.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian

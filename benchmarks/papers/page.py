@@ -1,4 +1,4 @@
-"""The papers' tables, published beside measured, as markdown and as a page."""
+"""The papers' tables of published and measured figures, as markdown and as a page."""
 
 import os
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dominate import tags
 
-from benchmarks.papers_rows import Paper, Row
+from benchmarks.papers.rows import Paper, Row
 from benchmarks.runs import markdown
 from util.files import write_text
 from util.show.pages import link, page, write_page
@@ -14,15 +14,15 @@ from util.show.test_page import TITLES
 
 TITLE = "The papers' figures and ours"
 ABOUT = (
-    "Published figures are those of the papers' own test sets. Measured ones are means over images at the truth's own "
-    "size, in brackets 95 % intervals by bootstrap over patients, of one run with one seed. Where a row's scores "
-    "cannot all be true, published or measured, it says which (util.score.summary.contradictions). A run that "
-    "differs from its recipe says in what; the recipe's own value is in brackets."
+    "Published figures are on the papers' own test sets. Measured figures are of one run with one seed: means over "
+    "images at the original size of the ground truth, with 95 % intervals by bootstrap over patients in brackets. A "
+    "row whose scores cannot all be true, published or measured, says which of them contradict each other "
+    "(util.score.contradictions). A run that differs from its recipe says how, with the recipe's value in brackets."
 )
 
 
 def write_markdown(papers: Sequence[Paper], path: Path) -> None:
-    """One table a paper."""
+    """Write one table for each paper."""
     source = "Written by `python -m benchmarks.papers`; the recipes are in [recipes/](../recipes/README.md)."
     parts = [f"# {TITLE}", source, ABOUT]
     for paper in papers:
@@ -43,7 +43,7 @@ def write_markdown(papers: Sequence[Paper], path: Path) -> None:
 
 
 def write_papers_page(papers: Sequence[Paper], folder: Path) -> None:
-    """index.html in `folder`, with links to the pages of the tests."""
+    """Write index.html to a folder, with links to the pages of the tests."""
     doc = page(TITLE)
     with doc.body:
         tags.style(

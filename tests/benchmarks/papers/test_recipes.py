@@ -1,4 +1,4 @@
-"""Every recipe is one that its script understands, is called by its file's name, and stands in the list."""
+"""Every recipe parses, names its run like its file, and is listed in recipes/README.md."""
 
 import pytest
 import torch
@@ -6,20 +6,19 @@ import torch
 import options.forgetting
 import options.test
 import options.train
-from benchmarks.recipes import FOLDER, Recipe, read_recipes, with_needs
-from data import DATASETS
-from models import MODELS, create_schedulers, step_schedulers
+from benchmarks.papers.recipes import FOLDER, Recipe, read_recipes, with_needs
+from models.optim.schedules import create_schedulers, step_schedulers
 
 RECIPES = read_recipes()
 PARSE = {
-    "train.py": lambda words: options.train.parse(MODELS, DATASETS, words),
-    "test.py": lambda words: options.test.parse(MODELS, DATASETS, words),
+    "train.py": options.train.parse,
+    "test.py": options.test.parse,
     "forgetting.py": options.forgetting.parse,
 }
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
-def test_a_recipe_parses_and_says_what_it_is(path, monkeypatch):
+def test_a_recipe_parses_and_names_its_command_and_paper(path, monkeypatch):
     monkeypatch.chdir(FOLDER.parent)
     lines = path.read_text(encoding="utf-8").splitlines()
     if path.stem.startswith("demo"):
@@ -36,8 +35,8 @@ def test_a_recipe_parses_and_says_what_it_is(path, monkeypatch):
         assert (shorter.n_epochs, shorter.name) == (1, "mine")
 
 
-def test_paper_003_lowers_its_rate_at_the_third_epoch_without_gain(monkeypatch):
-    """As Keras does at a patience of 3."""
+def test_paper_003_lowers_its_learning_rate_after_three_epochs_without_gain(monkeypatch):
+    """As Keras does with a patience of 3."""
     monkeypatch.chdir(FOLDER.parent)
     opt = PARSE["train.py"](["@recipes/003_unet_small.txt"])
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=opt.lr)
@@ -51,7 +50,7 @@ def test_paper_003_lowers_its_rate_at_the_third_epoch_without_gain(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.script == "train.py"])
-def test_a_recipe_cut_down_still_parses(name, monkeypatch):
+def test_a_small_recipe_parses_and_has_fewer_epochs(name, monkeypatch):
     monkeypatch.chdir(FOLDER.parent)
     full, small = (PARSE["train.py"](RECIPES[name].flags(scale, imagenet=False)) for scale in ("full", "small"))
     assert (full.name, small.name) == (name, f"{name}_small")
@@ -59,19 +58,19 @@ def test_a_recipe_cut_down_still_parses(name, monkeypatch):
     assert getattr(full, "encoder_weights", None) != "imagenet"
 
 
-def test_a_recipe_names_the_runs_it_starts_from_at_its_own_scale():
+def test_a_small_recipe_starts_from_small_runs():
     study = RECIPES["002_forgetting"]
     assert set(study.needs) == {"002_pix2pix_decay20", "002_piggyback_bank", "002_piggyback_masks"}
     assert "bank=002_piggyback_bank_small" in study.flags("small", imagenet=True)
     assert "bank=002_piggyback_bank" in study.flags("full", imagenet=True)
 
 
-def test_what_is_needed_comes_first_and_only_that():
+def test_the_runs_that_a_recipe_needs_come_before_it():
     order = [recipe.name for recipe in with_needs(RECIPES, ["002_reverse"])]
     assert order == ["002_pix2pix_scratch", "002_reverse"]
 
 
-def test_downloaded_weights_are_left_out_on_request_and_files_are_kept():
+def test_without_imagenet_encoders_start_from_random_weights_but_weights_in_files_are_used():
     words = ("--name", "a", "--encoder_weights", "imagenet")
     assert Recipe("a", "train.py", words, ()).flags("full", imagenet=False)[-2:] == ["--encoder_weights", "none"]
     assert Recipe("a", "train.py", words, ()).flags("full", imagenet=True) == list(words)

@@ -1,24 +1,24 @@
-"""The papers' table: what was published, what was measured, what cannot be."""
+"""The papers' tables: published rows, measured rows, and marks where scores contradict each other."""
 
 import json
 from types import MappingProxyType
 
 import pytest
 
-from benchmarks.papers_page import write_markdown, write_papers_page
-from benchmarks.papers_rows import PUBLISHED, collect, measurements, owner
-from benchmarks.recipes import read_recipes
+from benchmarks.papers.page import write_markdown, write_papers_page
+from benchmarks.papers.recipes import read_recipes
+from benchmarks.papers.rows import PUBLISHED, collect, measurements, owner
 from util.files import write_json
 
 RECIPES = read_recipes()
 
 
-def paper(tmp_path, number, kept=MappingProxyType({})):
-    papers = collect(RECIPES, tmp_path / "checkpoints", tmp_path / "results", kept)
+def paper(tmp_path, number, recorded=MappingProxyType({})):
+    papers = collect(RECIPES, tmp_path / "checkpoints", tmp_path / "results", recorded)
     return next(p for p in papers if p.number == number)
 
 
-def test_published_rows_are_those_of_recipes():
+def test_every_published_row_has_a_recipe():
     papers = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     assert {row["recipe"] for p in papers.values() for row in p["rows"]} <= RECIPES.keys()
 
@@ -33,11 +33,11 @@ def test_published_rows_are_those_of_recipes():
         ("004", set()),  # possible as a mean over images that score 0 or 1, as the page says
     ],
 )
-def test_the_published_rows_that_cannot_be_are_marked(tmp_path, number, impossible):
+def test_published_rows_whose_scores_contradict_each_other_are_marked(tmp_path, number, impossible):
     assert {(row.title, row.how) for row in paper(tmp_path, number).rows if row.marks} == impossible
 
 
-def test_a_run_belongs_to_the_recipe_that_its_name_begins_with():
+def test_a_run_belongs_to_the_longest_recipe_name_that_it_begins_with():
     assert owner("002_reverse_small", RECIPES) == "002_reverse"
     assert owner("002_reverse_scratch_small", RECIPES) == "002_reverse_scratch"
     assert owner("002_reversed", RECIPES) is None
@@ -65,7 +65,7 @@ def a_run(tmp_path):
     return tmp_path
 
 
-def test_a_measured_row_says_its_scale_and_its_contradictions(a_run):
+def test_a_measured_row_shows_its_scale_and_its_contradictions(a_run):
     rows = paper(a_run, "002").rows
     ours = [row for row in rows if row.kind == "measured"]
     (row,) = ours
@@ -79,24 +79,23 @@ def test_a_measured_row_says_its_scale_and_its_contradictions(a_run):
     assert row.marks == ["dice 0.9 cannot be"]
 
 
-def test_runs_that_are_not_there_any_more_keep_their_rows(a_run, tmp_path_factory):
-    """A run of the same name takes their place."""
+def test_a_row_outlives_its_run_until_a_run_of_the_same_name_replaces_it(a_run, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    kept = json.loads(json.dumps(measurements([paper(a_run, "002")], RECIPES)))
-    assert list(kept) == ["002_pix2pix_decay20"]
-    (row,) = (row for row in paper(elsewhere, "002", kept).rows if row.kind == "measured")
+    recorded = json.loads(json.dumps(measurements([paper(a_run, "002")], RECIPES)))
+    assert list(recorded) == ["002_pix2pix_decay20"]
+    (row,) = (row for row in paper(elsewhere, "002", recorded).rows if row.kind == "measured")
     assert row.scores == {"dice": 0.9, "iou": 0.95}
     assert row.page is None
-    kept["002_pix2pix_decay20"][0]["scores"]["dice"] = 0.1
-    kept["002_pix2pix_decay20"].append(kept["002_pix2pix_decay20"][0] | {"title": "002_pix2pix_decay20"})
-    rows = [row for row in paper(a_run, "002", kept).rows if row.kind == "measured"]
+    recorded["002_pix2pix_decay20"][0]["scores"]["dice"] = 0.1
+    recorded["002_pix2pix_decay20"].append(recorded["002_pix2pix_decay20"][0] | {"title": "002_pix2pix_decay20"})
+    rows = [row for row in paper(a_run, "002", recorded).rows if row.kind == "measured"]
     assert [(row.title, row.scores["dice"]) for row in rows] == [
         ("002_pix2pix_decay20", 0.1),
         ("002_pix2pix_decay20_small", 0.9),
     ]
 
 
-def test_the_pages_show_all_that_was_not_run_too(a_run):
+def test_the_pages_list_recipes_that_were_not_run(a_run):
     papers = collect(RECIPES, a_run / "checkpoints", a_run / "results", {})
     write_markdown(papers, a_run / "papers.md")
     write_papers_page(papers, a_run / "results" / "papers")
