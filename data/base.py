@@ -1,9 +1,10 @@
-"""What every data set has in common: a list of samples, a cache of decoded pictures, and the step to tensors."""
+"""The base of all data sets: a list of samples, a cache of decoded pictures, and the step to tensors."""
 
 import argparse
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,19 +12,22 @@ from torch.utils.data import Dataset
 
 from data.balance import Balance, from_labels
 from data.cache import Cache
-from data.classes import VOID_BIT, Classes
+from data.classes import VOID_BIT, Classes, without_void
 from data.enhance import Enhance
 from data.read.headers import read_spacing
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
-from util.contracts import VOID
+from util.contracts import VOID, Item
 from util.errors import UserError
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and where its target lies (nowhere: an empty tuple). `patient`, `source` and `label` (the finding) may
-    be ""; spacing: mm per pixel (rows, columns) of the original, None if only the image itself can tell; lends: this
-    one only lends its target to others' images (data without pairs)."""
+    """One image and the files of its target, if it has any.
+
+    patient, source, label (the finding): "" if unknown. spacing: mm per pixel (rows, columns) of the original; None if
+    it is not listed and only a DICOM header can have it. lends: in data without pairs, this sample is not shown as an
+    image; its target is paired with other images.
+    """
 
     id: str
     image: Path
@@ -37,8 +41,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Decoded:
-    """One sample as it waits in memory. Pictures: [H, W] or [H, W, 3], uint8 or uint16; targets with classes:
-    class indices with `VOID_BIT`. size: original height and width; truth: the labels at that size, if wanted."""
+    """One sample in memory, at the loaded size. Pictures are [H, W] or [H, W, 3], uint8 or uint16; a target with
+    classes is class indices with `VOID_BIT`. size: original height and width. truth: the target at that size, kept for
+    scores if the target has classes."""
 
     image: np.ndarray
     target: np.ndarray | None
@@ -51,24 +56,18 @@ class Decoded:
         return sum(arrays.values())
 
 
-class PairedDataset(Dataset, ABC):
+class PairedDataset(Dataset[Item], ABC):
     """Images with or without targets. A subclass lists its samples (`find`) and reads one (`read`).
 
-    Without pairs, some samples only lend their targets (`Sample.lends`): in training every epoch deals them out anew
-    to the images, all of them equally often; in testing, and with --serial_batches, in order.
-    ids, patients, sources: one string each per sample; classes: what the target's colours mean, None if the target
-    is just a picture; has_targets: whether an image has a target of its own; skipped: one line for every bad file left
-    out; model: the --model that suits such data; swaps: whether --direction BtoA makes an item's target the input;
-    balance: which of the images an epoch takes, None: all.
+    In data without pairs, some samples only lend their targets (`Sample.lends`). In training, every epoch deals these
+    out to the images in another order, all equally often. In testing and with --serial_batches they keep their order.
+
+    ids, patients, sources: one string per sample. classes: the meaning of the target's colours; None if the target is a
+    picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. swaps:
+    whether --direction BtoA makes an item's target the input. balance: which images an epoch takes; None for all.
     """
 
-    defaults: dict[str, object] = {}
-    model = "pix2pix"
     swaps = True
-
-    @staticmethod
-    def add_options(group: argparse._ArgumentGroup) -> None:
-        """Add the flags that only this data set has."""
 
     def __init__(self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> None:
         self.train = train
@@ -80,7 +79,9 @@ class PairedDataset(Dataset, ABC):
         self._channels = (opt.input_nc, opt.output_nc)
         self._enhance = Enhance(opt.intensity, opt.clahe)
         if self.swap and self._enhance:
-            raise UserError("--clahe and --intensity are for an X-ray as input: with --direction BtoA the input is B")
+            raise UserError(
+                "--clahe and --intensity are for an X-ray as input: with --direction BtoA the input is B"
+            )
         samples = self.find(opt, phase)
         most = int(min(opt.max_dataset_size, num_test, len(samples)))
         lenders = [s for s in samples if s.lends]
@@ -100,14 +101,14 @@ class PairedDataset(Dataset, ABC):
         if not self.samples or (lenders and not self._lenders):
             raise UserError(f"--dataroot {opt.dataroot}: no readable image is left in phase {phase}")
         self._shuffles = train and not opt.serial_batches
-        self._deal: tuple[int, np.ndarray | None] = (-1, None)
+        self._deal = (-1, np.arange(0))  # an epoch, and its order of the lenders
         self.ids = [s.id for s in self.samples]
         self.patients = [s.patient or s.id for s in self.samples]
         self.sources = [s.source for s in self.samples]
         self.balance = Balance(self._positive(), opt.balance) if train and opt.balance else None
 
     def target_classes(self, opt: argparse.Namespace) -> Classes | None:
-        """What the colours of the targets mean; None: they are just pictures."""
+        """The meaning of the targets' colours; None if the targets are pictures."""
         return Classes.load(opt.classes) if opt.classes else None
 
     @abstractmethod
@@ -116,63 +117,58 @@ class PairedDataset(Dataset, ABC):
 
     @abstractmethod
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
-        """Image and target at their original size, before any swap: a picture, and a picture or (with classes)
-        class indices uint8 [H, W], void pixels marked by `VOID_BIT`."""
+        """Image and target at their original size, before --direction swaps them. The image is a picture; the target is
+        a picture or, with classes, class indices uint8 [H, W], void pixels marked by `VOID_BIT`."""
 
     @property
     def labels(self) -> str:
-        """The sides of an item ("A", "B" or none) whose colours are known to stand for classes."""
+        """The side of an item whose colours stand for classes: "A", "B" or ""."""
         return "" if self._stored_as is None else "A" if self.swap else "B"
 
     @property
     def paired(self) -> bool:
-        """True if an item's target is its own image's."""
+        """True if each item's target belongs to the item's image."""
         return self.has_targets and not self._lenders
 
     @property
     def cached(self) -> bool:
-        """True if every sample waits decoded in memory."""
+        """True if every sample is decoded in memory."""
         return self._cache.complete
 
     def __len__(self) -> int:
-        """Images; without pairs a training epoch also shows every target at least once."""
+        """The number of images. Without pairs, a training epoch is long enough to show every target, too."""
         return max(len(self.samples), len(self._lenders) if self.train else 0)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, object]:
-        """Sample `index`, or (index, epoch): what training draws at random depends on seed, epoch and index alone.
-
-        A: float32 [C, H, W] in [-1, 1]; B: the same, absent without targets; A_paths, B_paths: str;
-        size: original (height, width); index: int.
-        """
+    def __getitem__(self, key: int | tuple[int, int]) -> Item:
+        """Sample `index`, or (index, epoch). Random draws in training depend on seed, epoch and index alone, so a
+        resumed or distributed training sees the same views."""
         index, epoch = key if isinstance(key, tuple) else (key, 0)
         sample = self.samples[index % len(self.samples)]
         lender = self._lenders[self._dealt(index, epoch)] if self._lenders else sample
+        paired = lender is sample
         decoded = self._cache.get(sample)
-        image, target = decoded.image, (decoded if lender is sample else self._cache.get(lender)).target
+        image, target = decoded.image, (decoded if paired else self._cache.get(lender)).target
         if self.train:
             random = np.random.default_rng((self.seed, epoch, index))
-            paired = lender is sample
             view = self._view(image, target if paired else None, random, sample)
             target = target[view if paired else self._view(target, target, random, lender)]
             image = image[view]
         # With --direction BtoA the network's input is the target of the file.
         a_channels, b_channels = reversed(self._channels) if self.swap else self._channels
-        tensors = [to_network(image, a_channels)]
-        paths = [str(sample.image)]
+        sides = [(to_network(image, a_channels), str(sample.image))]
         if target is not None:
-            tensors.append(self._target_tensor(target, b_channels))
-            paths.append(str(lender.targets[0]))
+            sides.append((self._target_tensor(target, b_channels), str(lender.targets[0])))
         if self.swap:
-            tensors.reverse()
-            paths.reverse()
-        item = {"A": tensors[0], "A_paths": paths[0], "size": torch.tensor(decoded.size), "index": index}
-        if target is not None:
-            item |= {"B": tensors[1], "B_paths": paths[1]}
-        return item
+            sides.reverse()
+        item: dict[str, Any] = {"size": torch.tensor(decoded.size), "index": index}
+        for side, (tensor, path) in zip("AB", sides, strict=False):
+            item |= {side: tensor, f"{side}_paths": path}
+        return cast(Item, item)
 
-    def __getitems__(self, keys: list[tuple[int, int]]) -> list[dict[str, object] | UserError]:
-        """What the loader asks for: a bad file takes the place of its item (`data.loader.Loader`)."""
-        items: list[dict[str, object] | UserError] = []
+    def __getitems__(self, keys: list[tuple[int, int]]) -> list[Item | UserError]:
+        """The items of a batch. A bad file's error takes the place of its item, because a worker process cannot raise
+        it as one line (`data.loader.Loader`)."""
+        items: list[Item | UserError] = []
         for key in keys:
             try:
                 items.append(self[key])
@@ -181,69 +177,76 @@ class PairedDataset(Dataset, ABC):
         return items
 
     def truth(self, index: int) -> np.ndarray | None:
-        """Class indices uint8 [H, W] at the original size, VOID where a pixel does not count; None without classes
-        or target."""
+        """The ground truth, class indices uint8 [H, W] at the original size, VOID where a pixel does not count. None
+        without classes or targets."""
         if self.classes is None or not self.has_targets:
             return None
         truth = self._decoded(index).truth
         if truth is None:
-            truth = self.read(self.samples[index])[1]
+            truth = self._read_target(index)
         return np.where(truth >= VOID_BIT, np.uint8(VOID), truth)
 
     def image(self, index: int) -> np.ndarray:
         """The network's input at its original size, before --intensity and --clahe: uint8 [H, W, 3], for pages."""
+        if self.swap:
+            target = self._read_target(index)
+            return to_rgb8(target) if self._stored_as is None else self._stored_as.encode(without_void(target))
         decoded = self._decoded(index)
-        picture = decoded.target if self.swap else decoded.image
-        if picture.shape[:2] != decoded.size or self.swap or self._enhance:
-            picture = self.read(self.samples[index])[1 if self.swap else 0]
-        if self.swap and self._stored_as is not None:
-            return self._stored_as.encode(picture & ~np.uint8(VOID_BIT))
-        return to_rgb8(picture)
+        if self._enhance or decoded.image.shape[:2] != decoded.size:
+            return to_rgb8(self.read(self.samples[index])[0])
+        return to_rgb8(decoded.image)
 
     def spacing(self, index: int) -> tuple[float, float] | None:
-        """mm per pixel (rows, columns) of the image at its original size: what the data set's list says, else the
-        header of a DICOM file; None if unknown. Nothing is decoded for it."""
+        """mm per pixel (rows, columns) of the image at its original size, by the data set's list or else by a DICOM
+        header; None if unknown. Reads no pixels."""
         sample = self.samples[index]
         return sample.spacing or read_spacing(sample.image)
 
     def _dealt(self, index: int, epoch: int) -> int:
-        """Which lender's target stands beside image `index` in this epoch."""
+        """The lender whose target is paired with image `index` in this epoch."""
         place = index % len(self._lenders)
         if not self._shuffles:
             return place
         if self._deal[0] != epoch:
             self._deal = epoch, np.random.default_rng((self.seed, epoch, 0, 1)).permutation(len(self._lenders))
-        return self._deal[1][place]
+        return int(self._deal[1][place])
 
     def _positive(self) -> np.ndarray:
-        """Which images have a finding, bool [images]: by their labels, or else by what of their masks is left at the
-        loaded size."""
+        """Which images have a finding, bool [images]: by their labels or, without labels, by whether their masks have
+        foreground at the loaded size."""
         if not self.paired or self._stored_as is None:
-            raise UserError("--balance needs images with masks of their own, and --classes that tell what these mean")
+            raise UserError("--balance needs images with masks of their own, and --classes for these masks")
         positive = from_labels(s.label for s in self.samples)
         if positive is None:
             masks = (self._cache.get(s).target for s in self.samples)
-            positive = np.array([(mask & ~np.uint8(VOID_BIT)).any() for mask in masks])
+            positive = np.array([without_void(mask).any() for mask in masks])
         if positive.all() or not positive.any():
             raise UserError(
-                f"--balance: there are images {'with' if positive.any() else 'without'} a finding only, so "
-                "there is nothing to balance; leave the flag out"
+                f"--balance: all images are {'with' if positive.any() else 'without'} a finding, so there is nothing "
+                "to balance; leave the flag out"
             )
         return positive
 
     def _view(
         self, picture: np.ndarray, target: np.ndarray | None, random: np.random.Generator, sample: Sample
     ) -> tuple[slice, slice]:
-        """What training sees of a picture this time."""
-        known = self.geometry.patch and self._stored_as is not None and target is not None
-        foreground = (target & ~np.uint8(VOID_BIT)).astype(bool) if known else None
-        return self.geometry.draw(*picture.shape[:2], random, str(sample.image), foreground)
+        """Draw the part of a picture that training sees. target: decides where patches with foreground are."""
+        height, width = picture.shape[:2]
+        foreground = None
+        if self.geometry.patch and self._stored_as is not None and target is not None:
+            foreground = without_void(target).astype(bool)
+        return self.geometry.draw(height, width, random, str(sample.image), foreground)
+
+    def _read_target(self, index: int) -> np.ndarray:
+        """The target of an image in a data set with targets, as `read` returns it."""
+        return cast(np.ndarray, self.read(self.samples[index])[1])
 
     def _decoded(self, index: int) -> Decoded:
+        """A sample from memory or disk, at the loaded size."""
         return self._cache.get(self.samples[index])
 
     def _decode(self, sample: Sample) -> Decoded:
-        """Read one sample and bring it to the loaded size."""
+        """Read one sample, resize it to the loaded size and apply --intensity and --clahe."""
         image, target = self.read(sample)
         size = image.shape[:2]
         if target is not None and target.shape[:2] != size:
@@ -270,7 +273,7 @@ class PairedDataset(Dataset, ABC):
     def _target_tensor(self, target: np.ndarray, channels: int) -> torch.Tensor:
         if self._stored_as is None:
             return to_network(target, channels)
-        return self._stored_as.to_network(target & ~np.uint8(VOID_BIT), channels)
+        return self._stored_as.to_network(without_void(target), channels)
 
     def _check_channels(self) -> None:
         for flag, channels in zip(("--input_nc", "--output_nc"), self._channels, strict=True):
@@ -280,4 +283,4 @@ class PairedDataset(Dataset, ABC):
         stored = self._stored_as
         if self.has_targets and stored is not None and channels == 1 and not stored.binary:
             flag = "--input_nc" if self.swap else "--output_nc"
-            raise UserError(f"{flag} 1: one channel can tell two classes apart, not {len(stored)}; take {flag} 3")
+            raise UserError(f"{flag} 1: one channel can show two classes, not {len(stored)}; take {flag} 3")

@@ -38,6 +38,8 @@ FACADES = {
 LUNGS = {"background": (0, 0, 0), "lung": (255, 255, 255)}
 # Lungs are dark in an X-ray. With dark lungs in the mask, too, a CycleGAN need not invert the brightness.
 LUNGS_DARK = {"background": (255, 255, 255), "lung": (0, 0, 0)}
+MASKS = "lungs"
+"""--classes of --dataset_mode masks, unless the flag says otherwise."""
 KNOWN = {"lungs": LUNGS, "lungs_dark": LUNGS_DARK, "facades": FACADES}
 FACADES_VOID = 28.0
 """A tenth of the pixels in pix2pix's JPEG files are farther than this from every colour; they lie on edges."""
@@ -161,6 +163,11 @@ class Classes:
 
         colours = self._colours_like(prediction)
         return torch.stack([(prediction - c[:, None, None]).square().sum(dim=1) for c in colours], dim=1)
+
+
+def without_void(labels: np.ndarray) -> np.ndarray:
+    """Class indices, uint8, without `VOID_BIT`: a void pixel gets its likeliest class."""
+    return labels & ~np.uint8(VOID_BIT)
 
 
 def _read_json(spec: str) -> dict[str, tuple[int, int, int]]:

@@ -20,6 +20,17 @@ VOID = 255
 """Label of a pixel that belongs to no class. It is left out of every score."""
 
 
+class Item(TypedDict):
+    """One image of a data set as tensors. A, B: float32 [C, H, W] in [-1, 1]; see `Batch`. size: int [2]."""
+
+    A: Tensor
+    B: Tensor
+    A_paths: str
+    B_paths: str
+    size: Tensor
+    index: int
+
+
 class Batch(TypedDict):
     """Images on their way into a network, and the targets that belong to them.
 
@@ -41,7 +52,10 @@ class Batch(TypedDict):
 class ClassMap(Protocol):
     """What the colours of a label picture mean (`data.classes.Classes`)."""
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes' names; the first is the background if there are two."""
+        ...
 
     @property
     def binary(self) -> bool:
@@ -87,7 +101,7 @@ class ScoredData(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, key: int, /) -> dict: ...
+    def __getitem__(self, key: int, /) -> Item: ...
 
     def image(self, index: int) -> np.ndarray:
         """The input at its original size, uint8 [H, W, 3]."""

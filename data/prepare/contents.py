@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.classes import VOID_BIT, Classes
+from data.classes import Classes, without_void
 from data.read.headers import read_patient
 from data.read.images import read_pixels
 from data.read.labels import labels_of
@@ -95,7 +95,7 @@ def _owner(path: Path) -> bytes | None:
 
 
 def _mask(pixels: np.ndarray, lossy: bool, classes: Classes, path: Path) -> Mask:
-    labels = labels_of(pixels, lossy, classes, str(path)) & ~np.uint8(VOID_BIT)
+    labels = without_void(labels_of(pixels, lossy, classes, str(path)))
     inside = labels > 0
     return Mask(
         picture=_picture(pixels),

@@ -114,7 +114,7 @@ def test_testing_takes_every_image(findings, flags):
 
 
 def test_nothing_to_balance(lungs, flags):
-    with pytest.raises(UserError, match="--balance: there are images with a finding only, so there is nothing to"):
+    with pytest.raises(UserError, match="--balance: all images are with a finding, so there is nothing to"):
         create_dataset(flags(dataroot=str(lungs), balance=0.5), "all", train=True)
     with pytest.raises(UserError, match="--balance needs images with masks of their own, and --classes"):
         create_dataset(flags(dataroot=str(lungs), balance=0.5, unpaired=True), "all", train=True)

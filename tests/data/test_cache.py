@@ -98,7 +98,7 @@ def test_an_epoch_after_the_first_decodes_nothing(lungs, flags, monkeypatch):
     loaders = [create_dataset(opt, "all", train=True), create_dataset(opt, "all", train=False)]
     monkeypatch.setattr(data.read.images.Image, "open", lambda *a, **k: pytest.fail("a file was opened"))
     for loader in loaders:
-        assert loader.num_workers == 0
+        assert loader.batches.num_workers == 0
         for epoch in range(2):
             loader.sampler.set_position(epoch)
             assert sum(len(batch["A"]) for batch in loader) == 10

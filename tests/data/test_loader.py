@@ -59,7 +59,7 @@ def same(one: list[dict], other: list[dict]) -> bool:
 def test_workers_and_resuming_change_no_pixel(lungs, flags):
     here = create_dataset(flags(dataroot=str(lungs), batch_size=2), "all", train=True)
     there = create_dataset(flags(dataroot=str(lungs), batch_size=2, cache_gb=0.0, num_threads=2), "all", train=True)
-    assert (here.num_workers, there.num_workers) == (0, 2)
+    assert (here.batches.num_workers, there.batches.num_workers) == (0, 2)
     for epoch in (1, 2):
         assert same(epoch_of(here, epoch), epoch_of(there, epoch))
     assert same(epoch_of(here, 2)[3:], epoch_of(there, 2, start=6))
@@ -72,7 +72,7 @@ def test_workers_may_be_spawned(lungs, flags, monkeypatch):
     """As on Windows and macOS: nothing that a worker needs may be unpicklable."""
     here = create_dataset(flags(dataroot=str(lungs), batch_size=5), "all", train=True)
     spawned = Loader(here.dataset, 5, shuffle=True, workers=1)
-    spawned.multiprocessing_context = multiprocessing.get_context("spawn")
+    spawned.batches.multiprocessing_context = multiprocessing.get_context("spawn")
     assert same(epoch_of(here, 1), epoch_of(spawned, 1))
 
 

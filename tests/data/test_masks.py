@@ -213,7 +213,7 @@ def test_direction_b_to_a_turns_masks_into_the_input(lungs, flags):
     [
         ({"input_nc": 2}, "--input_nc 2"),
         ({"output_nc": 4}, "--output_nc 4"),
-        ({"classes": "facades", "output_nc": 1}, "--output_nc 1: one channel can tell two classes apart, not 12"),
+        ({"classes": "facades", "output_nc": 1}, "--output_nc 1: one channel can show two classes, not 12"),
         ({"dataroot": ""}, "--dataroot is missing"),
         ({"dataroot": "nowhere/at/all"}, "nowhere/at/all: no such folder"),
         ({"dataroot": __file__}, "a file, not a folder"),
