@@ -1,4 +1,4 @@
-"""A real training run, watched in a real browser on a real visdom server that is killed and started again."""
+"""A real training run in a real browser, on a real visdom server that is killed and started again."""
 
 import html
 import os
@@ -18,14 +18,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 class Visdom(Server):
-    """`make visdom` without make, and somebody who looks at it."""
+    """`make visdom` without make, and a browser that opens it."""
 
     def curve(self, win, name):
-        """x values of one curve, [] where the server has none."""
+        """x values of one curve, [] if there is no such curve."""
         return self.lines(win).get(name, ([], []))[0]
 
     def browse(self, picture):
-        """The page's text after its scripts have run, and a picture of it. The browser reaches this machine only."""
+        """Return the page's text after its scripts have run, and save a screenshot. Other machines are out of reach."""
         profile = self.folder / "profile"
         common = [
             CHROMIUM,
@@ -62,7 +62,7 @@ def visdom(tmp_path):
 
 @pytest.fixture
 def training(visdom, tmp_path):
-    """train.py on small phantoms, more epochs than anyone will wait for."""
+    """train.py on small phantoms, with more epochs than the test waits for."""
     flags = (
         "--model pix2pix --dataset_mode phantom --phantom_count 16 --name watched --netG unet_64 --ngf 8 --ndf 8 "
         "--load_size 72 --crop_size 64 --batch_size 2 --gpu_ids -1 --n_epochs 100000 --num_threads 0 "
@@ -87,7 +87,7 @@ def training(visdom, tmp_path):
 
 
 def check_page(visdom, picture):
-    """All panels are there, as a person would see them."""
+    """All panels are on the page as a person would see them."""
     page = visdom.browse(picture)
     for text in ("watched loss over time", "watched images", "watched labels", "watched validation scores"):
         assert text in page, text
@@ -100,7 +100,7 @@ def check_page(visdom, picture):
     assert len(colours) > 100  # lines, letters and an X-ray, not an empty sheet
 
 
-def test_panels_of_a_real_run_survive_the_server(visdom, training, tmp_path):
+def test_panels_of_a_real_run_survive_a_killed_server(visdom, training, tmp_path):
     wait_until(lambda: len(visdom.curve("1_scores", "val_dice")) >= 2 or training.poll() is not None)
     assert training.poll() is None, training.err.read_text()
     check_page(visdom, tmp_path / "before.png")

@@ -1,4 +1,4 @@
-"""What a browser makes of a page."""
+"""A page as a browser shows it."""
 
 import os
 import shutil
@@ -9,8 +9,10 @@ import pytest
 
 
 def shown_by_browser(page: Path, probe: str, folder: Path, milliseconds: int) -> str:
-    """What a page's HTML is after Chromium has run it, with the script `probe` at its end, for so long; skips without
-    one. folder: for its profile."""
+    """Return a page's HTML after Chromium has run it for so long; skip the test on a machine without Chromium.
+
+    probe: a script to add at the end of the page. folder: for the browser's profile.
+    """
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if not browser:
         pytest.skip("no Chromium on this machine")

@@ -1,4 +1,4 @@
-"""A data set and a model small enough to work out by hand, for scores and pages."""
+"""A data set and a model small enough to compute their scores by hand."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,10 @@ from data.classes import Classes
 
 
 class Pictures(Dataset):
-    """Every sample is given: what the network will put out, and the truth (None: there is none).
+    """A data set of which a test gives everything: each output of the network and each ground truth.
 
-    outputs: float [C, h, w] in -1..1; truths: uint8 [H, W] or None; size: original size where there is no truth;
-    spacings: mm per pixel of each image.
+    outputs: float [C, h, w] in -1..1. truths: uint8 [H, W] or None. size: original size of an image without ground
+    truth. spacings: mm per pixel of each image.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Pictures(Dataset):
 
 
 class Echo:
-    """A model that puts out what it is shown."""
+    """A model that returns its input."""
 
     def translate(self, images: torch.Tensor) -> torch.Tensor:
         return images

@@ -1,4 +1,4 @@
-"""A visdom server for tests to start, to ask and to kill."""
+"""A visdom server that tests can start, query and kill."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
 
 
 class Server:
-    """A real visdom server with its log in `folder`; `command` is followed by the port."""
+    """A real visdom server with its log in `folder`. command: arguments for Python; the port is added at the end."""
 
     def __init__(self, folder: Path, *command: str) -> None:
         self.port, self.folder, self.command, self.process = free_port(), folder, command, None
@@ -51,13 +51,13 @@ class Server:
             self.process.wait()
 
     def window(self, win: str) -> dict:
-        """Content of a window as the server knows it, {} where it has none."""
+        """The server's content of a window, {} if there is no such window."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request("POST", "/win_data", json.dumps({"win": win, "eid": self.env}))
         text = connection.getresponse().read().decode()
         return json.loads(text) if text.startswith("{") else {}
 
     def lines(self, win: str) -> dict[str, tuple[list, list]]:
-        """{name: (x, y)} of a window with curves."""
+        """The curves of a window: {name: (x, y)}."""
         data = self.window(win).get("content", {}).get("data", [])
         return {line["name"]: (line["x"], line["y"]) for line in data}

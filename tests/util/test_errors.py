@@ -19,30 +19,30 @@ def ending(monkeypatch, capsys, error: BaseException | None, *argv: str) -> tupl
     return end.value.code, capsys.readouterr().err
 
 
-def test_good_end(monkeypatch, capsys):
+def test_a_script_that_succeeds_exits_with_0_and_prints_nothing(monkeypatch, capsys):
     assert ending(monkeypatch, capsys, None) == (0, "")
 
 
-def test_a_users_mistake_is_one_line(monkeypatch, capsys):
-    code, said = ending(monkeypatch, capsys, UserError("x.png: damaged;\n  copy it again"))
-    assert (code, said) == (2, "error: x.png: damaged; copy it again\n")
+def test_a_users_mistake_ends_in_one_line_and_exit_code_2(monkeypatch, capsys):
+    code, message = ending(monkeypatch, capsys, UserError("x.png: damaged;\n  copy it again"))
+    assert (code, message) == (2, "error: x.png: damaged; copy it again\n")
 
 
-def test_a_full_disk_is_the_users_to_mend(monkeypatch, capsys):
-    code, said = ending(monkeypatch, capsys, OSError(28, "No space left on device"))
+def test_a_full_disk_ends_in_one_line_too(monkeypatch, capsys):
+    code, message = ending(monkeypatch, capsys, OSError(28, "No space left on device"))
     assert code == 2
-    assert said.count("\n") == 1
-    assert "No space left" in said
+    assert message.count("\n") == 1
+    assert "No space left" in message
 
 
 def test_verbose_shows_the_traceback(monkeypatch, capsys):
     assert "Traceback" in ending(monkeypatch, capsys, UserError("x"), "--verbose")[1]
 
 
-def test_ctrl_c(monkeypatch, capsys):
+def test_ctrl_c_exits_with_130(monkeypatch, capsys):
     assert ending(monkeypatch, capsys, KeyboardInterrupt()) == (130, "\nstopped\n")
 
 
-def test_our_own_mistakes_are_not_hidden(monkeypatch, capsys):
+def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch, capsys):
     with pytest.raises(ZeroDivisionError):
         ending(monkeypatch, capsys, ZeroDivisionError())

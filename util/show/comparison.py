@@ -1,4 +1,4 @@
-"""Several runs on the same images: each one's masks and scores, and where they disagree."""
+"""Several runs on the same images: their masks and scores, and where they disagree."""
 
 import csv
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from util.contracts import Batches, Translator
 from util.score import metrics
 from util.score.evaluate import WORKERS, Evaluation, evaluate
 from util.score.image import Scored
@@ -18,15 +19,16 @@ from util.score.summary import paired_difference
 from util.score.within import Within
 from util.show.pictures import outlines, save_jpeg, save_png, small
 
+# The entries of a results folder that a comparison writes. The next one replaces them, and keeps all others.
 OURS = {"index.html", "compare.csv", "compare.json", "images", "truths", "overlays", "masks"}
-SIDE = 1024  # pixels of a picture's longer side: enough to look at, where originals can have 5000
+SIDE = 1024  # pixels of a picture's longer side: enough to look at, while originals can have 5000
 
 
 class Comparison:
-    """Takes in run after run, and writes what a page needs into `folder`.
+    """Takes in one run after another, and writes the pictures for the page into `folder`.
 
-    images/<id>.jpg, truths/<id>.jpg; of each run overlays/<run>/<id>.jpg and the mask at the original size,
-    masks/<run>/<id>.png. All runs see the same images, of two classes, in the same order.
+    images/<id>.jpg and truths/<id>.jpg; for each run overlays/<run>/<id>.jpg and masks/<run>/<id>.png, the mask at the
+    original size. All runs see the same images, of two classes, in the same order.
     """
 
     def __init__(self, folder: Path):
@@ -36,11 +38,17 @@ class Comparison:
         self._agreement: np.ndarray | None = None
 
     def add(
-        self, run: str, model, loader, rule: MaskRule, settings: Mapping[str, object], within: Within | None = None
+        self,
+        run: str,
+        model: Translator,
+        loader: Batches,
+        rule: MaskRule,
+        settings: Mapping[str, object],
+        within: Within | None = None,
     ) -> Evaluation:
-        """Translate and score all images by a run's model (`util.score.evaluate.evaluate`).
+        """Translate all images with a run's model and score them (`util.score.evaluate.evaluate`).
 
-        settings: what the scores depend on.
+        settings: the options that the scores depend on, by name.
         """
         dataset, first = loader.dataset, not self.evaluations
         bar = tqdm(total=len(dataset), unit="img", desc=run, leave=False, disable=None)
@@ -65,7 +73,7 @@ class Comparison:
 
     @property
     def first(self) -> str:
-        """The run that others are compared with."""
+        """The run that the others are compared with."""
         return self.runs[0]
 
     @property
@@ -82,26 +90,26 @@ class Comparison:
         }
 
     def own(self, run: str) -> dict[str, object]:
-        """The settings of a run that not all share."""
+        """The settings of a run that the runs do not all share."""
         return {name: value for name, value in self.settings[run].items() if name not in self.common}
 
     @property
     def rows(self) -> list[dict]:
-        """The first run's row of each image: its id, patient, source."""
+        """The first run's row of each image, with its id, patient and source."""
         return self.evaluations[self.first].rows
 
     @property
     def scored(self) -> bool:
-        """Whether there is a truth."""
+        """Whether the images have a ground truth."""
         return self.evaluations[self.first].scored
 
     def dice(self, run: str) -> np.ndarray:
-        """A run's Dice of each image [N]."""
+        """A run's Dice on each image, float [N]."""
         return np.array([row["dice"] for row in self.evaluations[run].rows])
 
     @property
     def agreement(self) -> np.ndarray:
-        """Dice of each pair of runs with each other on each image [pairs, N], pairs as `itertools.combinations`."""
+        """Dice between the masks of two runs, float [pairs, N]; pairs in the order of `itertools.combinations`."""
         if self._agreement is None:
             with ThreadPoolExecutor(WORKERS) as pool:
                 self._agreement = np.array(list(pool.map(self._agree, (row["id"] for row in self.rows)))).T
@@ -109,23 +117,26 @@ class Comparison:
 
     @property
     def disagreement(self) -> np.ndarray:
-        """Mean over all pairs of runs of 1 - Dice with each other, of each image [N]: 0 where all masks are equal."""
+        """1 - Dice between the masks of two runs, averaged over all pairs, float [N]: 0 where all masks are equal."""
         return 1 - self.agreement.mean(0)
 
     def line(self, run: str) -> str:
-        """What a run scored, for people."""
+        """A run's scores in one line of text."""
         means = self.evaluations[run].means
         return f"{run}: " + ("  ".join(f"{name} {x:.4f}" for name, x in means.items()) or "no ground truth")
 
     def difference(self, run: str) -> dict | None:
-        """Dice of a run minus that of the first, image by image (`util.score.summary.paired_difference`); None
-        without a truth, and for the first run itself."""
+        """Dice of a run minus Dice of the first, image by image (`util.score.summary.paired_difference`).
+
+        None without a ground truth, and for the first run itself.
+        """
         if not self.scored or run == self.first:
             return None
-        return paired_difference(self.dice(run), self.dice(self.first), [row["patient"] for row in self.rows])
+        patients = [row["patient"] for row in self.rows]
+        return paired_difference(self.dice(run).tolist(), self.dice(self.first).tolist(), patients)
 
     def as_json(self) -> dict:
-        """All but the single images, for compare.json."""
+        """The contents of compare.json: everything but the scores of single images."""
         pairs = zip(combinations(self.runs, 2), self.agreement.mean(1), strict=True)
         return {
             "images": len(self.rows),
@@ -138,14 +149,14 @@ class Comparison:
         }
 
     def write_csv(self, path: Path) -> None:
-        """One line an image: how far the runs disagree, and each run's Dice and IoU."""
+        """Write one line per image: the disagreement of the runs, and each run's Dice and IoU."""
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             scores = [(score, run) for run in self.runs for score in ("dice", "iou")] if self.scored else []
             writer.writerow(["id", "patient", "source", "disagreement", *(f"{score} {run}" for score, run in scores)])
             for i, (row, apart) in enumerate(zip(self.rows, self.disagreement, strict=True)):
-                found = [f"{self.evaluations[run].rows[i][score]:.6g}" for score, run in scores]
-                writer.writerow([row["id"], row["patient"], row["source"], f"{apart:.6g}", *found])
+                values = [f"{self.evaluations[run].rows[i][score]:.6g}" for score, run in scores]
+                writer.writerow([row["id"], row["patient"], row["source"], f"{apart:.6g}", *values])
 
     def _mask(self, run: str, name: str) -> Path:
         return self.folder / "masks" / run / f"{name}.png"

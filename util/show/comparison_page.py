@@ -1,4 +1,4 @@
-"""index.html of test.py --compare: the runs' scores, every image with each run's outline, to be sorted by a click."""
+"""index.html of test.py --compare: the runs' scores, and every image with each run's outline, sorted by a click."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +11,8 @@ from util.show.comparison import Comparison
 from util.show.pages import colour_key, link, page, write_page
 from util.show.pictures import BOTH, PREDICTION, TRUTH
 
-# A click on a column's button puts its most telling rows first (data-first: 1 for the lowest value, -1 for the
-# highest), a second click the others.
+# A click on a column's button puts the most interesting rows first: the lowest values if data-first is 1, the highest
+# if it is -1. A second click reverses the order.
 SORT = """
 document.addEventListener("click", event => {
   const button = event.target.closest("button[data-key]");
@@ -32,23 +32,23 @@ document.addEventListener("click", event => {
 def write_comparison_page(folder: Path, comparison: Comparison, winsize: int = 256) -> None:
     """Write index.html beside the pictures that are already in `folder`.
 
-    winsize: width of a picture on the page in pixels.
+    winsize: largest width of a picture on the page in pixels.
     """
     doc = page("Compared: " + ", ".join(comparison.runs))
     with doc.body:
-        tags.p(_told(comparison.common), cls="note")
+        tags.p(_listed(comparison.common), cls="note")
         tags.h2("Runs")
         _runs(comparison)
         tags.h2("Images")
         with tags.p(cls="note"):
-            text("Outlines:")
+            text("Outlines of")
             colour_key(PREDICTION, "the run's mask")
             if comparison.scored:
-                colour_key(TRUTH, "truth")
+                colour_key(TRUTH, "the ground truth")
                 colour_key(BOTH, "both")
         tags.p(
-            "Disagreement: mean over all pairs of runs of 1 - Dice of their masks with each other; it needs no "
-            "truth. A click on a column's button sorts by it, a second click the other way round.",
+            "Disagreement on an image: 1 - Dice between the masks of two runs, averaged over all pairs of runs. It "
+            "needs no ground truth. Click a column's button to sort by it, and again to reverse the order.",
             cls="note",
         )
         _images(comparison, winsize)
@@ -66,33 +66,33 @@ def _runs(comparison: Comparison) -> None:
         with tags.tbody():
             for run, evaluation in comparison.evaluations.items():
                 with tags.tr():
-                    tags.th(run, tags.small(_told(comparison.own(run)), cls="wrap"))
+                    tags.th(run, tags.small(_listed(comparison.own(run)), cls="wrap"))
                     if not comparison.scored:
                         continue
                     for name in ("dice", "iou"):
                         _cell(evaluation.summary["macro"][name], evaluation.summary["interval"]["macro"][name], ".4f")
-                    if found := comparison.difference(run):
-                        _cell(found["mean"], found["interval"], "+.4f")
-                        tags.td(f"{found['p']:.2g}" if found["p"] >= 1e-4 else "<0.0001")
-                        tags.td(f"{found['better']} / {found['worse']}")
+                    if difference := comparison.difference(run):
+                        _cell(difference["mean"], difference["interval"], "+.4f")
+                        tags.td(f"{difference['p']:.2g}" if difference["p"] >= 1e-4 else "<0.0001")
+                        tags.td(f"{difference['better']} / {difference['worse']}")
                     else:
                         for _ in range(3):
                             tags.td("")
     with tags.p(cls="note"):
         if comparison.scored:
             text(
-                f"Means over {len(comparison.rows)} images, with 95 % intervals by bootstrap over patients. The "
-                "difference is taken image by image; p by Wilcoxon's signed-rank test of the patients' mean "
-                "differences, not corrected for the number of runs. Both tell these runs apart, on images like these; "
-                "whether one way of training is better than another takes several seeds of each. "
+                f"Means over {len(comparison.rows)} images with 95 % intervals by bootstrap over patients. Better / "
+                "worse: number of images. p: Wilcoxon's signed-rank test of the patients' mean differences, not "
+                "corrected for the number of runs. Difference and p compare these runs only. To show that one way of "
+                "training is better than another, train each with several seeds. "
             )
         tags.a("compare.csv", href="compare.csv")
-        text(" has every image, ")
+        text(" has the scores of every image, ")
         tags.a("compare.json", href="compare.json")
-        text(" these sums.")
+        text(" has this table.")
 
 
-def _told(settings: Mapping[str, object]) -> str:
+def _listed(settings: Mapping[str, object]) -> str:
     return " · ".join(f"{name}: {value}" for name, value in settings.items())
 
 
@@ -110,7 +110,7 @@ def _images(comparison: Comparison, winsize: int) -> None:
             _head("image", "data-image", "in order", "1")
             _head("input", "data-apart", "disagreement", "-1", order="descending")
             if comparison.scored:
-                tags.th("truth")
+                tags.th("ground truth")
             for i, run in enumerate(comparison.runs):
                 if dice:
                     _head(run, f"data-run{i}", "Dice", "1")
@@ -124,12 +124,12 @@ def _images(comparison: Comparison, winsize: int) -> None:
                     with tags.td():
                         text(row["id"])
                         tags.p(row["source"])
-                    _picture(Path("images") / f"{row['id']}.jpg", f"{apart:.3f} apart", style)
+                    _picture(Path("images") / f"{row['id']}.jpg", f"disagreement {apart:.3f}", style)
                     if comparison.scored:
                         _picture(Path("truths") / f"{row['id']}.jpg", "", style)
                     for run in comparison.runs:
-                        said = f"Dice {dice[run][index]:.4f}" if dice else ""
-                        _picture(Path("overlays") / run / f"{row['id']}.jpg", said, style)
+                        caption = f"Dice {dice[run][index]:.4f}" if dice else ""
+                        _picture(Path("overlays") / run / f"{row['id']}.jpg", caption, style)
 
 
 def _head(title: str, key: str, button: str, first: str, order: str = "") -> None:
@@ -137,5 +137,6 @@ def _head(title: str, key: str, button: str, first: str, order: str = "") -> Non
     tags.th(title, tags.button(button, type="button", **{"data-key": key, "data-first": first}), **sort)
 
 
-def _picture(path: Path, said: str, style: str) -> None:
-    tags.td(tags.a(tags.img(src=link(path), alt=path.stem, loading="lazy", style=style), href=link(path)), tags.p(said))
+def _picture(path: Path, caption: str, style: str) -> None:
+    picture = tags.img(src=link(path), alt=path.stem, loading="lazy", style=style)
+    tags.td(tags.a(picture, href=link(path)), tags.p(caption))

@@ -1,4 +1,7 @@
-"""What all our HTML pages share: the frame, the look, safe links. Pages are one file, relative and offline."""
+"""The frame, the style and the links that all HTML pages share.
+
+A page is one file with relative links, so that it can be moved with its folder and needs no network.
+"""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -54,7 +57,7 @@ p.upshot { font-size: 18px; margin: 14px 0; max-width: 75ch; }
 
 
 def page(title: str, refresh: int = 0) -> document:
-    """An empty page; `refresh` seconds after which a browser loads it again (0: never)."""
+    """Return a page with nothing but its title. refresh: seconds after which a browser reloads it (0: never)."""
     doc = document(title=title)
     doc.head.add(tags.meta(charset="utf-8"))
     doc.head.add(tags.meta(name="viewport", content="width=device-width, initial-scale=1"))
@@ -71,18 +74,22 @@ def write_page(path: Path, doc: document) -> None:
 
 
 def colour_key(colour: tuple[int, int, int], meaning: str) -> None:
-    """A patch of colour and what it means, in the open element."""
+    """Add a patch of colour and its meaning to the open element."""
     tags.span(cls="key", style=f"background:rgb{colour}")
     text(meaning)
 
 
 def link(path: Path) -> str:
-    """A relative path as a URL: spaces, quotes, %, # and letters beyond ASCII escaped."""
+    """Turn a relative path into a URL: spaces, quotes, %, # and letters beyond ASCII are escaped."""
     return quote(path.as_posix())
 
 
 def picture_row(cells: list[tuple[str, Path, Path]], width: int) -> tags.html_tag:
-    """A table of one row: for each (label, full picture, shown picture) the picture, linked, above its label."""
+    """Return a table of one row that shows pictures above their labels.
+
+    cells: for each picture its label, the file that a click opens, and the file that is shown. width: of a picture on
+    the page in pixels, less if the window is too narrow for the row.
+    """
     row = tags.tr()
     for label, full, shown in cells:
         style = f"width:min({width}px, {90 // len(cells)}vw)"

@@ -1,9 +1,11 @@
 """Live panels in the browser by visdom: loss curves, validation scores and the latest pictures.
 
-Windows are numbered as in pytorch-CycleGAN-and-pix2pix: `display_id` the losses, `display_id + 1` the pictures,
-`display_id + 2` their labels. A visdom that is absent, slow or dies never stops or slows the training: all talk with it
-happens in a thread of its own, and what a server has missed is sent when it is back.
+Windows are numbered as in pytorch-CycleGAN-and-pix2pix: `display_id` for the losses, `display_id + 1` for the pictures,
+`display_id + 2` for their labels. A visdom that is missing, slow or killed neither stops nor slows the training: a
+thread of its own talks to the server, and sends everything again when the server is back.
 """
+
+from __future__ import annotations
 
 import html
 import logging
@@ -12,29 +14,33 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
-from util.run.log import TRAIN, VAL, read_losses, read_metrics, train_and_val
+from util.run.log import TRAIN, VAL, read_losses, read_metrics, train_and_val, validation_scores
 from util.show.pictures import to_picture
 
-SHORT = {TRAIN: "train (running)", VAL: "val"}  # a longer legend leaves no room for the curves
-TIMEOUT = 10  # seconds that a server may take to answer
+if TYPE_CHECKING:
+    import torch
+    import visdom
+
+SHORT = {TRAIN: "train (running)", VAL: "val"}  # visdom shrinks the curves to make room for a longer legend
+TIMEOUT = 10  # seconds after which a server that has not answered counts as unreachable
 
 
 class Panels:
     """Panels of one training run. No method raises or waits for the server.
 
     Args:
-        server, port: of visdom, e.g. "http://localhost", 8097.
-        env: visdom's environment, a page of its own.
+        server, port: visdom's address, e.g. "http://localhost", 8097.
+        env: visdom's environment. Each environment is a page.
         display_id: number of the first window; 0 or less shows nothing.
         ncols: pictures in a row of the grid; 0 or less gives each picture a window.
-        name: the experiment, for the titles.
-        retry: seconds between two attempts to reach a server that is away.
+        name: the experiment's name, for the titles.
+        retry: seconds between two attempts to reach a missing server.
     """
 
     def __init__(self, server: str, port: int, env: str, display_id: int, ncols: int, name: str, retry: float = 10.0):
@@ -48,16 +54,16 @@ class Panels:
         self._pictures_sent = True
         self._changed = threading.Condition()
         self._closing = False
-        self._client = None
+        self._client: visdom.Visdom | None = None
         self._away = False
         self._thread = threading.Thread(target=self._work, name="panels", daemon=True)
         if display_id > 0:
             self._thread.start()
 
     def losses(self, epochs: float, losses: Mapping[str, float]) -> None:
-        """Add a point to each loss curve. `epochs`: how far the training is, e.g. 2.25 in the third epoch.
+        """Add a point to each loss curve. epochs: how far the training is, e.g. 2.25 in the third epoch.
 
-        A point that is not later than older ones replaces those: they were trained on again.
+        It replaces all points that are not earlier: a resumed run has trained on their images again.
         """
         self._add("losses", epochs, losses)
 
@@ -65,20 +71,21 @@ class Panels:
         """Add a point to each curve of validation scores."""
         self._add("scores", epoch, scores)
 
-    def epoch(self, epoch: int, row: Mapping[str, float]) -> None:
-        """Add an epoch's row of metrics.csv: the validation scores, and what training and validation both measured, in
-        a window each."""
-        scores = {name: x for name, x in row.items() if name.startswith("val_") and name[4:] not in row}
-        if scores:
+    def epoch(self, epoch: float, row: Mapping[str, float]) -> None:
+        """Add an epoch's row of metrics.csv.
+
+        The validation scores share a window. Each quantity that both training and validation measured has its own.
+        """
+        if scores := validation_scores(row):
             self.scores(epoch, scores)
         for title, lines in train_and_val(row).items():
-            known = Curve(f"{self._display_id}_{title}", f"{self._name} {title}, train as trained and val", title)
+            curve = Curve(f"{self._display_id}_{title}", f"{self._name} {title}, train as trained and val", title)
             with self._changed:
-                self._curves.setdefault(title, known)
+                self._curves.setdefault(title, curve)
             self._add(title, epoch, {SHORT[line]: row[column] for line, column in lines.items()})
 
     def recall(self, run_dir: Path, images: int) -> None:
-        """Take the curves up again where an earlier start of the run left them; `images`: images in an epoch."""
+        """Read the curves of a resumed run from its log. images: number of images in an epoch."""
         for row in read_losses(run_dir / "loss_log.txt"):
             losses = {name: value for name, value in row.items() if name not in ("epoch", "iters", "time", "data")}
             self.losses(row["epoch"] - 1 + row["iters"] / images, losses)
@@ -86,17 +93,17 @@ class Panels:
             self.epoch(row["epoch"], row)
 
     def pictures(self, pictures: Mapping[str, torch.Tensor]) -> None:
-        """Show the first image of each batch [N, C, H, W], values in [-1, 1], C 1 or 3. Only the latest are kept."""
+        """Show the first image of each batch, float [N, C, H, W] in [-1, 1], C 1 or 3. Only the latest are kept."""
         if self._display_id <= 0:
             return
-        # A copy, for the network may go on using the memory; it stays on its device until the thread fetches it.
+        # A copy, because the network may reuse the memory. It stays on its device until the thread fetches it.
         first = {label: batch[0].detach().clone() for label, batch in pictures.items()}
         with self._changed:
             self._pictures, self._pictures_sent = first, False
             self._changed.notify()
 
     def close(self, deadline: float = 3.0) -> None:
-        """Send what is left, for at most `deadline` seconds."""
+        """Send the rest, for at most `deadline` seconds."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -110,7 +117,7 @@ class Panels:
             self._curves[curve].add(x, values)
             self._changed.notify()
 
-    # From here on: the thread.
+    # The methods below run in the thread.
 
     def _work(self) -> None:
         while True:
@@ -123,7 +130,7 @@ class Panels:
             except Unreachable as error:
                 if not self._lost(error):
                     return
-            except Exception as error:  # whatever goes wrong with the panels, the training goes on
+            except Exception as error:  # no fault of the panels may end the training
                 self._say(f"live panels are off: {' '.join(str(error).split()) or type(error).__name__}")
                 return
             else:
@@ -142,32 +149,32 @@ class Panels:
         with self._changed:
             pictures, fresh, self._pictures_sent = self._pictures, not self._pictures_sent, True
         if fresh:
-            self._show({label: to_picture(image) for label, image in pictures.items()})
+            self._show(self._client, {label: to_picture(image) for label, image in pictures.items()})
 
-    def _lost(self, error: "Unreachable") -> bool:
-        """Say so once and wait until the next attempt is due; False when the run closes."""
+    def _lost(self, error: Unreachable) -> bool:
+        """Report it once and wait until the next attempt is due; False when the run closes."""
         if not self._away and not self._closing:
             server, port = self._address
             self._say(f"no visdom at {server}:{port} ({error}): training goes on without live panels; see make visdom")
         self._client, self._away = None, True
-        with self._changed:  # the next server may know nothing of what this one was told
+        with self._changed:  # the next server may be a new one, which has nothing yet
             self._pictures_sent = not self._pictures
             for curve in self._curves.values():
                 curve.sent = 0
             return not self._changed.wait_for(lambda: self._closing, self._retry)
 
-    def _show(self, pictures: dict[str, np.ndarray]) -> None:
+    def _show(self, client: visdom.Visdom, pictures: dict[str, np.ndarray]) -> None:
         if self._ncols <= 0:
             for i, (label, image) in enumerate(pictures.items()):
-                self._client.image(image.transpose(2, 0, 1), win=str(self._display_id + 1 + i), opts={"title": label})
+                client.image(image.transpose(2, 0, 1), win=str(self._display_id + 1 + i), opts={"title": label})
             return
         grid, opts = make_grid(list(pictures.values()), self._ncols), {"title": f"{self._name} images"}
-        self._client.image(grid.transpose(2, 0, 1), win=str(self._display_id + 1), opts=opts)
+        client.image(grid.transpose(2, 0, 1), win=str(self._display_id + 1), opts=opts)
         labels = [f'<td style="padding: 4px 12px">{html.escape(label)}</td>' for label in pictures]
         rows = [labels[i : i + self._ncols] for i in range(0, len(labels), self._ncols)]
         table = "<table border=1>" + "".join(f"<tr>{''.join(row)}</tr>" for row in rows) + "</table>"
         opts = {"title": f"{self._name} labels", "width": 360, "height": 60 + 40 * len(rows)}
-        self._client.text(table, win=str(self._display_id + 2), opts=opts)
+        client.text(table, win=str(self._display_id + 2), opts=opts)
 
     @staticmethod
     def _say(line: str) -> None:
@@ -175,7 +182,7 @@ class Panels:
 
 
 class Curve:
-    """The points of one window with lines, and how many of them the server has."""
+    """The points of a window of curves, and how many of them the server has."""
 
     def __init__(self, win: str, title: str, ylabel: str):
         self.win, self.title, self.ylabel = win, title, ylabel
@@ -189,20 +196,20 @@ class Curve:
             self.sent = 0
         self.points.append((x, dict(values)))
         new = [name for name in values if name not in self.names]
-        if new:  # a line can be added to a window only by sending it whole
+        if new:  # visdom adds no line to a window: the whole window is sent again
             self.names += new
             self.sent = 0
 
     def unsent(self) -> bool:
         return self.sent < len(self.points)
 
-    def send(self, client, lock: threading.Condition) -> None:
-        """Append the new points, or send all where the window is missing: restarted server, closed in the browser."""
+    def send(self, client: visdom.Visdom, lock: threading.Condition) -> None:
+        """Append the new points. Send all if the window is missing: restarted server, window closed in the browser."""
         if not self.unsent():
             return
         exists = self.sent > 0 and client.win_exists(self.win)
         with lock:
-            append = exists and self.sent > 0  # a new name or a replaced point may just have set it back
+            append = exists and self.sent > 0  # 0 by now if another thread has just added a name or replaced a point
             start = self.sent if append else 0
             points, names, self.sent = self.points[start:], list(self.names), len(self.points)
         y = [[finite(values.get(name)) for name in names] for _, values in points]
@@ -216,17 +223,20 @@ class Curve:
         )
 
 
-def connect(server: str, port: int, env: str):
-    """A visdom client that raises at once what its methods would print, retry or swallow."""
-    import visdom  # brings tornado and more: only for those who watch
+def connect(server: str, port: int, env: str) -> visdom.Visdom:
+    """Return a visdom client that raises an error at once, where visdom's own would print, retry or ignore it."""
+    import visdom  # with tornado and more, which only live panels need
 
     logging.getLogger("visdom").setLevel(logging.CRITICAL)
 
     class Client(visdom.Visdom):
-        def _handle_post(self, url, data=None):
+        session: Any  # these two are missing in visdom's type stubs
+        server: str
+
+        def _handle_post(self, url: str, data: Any = None) -> str:
             try:
                 answer = self.session.post(url, data=data or {}, timeout=TIMEOUT)
-            except OSError as error:  # as all errors of requests are, which the caller would print with a traceback
+            except OSError as error:  # every error of requests is one; visdom would print it with its traceback
                 raise Unreachable(reason(error)) from error
             if not answer.ok:
                 raise Unreachable(f"it answers {answer.status_code}")
@@ -234,29 +244,29 @@ def connect(server: str, port: int, env: str):
 
     client = Client(server, port=port, env=env, use_incoming_socket=False, raise_exceptions=True)
     if urlparse(client.server).hostname in ("localhost", "127.0.0.1", "::1"):
-        client.session.trust_env = False  # a proxy for the internet does not lead back to this machine
+        client.session.trust_env = False  # no proxy: it would not lead back to this machine
     return client
 
 
 class Unreachable(Exception):
-    """The server does not answer, or not as a visdom would."""
+    """The server does not answer, or is no visdom."""
 
 
 def reason(error: BaseException) -> str:
-    """The innermost cause in a few words, e.g. "Connection refused"."""
+    """Name the innermost cause of an error, e.g. "Connection refused"."""
     while error.__context__ is not None:
         error = error.__context__
     return getattr(error, "strerror", None) or type(error).__name__
 
 
 def finite(value: float | None) -> float:
-    """`value` as a float; NaN, which leaves a gap in the line, for what a browser cannot read (none, infinite)."""
+    """Return `value` as a float; NaN, a gap in the curve, for None and infinity, which a browser cannot read."""
     value = math.nan if value is None else float(value)
     return value if math.isfinite(value) else math.nan
 
 
 def make_grid(images: list[np.ndarray], ncols: int) -> np.ndarray:
-    """Images uint8 [H, W, 3], sizes may differ, row by row on white; the last row is filled up with white."""
+    """Arrange images, uint8 [H, W, 3] of any sizes, row by row on white."""
     height, width = max(image.shape[0] for image in images), max(image.shape[1] for image in images)
     gap = 4
     cols = min(ncols, len(images))

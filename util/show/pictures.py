@@ -1,20 +1,24 @@
-"""Pictures for people: tensors as images, outlines over X-rays, right and wrong in colour. PNG on disk."""
+"""Pictures to look at: tensors as images, outlines over X-rays, correct and wrong pixels in colour."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from scipy.ndimage import binary_erosion
 
 from util.contracts import VOID
 from util.files import replacing
 
-# Okabe and Ito's palette: told apart with every common kind of colour blindness, and from grey.
-TRUTH = (86, 180, 233)  # sky blue; also what the prediction missed
-PREDICTION = (230, 159, 0)  # orange; also what it invented
+if TYPE_CHECKING:
+    import torch
+
+# From Okabe and Ito's palette: these differ from each other, and from grey, in every common kind of colour blindness.
+TRUTH = (86, 180, 233)  # sky blue: outlines of the ground truth, false negatives
+PREDICTION = (230, 159, 0)  # orange: outlines of the prediction, false positives
 BOTH = (255, 255, 255)
-OPEN = (90, 60, 90)  # where the truth is void
+OPEN = (90, 60, 90)  # pixels whose ground truth is void
 
 
 def to_picture(image: torch.Tensor) -> np.ndarray:
@@ -24,27 +28,27 @@ def to_picture(image: torch.Tensor) -> np.ndarray:
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write uint8 [H, W] or [H, W, 3], or uint16 [H, W], whole or not at all."""
+    """Write a picture, uint8 [H, W] or [H, W, 3] or uint16 [H, W], whole or not at all."""
     with replacing(path, "wb") as file:
-        # Level 1 takes a third of the default's time for files a little larger.
+        # Level 1 takes a third of the time of the default, and the files are only a little larger.
         Image.fromarray(np.ascontiguousarray(picture)).save(file, format="PNG", compress_level=1)
 
 
 def save_jpeg(path: Path, picture: np.ndarray) -> None:
-    """Write uint8 [H, W] or [H, W, 3] for a page, whole or not at all."""
+    """Write a picture for a page, uint8 [H, W] or [H, W, 3], whole or not at all."""
     with replacing(path, "wb") as file:
         Image.fromarray(picture).save(file, format="JPEG", quality=90)
 
 
 def small(picture: np.ndarray, side: int) -> np.ndarray:
-    """A picture uint8 [H, W] or [H, W, 3] with no side longer than `side` pixels."""
+    """Shrink a picture, uint8 [H, W] or [H, W, 3], until no side is longer than `side` pixels."""
     image = Image.fromarray(picture)
     image.thumbnail((side, side), reducing_gap=2.0)
     return np.asarray(image)
 
 
 def outlines(picture: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
-    """Draw the borders of two boolean masks [H, W] over the dimmed picture uint8 [H, W, 3]; white where both run."""
+    """Draw the borders of two masks, bool [H, W], over the dimmed picture, uint8 [H, W, 3]; white where both are."""
     result = (picture * 0.75).astype(np.uint8)
     width = max(1, round(max(prediction.shape) / 170))
     predicted = _border(prediction, width)
@@ -57,26 +61,31 @@ def outlines(picture: np.ndarray, prediction: np.ndarray, truth: np.ndarray | No
 
 
 def _border(mask: np.ndarray, width: int) -> np.ndarray:
-    return mask & ~binary_erosion(mask, iterations=width, border_value=1)
+    from scipy.ndimage import binary_erosion
+
+    # border_value=1: a mask that reaches the picture's edge has no outline along it.
+    return mask & ~np.asarray(binary_erosion(mask, iterations=width, border_value=1), dtype=bool)
 
 
 def differences(picture: np.ndarray, labels: np.ndarray, truth: np.ndarray, binary: bool) -> np.ndarray:
-    """Right and wrong pixels of label maps [H, W] in colour over the dimmed picture uint8 [H, W, 3].
+    """Colour the pixels of a predicted label map, uint8 [H, W], over the dimmed picture, uint8 [H, W, 3].
 
-    Two classes: hits light, false positives orange, misses blue. Many classes: right dim, wrong orange.
+    binary: true positives are light, false positives orange, false negatives blue. More classes: wrong pixels are
+    orange.
     """
     result = (picture * 0.4).astype(np.uint8)
-    wrong, known = labels != truth, truth != VOID
+    wrong = labels != truth
     if binary:
-        result[(labels == 1) & (truth == 1)] = (picture[(labels == 1) & (truth == 1)] * 0.45 + 140).astype(np.uint8)
+        hit = (labels == 1) & (truth == 1)
+        result[hit] = (picture[hit] * 0.45 + 140).astype(np.uint8)
         result[wrong & (truth == 1)] = TRUTH
         result[wrong & (truth == 0)] = PREDICTION
     else:
         result[wrong] = PREDICTION
-    result[~known] = OPEN
+    result[truth == VOID] = OPEN
     return result
 
 
 def blend(picture: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Class colours uint8 [H, W, 3] laid half transparent over a picture of the same shape."""
+    """Lay class colours, uint8 [H, W, 3], half transparent over a picture of the same shape."""
     return ((picture.astype(np.uint16) + colours) // 2).astype(np.uint8)

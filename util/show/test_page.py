@@ -1,7 +1,8 @@
-"""index.html of a test: the scores with their intervals, how they are spread, and every image, worst first."""
+"""index.html of a test: the scores with their intervals, their spread, and every image, the worst first."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from dominate import tags
@@ -39,11 +40,11 @@ TITLES = {
 
 
 def write_test_page(
-    folder: Path, title: str, evaluation: Evaluation, settings: Mapping[str, object], winsize: int = 256
+    folder: Path, title: str, evaluation: Evaluation, settings: Mapping[str, Any], winsize: int = 256
 ) -> None:
     """Write index.html and its figures beside the pictures that are already in `folder`.
 
-    settings: what the scores depend on, shown as "name: value"; winsize: width of a picture on the page in pixels.
+    settings: the options that the scores depend on, by name. winsize: width of a picture on the page in pixels.
     """
     doc = page(title)
     with doc.body:
@@ -52,9 +53,9 @@ def write_test_page(
         if evaluation.scored:
             _scores(folder, evaluation, settings)
         else:
-            tags.p(f"{len(evaluation.rows)} images, without ground truth to score against.")
-        cut = f"mask, cut-off {settings['threshold']}" if "threshold" in settings else "mask"
-        _images(folder, evaluation, winsize, cut)
+            tags.p(f"{len(evaluation.rows)} images without ground truth, so there are no scores.")
+        mask = f"mask, threshold {settings['threshold']}" if "threshold" in settings else "mask"
+        _images(folder, evaluation, winsize, mask)
     write_page(folder / "index.html", doc)
 
 
@@ -62,25 +63,25 @@ def _listed(value: object) -> object:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]) -> None:
-    summary, best = evaluation.summary, evaluation.columns[0]
+def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -> None:
+    summary, main = evaluation.summary, TITLES[evaluation.columns[0]]
     for message in summary.get("contradictions", []):
         tags.p(f"These scores contradict each other: {message}", cls="warning")
     tags.h2("Scores")
     _table(evaluation)
     tags.p(
-        "Mean: over images. Pooled: one count over all pixels of all images. In brackets 95 % intervals, by bootstrap "
-        "over patients. Compared at the original size of the ground truth. ",
+        "Mean: average over images. Pooled: computed from the pixels of all images together. In brackets: 95 % "
+        "intervals by bootstrap over patients. Masks are compared at the original size of the ground truth. ",
         tags.a("metrics.csv", href="metrics.csv"),
-        " has every image, ",
+        " has the scores of every image, ",
         tags.a("metrics.json", href="metrics.json"),
-        " these sums.",
+        " has this table.",
         cls="note",
     )
     for name, number in summary["undefined"].items():
         tags.p(
-            f"{TITLES[name]} is undefined for {number} of {summary['images']} images (an empty mask); "
-            "its mean leaves them out.",
+            f"{TITLES[name]} is undefined for {number} of {summary['images']} images, because a mask is "
+            "empty; its mean leaves them out.",
             cls="note",
         )
     if any("detection" in part for part in parts(summary).values()):
@@ -88,28 +89,37 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, object]
         _detection_table(summary)
     if "uncertainty" in summary:
         tags.h2("Uncertainty")
-        tags.p(uncertainty.in_words(summary["uncertainty"], TITLES[best]), cls="note")
+        tags.p(uncertainty.in_words(summary["uncertainty"], main), cls="note")
     if "class_iou" in summary:
         tags.h2("IoU of each class")
         _class_table(summary["class_iou"])
-
     tags.h2("Spread")
+    with tags.div(cls="figures"):
+        _histogram(folder, evaluation)
+        if evaluation.histograms is not None:
+            curve, chosen = threshold_curve(evaluation.histograms), float(settings["threshold"])
+            plots.threshold_plot(curve, chosen, folder / "thresholds.png")
+            image = tags.img(src="thresholds.png", alt="Dice and IoU by threshold")
+            tags.figure(image, tags.figcaption(_about_thresholds(settings)))
+
+
+def _histogram(folder: Path, evaluation: Evaluation) -> None:
+    main = evaluation.columns[0]
     groups: dict[str, list[float]] = {}
     for row in evaluation.rows:
-        groups.setdefault(row["source"] or "all images", []).append(row[best])
-    plots.histogram_plot(dict(sorted(groups.items())), TITLES[best], folder / "histogram.png")
-    with tags.div(cls="figures"):
-        tags.figure(tags.img(src="histogram.png", alt=f"histogram of {TITLES[best]}"))
-        if evaluation.histograms is not None:
-            chosen = float(settings["threshold"])
-            more = [name for name in ("only images with", "fill_holes", "min_area", "keep_largest") if name in settings]
-            plots.threshold_plot(threshold_curve(evaluation.histograms), chosen, folder / "thresholds.png")
-            caption = "For information only: the threshold was fixed before this test; never choose it on test images."
-            if "threshold chosen on" in settings and settings["phase"] == "val":
-                caption = "The threshold was chosen on these very images, so that their scores flatter it a little."
-            if more:
-                caption += f" Thresholds alone, without {', '.join(more)}."
-            tags.figure(tags.img(src="thresholds.png", alt="Dice and IoU by threshold"), tags.figcaption(caption))
+        groups.setdefault(row["source"] or "all images", []).append(row[main])
+    plots.histogram_plot(dict(sorted(groups.items())), TITLES[main], folder / "histogram.png")
+    tags.figure(tags.img(src="histogram.png", alt=f"histogram of {TITLES[main]}"))
+
+
+def _about_thresholds(settings: Mapping[str, Any]) -> str:
+    if "threshold chosen on" in settings and settings["phase"] == "val":
+        caption = "The threshold was chosen on these same images, which makes their scores a little too good."
+    else:
+        caption = "For information only: the threshold was fixed before this test. Never choose it on test images."
+    if others := [n for n in ("only images with", "fill_holes", "min_area", "keep_largest") if n in settings]:
+        caption += f" The curves show the threshold alone, without {', '.join(others)}."
+    return caption
 
 
 def _table(evaluation: Evaluation) -> None:
@@ -138,18 +148,18 @@ def _detection_table(summary: Mapping) -> None:
                 tags.th(title)
         with tags.tbody():
             for part, numbers in parts(summary).items():
-                if found := numbers.get("detection"):
+                if detection := numbers.get("detection"):
                     with tags.tr():
                         tags.th(part)
-                        tags.td(str(found["positives"]))
-                        tags.td(str(found["negatives"]))
+                        tags.td(str(detection["positives"]))
+                        tags.td(str(detection["negatives"]))
                         for name in columns:
-                            _cell(name, found[name], found["interval"][name])
+                            _cell(name, detection[name], detection["interval"][name])
     tags.p(
-        "Means over images with foreground in the truth (positives), without, or all. Dice of all images: 1 where "
-        "truth and mask are both empty, 0 where one of them is. Sensitivity, specificity: an image is called positive "
-        "if its mask has any foreground. AUC: by the mean of the highest thousandth of an image's foreground values "
-        "(image_score in metrics.csv).",
+        "An image is positive if its ground truth has foreground. Dice is averaged over the positive images, and over "
+        "all images: it is 1 if ground truth and mask are both empty, and 0 if only one of them is. Sensitivity and "
+        "specificity count an image as detected if its mask has any foreground. AUC ranks images by the mean of the "
+        "highest thousandth of their foreground values (image_score in metrics.csv).",
         cls="note",
     )
 
@@ -177,9 +187,9 @@ def _class_table(class_iou: Mapping[str, float | None]) -> None:
 def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str) -> None:
     rows = evaluation.rows
     if evaluation.scored:
-        best = evaluation.columns[0]
-        rows = sorted(rows, key=lambda row: np.nan_to_num(row[best], nan=2.0))
-        tags.h2(f"Images, lowest {TITLES[best]} first")
+        main = evaluation.columns[0]
+        rows = sorted(rows, key=lambda row: np.nan_to_num(row[main], nan=2.0))  # undefined scores last
+        tags.h2(f"Images, lowest {TITLES[main]} first")
         _legend(evaluation.binary)
     else:
         tags.h2("Images")
@@ -204,9 +214,9 @@ def _pictures(name: str, mask: str) -> list[tuple[str, Path]]:
     return [*images, *((label, Path(folder) / f"{name}.png") for label, folder in drawn.items())]
 
 
-def _facts(row: Mapping[str, object], columns: list[str]) -> str:
-    telling = ("precision", "recall", "hd95_px", "hd95_mm", "pixel_accuracy")
-    shown = columns[:2] + [name for name in columns[2:] if name in telling]
+def _facts(row: Mapping[str, Any], columns: list[str]) -> str:
+    details = ("precision", "recall", "hd95_px", "hd95_mm", "pixel_accuracy")
+    shown = columns[:2] + [name for name in columns[2:] if name in details]
     facts = [f"{TITLES[name]} {_number(name, row[name])}" for name in shown if not np.isnan(row[name])]
     if uncertainty.LABEL in row:
         facts.append(f"uncertainty {row[uncertainty.LABEL]:.4f}")
@@ -218,16 +228,16 @@ def _facts(row: Mapping[str, object], columns: list[str]) -> str:
 def _legend(binary: bool) -> None:
     with tags.p(cls="note"):
         if binary:
-            text("Overlay, outlines:")
+            text("Overlay: outlines of")
             colour_key(PREDICTION, "prediction")
-            colour_key(TRUTH, "truth")
+            colour_key(TRUTH, "ground truth")
             colour_key(BOTH, "both")
             tags.br()
             text("Difference:")
-            colour_key((205, 205, 205), "right foreground")
+            colour_key((205, 205, 205), "correct foreground")
             colour_key(PREDICTION, "false positive")
-            colour_key(TRUTH, "missed (false negative)")
+            colour_key(TRUTH, "false negative")
         else:
             text("Overlay: predicted classes. Difference:")
             colour_key(PREDICTION, "wrong class")
-        colour_key(OPEN, "void: not scored")
+        colour_key(OPEN, "void, not scored")

@@ -1,13 +1,15 @@
-"""Files of a test: one set of pictures an image, in a folder that replaces the last one only when it is complete."""
+"""The pictures that a test writes for each image: input, output, mask, overlay, difference."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from util.contracts import ScoredData
 from util.score.image import Scored, resize
 from util.show.pictures import blend, differences, outlines, save_jpeg, save_png, small, to_picture
 
+# The entries of a results folder that a test writes. The next test replaces them, and keeps all others.
 OURS = {
     "images",
     "masks",
@@ -21,20 +23,27 @@ OURS = {
     "histogram.png",
     "dicomseg",
 }
-THUMB = 512  # pictures with a longer side get a smaller copy for the page: browsers choke on hundreds of big X-rays
+THUMB = 512  # pixels; a larger picture gets a smaller copy for the page: browsers choke on hundreds of big X-rays
 
 
 class PictureWriter:
-    """Writes the pictures of one scored image after another into `folder`; safe to call from several threads.
+    """Writes the pictures of one scored image after another into `folder`. Safe to call from several threads.
 
-    images/<id>_{real_A,fake_B,real_B}.png as upstream names them, at the original size, their width stretched by
-    `aspect_ratio` (labels: the names of input and output; a model's companion pictures lie beside); masks/<id>.png
-    (two classes: 0 and 255; else class colours); overlays/<id>.png and differences/<id>.png. thumbs/ holds smaller
-    copies under the same names where originals are large.
+    images/<id>_{real_A,fake_B,real_B}.png, named as upstream does, and the model's companion pictures. masks/<id>.png:
+    0 and 255 for two classes, else class colours. overlays/<id>.png and differences/<id>.png. thumbs/: smaller copies
+    of large pictures, under the same names. All but these have the original size of the image.
+
+    Args:
+        aspect_ratio: factor by which the width of the pictures in images/ is stretched.
+        labels: upstream's names of the input and the output.
     """
 
     def __init__(
-        self, folder: Path, dataset, aspect_ratio: float = 1.0, labels: tuple[str, str] = ("real_A", "fake_B")
+        self,
+        folder: Path,
+        dataset: ScoredData,
+        aspect_ratio: float = 1.0,
+        labels: tuple[str, str] = ("real_A", "fake_B"),
     ):
         self.folder, self.dataset, self.aspect_ratio, self.labels = folder, dataset, aspect_ratio, labels
         for name in ("images", "masks", "overlays", "differences"):
@@ -47,13 +56,13 @@ class PictureWriter:
         pictures = dict(zip(self.labels, (real, to_picture(resize(image.fake[None], size)[0])), strict=True))
         for label, picture in image.companions.items():
             pictures[label] = to_picture(resize(picture[None], size)[0])
-        if image.truth is not None:
+        if classes is not None and image.truth is not None:
             pictures["real_B"] = classes.encode(image.truth)
         elif image.target is not None:
             pictures["real_B"] = to_picture(resize(image.target[None], size)[0])
         for label, picture in pictures.items():
             self._save(Path("images") / f"{name}_{label}.png", self._stretched(picture))
-        if image.labels is None:
+        if classes is None or image.labels is None:
             return
         if classes.binary:
             mask = image.labels * np.uint8(255)

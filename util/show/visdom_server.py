@@ -1,8 +1,8 @@
-"""`make visdom`: a visdom server whose page works on a machine that reaches a package registry but no CDN.
+"""`make visdom`: a visdom server that also works on a machine that reaches a package registry but no CDN.
 
-visdom 0.2.4 fetches its browser scripts from several CDNs when it first starts, and dies where it cannot. The same
-scripts are npm packages: visdom_scripts.json lists each with its version and SHA-512 and says which of its files go
-where under visdom's `static` folder.
+When visdom 0.2.4 starts for the first time, it fetches its browser scripts from several CDNs, and fails if it cannot
+reach them. The same scripts are npm packages. visdom_scripts.json lists each package with its version and SHA-512, and
+where its files belong in visdom's `static` folder.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import visdom
@@ -30,10 +31,10 @@ TABLE = Path(__file__).with_name("visdom_scripts.json")
 
 
 def install_scripts(static: Path) -> None:
-    """Put the page's scripts, styles and fonts under `static`, taken from npm; nothing is done where they lie already.
+    """Copy the page's scripts, styles and fonts from npm into `static`, unless they are already there.
 
     Raises:
-        UserError: npm is missing or fails, or a package is not the one the table names.
+        UserError: npm is missing or fails, or a package is not the one that the table names.
     """
     table = TABLE.read_bytes()
     done = static / "pix2mask.built"
@@ -42,30 +43,29 @@ def install_scripts(static: Path) -> None:
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise UserError("npm not found: visdom's page needs its browser scripts from it once; install Node.js")
+        raise UserError("npm not found: visdom's page needs it once, for its browser scripts; install Node.js")
     packages = json.loads(table)
     print("Fetching visdom's browser scripts from npm (25 MB, once) ...", flush=True)
-    with tempfile.TemporaryDirectory(dir=static) as folder:  # on the same disk, so that a file is moved there whole
+    with tempfile.TemporaryDirectory(dir=static) as folder:  # on the same disk, so that a file is moved whole
         for package in packages:
             archive = _pack(npm, package["package"], package["integrity"], Path(folder))
             with tarfile.open(archive) as tar:
                 for source, target in package["files"].items():
-                    beside = Path(folder) / "file"
-                    beside.write_bytes(tar.extractfile(f"package/{source}").read())
+                    tar.extract(f"package/{source}", folder, filter="data")
                     (static / target).parent.mkdir(parents=True, exist_ok=True)
-                    beside.replace(static / target)
-    # A visdom started by hand looks here whether it has to download.
-    (static / "version.built").write_text(visdom.__version__)
+                    (Path(folder) / "package" / source).replace(static / target)
+    # A visdom started by hand reads this file, and downloads nothing if the version is its own.
+    (static / "version.built").write_text(version("visdom"))
     done.write_text(digest)
 
 
 def _pack(npm: str, package: str, integrity: str, folder: Path) -> Path:
-    """Fetch `package` (name@version) into `folder`; its path. The archive must have the SHA-512 `integrity`."""
+    """Fetch `package` (name@version) into `folder` and return its path. Its SHA-512 must be `integrity`."""
     command = [npm, "pack", package, "--loglevel=error", "--ignore-scripts"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if result.returncode:
         reason = " ".join(result.stderr.replace("npm error", "").split())
-        raise UserError(f"npm could not fetch {package}, a part of visdom's page: {reason[:300]}")
+        raise UserError(f"npm could not fetch {package}, which visdom's page needs: {reason[:300]}")
     archive = folder / result.stdout.split()[-1]
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if integrity != f"sha512-{digest}":
@@ -74,7 +74,7 @@ def _pack(npm: str, package: str, integrity: str, folder: Path) -> Path:
 
 
 class StaticFiles(StaticFileHandler):
-    """Lets visdom's page name its `../user/style.css`, where tornado 6.6 refuses the whole page for it."""
+    """Lets visdom's page refer to `../user/style.css`, for which tornado 6.6 would refuse the whole page."""
 
     @classmethod
     def get_version(cls, settings: dict, path: str) -> str | None:
@@ -82,19 +82,19 @@ class StaticFiles(StaticFileHandler):
 
 
 def check_port(port: int) -> None:
-    """Raise UserError when the server could not listen on `port` of the loopback interface."""
+    """Raise UserError if the server cannot listen on `port` of this machine."""
     if not 0 < port < 65536:
         raise UserError(f"--port {port}: a port is a number from 1 to 65535")
     with socket.socket() as probe:
-        if os.name == "posix":  # as the server itself will: a port it has just left counts as free
+        if os.name == "posix":  # as the server itself does: a port that it has just left counts as free
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise UserError(
-                    f"port {port} is in use, perhaps by a visdom that runs already: "
-                    f"stop it or take another port, make visdom PORT={port + 1}"
+                    f"port {port} is in use, perhaps by another visdom: "
+                    f"stop it or take another port: make visdom PORT={port + 1}"
                 ) from error
             raise UserError(f"--port {port}: {error.strerror}") from error
 
@@ -105,7 +105,7 @@ def main() -> None:
     port = parser.parse_args().port
     check_port(port)
     install_scripts(Path(visdom.__file__).parent / "static")
-    # tornado's debug mode would start over, and forget all panels, whenever a source file of ours changes.
+    # With autoreload, tornado would restart and lose all panels whenever a source file of ours changes.
     app.tornado_settings |= {"autoreload": False, "static_handler_class": StaticFiles}
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     try:

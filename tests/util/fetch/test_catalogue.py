@@ -1,4 +1,4 @@
-"""The catalogue: what upstream's scripts offer is offered here, and twins are each other's."""
+"""The catalogue offers everything that upstream's scripts offer, and twins name each other."""
 
 import re
 
@@ -24,35 +24,35 @@ def test_upstreams_names_are_known():
     assert set(f"{PIX2PIX_SETS} {CYCLEGAN_SETS}".split()) <= set(DATA_SETS)
 
 
-def test_no_two_files_lie_in_one_place():
+def test_no_two_files_have_the_same_name():
     names = [file.name for data_set in DATA_SETS.values() for file in data_set.files]
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("name", DONORS)
-def test_a_twin_is_of_the_same_make_and_points_back(name):
+def test_a_twin_has_the_same_architecture_and_names_its_twin(name):
     if twin(name):
-        here, there = DONORS[name], DONORS[twin(name)]
-        assert there.twin == name
+        one, other = DONORS[name], DONORS[twin(name)]
+        assert other.twin == name
         for flag in ("netG", "ngf", "norm", "no_dropout"):
-            assert getattr(here, flag) == getattr(there, flag)
+            assert getattr(one, flag) == getattr(other, flag)
 
 
-def test_twin_of_a_name_and_of_upstreams_folder():
+def test_a_twin_is_found_by_name_and_by_upstreams_folder():
     assert twin("horse2zebra") == twin("horse2zebra_pretrained") == "zebra2horse"
     assert twin("monet2photo") == "style_monet"
     assert twin("facades_label2photo") is None
     assert twin("my_own_run") is None
 
 
-def test_makes():
+def test_a_generator_has_the_flags_that_build_it():
     assert (donor("sat2map").netG, donor("sat2map").norm, donor("sat2map").no_dropout) == ("unet_256", "batch", False)
-    made = donor("horse2zebra_pretrained")
-    assert (made.netG, made.norm, made.no_dropout, made.ngf) == ("resnet_9blocks", "instance", True, 64)
+    horses = donor("horse2zebra_pretrained")
+    assert (horses.netG, horses.norm, horses.no_dropout, horses.ngf) == ("resnet_9blocks", "instance", True, 64)
 
 
 @pytest.mark.parametrize("item", [*DATA_SETS.values(), *DONORS.values()], ids=lambda item: item.name)
-def test_entries_are_whole(item):
+def test_every_entry_has_a_licence_a_citation_and_a_way_to_get_it(item):
     files = item.files if hasattr(item, "files") else (item.file,)
     assert item.licence
     assert item.citation

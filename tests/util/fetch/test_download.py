@@ -1,4 +1,4 @@
-"""Fetching from a server on loopback that cuts, stalls, redirects, lies."""
+"""Downloads from a server on this machine that cuts, stalls, redirects and lies."""
 
 import errno
 import hashlib
@@ -27,21 +27,21 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_arrives_and_nothing_else_is_left(web, tmp_path):
+def test_a_downloaded_file_leaves_nothing_else_behind(web, tmp_path):
     url = web.put("/a.zip", BODY)
     fetch(url, tmp_path / "new" / "a.zip", len(BODY), f"sha256:{hashlib.sha256(BODY).hexdigest()}")
     assert (tmp_path / "new" / "a.zip").read_bytes() == BODY
     assert names(tmp_path / "new") == ["a.zip"]
 
 
-def test_a_cut_connection_is_taken_up_where_it_broke(web, tmp_path):
+def test_a_cut_download_continues_where_it_was_cut(web, tmp_path):
     url = web.put("/a", BODY, cut=[300_000, 200_000])
     fetch(url, tmp_path / "a", **QUICK)
     assert (tmp_path / "a").read_bytes() == BODY
     assert [asked for _, asked in web.asked] == [None, "bytes=300000-", "bytes=500000-"]
 
 
-def test_a_later_call_goes_on_with_what_an_earlier_one_left(web, tmp_path):
+def test_a_later_call_continues_the_part_of_an_earlier_one(web, tmp_path):
     url = web.put("/a", BODY, cut=[300_000])
     with pytest.raises(UserError, match=r"cut after 300,000 of 1,024,000 bytes.*kept in .*a\.part.*by hand"):
         fetch(url, tmp_path / "a", pauses=())
@@ -52,7 +52,7 @@ def test_a_later_call_goes_on_with_what_an_earlier_one_left(web, tmp_path):
     assert names(tmp_path) == ["a"]
 
 
-def test_a_part_of_an_older_file_is_not_gone_on_with(web, tmp_path):
+def test_a_part_of_an_older_file_is_not_continued(web, tmp_path):
     url = web.put("/a", BODY, cut=[300_000])
     with pytest.raises(UserError):
         fetch(url, tmp_path / "a", pauses=())
@@ -62,13 +62,13 @@ def test_a_part_of_an_older_file_is_not_gone_on_with(web, tmp_path):
 
 
 @pytest.mark.parametrize("page", [{"ranges": False}, {"etag": ""}, {"etag": 'W/"1"'}], ids=str)
-def test_without_ranges_or_a_mark_of_the_file_all_is_sent_again(web, tmp_path, page):
+def test_without_ranges_or_a_strong_etag_the_whole_file_is_sent_again(web, tmp_path, page):
     url = web.put("/a", BODY, cut=[300_000], **page)
     fetch(url, tmp_path / "a", **QUICK)
     assert (tmp_path / "a").read_bytes() == BODY
 
 
-def test_a_part_that_was_whole_is_only_renamed(web, tmp_path):
+def test_a_complete_part_is_only_renamed(web, tmp_path):
     url = web.put("/a", BODY, cut=[300_000])
     with pytest.raises(UserError):
         fetch(url, tmp_path / "a", pauses=())
@@ -77,7 +77,7 @@ def test_a_part_that_was_whole_is_only_renamed(web, tmp_path):
     assert (tmp_path / "a").read_bytes() == BODY
 
 
-def test_a_part_longer_than_the_file_is_begun_anew(web, tmp_path):
+def test_a_part_longer_than_the_file_is_downloaded_again(web, tmp_path):
     url = web.put("/a", BODY, cut=[300_000])
     with pytest.raises(UserError):
         fetch(url, tmp_path / "a", pauses=())
@@ -87,7 +87,7 @@ def test_a_part_longer_than_the_file_is_begun_anew(web, tmp_path):
 
 
 @pytest.mark.parametrize("page", [{"stall": 1000}, {"stall": 1000, "drip": True}, {"stall": 0}], ids=str)
-def test_a_stalled_server_ends_in_a_line(web, tmp_path, page):
+def test_a_stalled_server_ends_in_one_line(web, tmp_path, page):
     url = web.put("/a", BODY, **page)
     with pytest.raises(UserError, match="stopped sending|bytes a second"):
         fetch(url, tmp_path / "a", timeout=0.3, pauses=(0.0,))
@@ -106,33 +106,33 @@ def test_redirects_in_a_circle_end(web, tmp_path):
 
 
 @pytest.mark.parametrize("status", [404, 403, 401])
-def test_a_refusal_is_final(web, tmp_path, status):
+def test_a_refusal_is_not_tried_again(web, tmp_path, status):
     with pytest.raises(UserError, match=rf"/a: the server says {status} .*save it as .*a and run this again$"):
         fetch(web.put("/a", status=status), tmp_path / "a", **QUICK)
     assert len(web.asked) == 1
     assert names(tmp_path) == []
 
 
-def test_an_overloaded_server_is_asked_again(web, tmp_path):
+def test_an_overloaded_server_is_tried_again(web, tmp_path):
     with pytest.raises(UserError, match="503"):
         fetch(web.put("/a", status=503), tmp_path / "a", **QUICK)
     assert len(web.asked) == 3
 
 
-def test_a_web_page_is_not_the_file(web, tmp_path):
+def test_a_web_page_in_place_of_the_file_is_refused(web, tmp_path):
     url = web.put("/a.zip", b"<html>Please log in", kind="text/html; charset=utf-8")
     with pytest.raises(UserError, match=r"web page came instead.*as .*a\.zip and"):
         fetch(url, tmp_path / "a.zip", **QUICK)
     assert names(tmp_path) == []
 
 
-def test_another_size_is_refused_before_it_is_fetched(web, tmp_path):
+def test_a_file_of_another_size_is_refused_before_it_is_downloaded(web, tmp_path):
     with pytest.raises(UserError, match="1024000 bytes instead of the 5"):
         fetch(web.put("/a", BODY), tmp_path / "a", size=5, **QUICK)
     assert names(tmp_path) == []
 
 
-def test_a_size_is_checked_where_the_server_tells_none(web, tmp_path):
+def test_the_size_is_checked_even_if_the_server_does_not_send_it(web, tmp_path):
     url = web.put("/a", BODY, length=False)
     fetch(url, tmp_path / "a", size=len(BODY), **QUICK)
     with pytest.raises(UserError, match="1024000 bytes instead of 5"):
@@ -147,7 +147,7 @@ def test_a_wrong_checksum_keeps_nothing(web, tmp_path, checksum):
     assert names(tmp_path) == []
 
 
-def test_what_the_check_refuses_never_takes_its_place(web, tmp_path):
+def test_a_file_that_the_check_refuses_is_not_kept(web, tmp_path):
     def refuse(path):
         assert path.read_bytes() == BODY
         raise UserError("no state dict")
@@ -157,26 +157,26 @@ def test_what_the_check_refuses_never_takes_its_place(web, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_nobody_there(tmp_path):
+def test_a_refused_connection_ends_in_advice(tmp_path):
     with serving() as web:
         url = web.put("/a", BODY)
     with pytest.raises(UserError, match="refused.*save it as"):
         fetch(url, tmp_path / "a", **QUICK)
 
 
-def test_no_network(tmp_path):
+def test_an_unknown_host_ends_in_advice(tmp_path):
     with pytest.raises(UserError, match="cannot be reached from here.*fetch it by hand and save it as .*a and"):
         fetch("http://nowhere.invalid/a", tmp_path / "a", timeout=5)
 
 
-def test_too_little_room_is_said_before_fetching(web, tmp_path, monkeypatch):
+def test_too_little_room_is_reported_before_the_download(web, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(2000, 1000, 1000))
     with pytest.raises(UserError, match="needs 1,024,000 bytes more, but the disk has 1,000 free"):
         fetch(web.put("/a", BODY), tmp_path / "a", **QUICK)
 
 
-def test_a_full_disk_keeps_what_has_come(web, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_part(web, tmp_path, monkeypatch):
     def full(bar, count):
         raise OSError(errno.ENOSPC, "No space left on device")
 

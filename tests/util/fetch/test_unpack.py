@@ -1,4 +1,4 @@
-"""Archives that mean harm, or that are broken, end in one line; honest ones are unpacked."""
+"""Malicious and damaged archives end in one line; all others are unpacked."""
 
 import io
 import stat
@@ -36,7 +36,7 @@ both = pytest.mark.parametrize("kind", PACK)
 
 
 @both
-def test_files_come_out(tmp_path, kind):
+def test_files_are_unpacked_without_what_macos_adds(tmp_path, kind):
     archive = PACK[kind](tmp_path / kind, FILES | {"__MACOSX/set/1.jpg": b"x", "set/.DS_Store": b"x", "./._set": b"x"})
     assert unpack(archive, tmp_path / "out") == 2
     out = {str(p.relative_to(tmp_path / "out")): p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
@@ -45,7 +45,7 @@ def test_files_come_out(tmp_path, kind):
 
 @both
 @pytest.mark.parametrize("name", ["../evil", "set/../../evil", "/evil", "C:/evil", "..\\evil"])
-def test_a_name_that_leads_outside(tmp_path, kind, name):
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, kind, name):
     archive = PACK[kind](tmp_path / kind, FILES | {name: b"evil"})
     with pytest.raises(UserError, match=f"{kind}: .* leads out of the folder"):
         unpack(archive, tmp_path / "out")
@@ -53,7 +53,7 @@ def test_a_name_that_leads_outside(tmp_path, kind, name):
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_link_in_a_zip(tmp_path):
+def test_a_link_in_a_zip_is_refused(tmp_path):
     link = zipfile.ZipInfo("set/link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -63,7 +63,7 @@ def test_a_link_in_a_zip(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_a_link_or_device_in_a_tar(tmp_path, kind):
+def test_a_link_or_device_in_a_tar_is_refused(tmp_path, kind):
     member = tarfile.TarInfo("set/link")
     member.type, member.linkname = kind, "/etc/passwd"
     with pytest.raises(UserError, match="'set/link' is a link or a device"):
@@ -72,7 +72,7 @@ def test_a_link_or_device_in_a_tar(tmp_path, kind):
 
 
 @both
-def test_a_bomb(tmp_path, kind, monkeypatch):
+def test_a_decompression_bomb_is_refused(tmp_path, kind, monkeypatch):
     monkeypatch.setattr("util.fetch.unpack.ALWAYS", 1 << 20)
     archive = PACK[kind](tmp_path / kind, {"zeros": bytes(20 << 20)})
     assert archive.stat().st_size < 50_000
@@ -82,14 +82,14 @@ def test_a_bomb(tmp_path, kind, monkeypatch):
 
 
 @both
-def test_too_many_files(tmp_path, kind, monkeypatch):
+def test_too_many_files_are_refused(tmp_path, kind, monkeypatch):
     monkeypatch.setattr("util.fetch.unpack.MAX_FILES", 10)
     with pytest.raises(UserError, match="10 files"):
         unpack(PACK[kind](tmp_path / kind, {str(i): b"" for i in range(11)}), tmp_path / "out")
 
 
 @both
-def test_a_damaged_archive(tmp_path, kind):
+def test_a_damaged_archive_is_refused(tmp_path, kind):
     archive = PACK[kind](tmp_path / kind, {"noise": bytes(range(256)) * 100, "more": b"x" * 9999})
     content = archive.read_bytes()
     archive.write_bytes(content[: len(content) // 2])
@@ -97,13 +97,13 @@ def test_a_damaged_archive(tmp_path, kind):
         unpack(archive, tmp_path / "out")
 
 
-def test_not_an_archive(tmp_path):
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"<html>no")
     with pytest.raises(UserError, match="damaged or unknown archive"):
         unpack(tmp_path / "a.zip", tmp_path / "out")
 
 
-def test_an_encrypted_zip(tmp_path):
+def test_an_encrypted_zip_is_refused(tmp_path):
     archive = zip_of(tmp_path / "a.zip", {"a": b"abc"})
     content = bytearray(archive.read_bytes())
     content[6] |= 1  # the flag in the member's header and in the directory
@@ -114,12 +114,12 @@ def test_an_encrypted_zip(tmp_path):
 
 
 @both
-def test_an_empty_archive(tmp_path, kind):
+def test_an_archive_without_files_is_refused(tmp_path, kind):
     with pytest.raises(UserError, match="without files"):
         unpack(PACK[kind](tmp_path / kind, {}), tmp_path / "out")
 
 
 @both
-def test_a_file_where_a_folder_should_be(tmp_path, kind):
+def test_a_file_in_the_place_of_a_folder_ends_in_one_line(tmp_path, kind):
     with pytest.raises(UserError, match="not unpacked into"):
         unpack(PACK[kind](tmp_path / kind, {"a": b"", "a/b": b""}), tmp_path / "out")

@@ -1,4 +1,4 @@
-"""The pages of a test and of a training run, and the pictures on them: every link leads somewhere, nothing is lost."""
+"""The pages of a test and of a training run, and the pictures on them: every link works, every picture is there."""
 
 import json
 from html.parser import HTMLParser
@@ -24,7 +24,7 @@ SETTINGS = {"threshold": 0.5}
 
 
 class Links(HTMLParser):
-    """Collects links, the attributes that fetch something, and visible text."""
+    """Collects the links, tags and visible text of a page."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -56,7 +56,7 @@ def page_of(folder: Path, data, echo, title: str = "Experiment = x", settings=SE
 
 
 def lungs(pictures, count: int, ids=None, size=(24, 24), **more):
-    """`count` images; the prediction of image i is the true square moved by i pixels, so the first is the best."""
+    """`count` images. The prediction of image i is the true square moved by i pixels, so the first is the best."""
     truth = np.zeros(size, np.uint8)
     truth[4:14, 4:14] = 1
     outputs = [np.roll(truth, i, axis=1)[None] * 2.0 - 1 for i in range(count)]
@@ -101,11 +101,11 @@ def test_names_cannot_break_the_page(pictures, echo, tmp_path):
     assert {attrs.get("loading") for tag, attrs in page.tags if tag == "img" and "images/" in attrs["src"]} == {"lazy"}
 
 
-def test_the_mask_stands_beside_the_float_output_with_its_cut_off(pictures, echo, tmp_path):
+def test_the_mask_is_shown_with_the_threshold_that_made_it(pictures, echo, tmp_path):
     truth = np.zeros((2, 2), np.uint8)
     data = pictures([np.array([[[-1.0, -0.93], [-0.95, 1.0]]])], [truth])  # foreground 0, .035, .025, 1
     page = page_of(tmp_path, data, echo, rule=MaskRule(0.03), settings={"threshold": 0.03})
-    assert "mask, cut-off 0.03" in page.text
+    assert "mask, threshold 0.03" in page.text
     assert "masks/image0.png" in page.links
     assert np.asarray(Image.open(tmp_path / "masks" / "image0.png")).tolist() == [[0, 255], [0, 255]]
 
@@ -126,24 +126,24 @@ def test_the_table_shows_scores_intervals_and_sources(pictures, echo, tmp_path):
     assert "HD95 (px)" in page.text
 
 
-def test_dice_of_positives_and_of_all_stand_side_by_side(pictures, echo, tmp_path):
+def test_dice_of_positives_and_of_all_images_are_side_by_side(pictures, echo, tmp_path):
     nothing, some = np.zeros((8, 8), np.uint8), np.eye(8, dtype=np.uint8)
     data = pictures([some[None] * 1.4 - 1, nothing[None] - 1.0], [some, nothing])
     page = page_of(tmp_path, data, echo, rule=MaskRule(0.8))
     assert "Dice, positives only" in page.text
     assert "Dice, all images" in page.text
     assert "0.0000[0.0000, 0.0000]0.5000" in page.text.replace("\n", "").replace("  ", "")
-    apart = page_of(tmp_path / "lungs", lungs(pictures, 2), echo).text
-    assert "positives only" not in apart
+    without_negatives = page_of(tmp_path / "lungs", lungs(pictures, 2), echo).text
+    assert "positives only" not in without_negatives
 
 
-def test_undefined_distances_are_told(pictures, echo, tmp_path):
+def test_the_page_says_for_how_many_images_a_distance_is_undefined(pictures, echo, tmp_path):
     truth = np.ones((8, 8), np.uint8)
     page = page_of(tmp_path, pictures([-np.ones((1, 8, 8))], [truth]), echo, surface=True)
     assert "HD95 (px) is undefined for 1 of 1 images" in page.text
 
 
-def test_images_without_masks_get_pages_without_scores(pictures, echo, tmp_path):
+def test_images_without_ground_truth_get_a_page_without_scores(pictures, echo, tmp_path):
     page = page_of(tmp_path, pictures([np.ones((1, 4, 4))], [None]), echo)
     assert page.broken() == []
     assert "without ground truth" in page.text
@@ -152,14 +152,14 @@ def test_images_without_masks_get_pages_without_scores(pictures, echo, tmp_path)
     assert not (tmp_path / "images" / "image0_real_B.png").exists()
 
 
-def test_a_photo_as_target_is_shown_unscored(pictures, echo, tmp_path):
+def test_a_photo_as_target_is_shown_but_not_scored(pictures, echo, tmp_path):
     page = page_of(tmp_path, pictures([np.ones((3, 4, 4))], [np.zeros((9, 9))], classes=None), echo)
     assert page.broken() == []
     assert Image.open(tmp_path / "images" / "image0_real_B.png").size == (9, 9)
     assert list((tmp_path / "masks").iterdir()) == []
 
 
-def test_many_classes_get_a_table_of_their_ious(pictures, echo, tmp_path):
+def test_many_classes_get_a_table_of_each_ones_iou(pictures, echo, tmp_path):
     data = pictures([np.zeros((3, 4, 4))], [np.full((4, 4), 3, np.uint8)], classes="facades")
     page = page_of(tmp_path, data, echo)
     assert page.broken() == []
@@ -167,7 +167,7 @@ def test_many_classes_get_a_table_of_their_ious(pictures, echo, tmp_path):
     assert "balcony" in page.text
 
 
-def test_large_pictures_are_shown_small_and_linked_large(pictures, echo, tmp_path):
+def test_large_pictures_are_shown_small_and_link_to_the_large_ones(pictures, echo, tmp_path):
     page = page_of(tmp_path, lungs(pictures, 1, size=(700, 300)), echo)
     shown = [attrs["src"] for tag, attrs in page.tags if tag == "img" and attrs["alt"] == "overlay"]
     assert shown == ["thumbs/overlays/image0.jpg"]
@@ -176,7 +176,7 @@ def test_large_pictures_are_shown_small_and_linked_large(pictures, echo, tmp_pat
     assert page.broken() == []
 
 
-def test_difference_colours(tmp_path):
+def test_the_difference_picture_has_a_colour_for_each_kind_of_pixel(tmp_path):
     picture = np.full((1, 5, 3), 100, np.uint8)
     labels, truth = np.array([[1, 1, 0, 0, 1]], np.uint8), np.array([[1, 0, 1, 0, VOID]], np.uint8)
     right, extra, missed, background, void = draw.differences(picture, labels, truth, binary=True)[0].tolist()
@@ -184,7 +184,7 @@ def test_difference_colours(tmp_path):
     assert min(right) > 100 > max(background)
 
 
-def test_outlines_are_borders_and_white_where_both_run():
+def test_outlines_are_borders_and_white_where_both_are():
     picture, mask = np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool)
     mask[2:7, 2:7] = True
     moved = np.roll(mask, 1, axis=0)
@@ -202,7 +202,7 @@ def trained(run_dir: Path, epochs: int, start: int = 1, name: str = "lungs") -> 
     return page
 
 
-def test_training_page_has_upstreams_files_newest_epoch_first(tmp_path):
+def test_the_training_page_has_upstreams_files_and_the_newest_epoch_first(tmp_path):
     trained(tmp_path, 3, name="<lungs>")
     page = Links(tmp_path / "web" / "index.html")
     assert "Experiment name = <lungs>" in page.text
@@ -213,7 +213,7 @@ def test_training_page_has_upstreams_files_newest_epoch_first(tmp_path):
     assert picture.min() == 255
 
 
-def test_training_page_after_a_resume_shows_what_there_is(tmp_path):
+def test_the_training_page_of_a_resumed_run_shows_only_pictures_of_its_own_epochs(tmp_path):
     trained(tmp_path, 4)
     (tmp_path / "web" / "images" / "epoch001_real_A.png").unlink()
     trained(tmp_path, 3, start=3)  # resumed at epoch 3: epoch 4 belongs to the abandoned branch
@@ -223,7 +223,7 @@ def test_training_page_after_a_resume_shows_what_there_is(tmp_path):
     assert "epoch [1]" in page.text
 
 
-def test_training_page_reloads_itself_until_training_ends(tmp_path):
+def test_the_training_page_reloads_itself_until_training_ends(tmp_path):
     page = trained(tmp_path, 1)
     html = tmp_path / "web" / "index.html"
     assert 'http-equiv="refresh"' in html.read_text()
@@ -231,7 +231,7 @@ def test_training_page_reloads_itself_until_training_ends(tmp_path):
     assert "refresh" not in html.read_text()
 
 
-def test_training_page_shows_the_curves(tmp_path):
+def test_the_training_page_shows_the_curves(tmp_path):
     line = "(epoch: {}, iters: {}, time: 0.1, data: 0.0) G_L1: {} D_real: 0.5 \n"
     (tmp_path / "loss_log.txt").write_text(line.format(1, 5, 9.0) + line.format(2, 5, 4.0))
     (tmp_path / "metrics.csv").write_text("epoch,iters,G_L1,dice\n1,10,9,0.8\n2,20,4,0.9\n")
@@ -255,5 +255,5 @@ PROBE = """<script>addEventListener('load', async () => {
 def test_a_browser_shows_every_picture(pictures, echo, tmp_path):
     page = page_of(tmp_path, lungs(pictures, len(NASTY), ids=NASTY), echo)
     shown = shown_by_browser(tmp_path / "index.html", PROBE, tmp_path, milliseconds=20000)
-    found = json.loads(shown.split("<title>PROBE ")[1].split("</title>")[0].replace("&amp;", "&"))
-    assert found == {"images": len([tag for tag, _ in page.tags if tag == "img"]), "bad": [], "outside": []}
+    seen = json.loads(shown.split("<title>PROBE ")[1].split("</title>")[0].replace("&amp;", "&"))
+    assert seen == {"images": len([tag for tag, _ in page.tags if tag == "img"]), "bad": [], "outside": []}

@@ -1,4 +1,4 @@
-"""Live panels: what a server gets to know, and that the training never notices one that is away."""
+"""Live panels: what a server receives, and that a missing server never disturbs the training."""
 
 import math
 import socket
@@ -25,14 +25,14 @@ run_server.start_server(port=int(sys.argv[2]), base_url="", env_path=sys.argv[1]
 @pytest.fixture(scope="module")
 def one_server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("visdom")
-    server = Server(folder, "-c", SERVE, str(folder))  # without the scripts of its page: nobody looks
+    server = Server(folder, "-c", SERVE, str(folder))  # without its page's scripts, since no browser opens it
     yield server
     server.kill()
 
 
 @pytest.fixture
 def server(one_server, request):
-    """The server, alive, with an environment of the test's own."""
+    """The running server, with an environment of the test's own."""
     if not one_server.answers():
         one_server.start()
     one_server.env = request.node.name
@@ -47,7 +47,7 @@ def pictures(size=8):
     return {label: torch.zeros(1, 1, size, size) for label in ("real_A", "fake_B", "real_B")}
 
 
-def test_windows_are_numbered_and_named_as_upstreams(server):
+def test_windows_have_upstreams_numbers_and_titles(server):
     panels = panels_at(server.port, server.env)
     panels.losses(0.5, {"G_GAN": 2.0, "G_L1": 40.0})
     panels.losses(1.0, {"G_GAN": 1.0, "G_L1": 30.0})
@@ -59,10 +59,10 @@ def test_windows_are_numbered_and_named_as_upstreams(server):
     titles = [server.window(win)["title"] for win in ("1", "2", "3", "1_scores")]
     assert titles == ["run loss over time", "run images", "run labels", "run validation scores"]
     assert server.window("2")["content"]["src"].startswith("data:image/png;base64,")
-    assert server.window("3")["content"].count("<tr>") == 2  # two labels in a row, as the pictures
+    assert server.window("3")["content"].count("<tr>") == 2  # two labels in a row, like the pictures
 
 
-def test_points_are_appended_and_a_new_loss_gets_a_line(server):
+def test_points_are_appended_and_a_new_loss_gets_a_curve(server):
     panels = panels_at(server.port, server.env)
     panels.losses(1, {"G": 3.0})
     wait_until(lambda: server.lines("1").get("G") == ([1.0], [3.0]))
@@ -73,7 +73,7 @@ def test_points_are_appended_and_a_new_loss_gets_a_line(server):
     assert server.lines("1") == {"G": ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]), "D": ([1.0, 2.0, 3.0], [None, None, 0.5])}
 
 
-def test_what_training_and_validation_both_measured_has_a_window(server):
+def test_each_quantity_of_both_training_and_validation_has_a_window(server):
     panels = panels_at(server.port, server.env)
     row = {"G_L1": 30.0, "val_G_L1": 40.0, "D_real": 0.5, "train_dice": 0.8, "val_dice": 0.7, "val_recall": 0.6}
     panels.epoch(1, row)
@@ -86,7 +86,7 @@ def test_what_training_and_validation_both_measured_has_a_window(server):
     assert server.window("1_Dice")["title"] == "run Dice, train as trained and val"
 
 
-def test_without_a_grid_each_picture_has_its_window(server):
+def test_without_a_grid_each_picture_has_a_window(server):
     panels = panels_at(server.port, server.env, ncols=0, display_id=5)
     panels.pictures(pictures())
     panels.close(deadline=30)
@@ -101,7 +101,7 @@ def test_labels_are_escaped(server):
     assert "&lt;b&gt;A&lt;/b&gt;" in server.window("3")["content"]
 
 
-def test_killed_and_restarted_server_gets_everything_again(server, capfd):
+def test_a_killed_and_restarted_server_gets_everything_again(server, capfd):
     panels = panels_at(server.port, server.env)
     panels.losses(1, {"G": 3.0})
     panels.scores(1, {"dice": 0.8})
@@ -125,7 +125,7 @@ def test_killed_and_restarted_server_gets_everything_again(server, capfd):
     assert back.startswith("visdom is back")
 
 
-def test_server_restarted_between_two_points_gets_everything_again(server, capfd):
+def test_a_server_restarted_between_two_points_gets_everything_again(server, capfd):
     panels = panels_at(server.port, server.env)
     panels.losses(1, {"G": 3.0})
     wait_until(lambda: server.lines("1"))
@@ -137,7 +137,7 @@ def test_server_restarted_between_two_points_gets_everything_again(server, capfd
     assert capfd.readouterr().err == ""
 
 
-def test_no_server_costs_one_line(capfd):
+def test_a_missing_server_costs_one_line(capfd):
     panels = panels_at(free_port(), retry=0.01)
     for step in range(200):
         panels.losses(step, {"G": 1.0})
@@ -149,7 +149,7 @@ def test_no_server_costs_one_line(capfd):
     assert "Connection refused" in line
 
 
-def test_something_else_on_the_port_costs_one_line(capfd):
+def test_another_program_on_the_port_costs_one_line(capfd):
     class Teapot(BaseHTTPRequestHandler):
         def do_POST(self):
             self.send_error(418)
@@ -170,7 +170,7 @@ def test_something_else_on_the_port_costs_one_line(capfd):
 
 
 @pytest.mark.timeout(60)
-def test_server_that_never_answers_holds_nothing_up():
+def test_a_server_that_never_answers_does_not_slow_the_training():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -186,7 +186,7 @@ def test_server_that_never_answers_holds_nothing_up():
         asked.close()
 
 
-def test_fault_in_a_picture_ends_the_panels_not_the_training(server, capfd):
+def test_a_faulty_picture_ends_the_panels_but_not_the_training(server, capfd):
     panels = panels_at(server.port, server.env)
     panels.pictures({"fake_B": torch.zeros(1, 2, 4, 4)})  # two channels cannot be shown
     wait_until(lambda: not panels._thread.is_alive())
@@ -196,7 +196,7 @@ def test_fault_in_a_picture_ends_the_panels_not_the_training(server, capfd):
     assert line.startswith("live panels are off: ")
 
 
-def test_resumed_run_takes_its_curves_up_again(server, tmp_path):
+def test_a_resumed_run_continues_its_curves(server, tmp_path):
     log = LossLog(tmp_path, epochs=3, print_freq=2)
     for epoch, g in ((1, 9.0), (2, 8.0)):
         for count in log.batches(epoch, [2, 2], images=4):
@@ -210,19 +210,19 @@ def test_resumed_run_takes_its_curves_up_again(server, tmp_path):
     assert server.lines("1_scores") == {"val_dice": ([1.0, 2.0], [0.1, 0.2])}
 
 
-def test_a_window_is_added_only_while_the_thread_looks_through_none():
+def test_a_window_is_not_added_while_the_thread_iterates_over_them():
     panels = panels_at(1, display_id=0)
     adding = threading.Thread(target=panels.epoch, args=(1, {"train_dice": 0.8, "val_dice": 0.7}))
     with panels._changed:  # as the thread holds it
-        known = list(panels._curves)
+        before = list(panels._curves)
         adding.start()
         adding.join(0.2)
-        assert list(panels._curves) == known
+        assert list(panels._curves) == before
     adding.join()
-    assert list(panels._curves) == [*known, "Dice"]
+    assert list(panels._curves) == [*before, "Dice"]
 
 
-def test_display_id_0_is_off():
+def test_display_id_0_shows_nothing():
     panels = panels_at(1, display_id=0)
     panels.losses(1, {"G": 1.0})
     panels.pictures(pictures())
@@ -231,22 +231,22 @@ def test_display_id_0_is_off():
     assert not panels._news()
 
 
-def test_points_trained_again_replace_the_older_ones():
+def test_points_of_images_trained_again_replace_the_older_points():
     curve = Curve("1", "run loss over time", "loss")
     for x in (1.0, 2.0, 3.0):
         curve.add(x, {"G": x})
     curve.sent = 3
     curve.add(2.0, {"G": 9.0})
     assert curve.points == [(1.0, {"G": 1.0}), (2.0, {"G": 9.0})]
-    assert curve.sent == 0  # points cannot be taken out of a window: it is sent whole
+    assert curve.sent == 0  # visdom removes no points: the window is sent whole
 
 
-def test_values_that_a_browser_cannot_read_leave_a_gap():
+def test_values_that_a_browser_cannot_read_leave_a_gap_in_the_curve():
     assert finite(torch.tensor(0.5)) == 0.5
     assert all(math.isnan(finite(value)) for value in (None, math.inf, -math.inf, math.nan))
 
 
-def test_grid_fills_up_with_white_and_takes_sizes_that_differ():
+def test_the_grid_is_filled_up_with_white_and_accepts_different_sizes():
     black = [np.zeros((2, 2, 3), np.uint8), np.zeros((1, 1, 3), np.uint8), np.zeros((2, 2, 3), np.uint8)]
     grid = make_grid(black, ncols=2)
     assert grid.shape == (4 + 2 + 4 + 2 + 4, 4 + 2 + 4 + 2 + 4, 3)

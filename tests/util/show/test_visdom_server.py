@@ -1,4 +1,4 @@
-"""`make visdom` before it serves: the port, and the page's scripts from npm. A stand-in plays npm."""
+"""`make visdom` before it serves: the port, and the page's scripts from npm, which is faked here."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ print("thing-1.0.0.tgz")
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
-    """A table of one package and an npm that delivers it; returns (static folder, function that makes npm fail)."""
+    """A table of one package and an npm that delivers it: (static folder, function that writes npm, which can fail)."""
     archive = tmp_path / "published.tgz"
     with tarfile.open(archive, "w:gz") as tar:
         info = tarfile.TarInfo("package/dist/thing.js")
@@ -58,17 +58,17 @@ def installed(static):
     return sorted(str(path.relative_to(static)) for path in static.rglob("*") if path.is_file())
 
 
-def test_files_land_where_visdom_looks_and_are_fetched_once(registry):
+def test_files_are_fetched_once_to_where_visdom_looks(registry):
     static, write_npm = registry
     install_scripts(static)
     assert (static / "js" / "renamed.js").read_text() == "alert"
     assert installed(static) == ["js/renamed.js", "pix2mask.built", "version.built"]
-    assert (static / "version.built").read_text() == "0.2.4"  # visdom started by hand downloads nothing either
+    assert (static / "version.built").read_text() == "0.2.4"  # a visdom started by hand downloads nothing either
     write_npm(fails=True)
     install_scripts(static)
 
 
-def test_package_that_is_not_the_one_in_the_table_is_refused(registry):
+def test_a_package_with_another_hash_than_in_the_table_is_refused(registry):
     static, _ = registry
     visdom_server.TABLE.write_text(visdom_server.TABLE.read_text().replace("sha512-", "sha512-AAAA"))
     with pytest.raises(UserError, match="npm's thing@1.0.0 is not the file named in table.json"):
@@ -76,7 +76,7 @@ def test_package_that_is_not_the_one_in_the_table_is_refused(registry):
     assert installed(static) == []
 
 
-def test_npm_that_fails_says_why(registry):
+def test_the_reason_of_a_failing_npm_is_shown(registry):
     static, write_npm = registry
     write_npm(fails=True)
     with pytest.raises(UserError, match="could not fetch thing@1.0.0, .*: code E404 404 Not Found"):
@@ -84,13 +84,13 @@ def test_npm_that_fails_says_why(registry):
     assert installed(static) == []
 
 
-def test_no_npm(registry, monkeypatch, tmp_path):
+def test_a_missing_npm_is_named(registry, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(UserError, match="npm not found"):
         install_scripts(registry[0])
 
 
-def test_port_in_use_is_told_before_anything_is_fetched():
+def test_a_port_in_use_is_reported_with_the_next_one():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -101,12 +101,12 @@ def test_port_in_use_is_told_before_anything_is_fetched():
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
-def test_port_that_is_none(port):
+def test_a_number_that_is_no_port_is_refused(port):
     with pytest.raises(UserError, match="from 1 to 65535"):
         check_port(port)
 
 
-def test_table_names_a_hash_and_a_place_for_every_package():
+def test_the_table_has_a_hash_and_a_place_for_every_package():
     for package in json.loads(visdom_server.TABLE.read_text()):
         name, version = package["package"].split("@")
         assert name
