@@ -1,4 +1,4 @@
-"""--dataset_mode aligned: upstream's layout, each file shows A on its left half and B on its right."""
+"""--dataset_mode aligned: upstream's layout, where each file shows A in its left half and B in its right half."""
 
 import argparse
 
@@ -15,12 +15,9 @@ class AlignedDataset(PairedDataset):
     """The files of <dataroot>/<phase> (--phase all: of every phase). With --classes, B is read as a label picture."""
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
-        found = images_of(
-            existing_folder(opt.dataroot),
-            "" if phase == "all" else phase,
-            "aligned wants <phase>/ with A and B side by side",
-        )
-        return [Sample(name, path, (path,)) for name, path in found]
+        root, folder = existing_folder(opt.dataroot), "" if phase == "all" else phase
+        images = images_of(root, folder, "aligned wants <phase>/ with A and B side by side")
+        return [Sample(name, path, (path,)) for name, path in images]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         pixels, lossy = read_pixels(sample.image)

@@ -79,9 +79,7 @@ class PairedDataset(Dataset[Item], ABC):
         self._channels = (opt.input_nc, opt.output_nc)
         self._enhance = Enhance(opt.intensity, opt.clahe)
         if self.swap and self._enhance:
-            raise UserError(
-                "--clahe and --intensity are for an X-ray as input: with --direction BtoA the input is B"
-            )
+            raise UserError("--clahe and --intensity are for an X-ray as input: with --direction BtoA the input is B")
         samples = self.find(opt, phase)
         most = int(min(opt.max_dataset_size, num_test, len(samples)))
         lenders = [s for s in samples if s.lends]

@@ -1,4 +1,4 @@
-"""Keep decoded samples in memory, within a budget."""
+"""Keep decoded samples in memory, up to a budget."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +13,11 @@ GB = 10**9
 
 
 class Cache:
-    """Calls `decode(sample)` for samples that do not yet lie in memory; a sample can be hashed, its value has `nbytes`.
+    """Calls `decode(sample)` for samples that are not in memory. Samples can be hashed; decoded values have `nbytes`.
 
-    Filled once, by `fill`, in the process that trains: workers that are forked share the memory. A pickled copy (a
-    worker that is spawned) starts empty rather than carry gigabytes along. The budget is one for all caches of the
-    process: what the training data holds, the validation data cannot have.
+    `fill` fills it once, in the main process. Forked worker processes share that memory. A pickled copy (for a spawned
+    worker) starts empty, so gigabytes are not copied. All caches of a process share one budget: memory that holds
+    training data is not available for validation data.
     """
 
     used = 0
@@ -33,17 +33,18 @@ class Cache:
         self.complete = False
 
     def fill(self, samples: Sequence[Any], label: str) -> dict[int, str]:
-        """Decode samples in order until the budget is used up. Returns what is wrong with the bad ones, by position.
+        """Decode samples in order until the budget is used up. Returns the error message of each bad one, by position.
+        label: of the progress bar.
 
-        UserError: all bad files together, unless they are to be skipped; then every sample is decoded once, also
-        beyond the budget, so that no bad file appears in the middle of an epoch.
+        UserError: all bad files together, unless bad files are skipped. In that case every sample is decoded once, even
+        beyond the budget, so that no bad file turns up in the middle of an epoch.
         """
         bad: dict[int, str] = {}
         full = False
-        block = 4 * self._threads  # decoded but not yet counted: bounds what the budget can be exceeded by
+        block = 4 * self._threads  # decoded at once, before they are counted: limits by how much the budget is exceeded
         bar = tqdm(total=len(samples), desc=label, unit="img", delay=2, leave=False, disable=None)
         torch_threads = torch.get_num_threads()
-        # One thread of torch in each of ours: more would fight for the same cores.
+        # Each of our threads gets one thread of torch: more would compete for the same cores.
         with bar, ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             for start in range(0, len(samples), block):
                 if full and not self._skip_bad:

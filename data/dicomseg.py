@@ -1,4 +1,4 @@
-"""Write predicted masks as DICOM Segmentation objects that refer to the X-rays they belong to."""
+"""--write dicomseg: write predicted masks as DICOM Segmentation objects that refer to their X-rays."""
 
 import warnings
 from pathlib import Path
@@ -13,11 +13,11 @@ from data.read.headers import is_dicom
 from util.errors import UserError
 from util.files import replacing
 
-# highdicom's complaint about a patient's name quotes it.
+# highdicom's warning about a patient's name quotes the name.
 warnings.filterwarnings("ignore", module=r"highdicom\b")
 
 NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-# What a segmentation must carry of its source, even if empty; anonymised files often leave it out.
+# A segmentation must have these elements of its source, even if they are empty. Anonymised files often lack them.
 COPIED = (
     "PatientID",
     "PatientName",
@@ -32,18 +32,19 @@ COPIED = (
 
 
 class SegmentationWriter:
-    """Writes <folder>/<id>.dcm for images of a data set: one binary segment for each class but the background.
+    """Writes <folder>/<id>.dcm for images of a data set: one binary segment for each class except the background.
 
-    By the standard such an object belongs to its source's study and carries its source's patient and study data.
-    algorithm: what made the masks (a name and version), to be written into the objects.
+    By the standard, such an object belongs to its source's study and repeats its source's patient and study data.
+    algorithm: name and version of the program that predicted the masks; recorded in the objects.
 
-    UserError, before anything is written: an image that is no DICOM file, or that cannot be referred to.
+    UserError, before anything is written: the data set has no classes, or an image is no DICOM file or lacks the
+    elements that a reference needs.
     """
 
     def __init__(self, dataset: PairedDataset, algorithm: str) -> None:
         if dataset.classes is None:
             raise UserError("--write dicomseg: this run paints pictures, not masks; --classes says what they mean")
-        self.dataset, self.algorithm = dataset, _text(algorithm)
+        self.dataset, self.algorithm, self._names = dataset, _text(algorithm), dataset.classes.names[1:]
         for sample in dataset.samples:
             if not is_dicom(sample.image):
                 raise UserError(
@@ -56,34 +57,36 @@ class SegmentationWriter:
                 raise UserError(f"--write dicomseg: {sample.image}: its header has no {missing[0]} to refer to")
 
     def __call__(self, folder: Path, index: int, labels: np.ndarray) -> None:
-        """Write the mask of one image: class indices uint8 [H, W] at the size of the source. Safe in threads."""
+        """Write the mask of one image: class indices uint8 [H, W] at the size of the source. Thread-safe."""
         sample = self.dataset.samples[index]
         try:
             segmentation = self._segmentation(_as_source(read_header(sample.image)), labels)
         except (ValueError, TypeError, AttributeError):  # the message may quote a header's values
-            raise UserError(f"--write dicomseg: {sample.image}: its header is not fit to be referred to") from None
+            raise UserError(
+                f"--write dicomseg: {sample.image}: no object can refer to it, its header is faulty"
+            ) from None
         with replacing(folder / f"{sample.id}.dcm", "wb") as file:
             segmentation.save_as(file, enforce_file_format=True)
 
     def _segmentation(self, source: Dataset, labels: np.ndarray) -> Dataset:
-        # Heavy, and few runs ask for it.
+        # highdicom takes seconds to import.
         from highdicom import UID, AlgorithmIdentificationSequence
         from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
         from pydicom.sr.codedict import codes
 
-        known = {"lung": codes.SCT.Lung, "heart": codes.SCT.Heart}
+        codes_of = {"lung": codes.SCT.Lung, "heart": codes.SCT.Heart}
         segments = [
             SegmentDescription(
                 segment_number=number,
                 segment_label=_text(name),
                 segmented_property_category=codes.SCT.AnatomicalStructure,
-                segmented_property_type=known.get(name.lower(), codes.SCT.AnatomicalStructure),
+                segmented_property_type=codes_of.get(name.lower(), codes.SCT.AnatomicalStructure),
                 algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
                 algorithm_identification=AlgorithmIdentificationSequence(
                     name="pix2mask", family=codes.DCM.ArtificialIntelligence, version=self.algorithm
                 ),
             )
-            for number, name in enumerate(self.dataset.classes.names[1:], 1)
+            for number, name in enumerate(self._names, 1)
         ]
         segmentation = Segmentation(
             source_images=[source],
@@ -97,7 +100,7 @@ class SegmentationWriter:
             manufacturer="pix2mask",
             manufacturer_model_name="pix2mask",
             software_versions=self.algorithm,
-            series_description=_text("pix2mask: " + ", ".join(self.dataset.classes.names[1:])),
+            series_description=_text("pix2mask: " + ", ".join(self._names)),
             device_serial_number="none",
             omit_empty_frames=False,
         )
@@ -106,22 +109,23 @@ class SegmentationWriter:
 
 
 def _as_source(header: Dataset) -> Dataset:
-    """A header as highdicom wants it."""
+    """Change a header so that highdicom accepts it as a source."""
     for keyword in COPIED:
         if keyword not in header:
             setattr(header, keyword, "OT" if keyword == "Modality" else "")
     for keyword, kind in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
         try:
             kind(header.get(keyword))
-        except ValueError:  # the 31st of April: it may lie in a file, but not be written into another
+        except ValueError:  # such as 31 April: files contain such dates, but pydicom refuses to write them
             setattr(header, keyword, "")
-    # highdicom would write a Pixel Measures Sequence that it cannot read again: to it, pixels have a thickness. A
-    # projection has none; the pixel spacing stays in the source, whose pixels are the mask's.
+    # With a pixel spacing, highdicom would write a Pixel Measures Sequence that it cannot read again, because it
+    # expects a slice thickness. An X-ray has none. Mask and source have the same pixels, so the source's spacing holds
+    # for both.
     if "PixelSpacing" in header and "SliceThickness" not in header:
         del header.PixelSpacing
     return header
 
 
-def _text(words: str) -> str:
-    """What fits into a DICOM long string."""
-    return words.replace("\\", "/")[:64]
+def _text(text: str) -> str:
+    """Shorten a text to what fits into a DICOM long string (LO)."""
+    return text.replace("\\", "/")[:64]

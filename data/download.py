@@ -1,16 +1,17 @@
 """Download published data sets and generators by name.
 
-    python -m data.download --list              what there is, and what has to be fetched by hand
+    python -m data.download --list              all names, and the sets that you must download by hand
     python -m data.download facades             a data set, to datasets/facades
-    python -m data.download horse2zebra         a name of both: the data set and the generator
+    python -m data.download horse2zebra         the data set and the generator of this name
     python -m data.download zebra2horse         a generator, to checkpoints/zebra2horse_pretrained
     python -m data.download horse2zebra_pretrained    only the generator
 
-A download that was cut goes on where it stopped when the command is run again.
+If a download was interrupted, run the command again: it continues where it stopped.
 """
 
 import argparse
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 from util.errors import UserError, run_script
@@ -36,7 +37,7 @@ def main() -> None:
         parser.error("want a NAME or --list")
     if opt.list:
         print_list(opt.datasets_dir)
-    # All names are looked up before anything is fetched.
+    # All names are looked up before the first download, so that a typing error shows at once.
     for item in [item for name in opt.names for item in meant(name)]:
         if isinstance(item, Donor):
             path = obtain_donor(item, opt.checkpoints_dir)
@@ -47,30 +48,38 @@ def main() -> None:
 
 
 def meant(name: str) -> list[DataSet | Donor]:
-    """What a name stands for: a data set, a generator or one of each. UserError for an unknown name."""
-    found = [item for item in (DATA_SETS.get(name), donor(name)) if item]
-    if not found:
+    """The data set and the generator of this name, or whichever of the two exists. UserError: an unknown name."""
+    items = [item for item in (DATA_SETS.get(name), donor(name)) if item]
+    if not items:
         near = difflib.get_close_matches(name.lower(), {**DATA_SETS, **DONORS}, n=3)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UserError(f"{name}: no published data set or generator of that name; {hint}--list shows them all")
-    return found
+    return items
 
 
 def print_list(datasets_dir: Path) -> None:
     print("Data sets")
     for item in DATA_SETS.values():
-        sizes = [file.size for file in item.files]
-        size = "by hand" if not sizes else "size unknown" if None in sizes else f"{sum(sizes) / 1e6:,.0f} MB"
+        size = megabytes(file.size for file in item.files) if item.files else "by hand"
         print(f"  {item.name:<31}{size:>12}  {item.about}")
         if item.by_hand:
             print(f"  {'':<31}{'':>12}  {next_steps(item, datasets_dir / item.name)}")
     print("\nGenerators (train.py --pretrained NAME downloads them too), by the flags that they need")
-    for make in dict.fromkeys(map(flags, DONORS.values())):
-        print(f"  {make}")
-        for item in [item for item in DONORS.values() if flags(item) == make]:
-            size = f"{item.file.size / 1e6:,.0f} MB" if item.file.size else "size unknown"
-            print(f"    {item.name:<29}{size:>12}  {item.about}")
+    for needed in dict.fromkeys(map(flags, DONORS.values())):
+        print(f"  {needed}")
+        for item in [item for item in DONORS.values() if flags(item) == needed]:
+            print(f"    {item.name:<29}{megabytes([item.file.size]):>12}  {item.about}")
     print(f"  --netG unet_256 --ngf 16 --norm batch\n    {'facades_photo2label':<41}  comes with pix2mask")
+
+
+def megabytes(sizes: Iterable[int | None]) -> str:
+    """The sum of sizes in bytes, as text; None is an unknown size."""
+    total = 0
+    for size in sizes:
+        if size is None:
+            return "size unknown"
+        total += size
+    return f"{total / 1e6:,.0f} MB"
 
 
 if __name__ == "__main__":

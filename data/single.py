@@ -12,20 +12,20 @@ from util.errors import UserError
 
 
 class SingleDataset(PairedDataset):
-    """Every image below --dataroot, the network's input whatever --direction its training had; for testing only, since
-    there is nothing to learn from."""
+    """Every image in or below --dataroot. The images are the network's input, in whichever --direction it was trained.
+    For testing only, because there are no targets to learn from."""
 
-    model = "test"
     swaps = False
 
     def target_classes(self, opt: argparse.Namespace) -> Classes | None:
-        return None if opt.direction == "BtoA" else super().target_classes(opt)  # then photos come out
+        # A network trained with --direction BtoA paints photos, which have no classes.
+        return None if opt.direction == "BtoA" else super().target_classes(opt)
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
         if self.train:
             raise UserError("--dataset_mode single has no targets to train on: take unaligned, aligned, masks, phantom")
         root = existing_folder(opt.dataroot)
-        return [Sample(*found) for found in images_of(root, "", "single wants a folder of images")]
+        return [Sample(name, path) for name, path in images_of(root, "", "single wants a folder of images")]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, None]:
         return read_image(sample.image), None

@@ -1,4 +1,4 @@
-"""--dataset_mode unaligned: upstream's layout, a folder of A and a folder of B that know nothing of each other."""
+"""--dataset_mode unaligned: upstream's layout, a folder of A and a folder of B whose images are not paired."""
 
 import argparse
 from dataclasses import replace
@@ -14,10 +14,9 @@ from data.read.labels import labels_of
 
 
 class UnalignedDataset(PairedDataset):
-    """The files of <dataroot>/<phase>A and <dataroot>/<phase>B; --direction BtoA lets the folders change places. With
-    --classes, B is read as label pictures where it is the target."""
+    """The files of <dataroot>/<phase>A and <dataroot>/<phase>B. --direction BtoA swaps the two folders. With --classes,
+    B is read as label pictures if it is the target."""
 
-    model = "cycle_gan"
     swaps = False
 
     def target_classes(self, opt: argparse.Namespace) -> Classes | None:
@@ -37,4 +36,5 @@ class UnalignedDataset(PairedDataset):
         return pixels, pixels
 
     def _samples(self, root: Path, name: str) -> list[Sample]:
-        return [Sample(*found) for found in images_of(root, name, "unaligned wants <phase>A and <phase>B")]
+        images = images_of(root, name, "unaligned wants <phase>A and <phase>B")
+        return [Sample(image_id, path) for image_id, path in images]

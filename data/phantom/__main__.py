@@ -1,19 +1,20 @@
-"""Write phantoms as files, in the layout in which one's own data should lie.
+"""Write phantoms as files, in the layout that your own data should have.
 
 python -m data.phantom OUT                      chests: images/, masks/, splits.csv (--dataset_mode masks)
-python -m data.phantom OUT --phantom pneumothorax    the same chests, half with air beside the lung, and its masks
+python -m data.phantom OUT --phantom pneumothorax    the same chests, half of them with air beside the lung as the mask
 python -m data.phantom OUT --phantom facades    train/, val/, test/, photo beside labels (--dataset_mode aligned)
 """
 
 import argparse
 import csv
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 from PIL import Image
 
 from data.classes import Classes
-from data.phantom.dataset import FIRST, KINDS, add_phantom_options, check_count, indices
+from data.phantom import FIRST, KINDS, add_phantom_options, check_count, indices
 from util.errors import UserError, run_script
 
 
@@ -38,8 +39,8 @@ def main() -> None:
 
 
 def write_chests(out: Path, count: int, size: int, kind: str = "chests") -> None:
-    """X-rays and masks {0, 255} as grey PNG, with the list of which image is in which phase."""
-    draw, _ = KINDS[kind]
+    """Write X-rays and masks {0, 255} as grey PNG, and splits.csv with the phase of each image."""
+    draw = resolve_name(KINDS[kind][0])
     for folder in ("images", "masks"):
         (out / folder).mkdir(parents=True)
     with (out / "splits.csv").open("w", newline="", encoding="utf-8") as file:
@@ -55,8 +56,9 @@ def write_chests(out: Path, count: int, size: int, kind: str = "chests") -> None
 
 
 def write_facades(out: Path, count: int, size: int) -> None:
-    """Photo left, label colours right, as RGB PNG: JPEG would blur the colours of the labels."""
-    draw, name = KINDS["facades"]
+    """Write photo (left) and label colours (right) as RGB PNG. JPEG would blur the colours of the labels."""
+    drawer, name = KINDS["facades"]
+    draw = resolve_name(drawer)
     classes = Classes.load(name)
     for phase in FIRST:
         (out / phase).mkdir(parents=True)

@@ -1,9 +1,12 @@
 """A procedural chest X-ray (PA view) with its lung mask.
 
-The picture is built as an X-ray is: the attenuation along each ray is summed organ by organ in the frame of the body,
-and one exposure curve turns the sum into grey values. Body frame: x to the image's right (the patient's left), y down,
-1 is half a film at scale 1; the lungs reach from about y = -0.8 to 0.45. Every shape is a function of position, so that
-a phantom is the same picture at every size.
+The picture is built like an X-ray. The attenuation along each ray is summed organ by organ, in the frame of the body,
+and one exposure curve turns the sum into grey values. In the body frame, x points to the image's right (the patient's
+left) and y down; 1 is half a film at scale 1. The lungs reach from about y = -0.8 to 0.45. Every shape is a function of
+position, so a phantom is the same picture at every size.
+
+All parts take their random numbers from one generator, so the order of the draws decides how every phantom looks. Keep
+that order when you change this file: tests and benchmarks rely on the pictures.
 """
 
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from data.phantom.shapes import capsule, ellipse, join, rounded, smooth_noise, s
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the body lies on the film: film = centre + rotation * (scale_x * x, scale_y * y), film in [-1, 1]."""
+    """Position of the body on the film: film = centre + rotation * (scale_x * x, scale_y * y), film in [-1, 1]."""
 
     centre: tuple[float, float]
     angle: float  # radians
@@ -60,18 +63,19 @@ def chest(index: int, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.nd
     """The phantom X-ray number `index` of the series `seed`.
 
     Returns (image uint8 [size, size], bone white and air black; mask uint8 [size, size], 1 = lung field). As in the
-    Montgomery and Shenzhen sets, the lung fields leave out the heart, the mediastinum and what lies below the domes of
-    the diaphragm, and take in opacities.
+    Montgomery and Shenzhen sets, lung fields exclude the heart, the mediastinum and everything below the domes of the
+    diaphragm, and include opacities.
     """
     image, lungs, _ = _x_ray(index, seed, size, None)
     return image, lungs
 
 
 def pneumothorax(index: int, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """`chest` number `index`; in about every second one air has come between lung and chest wall.
+    """`chest` number `index`, with air between lung and chest wall in about every second image.
 
-    Returns (image, mask uint8 [size, size], 1 = that air). It is widest at the top of one side, darker than lung,
-    without vessels, and ends at the thin line of the lung's pleura. As in SIIM-ACR most take 0.1 to 4 % of the image.
+    Returns (image, mask uint8 [size, size], 1 = that air). The air is widest at the top of one side, darker than lung
+    and without vessels, and it ends at the thin line of the lung's pleura. As in SIIM-ACR, most of the masks cover 0.1
+    to 4 % of the image.
     """
     image, _, air = _x_ray(index, seed, size, np.random.default_rng([seed, index, 1]))
     return image, air
@@ -80,7 +84,8 @@ def pneumothorax(index: int, seed: int = 0, size: int = 256) -> tuple[np.ndarray
 def _x_ray(
     index: int, seed: int, size: int, air: np.random.Generator | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image, lung field, pneumothorax; air: what draws one or none, apart from all else."""
+    """Image, lung field and pneumothorax. air: the generator that draws a pneumothorax, or None for no pneumothorax. It
+    is separate, so that both kinds of phantom show the same chest."""
     rng = np.random.default_rng([seed, index])
     axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2 / size) - 1).astype(np.float32)
     film_x, film_y = np.broadcast_to(axis, (size, size)), np.broadcast_to(axis[:, None], (size, size))
@@ -96,21 +101,21 @@ def _x_ray(
     field = exposed_field(rng, film_x, film_y, pose.centre[1] + pose.scale[1] * body.dome if wide else None)
     shade = 0.0 if rng.uniform() < 0.8 else rng.uniform(0, 0.3)
     burnt = letters(rng, size, wide)
-    # Grain is the one thing whose numbers depend on the size: it comes last, so that all else does not.
+    # Grain comes last: it is the only part that draws more numbers for a larger picture.
     film += (0.005 + 0.025 * rng.uniform() ** 2) * rng.standard_normal((size, size), dtype=np.float32)
     film = np.maximum(shade + (film - shade) * step(field, 0.006), burnt)
-    masks = (np.minimum(outline, field) > 0 for outline in (body.lungs, gap))
-    return (np.clip(film, 0, 1) * 255 + 0.5).astype(np.uint8), *(mask.astype(np.uint8) for mask in masks)
+    lungs, air_gap = ((np.minimum(outline, field) > 0).astype(np.uint8) for outline in (body.lungs, gap))
+    return (np.clip(film, 0, 1) * 255 + 0.5).astype(np.uint8), lungs, air_gap
 
 
 def _gap(rng: np.random.Generator, b: Body) -> np.ndarray:
-    """Outline of the air between one lung and the chest wall, positive inside; all negative without."""
+    """Outline of the air between one lung and the chest wall, positive inside. All negative if there is no air."""
     u = rng.uniform
-    there, side, width, base = u() < 0.5, rng.choice([-1, 1]), 0.03 + 0.15 * u() ** 1.5, b.dome - u(0, 0.6)
+    has_air, side, width, base = u() < 0.5, rng.choice([-1, 1]), 0.03 + 0.15 * u() ** 1.5, b.dome - u(0, 0.6)
     wave = 1 + 0.15 * np.sin(b.y * u(5, 9) + u(0, 6))
     thick = width * wave * np.sqrt(np.clip((base - b.y) / (base - b.apex), 0, 1))
     gap = np.minimum(b.lungs, thick - np.minimum(b.cage, b.y - b.apex))
-    return np.where((b.x * side > 0) & there, gap, np.float32(-1))
+    return np.where((b.x * side > 0) & has_air, gap, np.float32(-1))
 
 
 def _pose(rng: np.random.Generator, wide: bool) -> Pose:
@@ -128,7 +133,7 @@ def _body(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Body:
     left = x > 0
 
     def sides(low: float, high: float) -> np.ndarray:
-        """Another number for the patient's right and left."""
+        """One random number for the patient's right side and one for the left."""
         return np.where(left, np.float32(u(low, high)), np.float32(u(low, high)))
 
     half, apex, base = u(0.55, 0.68), u(-0.82, -0.72), u(0.05, 0.25)
@@ -251,7 +256,7 @@ def _lung_markings(rng: np.random.Generator, b: Body, pose: Pose, size: int) -> 
 
 
 def _opacities(rng: np.random.Generator, b: Body, size: int) -> np.ndarray:
-    """Cloudy shadows and fluid in the lungs of most patients: the mask takes them in."""
+    """Cloudy shadows and fluid in the lungs of most patients. They belong to the mask."""
     u = rng.uniform
     total = np.zeros_like(b.x)
     for _ in range(rng.choice(5, p=[0.35, 0.2, 0.2, 0.15, 0.1])):

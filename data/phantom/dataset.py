@@ -1,65 +1,24 @@
-"""--dataset_mode phantom: images that are drawn when they are read. No --dataroot is needed."""
+"""--dataset_mode phantom: images that are drawn when they are read. They need no --dataroot."""
 
 import argparse
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 
 from data.base import PairedDataset, Sample
 from data.classes import Classes
-from data.phantom.chests import chest, pneumothorax
-from data.phantom.facades import facade
+from data.phantom import FIRST, KINDS, check_count, indices
 from data.read.folders import NoSuchPhase
 from util.errors import UserError
-
-KINDS = {"chests": (chest, "lungs"), "pneumothorax": (pneumothorax, "lungs"), "facades": (facade, "facades")}
-"""--phantom to what draws it and its classes."""
-
-FIRST = {"train": 0, "val": 1_000_000, "test": 2_000_000}
-"""The first phantom of each phase: a phase keeps its images whatever --phantom_count is."""
-
-
-def indices(phase: str, count: int) -> range:
-    """The phantoms of a phase: `count` to train on, a fifth of that (8 at least) in val and in test."""
-    return range(FIRST[phase], FIRST[phase] + (count if phase == "train" else max(8, count // 5)))
-
-
-class _Kind(argparse.Action):
-    """Sets --phantom, and --classes to what it shows, so that a run records it."""
-
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
-        namespace.phantom = values
-        namespace.classes = KINDS[values][1]
-
-
-def add_phantom_options(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
-    """Add the flags that say which phantoms and how many."""
-    group.add_argument("--phantom", action=_Kind, choices=tuple(KINDS), default="chests", help="what is drawn")
-    group.add_argument(
-        "--phantom_count",
-        type=int,
-        default=200,
-        help="images in train; val and test have a fifth of that each, 8 at least",
-    )
-
-
-def check_count(count: int) -> None:
-    """UserError unless the phases have images and do not run into each other."""
-    if not 1 <= count <= FIRST["val"]:
-        raise UserError(f"--phantom_count {count}: want 1 to {FIRST['val']:,} images")
 
 
 class PhantomDataset(PairedDataset):
     """Phantoms, drawn at the size at which the network sees them. They depend on their index alone, not on --seed."""
 
-    defaults = {"classes": KINDS["chests"][1]}
-
-    @staticmethod
-    def add_options(group: argparse._ArgumentGroup) -> None:
-        add_phantom_options(group)
-
     def target_classes(self, opt: argparse.Namespace) -> Classes:
-        self._draw, name = KINDS[opt.phantom]
+        draw, name = KINDS[opt.phantom]
+        self._draw = resolve_name(draw)
         if opt.classes not in (None, name):
             raise UserError(f"--classes {opt.classes}: phantom {opt.phantom} show {name}; take --classes {name}")
         return Classes.load(name)
@@ -71,7 +30,7 @@ class PhantomDataset(PairedDataset):
         phases = FIRST if phase == "all" else (phase,)
         self._index = {f"{opt.phantom}_{i:07d}": i for p in phases for i in indices(p, opt.phantom_count)}
         self._size = self.geometry.loaded_size(opt.crop_size, opt.crop_size)[0]
-        # No such file exists: the path is the name that pages and messages show.
+        # These files do not exist. Pages and messages show the path as a name.
         return [Sample(name, Path(name), (Path(name),), source="phantom") for name in self._index]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,10 @@
 """A procedural photograph of a house front with its CMP label map.
 
-A front is drawn as a mason builds it: wall, mouldings, then bay by bay and floor by floor windows with their sills,
-cornices and blinds, then doors, shops and balconies. Each part goes onto three canvases at once: its paint, its
-label, and its relief (how far it stands out of the wall: light that falls on it gives edges and shadows). As in the
-real set, labels are upright rectangles even where the part is round, and trees and cars before the house have none.
-"""
+A front (`data.phantom.house`) is drawn as a mason builds it: wall, mouldings, then floor by floor the windows with
+their sills, cornices and blinds, and at last doors and shops. Each part is drawn on three canvases at once: its paint,
+its label, and its relief, which is how far it projects from the wall. Light that falls on the relief gives edges and
+shadows. As in the real set, labels are upright rectangles even if the part is round, and trees and cars before the
+house have no label. """
 
 import numpy as np
 from PIL import Image

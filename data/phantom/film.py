@@ -1,16 +1,17 @@
-"""How a phantom X-ray is taken: the film's curve, what the collimator lets through, the letters burnt in."""
+"""How a phantom X-ray is exposed: the film's curve, the collimator's field, and letters burnt into the film."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from data.phantom.shapes import smooth_noise
 
-# Vessels and letters are drawn on one fixed canvas and reduced: their line widths do not depend on the picture's size.
+# Vessels and letters are drawn on one fixed canvas and resized: their line widths do not depend on the picture's size.
 CANVAS = 512
 
 
 def expose(rng: np.random.Generator, attenuation: np.ndarray, skin: np.ndarray, size: int, wide: bool) -> np.ndarray:
-    """Grey values, about 0..1, from attenuation: the film's curve, fog, uneven field. skin: outline of the body."""
+    """Grey values, about 0..1, from attenuation, with the film's curve, fog and an uneven field. skin: outline of the
+    body. wide: Montgomery's kind of film."""
     u = rng.uniform
     k = u(0.35, 0.7) if wide else u(0.5, 0.9)
     bright = float(np.quantile(attenuation[skin > 0][::7], u(0.8, 0.99) if wide else u(0.95, 0.998)))
@@ -21,7 +22,8 @@ def expose(rng: np.random.Generator, attenuation: np.ndarray, skin: np.ndarray, 
 
 
 def exposed_field(rng: np.random.Generator, film_x: np.ndarray, film_y: np.ndarray, dome: float | None) -> np.ndarray:
-    """Outline of what the collimator exposes; a wide film ends not far below the dome, at film height `dome`."""
+    """Outline of the field that the collimator exposes. dome: for a wide film, the height of the diaphragm on the film;
+    the field then ends a little below it."""
     u = rng.uniform
     bottom = dome + u(0.22, 0.4) if dome is not None else u(0.93, 1.4)
     field = np.minimum(bottom - film_y + u(-0.04, 0.04) * film_x, film_y + u(0.96, 1.3) + u(-0.02, 0.02) * film_x)
@@ -30,7 +32,7 @@ def exposed_field(rng: np.random.Generator, film_x: np.ndarray, film_y: np.ndarr
 
 
 def letters(rng: np.random.Generator, size: int, wide: bool) -> np.ndarray:
-    """Side marker and plates, burnt into the film's upper corners."""
+    """Side marker and text plates, burnt into the film's upper corners: float32 [size, size] in 0..1."""
     u = rng.uniform
     board = Image.new("L", (CANVAS, CANVAS))
     pen = ImageDraw.Draw(board)

@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw
 
 from data.classes import FACADES
 
-# Everything is drawn on one fixed canvas and then resized, so that a phantom is the same picture at every size.
+# Everything is drawn on one fixed canvas and then resized, so a phantom is the same picture at every size.
 CANVAS = 512
 LABEL = {name: k for k, name in enumerate(FACADES)}
 Colour = tuple[int, int, int]
@@ -34,7 +34,7 @@ class Painter:
         self.pens = {name: ImageDraw.Draw(layer) for name, layer in self.layers.items()}
 
     def pick(self, colours: tuple[Colour, ...], darkest: float = 1, lightest: float = 1) -> Colour:
-        """One of the colours, tinted by a factor between the two."""
+        """One of the colours, tinted by a factor between `darkest` and `lightest`."""
         return tint(colours[self.rng.integers(len(colours))], self.rng.uniform(darkest, lightest))
 
     def box(
@@ -48,7 +48,8 @@ class Painter:
         relief: int | None = None,
         shape: str = "rectangle",
     ) -> None:
-        """A part: `shape` is painted, its box is labelled; no label or relief given leaves what is there."""
+        """Draw a part: paint and relief get its `shape`, the labels its whole box. Without `label` or `relief`, that
+        canvas is not changed. shape: rectangle, arch, gable or ellipse."""
         box = [round(x0), round(y0), round(x1) - 1, round(y1) - 1]
         if box[2] < box[0] or box[3] < box[1]:
             return
@@ -69,7 +70,7 @@ class Painter:
             self.pens["label"].rectangle(box, fill=LABEL[label])
 
     def lines(self, x0: float, y0: float, x1: float, y1: float, colour: Colour, pitch: float, upright: bool) -> None:
-        """Fine parallel lines in a box, in paint alone."""
+        """Draw fine parallel lines in a box, `pitch` pixels apart, in paint alone."""
         pen = self.pens["paint"]
         for at in np.arange(x0 if upright else y0, x1 if upright else y1, pitch):
             pen.line([at, y0, at, y1 - 1] if upright else [x0, at, x1 - 1, at], fill=colour)

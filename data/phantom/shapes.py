@@ -1,7 +1,7 @@
-"""What the phantoms are made of: outlines as signed distances, soft edges, round bodies, smooth noise.
+"""The building blocks of phantoms: outlines as signed distances, soft edges, round bodies, smooth noise.
 
-An outline is a float32 field that is positive inside and about the distance to the edge. All take and return arrays of
-one shape, so they cost a few passes over the picture and do not depend on its size in pixels.
+An outline is a float32 array with about the distance to the edge, positive inside. Functions take and return arrays of
+one shape. Lengths are in units of the coordinates, not in pixels.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def join(a: np.ndarray, b: np.ndarray, fillet: float) -> np.ndarray:
 
 
 def ellipse(x: np.ndarray, y: np.ndarray, cx: float, cy: float, rx: float, ry: float, tilt: float = 0.0) -> np.ndarray:
-    """Outline of an ellipse; distances are right near the edge along the shorter axis. `tilt` in radians."""
+    """Outline of an ellipse. Distances are only exact near the edge, along the shorter axis. tilt: in radians."""
     c, s = float(np.cos(tilt)), float(np.sin(tilt))
     dx, dy = x - cx, y - cy
     u, v = (c * dx + s * dy) * (1 / rx), (c * dy - s * dx) * (1 / ry)
@@ -46,7 +46,7 @@ def capsule(x: np.ndarray, y: np.ndarray, x0: float, y0: float, x1: float, y1: f
 def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
     """Float32 [size, size] noise with about `cells` bumps a side, mean about 0, deviation about 0.7.
 
-    The random numbers drawn depend on `cells` alone, so that the same generator gives the same field at every size.
+    It draws `cells` ** 2 random numbers at every size, so the same generator gives the same field at every size.
     """
     grid = Image.fromarray(rng.standard_normal((cells, cells), dtype=np.float32))
     return np.asarray(grid.resize((size, size), Image.Resampling.BICUBIC))

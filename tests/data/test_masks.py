@@ -90,7 +90,7 @@ def test_a_list_says_phase_source_patient_and_mask(lungs, flags):
     assert two.sum() > one.sum()
     assert MasksDataset(flags(dataroot=lungs, source="B"), "all", train=False).ids == ["p2"]
     assert MasksDataset(flags(dataroot=lungs, source="A, B"), "all", train=False).ids == ["p0", "p1", "p2"]
-    with pytest.raises(UserError, match="--source C: .*splits.csv knows A, B"):
+    with pytest.raises(UserError, match="--source C: .*splits.csv lists A, B"):
         MasksDataset(flags(dataroot=lungs, source="C"), "all", train=False)
     with pytest.raises(NoSuchPhase, match=r"'val'; there are test \(2\), train \(1\)"):
         MasksDataset(flags(dataroot=lungs), "val", train=False)
@@ -115,12 +115,12 @@ def test_a_fold_is_val_and_the_others_train(lungs, flags):
     assert phases(-1) == [["p0", "p2", "p3"], ["p1"], ["p4"]]
     assert phases(0) == [["p2", "p3"], ["p0", "p1"], ["p4"]]
     assert phases(2) == [["p0", "p1", "p2"], ["p3"], ["p4"]]
-    with pytest.raises(UserError, match="--fold 3: .*splits.csv knows fold 0, 1, 2; python -m data.prepare --folds K"):
+    with pytest.raises(UserError, match="--fold 3: .*splits.csv lists fold 0, 1, 2; python -m data.prepare --folds K"):
         phases(3)
 
 
 def test_folds_need_a_list_with_folds(lungs, flags):
-    with pytest.raises(UserError, match="--fold 0: .*splits.csv knows no folds"):
+    with pytest.raises(UserError, match="--fold 0: .*splits.csv lists no folds"):
         MasksDataset(flags(dataroot=lungs, fold=0), "train", train=False)
 
 

@@ -13,8 +13,10 @@ from scipy import ndimage
 from data.aligned import AlignedDataset
 from data.classes import FACADES
 from data.masks import MasksDataset
-from data.phantom import PhantomDataset, chest, facade, pneumothorax
 from data.phantom.__main__ import write_chests
+from data.phantom.chests import chest, pneumothorax
+from data.phantom.dataset import PhantomDataset
+from data.phantom.facades import facade
 from util.errors import UserError
 
 ROOT = Path(__file__).parents[2]
