@@ -11,6 +11,7 @@ from models import MODELS
 from options import forgetting as forgetting_options
 from options import test as test_options
 from options import train as train_options
+from options.runs import resolve_named
 from tests.helpers import ROOT, commands
 
 PLACES = (
@@ -23,8 +24,8 @@ PLACES = (
 )
 PAGES = sorted(str(path.relative_to(ROOT)) for place in PLACES for path in ROOT.glob(place))
 SCRIPTS = {
-    "train.py": lambda words: train_options.parse(MODELS, DATASETS, words),
-    "test.py": lambda words: test_options.parse_runs(MODELS, DATASETS, words),
+    "train.py": train_options.parse,
+    "test.py": lambda words: resolve_named(test_options.TEST.typed(words)),
     "forgetting.py": forgetting_options.parse,
 }
 SCRIPT_COMMANDS = [words for page in PAGES for words in commands(page) if words[0] in SCRIPTS]
@@ -63,7 +64,7 @@ def test_every_module_of_the_readme_has_the_flags_shown(words):
 def _flags_in_help(script: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> set[str]:
     with pytest.raises(SystemExit, match="0"):
         SCRIPTS[script](["--help", *words])
-    return set(re.findall(r"^ +(--\w+)", capsys.readouterr().out, re.M))
+    return set(re.findall(r"^  (--\w+)", capsys.readouterr().out, re.M))
 
 
 def test_docs_flags_lists_exactly_the_flags_of_train_and_test(capsys):
