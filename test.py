@@ -11,65 +11,70 @@ metrics.json; with --write dicomseg also dicomseg/. --compare leaves in results/
 index.html, compare.csv (a line an image), compare.json, images/, truths/, overlays/<run>/, masks/<run>/.
 """
 
+from __future__ import annotations
+
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from tqdm import tqdm
-
-import options.test
-from data import DATASETS, PairedDataset, create_dataset
-from data.dicomseg import SegmentationWriter
-from data.same_images import read_within, same_images
-from models import MODELS, pick_device
-from models.apply.trained import Trained
-from models.apply.translators import shared_input
-from options.parser import as_text
+from options.recorded import other_split
+from options.runs import resolve_compared, resolve_named, resolve_within
+from options.test import TEST, as_text, results_folder
 from util.errors import run_script
-from util.files import replacing_folder, write_json, write_text
-from util.score.evaluate import Scored, evaluate
-from util.score.summary import in_words
-from util.score.within import Within
-from util.seeding import seed_everything
-from util.show.comparison import OURS as COMPARED
-from util.show.comparison import Comparison
-from util.show.comparison_page import write_comparison_page
-from util.show.test_page import write_test_page
-from util.show.test_pictures import OURS, PictureWriter
+
+# torch takes seconds to load. It is imported inside functions, which run when the flags are known to be right.
+if TYPE_CHECKING:
+    import torch
+
+    from data.base import PairedDataset
+    from util.score.image import Scored
+    from util.score.within import Within
 
 
 def main() -> int:
-    if compared := options.test.parse_compared(MODELS, DATASETS):
-        return compare(compared)
-    runs = options.test.parse_runs(MODELS, DATASETS)
+    typed = TEST.typed()
+    if "compare" in typed:
+        return compare(resolve_compared(typed))
+    return test(resolve_named(typed))
+
+
+def test(runs: list[argparse.Namespace]) -> int:
+    """Translate the images of a phase with a run, or with several runs together, and score the results."""
+    from data import create_dataset
+    from models.apply.trained import Trained
+    from models.apply.translators import shared_input
+    from util.files import replacing_folder, write_json, write_text
+    from util.run.device import pick_device
+    from util.score.evaluate import evaluate
+    from util.score.summary import in_words
+    from util.seeding import seed_everything
+    from util.show.test_page import write_test_page
+    from util.show.test_pictures import OURS, PictureWriter
+
     opt = shared_input(runs)
     device = pick_device(opt.gpu_ids)
     seed_everything(opt.seed)
     trained = Trained(runs, device)
     loader = create_dataset(opt, opt.phase, train=False, num_test=opt.num_test)
     translator = trained.translator(loader.dataset)
-    segmentations = None
-    if opt.write == "dicomseg":
-        segmentations = SegmentationWriter(loader.dataset, f"{trained.name}, epoch {opt.epoch}")
+    write_segmentation = segmentation_writer(opt, trained.name, loader.dataset)
     print(as_text(opt))
     for run in runs:
         write_text(Path(run.checkpoints_dir) / run.name / "test_opt.txt", as_text(run) + "\n")
 
-    results = results_folder(opt, trained.name)
     within = masks_within(opt, device, loader.dataset)
     rule = trained.rule(loader, within)
-    settings = trained.settings(loader.dataset, rule)
+    settings = trained.settings(loader.dataset, rule, {run.name: other_split(run) for run in runs})
+    results = results_folder(opt, trained.name)
     with replacing_folder(results, OURS, "metrics.csv") as folder:
-        pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, trained.models[0].labels)
-        with tqdm(total=len(loader.dataset), unit="img", desc="testing", disable=None) as bar:
+        write_pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, trained.models[0].labels)
 
-            def keep(image: Scored) -> None:
-                pictures(image)
-                if segmentations:
-                    segmentations(folder / "dicomseg", image.index, image.labels)
-                bar.update()
+        def write(image: Scored) -> None:
+            write_pictures(image)
+            write_segmentation(folder, image)
 
-            evaluation = evaluate(translator, loader, rule, opt.surface, keep, within=within)
+        evaluation = evaluate(translator, loader, rule, opt.surface, write, within=within, progress="testing")
         evaluation.write_csv(folder / "metrics.csv")
         write_json(folder / "metrics.json", {"settings": settings} | evaluation.summary)
         title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
@@ -82,10 +87,18 @@ def main() -> int:
 
 def compare(runs: list[argparse.Namespace]) -> int:
     """Show the same images as each of several runs translates them, side by side."""
+    from data.same_images import same_images
+    from models.apply.trained import Trained
+    from util.files import replacing_folder, write_json
+    from util.run.device import pick_device
+    from util.seeding import seed_everything
+    from util.show.comparison import OURS, Comparison
+    from util.show.comparison_page import write_comparison_page
+
     first, device = runs[0], pick_device(runs[0].gpu_ids)
     sets = same_images(runs)
     results = results_folder(first, "_".join(["compare", *(run.name.replace("/", "-") for run in runs)]))
-    with replacing_folder(results, COMPARED, "compare.csv") as folder:
+    with replacing_folder(results, OURS, "compare.csv") as folder:
         comparison = Comparison(folder)
         for run, data in zip(runs, sets, strict=True):
             seed_everything(run.seed)
@@ -93,7 +106,8 @@ def compare(runs: list[argparse.Namespace]) -> int:
             trained = Trained([run], device)
             within = masks_within(run, device, dataset)
             rule = trained.rule(loader, within)
-            settings = {"model": run.model, "netG": run.netG} | trained.settings(dataset, rule)
+            settings = trained.settings(dataset, rule, {run.name: other_split(run)})
+            settings = {"model": run.model, "netG": run.netG} | settings
             comparison.add(run.name, trained.translator(dataset), loader, rule, settings, within)
             print(comparison.line(run.name), flush=True)
         comparison.write_csv(folder / "compare.csv")
@@ -103,18 +117,28 @@ def compare(runs: list[argparse.Namespace]) -> int:
     return 0
 
 
+def segmentation_writer(opt: argparse.Namespace, name: str, dataset: PairedDataset) -> Callable[[Path, Scored], None]:
+    """Writes the mask of one image into a folder of results, if --write asks for DICOM Segmentation objects."""
+    if opt.write != "dicomseg":
+        return lambda folder, image: None
+    from data.dicomseg import SegmentationWriter
+
+    writer = SegmentationWriter(dataset, f"{name}, epoch {opt.epoch}")
+    return lambda folder, image: writer(folder / "dicomseg", image.index, image.labels)
+
+
 def masks_within(opt: argparse.Namespace, device: torch.device, dataset: PairedDataset) -> Within | None:
     """The masks of --within RUN for the images of `dataset`, made as that run's own options say."""
     if not opt.within:
         return None
-    run = options.test.parse_within(MODELS, DATASETS, opt)
+    from data.same_images import read_within
+    from models.apply.trained import Trained
+    from util.score.within import Within
+
+    run = resolve_within(opt)
     loader = read_within(run, opt, dataset)
     trained = Trained([run], device)
     return Within.by(trained.translator(loader.dataset), loader, trained.kept_rule(), run.name, trained.files)
-
-
-def results_folder(opt: argparse.Namespace, name: str) -> Path:
-    return Path(opt.results_dir) / name / f"{opt.phase}_{opt.epoch}{'_base' if opt.task == 'base' else ''}"
 
 
 if __name__ == "__main__":

@@ -1,27 +1,26 @@
 """Data: from files to batches. `create_dataset` is the way in."""
 
+from __future__ import annotations
+
 import argparse
 import sys
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from data.aligned import AlignedDataset
-from data.base import PairedDataset
-from data.loader import Loader
-from data.masks import MasksDataset
-from data.phantom import PhantomDataset
-from data.read.folders import NoSuchPhase
-from data.single import SingleDataset
-from data.unaligned import UnalignedDataset
 from util import distributed
 from util.errors import UserError
 
-DATASETS: dict[str, type[PairedDataset]] = {
-    "unaligned": UnalignedDataset,
-    "aligned": AlignedDataset,
-    "masks": MasksDataset,
-    "single": SingleDataset,
-    "phantom": PhantomDataset,
+if TYPE_CHECKING:  # torch takes seconds to import, and flags are parsed without it
+    from data.loader import Loader
+
+DATASETS = {
+    "unaligned": "data.unaligned:UnalignedDataset",
+    "aligned": "data.aligned:AlignedDataset",
+    "masks": "data.masks:MasksDataset",
+    "single": "data.single:SingleDataset",
+    "phantom": "data.phantom.dataset:PhantomDataset",
 }
-"""--dataset_mode to its class."""
+"""--dataset_mode to its class, "module:name"."""
 
 
 def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> Loader:
@@ -31,10 +30,12 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     torchrun only this process's share; else in order, whole images, one by one where their sizes may differ.
     `loader.dataset` is the data set, `loader.sampler.set_position(epoch, start)` places it.
     """
+    from data.loader import Loader
+
     for flag, limit in (("--max_dataset_size", opt.max_dataset_size), ("--num_test", num_test)):
         if not limit >= 1:  # NaN neither
             raise UserError(f"{flag} {limit}: must be at least 1")
-    dataset = DATASETS[opt.dataset_mode](opt, phase, train, num_test)
+    dataset = resolve_name(DATASETS[opt.dataset_mode])(opt, phase, train, num_test)
     for line in dataset.skipped:
         distributed.say(f"skipped: {line}", file=sys.stderr)
     if balance := dataset.balance:
@@ -74,6 +75,8 @@ def create_validation(opt: argparse.Namespace) -> Loader | None:
 
 
 def _find_validation(opt: argparse.Namespace) -> Loader | None:
+    from data.read.folders import NoSuchPhase
+
     whole = argparse.Namespace(**vars(opt) | {"max_dataset_size": float("inf")})
     try:
         loader = create_dataset(whole, "val", train=False)

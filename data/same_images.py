@@ -10,30 +10,8 @@ from data.base import PairedDataset
 from data.classes import Classes
 from data.loader import Loader
 from util.errors import UserError
+from util.flags import Fact, flags
 from util.score.mask_rule import MaskRule
-
-# What decides which pixels a data set gives.
-READING = (
-    "dataroot",
-    "dataset_mode",
-    "phase",
-    "classes",
-    "direction",
-    "input_nc",
-    "output_nc",
-    "preprocess",
-    "crop_size",
-    "intensity",
-    "clahe",
-    "source",
-    "patient_regex",
-    "split_seed",
-    "fold",
-    "train_images",
-    "phantom",
-    "phantom_count",
-    "max_dataset_size",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +40,7 @@ class Shelf:
     def get(self, opt: argparse.Namespace) -> Shelved:
         """The data set of `opt`: the same object wherever the options that say how to read it are the same."""
         rule = MaskRule.of(opt)
-        key = (*(getattr(opt, name, None) for name in READING), rule)
+        key = (*(getattr(opt, name, None) for name in flags(Fact.IMAGES | Fact.READING)), rule)
         if key not in self._read:
             loader = create_dataset(opt, opt.phase, train=False, num_test=self._num_test)
             name = Path(opt.dataroot).resolve().name if opt.dataroot else getattr(opt, "phantom", opt.dataset_mode)
@@ -89,20 +67,6 @@ def same_images(runs: Sequence[argparse.Namespace]) -> list[Shelved]:
                 f"{runs[0].name} ({len(sets[0].loader.dataset)}); name them with --dataroot"
             )
     return sets
-
-
-def agree(sets: dict[str, list[Shelved]]) -> None:
-    """UserError where the methods of forgetting.py, by their labels, do not name the same images for a task: their
-    scores could not be compared."""
-    (first, expected), *others = sets.items()
-    for label, found in others:
-        for task, (one, other) in enumerate(zip(expected, found, strict=True)):
-            if one.shows != other.shows:
-                raise UserError(
-                    f"--runs: for new task {task} {first} learnt {one.name} ({len(one.loader.dataset)} images of "
-                    f"{one.phase}) and {label} {other.name} ({len(other.loader.dataset)} of {other.phase}): say what "
-                    "all are tested on with --new_data, --new_mode, --new_classes, or compare them apart"
-                )
 
 
 def read_within(run: argparse.Namespace, opt: argparse.Namespace, dataset: PairedDataset) -> Loader:

@@ -7,50 +7,25 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils import parametrize
 
-from models.base import BaseModel, check_size, generate, set_requires_grad
+from models.base import BaseModel, check_size, set_requires_grad
 from models.donors.find import find_donor, find_twin
 from models.image_pool import ImagePool
-from models.losses import GAN_LOSSES, gradient_penalty
-from models.networks import define_D
+from models.losses import gan_loss, gradient_penalty, total
+from models.networks.define import define_D
+from models.networks.generator import generate
+from util.contracts import Batch
 from util.errors import UserError
 
 
 class CycleGANModel(BaseModel):
-    """G_A: A to B, judged by D_A among real B; G_B: B to A, judged by D_B among real A. Both G step first.
+    """G_A maps A to B; D_A tells its results from real B. G_B maps B to A; D_B tells its results from real A.
 
     G_A and G_B minimise GAN + lambda_A * |G_B(G_A(A)) - A| + lambda_B * |G_A(G_B(B)) - B|, and lambda_identity times
-    as much for |G_A(B) - B| and |G_B(A) - A|. Discriminators see earlier fakes too (`ImagePool`), and everything
-    through instance noise (Sonderby et al. 2017, arXiv 1610.04490) if asked to.
+    as much for |G_A(B) - B| and |G_B(A) - A|. The discriminators also see earlier fakes (`ImagePool`). With
+    --instance_noise, all that they see is noisy (Sonderby et al. 2017, arXiv 1610.04490).
     """
 
-    defaults = {"no_dropout": True, "dataset_mode": "unaligned"}
     translator = "G_A"
-
-    @staticmethod
-    def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
-        if not training:
-            return
-        group.add_argument("--lambda_A", type=float, default=10.0, help="weight of the cycle A -> B -> A")
-        group.add_argument("--lambda_B", type=float, default=10.0, help="weight of the cycle B -> A -> B")
-        group.add_argument(
-            "--lambda_identity",
-            type=float,
-            default=0.5,
-            help="weight of G_A(B) = B and G_B(A) = A, as a share of the cycle's (0: none)",
-        )
-        group.add_argument(
-            "--instance_noise",
-            type=float,
-            default=0.0,
-            help="standard deviation of noise on all that the discriminators see (images span -1..1); "
-            "0.2 keeps them from telling masks by the sharpness of their edges",
-        )
-        group.add_argument(
-            "--pretrained_B",
-            default="twin",
-            help="start G_B from another donor; `twin`: the B -> A generator that was trained beside "
-            "--pretrained, else the same donor; `same`: the same donor; `none`: random weights",
-        )
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
@@ -62,10 +37,9 @@ class CycleGANModel(BaseModel):
             )
         donor, twin = _donors(opt) if starts and opt.pretrained else (None, None)
         self.add_generator(opt, "G_A", donor)
-        self.add_generator(_backwards(opt), "G_B", twin)
+        self.add_generator(opt, "G_B", twin, backwards=True)
         if donor and not twin:
             self.notes.append("G_B has random weights (--pretrained_B none)")
-        self.images: dict[str, torch.Tensor] = {}
         if not training:
             return
         if opt.lambda_identity and opt.input_nc != opt.output_nc:
@@ -76,7 +50,7 @@ class CycleGANModel(BaseModel):
         self.weights = {"A": opt.lambda_A, "B": opt.lambda_B}
         self.identity = opt.lambda_identity
         self.noise = opt.instance_noise
-        self.gan_loss = GAN_LOSSES[opt.gan_mode]
+        self.gan_loss = gan_loss(opt.gan_mode)
         self.penalise = opt.gan_mode == "wgangp"
         for name, channels in (("D_A", opt.output_nc), ("D_B", opt.input_nc)):
             net = define_D(channels, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, opt.init_type, opt.init_gain)
@@ -89,24 +63,26 @@ class CycleGANModel(BaseModel):
         for net in self.networks.values():
             net.train()
 
-    def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
+    def train_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         real_A = batch["A"].to(self.device, non_blocking=True)
         real_B = batch["B"].to(self.device, non_blocking=True)
-        with parametrize.cached():  # a task's weights are made once for all that its generator is applied to
+        # As upstream, the generators step first. A step applies each of them three times; `cached` computes the weights
+        # of an adapted one (--adapt) only once.
+        with parametrize.cached():
             losses = self._step_G(real_A, real_B)
         losses |= self._step_D()
         order = [f"{name}_{side}" for side in "AB" for name in ("D", "G", "cycle", "idt")]
         return {name: losses[name].detach() for name in order if name in losses}
 
     def _step_G(self, real_A: torch.Tensor, real_B: torch.Tensor) -> dict[str, torch.Tensor]:
-        nets = self.networks
+        G_A, G_B, nets = self.generator("G_A"), self.generator("G_B"), self.networks
         for side in "AB":
             set_requires_grad(nets[f"D_{side}"], False)
         images = {"real_A": real_A, "real_B": real_B}
-        images["fake_B"] = generate(nets["G_A"], real_A)
-        images["fake_A"] = generate(nets["G_B"], real_B)
-        images["rec_A"] = generate(nets["G_B"], images["fake_B"])
-        images["rec_B"] = generate(nets["G_A"], images["fake_A"])
+        images["fake_B"] = generate(G_A, real_A)
+        images["fake_A"] = generate(G_B, real_B)
+        images["rec_A"] = generate(G_B, images["fake_B"])
+        images["rec_B"] = generate(G_A, images["fake_A"])
         losses = {
             "G_A": self.gan_loss(nets["D_A"](self._noisy(images["fake_B"])), True),
             "G_B": self.gan_loss(nets["D_B"](self._noisy(images["fake_A"])), True),
@@ -114,20 +90,20 @@ class CycleGANModel(BaseModel):
             "cycle_B": F.l1_loss(images["rec_B"], real_B) * self.weights["B"],
         }
         if self.identity:
-            # Named after the generator: idt_A is G_A(B), as upstream has it.
-            images["idt_A"] = generate(nets["G_A"], real_B)
-            images["idt_B"] = generate(nets["G_B"], real_A)
+            # As in upstream, idt_A is named after its generator: it is G_A(B), and counts by lambda_B.
+            images["idt_A"] = generate(G_A, real_B)
+            images["idt_B"] = generate(G_B, real_A)
             losses["idt_A"] = F.l1_loss(images["idt_A"], real_B) * self.weights["B"] * self.identity
             losses["idt_B"] = F.l1_loss(images["idt_B"], real_A) * self.weights["A"] * self.identity
         self.optimizers["G"].zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
+        total(losses.values()).backward()
         self.optimizers["G"].step()
         self.images = {name: image.detach() for name, image in images.items()}
         return losses
 
     def _step_D(self) -> dict[str, torch.Tensor]:
         losses = {}
-        for name, side in (("D_A", "B"), ("D_B", "A")):
+        for name, side in (("D_A", "B"), ("D_B", "A")):  # D_A judges images of B
             net, real = self.networks[name], self._noisy(self.images[f"real_{side}"])
             fake = self._noisy(self.pools[name].query(self.images[f"fake_{side}"]))
             set_requires_grad(net, True)
@@ -135,19 +111,19 @@ class CycleGANModel(BaseModel):
             if self.penalise:
                 losses[name] = losses[name] + gradient_penalty(net, real, fake)
         self.optimizers["D"].zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
+        total(losses.values()).backward()
         self.optimizers["D"].step()
         return losses
 
     def _noisy(self, images: torch.Tensor) -> torch.Tensor:
-        """What a discriminator gets to see of them."""
+        """The images as a discriminator sees them."""
         return images + self.noise * torch.randn_like(images) if self.noise else images
 
     def pictures(self) -> dict[str, torch.Tensor]:
         order = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A")
         return {name: self.images[name] for name in order if name in self.images}
 
-    def companions(self, batch: dict) -> dict[str, torch.Tensor]:
+    def companions(self, batch: Batch) -> dict[str, torch.Tensor]:
         back = {"rec_A": self.translate(self.translate(batch["A"]), "G_B")}
         if "B" in batch:
             back["fake_A"] = self.translate(batch["B"], "G_B")
@@ -166,8 +142,3 @@ def _donors(opt: argparse.Namespace) -> tuple[Path, Path | None]:
     if opt.pretrained_B == "twin":
         return donor, find_twin(opt.pretrained, folder) or donor
     return donor, find_donor(opt.pretrained_B, folder, "--pretrained_B")
-
-
-def _backwards(opt: argparse.Namespace) -> argparse.Namespace:
-    """The flags of a generator that maps B to A."""
-    return argparse.Namespace(**vars(opt) | {"input_nc": opt.output_nc, "output_nc": opt.input_nc})

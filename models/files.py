@@ -1,21 +1,28 @@
-"""A model's networks from the files of a run."""
+"""Load a model's networks from the files of a run."""
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 from models.base import BaseModel
-from models.donors.architecture import explain_discriminator, explain_mismatch
+from models.donors.architecture import Architecture, State, explain_mismatch
 from util.errors import UserError
 from util.run.checkpoint import load_state, network_path, read_state_dict
 
 
 def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argparse.Namespace) -> list[str]:
-    """Load `<epoch>_net_<X>.pth` of a run into the model's networks, strictly; adapted generators are loaded already.
+    """Load `<epoch>_net_<X>.pth` of a run into the model's networks, strictly. Adapted generators are loaded already.
 
-    A missing discriminator is no error (published donors have none): its name is in the returned list of networks
-    that keep their fresh weights. UserError names the file, and the flags to change where the generator differs.
+    A missing discriminator is no error, since published donors have none. Returns the names of the discriminators that
+    keep their fresh weights. UserError names the file, and the flags to change where a network differs.
     """
+
+    def explain_generator(state: State) -> str:
+        return explain_mismatch(state, Architecture.of(opt))
+
+    def explain_discriminator(state: State) -> str:
+        flags = ("netD", "ndf", "n_layers_D", "norm", "input_nc", "output_nc")
+        return f"it was trained with another of {' '.join(f'--{flag} {getattr(opt, flag)}' for flag in flags)}"
+
     fresh = []
     for name, net in model.networks.items():
         if name in model.loaded:
@@ -25,14 +32,16 @@ def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argpars
             fresh.append(name)
             continue
         if not path.is_file():
-            saved = sorted(
-                {file.name.split(kind)[0] for kind in ("_net_", "_task_") for file in folder.glob(f"*{kind}*.pth")}
-            )
-            hint = f"saved epochs: {', '.join(saved)}" if saved else "the folder holds no networks; train it first"
-            if others := sorted(file.stem.split("_net_")[1] for file in folder.glob(f"{epoch}_net_G*.pth")):
-                hint = f"this epoch has {' and '.join(others)}; check --model and, for --model test, --model_suffix"
-            raise UserError(f"--epoch {epoch}: {path} does not exist; {hint}")
-        state = read_state_dict(path)
-        advice = explain_discriminator if name.startswith("D") else explain_mismatch
-        load_state(net, state, path, partial(advice, opt=opt))
+            raise UserError(f"--epoch {epoch}: {path} does not exist; {_saved_instead(folder, epoch)}")
+        explain = explain_discriminator if name.startswith("D") else explain_generator
+        load_state(net, read_state_dict(path), path, explain)
     return fresh
+
+
+def _saved_instead(folder: Path, epoch: str | int) -> str:
+    """Advice where a network's file is missing: the generators of this epoch, or else the epochs that were saved."""
+    if others := sorted(file.stem.split("_net_")[1] for file in folder.glob(f"{epoch}_net_G*.pth")):
+        return f"this epoch has {' and '.join(others)}; check --model and, for --model test, --model_suffix"
+    kinds = ("_net_", "_task_")
+    saved = sorted({file.name.split(kind)[0] for kind in kinds for file in folder.glob(f"*{kind}*.pth")})
+    return f"saved epochs: {', '.join(saved)}" if saved else "the folder holds no networks; train it first"

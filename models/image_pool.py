@@ -8,8 +8,11 @@ import torch
 class ImagePool:
     """Gives a discriminator earlier fakes in place of half of the newest ones.
 
-    size: images kept (0: every query gives back what it was asked with); device: where they lie. Chance comes from a
-    generator of its own, on the host, so that no query waits for the device.
+    A discriminator that sees only the newest fakes may forget how to judge earlier ones, and the two networks can then
+    chase each other in circles. Half of the fakes stay new, so that it also follows the generator.
+
+    size: number of images kept; 0 returns every query unchanged. device: where they are kept. Random choices are drawn
+    from the pool's own generator on the host, so that no query waits for the device.
     """
 
     def __init__(self, size: int, seed: int = 0, device: torch.device | str = "cpu"):
@@ -18,8 +21,11 @@ class ImagePool:
         self._random = random.Random(seed)
 
     def query(self, images: torch.Tensor) -> torch.Tensor:
-        """images: float [N, C, H, W], detached. Returns as many: each is itself, while the pool fills up and at every
-        second chance afterwards, or else an earlier one, whose place it takes."""
+        """Return as many images as are given: float [N, C, H, W], detached.
+
+        While the pool fills up, each image is kept and returned. Afterwards, with a chance of one half, an image is
+        returned and not kept; otherwise it takes the place of a kept image, which is returned.
+        """
         return torch.cat([self._swap(image) for image in images.split(1)]) if self.size else images
 
     def _swap(self, image: torch.Tensor) -> torch.Tensor:
@@ -33,10 +39,10 @@ class ImagePool:
         return earlier
 
     def state_dict(self) -> dict[str, object]:
-        """What an exact resume needs."""
+        """The images and the random state, for an exact resume."""
         return {"images": [image.cpu() for image in self._images], "random": self._random.getstate()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Take back what `state_dict` gave."""
+        """Continue from what `state_dict` returned."""
         self._images = [image.to(self.device) for image in state["images"][: self.size]]
         self._random.setstate(state["random"])

@@ -1,33 +1,45 @@
 """Adversarial losses on a discriminator's logits, and losses on a mask's."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
+from operator import add
+from pkgutil import resolve_name
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models import GAN_LOSSES, SEG_LOSSES
 from util.errors import UserError
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-SEG_LOSS = "dice+0.5*bce"  # the default of --seg_loss
-SEG_LOSSES = ("bce", "dice", "jaccard", "focal", "tversky")
+GanLoss = Callable[[torch.Tensor, bool], torch.Tensor]
 
 
-def _lsgan(logits: torch.Tensor, real: bool) -> torch.Tensor:
+def least_squares(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    """Mao et al. 2017, arXiv 1611.04076."""
     return F.mse_loss(logits, torch.full_like(logits, float(real)))
 
 
-def _vanilla(logits: torch.Tensor, real: bool) -> torch.Tensor:
+def cross_entropy(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    """Goodfellow et al. 2014, arXiv 1406.2661."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
 
 
-def _wgangp(logits: torch.Tensor, real: bool) -> torch.Tensor:
+def wasserstein(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    """Gulrajani et al. 2017, arXiv 1704.00028."""
     return -logits.mean() if real else logits.mean()
 
 
-# least squares (Mao et al. 2017), cross-entropy (Goodfellow et al. 2014), Wasserstein (Gulrajani et al. 2017)
-GAN_LOSSES = {"lsgan": _lsgan, "vanilla": _vanilla, "wgangp": _wgangp}
+def gan_loss(mode: str) -> GanLoss:
+    """The loss of --gan_mode. It takes a discriminator's logits and whether they should be judged real."""
+    return resolve_name(GAN_LOSSES[mode])
+
+
+def total(losses: Iterable[torch.Tensor]) -> torch.Tensor:
+    """The sum of scalar losses."""
+    return reduce(add, losses)
 
 
 def gradient_penalty(netD: nn.Module, real: torch.Tensor, fake: torch.Tensor, weight: float = 10.0) -> torch.Tensor:
@@ -44,45 +56,69 @@ def gradient_penalty(netD: nn.Module, real: torch.Tensor, fake: torch.Tensor, we
 def seg_loss(spec: str, flag: str = "--seg_loss") -> Loss:
     """The loss that `spec` names: terms joined by +, each with a weight before it or none, as in `dice+0.5*bce`.
 
-    It takes logits and truth, float [N, 1, H, W], the truth in 0..1, and returns a scalar. Sigmoid is applied within.
+    The loss takes logits and truth in 0..1, float [N, 1, H, W], and returns a scalar. It applies the sigmoid itself.
     bce: mean cross-entropy. focal: the same times (1 - p_t)^2 (Lin et al. 2017, arXiv 1708.02002). dice, jaccard,
-    tversky: 1 - overlap of the whole batch (Milletari et al. 2016, arXiv 1606.04797); tversky counts a missed pixel 0.7
-    and a false one 0.3 times (Salehi et al. 2017, arXiv 1706.05721).
+    tversky: 1 - overlap of the whole batch (Milletari et al. 2016, arXiv 1606.04797). tversky weighs a missed pixel by
+    0.7 and a false one by 0.3 (Salehi et al. 2017, arXiv 1706.05721).
 
-    No overlap with an empty truth has a slope. Counted over the whole batch its empty masks are felt through the
-    others; where all are empty, the overlap of the background takes its place, which they can lose.
-    UserError names `flag` where the spec cannot be read.
+    The overlap with an empty mask is 0 for every prediction, and so its slope is 0 too. The overlap is therefore
+    counted over the whole batch, where false foreground in an image with an empty mask lowers the overlap of the
+    others. If all masks of a batch are empty, the overlap of the background is taken instead.
+
+    UserError, naming `flag`, for a spec that cannot be read.
     """
     terms = [_term(word.strip(), spec, flag) for word in spec.split("+")]
     if not any(weight for weight, _ in terms):
         raise UserError(f"{flag} {spec}: all its weights are 0, and there is nothing to learn from")
-    return lambda logits, truth: sum(weight * loss(logits, truth) for weight, loss in terms)
+    return lambda logits, truth: total(weight * loss(logits, truth) for weight, loss in terms)
 
 
 def _term(word: str, spec: str, flag: str) -> tuple[float, Loss]:
-    found = re.fullmatch(r"(?:(\d+\.?\d*|\.\d+)\s*\*\s*)?(\w+)", word)
-    if not found or found[2] not in SEG_LOSSES:
+    """A term's weight and loss, from a word such as `0.5*bce`."""
+    match = re.fullmatch(r"(?:(\d+\.?\d*|\.\d+)\s*\*\s*)?(\w+)", word)
+    if not match or match[2] not in SEG_LOSSES:
         raise UserError(
             f"{flag} {spec}: {word!r} is no loss; want {', '.join(SEG_LOSSES)}, or a sum such as dice+0.5*bce"
         )
-    return float(found[1] or 1), _one(found[2])
+    return float(match[1] or 1), resolve_name(SEG_LOSSES[match[2]])()
 
 
-def _one(name: str) -> Loss:
-    if name == "bce":
-        return F.binary_cross_entropy_with_logits
-    from monai.losses import DiceLoss, FocalLoss, TverskyLoss  # seconds to import: only for those who need it
+# MONAI takes seconds to import.
 
-    if name == "focal":
-        return FocalLoss(gamma=2.0)
-    if name == "tversky":
-        return _or_of_background(TverskyLoss(sigmoid=True, batch=True, alpha=0.3, beta=0.7))
-    return _or_of_background(DiceLoss(sigmoid=True, batch=True, jaccard=name == "jaccard"))
+
+def bce() -> Loss:
+    return F.binary_cross_entropy_with_logits
+
+
+def dice() -> Loss:
+    from monai.losses.dice import DiceLoss
+
+    return _or_of_background(DiceLoss(sigmoid=True, batch=True))
+
+
+def jaccard() -> Loss:
+    from monai.losses.dice import DiceLoss
+
+    return _or_of_background(DiceLoss(sigmoid=True, batch=True, jaccard=True))
+
+
+def focal() -> Loss:
+    from monai.losses.focal_loss import FocalLoss
+
+    return FocalLoss(gamma=2.0)
+
+
+def tversky() -> Loss:
+    from monai.losses.tversky import TverskyLoss
+
+    return _or_of_background(TverskyLoss(sigmoid=True, batch=True, alpha=0.3, beta=0.7))
 
 
 def _or_of_background(overlap: Loss) -> Loss:
+    """A loss by the overlap of the foreground, or where a batch has none, of the background."""
+
     def loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        empty = ~truth.any()  # stays on the device
+        empty = ~truth.any()  # a tensor, so that the host does not wait for the device
         return overlap(torch.where(empty, -logits, logits), torch.where(empty, 1 - truth, truth))
 
     return loss

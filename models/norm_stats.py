@@ -1,7 +1,7 @@
 """Which statistics batch norm uses when a trained generator is applied.
 
-A generator trained with batch norm at batch size 1 has learnt to be normalised by the image at hand; the running
-averages it stored on the way describe no image in particular. benchmarks/README.md has the figures.
+A generator that was trained with batch norm at batch size 1 has learnt to be normalised by the image at hand. The
+running averages that it stored on the way describe no image in particular. benchmarks/README.md has the figures.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,16 @@ from torch.nn.modules.dropout import _DropoutNd
 
 
 def _normalise_by_image(layer: _BatchNorm):
-    then = [layer.drop, layer.act] if hasattr(layer, "act") else []  # timm's norms hold what follows them
+    """A `forward` for a batch norm that normalises each image by its own mean and variance."""
+    # timm's norms contain the dropout and the activation that follow them.
+    following = [layer.get_submodule(name) for name in ("drop", "act")] if hasattr(layer, "act") else []
 
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        if x[0, 0].numel() == 1:  # a pooled image has no deviation
-            x = F.batch_norm(x, layer.running_mean, layer.running_var, layer.weight, layer.bias, eps=layer.eps)
+    def forward(input: torch.Tensor) -> torch.Tensor:
+        if input[0, 0].numel() == 1:  # one value for each channel, of a pooled image, has no deviation
+            x = F.batch_norm(input, layer.running_mean, layer.running_var, layer.weight, layer.bias, eps=layer.eps)
         else:
-            x = F.instance_norm(x, weight=layer.weight, bias=layer.bias, use_input_stats=True, eps=layer.eps)
-        for module in then:
+            x = F.instance_norm(input, weight=layer.weight, bias=layer.bias, use_input_stats=True, eps=layer.eps)
+        for module in following:
             x = module(x)
         return x
 
@@ -31,17 +33,17 @@ def _normalise_by_image(layer: _BatchNorm):
 
 @contextmanager
 def inference(net: nn.Module, norm_stats: str, dropout: bool = False) -> Iterator[nn.Module]:
-    """`net` ready to be applied, and as it was before afterwards; nothing that it stores changes.
+    """Make `net` ready to be applied inside the `with` block. Nothing that it stores changes.
 
-    norm_stats: "image" normalises each image of a batch by its own mean and variance (what training at batch size 1
-    did), whatever the batch size; "running" uses the stored averages (plain eval mode), which "image" leaves to norms
-    that were folded away (`SmpGenerator`) or get a single value a channel.
-    dropout: keep torch's dropout layers alive, as upstream's test.py does by default.
+    norm_stats: "image" normalises each image of a batch by its own mean and variance, as training at batch size 1 did.
+    Two kinds of norms still use stored statistics then: those folded into convolutions (`SmpGenerator`), and those that
+    get a single value for each channel. "running" uses the stored averages everywhere (plain eval mode).
+    dropout: keep torch's dropout layers on, as upstream's test.py does by default.
     """
     modes = {module: module.training for module in net.modules()}
     net.eval()
-    kept = {*getattr(net, "folded", ())}
-    patched = [m for m in modes if isinstance(m, _BatchNorm) and m not in kept] if norm_stats == "image" else []
+    folded = {*getattr(net, "folded", ())}
+    patched = [m for m in modes if isinstance(m, _BatchNorm) and m not in folded] if norm_stats == "image" else []
     try:
         for layer in patched:
             layer.forward = _normalise_by_image(layer)

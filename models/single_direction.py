@@ -1,23 +1,18 @@
-"""`--model test`: one generator, one direction, images without targets; for generators that others trained."""
+"""`--model test`: one generator and images without targets, for generators that were trained elsewhere."""
 
 import argparse
 
 import torch
 
 from models.base import BaseModel
+from util.contracts import Batch
 from util.errors import UserError
 
 
 class SingleDirectionModel(BaseModel):
     """Loads `<epoch>_net_G<model_suffix>.pth` and applies it; for test.py only."""
 
-    defaults = {"dataset_mode": "single"}
     labels = ("real", "fake")
-
-    @staticmethod
-    def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
-        if not training:
-            group.add_argument("--model_suffix", default="", help="which generator: _A and _B are CycleGAN's two")
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         if training:
@@ -26,8 +21,5 @@ class SingleDirectionModel(BaseModel):
         self.translator = f"G{opt.model_suffix}"
         self.add_generator(opt, self.translator)
 
-    def train_step(self, batch: dict) -> dict[str, torch.Tensor]:
+    def train_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         raise NotImplementedError("--model test does not train")
-
-    def pictures(self) -> dict[str, torch.Tensor]:
-        return {}

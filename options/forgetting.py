@@ -1,56 +1,90 @@
-"""Flags of forgetting.py. How a task is read and a network built comes from options.json of the run that learnt it."""
+"""Flags of forgetting.py. The options.json of a run says how to build its network and how to read its task's data."""
 
 import argparse
-import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from options.parser import Parser, check
-from options.test import parse as parse_test
+from options.base import CHECKPOINTS_DIR
+from options.parser import Parser, Values, check
 from options.types import count, limit, whole
 from util.errors import UserError
-from util.files import read_options
 
-# What one calls it here: the flag of test.py that it stands for.
 DATA = {"data": "dataroot", "mode": "dataset_mode", "phase": "phase", "classes": "classes", "direction": "direction"}
-COLUMNS = ("input", "truth", "donor")  # of the page: no method's label
-ONE_TASK = "One value for all new tasks, or one for each"
+"""The end of a flag here (--old_data, --new_data) to the flag of test.py with the same meaning."""
+COLUMNS = ("input", "truth", "donor")
+"""Columns of the page that a method's label must not repeat."""
+SIDES = ("AtoB", "BtoA")
 
 
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """forgetting.py's options; `methods` maps each method's label to its seeds' runs, one for each new task."""
-    parser = Parser(description="What runs that started from one donor have learnt, what they forgot, what they cost.")
-    group = parser.add_argument_group("runs")
-    group.add_argument("--donor", required=True, help="the generator they started from, as --pretrained names it")
+@dataclass(frozen=True)
+class Asked:
+    """opt: the flags. methods: each method's label to its seeds, each seed's runs, one for each new task.
+    tasks: the flags of test.py that say which data each task has, as far as they were typed; the old task first."""
+
+    opt: argparse.Namespace
+    methods: Mapping[str, list[list[str]]]
+    tasks: list[Values]
+
+
+def parse(argv: list[str] | None = None) -> Asked:
+    """The command line of forgetting.py. UserError: mistakes that the user can correct."""
+    parser = Parser(
+        description="Compare runs that started from one donor: what they learnt, what they forgot, and cost."
+    )
+    _add_runs(parser.add_argument_group("runs"))
+    _add_old_task(
+        parser.add_argument_group("old task, which the donor was trained for; by default what its options.json says")
+    )
+    _add_new_tasks(
+        parser.add_argument_group(
+            "new tasks, by default what the runs' options.json say. One value for all new tasks, or one for each"
+        )
+    )
+    _add_measuring(parser.add_argument_group("measuring"))
+    opt = parser.parse_all(argv, {})
+    methods = _methods(opt.runs)
+    check(argparse.Namespace(**vars(opt) | {"phase": opt.old_phase}))
+    lengths = {len(runs) for seeds in methods.values() for runs in seeds}
+    if len(lengths) > 1:
+        raise UserError(f"--runs {' '.join(opt.runs)}: every method needs as many runs as there are new tasks")
+    return Asked(opt, methods, [_data(opt, "old"), *_new_data(opt, lengths.pop())])
+
+
+def _add_runs(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--donor", required=True, help="the generator that the runs started from, as for --pretrained")
     group.add_argument(
         "--runs",
         required=True,
         nargs="+",
         metavar="RUN",
-        help="runs to compare. RUN, or LABEL=RUN; after several new tasks RUN,RUN,...: the run that "
-        "learnt the first, the one that learnt the second after it, ... Runs that differ in their "
-        "seed: RUN+RUN+...; figures are their means and standard deviations, pictures the first's",
+        help="runs to compare. RUN, or LABEL=RUN. After several new tasks RUN,RUN,...: the run that learnt the first "
+        "task, the run that learnt the second task after it, ... For several seeds RUN+RUN+...: figures are their "
+        "means and standard deviations, pictures those of the first",
     )
     group.add_argument("--epoch", default="latest", help="which saved epoch of the runs: latest, best or a number")
     group.add_argument("--name", default="forgetting", help="the page goes to <results_dir>/<name>")
-    group.add_argument("--checkpoints_dir", default="./checkpoints", help="folder of all runs")
+    group.add_argument("--checkpoints_dir", default=CHECKPOINTS_DIR, help="folder of all runs")
     group.add_argument("--results_dir", default="./results/", help="folder of all pages")
 
-    group = parser.add_argument_group("old task, what the donor was trained for; by default what its options.json says")
+
+def _add_old_task(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--old_data", help="folder of its images (test.py's --dataroot)")
-    group.add_argument("--old_mode", help="how they lie on disk (--dataset_mode)")
+    group.add_argument("--old_mode", help="their layout on disk (--dataset_mode)")
     group.add_argument("--old_phase", default="test", help="which part of them to test on")
-    group.add_argument("--old_classes", help="what the target's colours mean (--classes)")
-    group.add_argument("--old_direction", choices=("AtoB", "BtoA"), help="BtoA swaps input and target")
+    group.add_argument("--old_classes", help="meaning of the target's colours (--classes)")
+    group.add_argument("--old_direction", choices=SIDES, help="BtoA swaps input and target")
 
-    group = parser.add_argument_group(f"new tasks, by default what the runs' options.json say. {ONE_TASK}")
+
+def _add_new_tasks(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--new_data", nargs="+", help="folders of their images")
-    group.add_argument("--new_mode", nargs="+", help="how they lie on disk")
+    group.add_argument("--new_mode", nargs="+", help="their layout on disk")
     group.add_argument("--new_phase", nargs="+", default=["test"], help="which part of them to test on")
-    group.add_argument("--new_classes", nargs="+", help="what the targets' colours mean")
-    group.add_argument("--new_direction", nargs="+", help="AtoB or BtoA")
+    group.add_argument("--new_classes", nargs="+", help="meaning of the targets' colours")
+    group.add_argument("--new_direction", nargs="+", choices=SIDES, help="BtoA swaps input and target")
 
-    group = parser.add_argument_group("measuring")
+
+def _add_measuring(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--gpu_ids", default=None, help="-1: the CPU; 0: the first GPU; default: a GPU if there is one")
     group.add_argument("--batch_size", type=count, default=8, help="images at a time")
     group.add_argument("--num_threads", type=whole, default=4, help="processes that load data")
@@ -58,34 +92,36 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     group.add_argument(
         "--kid_weights",
         type=Path,
-        help="measure KID by the state dict of torchvision's inception_v3 in this file, not by the "
-        "features of a network with random weights",
+        help="measure KID by the features of torchvision's inception_v3, whose state dict is in this file; default: by "
+        "those of a network with random weights",
     )
     group.add_argument(
         "--curve_points",
         type=whole,
         default=6,
-        help="how many saved epochs of a run the curve of forgetting shows at most (0: no curve)",
+        help="show at most this many saved epochs of a run in the curve of forgetting (0: no curve)",
     )
     group.add_argument("--pictures", type=count, default=4, help="inputs of each task that the page shows")
     group.add_argument("--display_winsize", type=count, default=200, help="picture width on the page")
     group.add_argument("--verbose", action="store_true", help="print tracebacks of errors")
-    opt = parser.parse_all(argv, {})
-    opt.methods = _methods(opt.runs)
-    check(argparse.Namespace(**vars(opt) | {"phase": opt.old_phase}))
-    lengths = {len(runs) for seeds in opt.methods.values() for runs in seeds}
-    if len(lengths) > 1:
-        raise UserError(f"--runs {' '.join(opt.runs)}: every method needs as many runs as there are new tasks")
-    opt.new_tasks = lengths.pop()
-    for what in DATA:
-        values = getattr(opt, f"new_{what}") or [None]
-        if len(values) not in (1, opt.new_tasks):
+
+
+def _data(opt: argparse.Namespace, side: str, task: int = 0) -> Values:
+    """The flags of test.py for a task's data, where --old_... or --new_... give any. side: old or new."""
+    given = {flag: getattr(opt, f"{side}_{end}") for end, flag in DATA.items()}
+    values = {flag: value[task % len(value)] if isinstance(value, list) else value for flag, value in given.items()}
+    return {flag: value for flag, value in values.items() if value}
+
+
+def _new_data(opt: argparse.Namespace, tasks: int) -> list[Values]:
+    for end in DATA:
+        values = getattr(opt, f"new_{end}") or [None]
+        if len(values) not in (1, tasks):
             raise UserError(
-                f"--new_{what} {' '.join(values)}: {len(values)} values for {opt.new_tasks} new tasks; "
-                f"give one, or {opt.new_tasks} (and to --runs RUN,RUN,... for a sequence of tasks)"
+                f"--new_{end} {' '.join(values)}: {len(values)} values for {tasks} new tasks; "
+                f"give one, or {tasks} (and to --runs RUN,RUN,... for a sequence of tasks)"
             )
-        setattr(opt, f"new_{what}", values * (opt.new_tasks // len(values)))
-    return opt
+    return [_data(opt, "new", task) for task in range(tasks)]
 
 
 def _methods(words: list[str]) -> dict[str, list[list[str]]]:
@@ -103,86 +139,3 @@ def _methods(words: list[str]) -> dict[str, list[list[str]]]:
             raise UserError(f"--runs {word}: {wrong}")
         methods[label] = seeds
     return methods
-
-
-class Runs:
-    """The options with which test.py would apply each run, and read the data of each task.
-
-    donor: the file of the donor's generator; make: flags for a folder that upstream wrote, which records none.
-    """
-
-    def __init__(
-        self,
-        opt: argparse.Namespace,
-        models: dict[str, type],
-        datasets: dict[str, type],
-        donor: Path,
-        make: Callable[[Path, str], list[str]],
-    ):
-        self._opt, self._registries, self._make = opt, (models, datasets), make
-        named = re.fullmatch(r"(.+)_net_G(_A)?\.pth", donor.name)
-        if "_task_" in donor.name:
-            raise UserError(
-                f"--donor {opt.donor}: {donor} is a task beside a donor: name that donor, or plain weights "
-                f"(python -m models.piggyback export {opt.donor})"
-            )
-        if not named:
-            raise UserError(
-                f"--donor {opt.donor}: {donor} is not named like latest_net_G.pth; name it so, in a folder of its own"
-            )
-        self.donor, self._donor_epoch = donor.resolve().parent, named[1]
-        self.donor_name = self.donor.name if named[1] == "latest" else donor.stem
-        self._known: dict[tuple, argparse.Namespace] = {}
-
-    def folder(self, run: str) -> Path:
-        """The folder of one of --runs."""
-        folder = (Path(self._opt.checkpoints_dir) / run).resolve()
-        if not folder.is_dir():
-            raise UserError(f"--runs {run}: there is no run {folder}; check the name and --checkpoints_dir")
-        kinds = ("net", "task")
-        saved = {p.name.split(f"_{kind}_")[0] for kind in kinds for p in folder.glob(f"*_{kind}_G*.pth")}
-        if self._opt.epoch not in saved:
-            raise UserError(
-                f"--runs {run}: {folder} holds no generator of --epoch {self._opt.epoch}; saved epochs: "
-                f"{', '.join(sorted(saved)) or 'none'}"
-            )
-        return folder
-
-    def recorded(self, folder: Path) -> dict[str, object]:
-        """A run's options.json; {} without one."""
-        path = folder / "options.json"
-        return read_options(path) if path.is_file() else {}
-
-    def adapt(self, folder: Path) -> str:
-        """How a run learnt: train.py's --adapt; finetune where nothing is recorded."""
-        return str(self.recorded(folder).get("adapt", "finetune"))
-
-    def options(
-        self, folder: Path, epoch: int | None = None, task: int | None = None, base: bool = False
-    ) -> argparse.Namespace:
-        """epoch: None for --epoch, or the donor's own; task: with the data of this task, 0 the old one; base: without
-        what an adapted run added to its donor. Dropout is off: what is compared must not be drawn at random."""
-        key = folder, epoch, task, base
-        if key not in self._known:
-            at = epoch or (self._donor_epoch if folder == self.donor else self._opt.epoch)
-            words = [
-                f"--checkpoints_dir={folder.parent}",
-                f"--name={folder.name}",
-                f"--epoch={at}",
-                f"--batch_size={self._opt.batch_size}",
-                f"--num_threads={self._opt.num_threads}",
-                *self._make(folder, at),
-                *(["--task=base"] if base else []),
-                *self._data(task),
-            ]
-            self._known[key] = argparse.Namespace(**vars(parse_test(*self._registries, words)) | {"stochastic": False})
-        return self._known[key]
-
-    def _data(self, task: int | None) -> list[str]:
-        if task is None:
-            return []
-        given = {
-            flag: getattr(self._opt, f"new_{what}")[task - 1] if task else getattr(self._opt, f"old_{what}")
-            for what, flag in DATA.items()
-        }
-        return [f"--{flag}={value}" for flag, value in given.items() if value]

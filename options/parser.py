@@ -1,21 +1,33 @@
-"""One command line out of shared flags, the model's own and the data set's own. argparse, nothing else."""
+"""The command lines of train.py and test.py: parsed once into what was typed, then resolved into options.
+
+A flag's value comes from the command line, or else from what a run recorded, or else from the defaults of the data set,
+of the model, of the script, or of the flag itself.
+"""
 
 import argparse
 import difflib
 import math
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
+from options.of_data import OF_DATA
+from options.of_models import OF_MODELS, ModelFlags
 from util.errors import UserError
+
+Values = Mapping[str, object]
+"""Values of flags by their names, without dashes."""
+
+Entry = TypeVar("Entry")
 
 
 class Parser(argparse.ArgumentParser):
     """argparse with one-line errors, `@file` with comments, no abbreviations and a suggestion for unknown flags."""
 
-    def __init__(self, **settings):
+    def __init__(self, **settings: Any):
         super().__init__(
             fromfile_prefix_chars="@",
             allow_abbrev=False,
@@ -29,18 +41,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see --help)")
 
-    def flags(self) -> list[str]:
-        return [option for action in self._actions for option in action.option_strings]
+    def actions(self) -> dict[str, argparse.Action]:
+        """What argparse knows about each flag, by the flag's name."""
+        return {action.dest: action for action in self._actions if action.dest != "help"}
 
-    def parse_all(self, argv: list[str], elsewhere: dict[str, str]) -> argparse.Namespace:
-        """Parse everything. elsewhere: flags that exist under other circumstances, to say so."""
+    def defaults(self) -> dict[str, object]:
+        return {name: action.default for name, action in self.actions().items()}
+
+    def parse_all(self, argv: list[str] | None, owners: Mapping[str, str]) -> argparse.Namespace:
+        """Parse everything. owners: which choice brings a flag (such as "--model pix2pix"), for flags that not every
+        command line has. UserError: an unknown flag, with the nearest known one."""
         opt, unknown = self.parse_known_args(argv)
         if unknown:
-            flag = unknown[0].split("=")[0]
-            close = difflib.get_close_matches(flag, [*self.flags(), *elsewhere], n=1, cutoff=0.75)
-            owner = f" of {elsewhere[close[0]]}" if close and close[0] in elsewhere else ""
-            hint = f": did you mean {close[0]}{owner}?" if close else ""
-            hint = f": it belongs to {elsewhere[flag]}" if flag in elsewhere else hint
+            flags = [option for action in self._actions for option in action.option_strings]
+            nearest = difflib.get_close_matches(unknown[0].split("=")[0], flags, n=1, cutoff=0.75)
+            owner = f" of {owners[nearest[0]]}" if nearest and nearest[0] in owners else ""
+            hint = f": did you mean {nearest[0]}{owner}?" if nearest else ""
             raise UserError(f"unknown flag {unknown[0]}{hint} (see --help)")
         return opt
 
@@ -54,66 +70,153 @@ class Parser(argparse.ArgumentParser):
 AddOptions = Callable[[argparse.ArgumentParser], None]
 
 
-def parse(
-    argv: list[str] | None,
-    description: str,
-    add_options: list[AddOptions],
-    models: dict[str, type],
-    datasets: dict[str, type],
-    training: bool,
-    run_defaults: Callable[[argparse.Namespace], dict[str, object]] | None = None,
-) -> argparse.Namespace:
-    """Parse the command line in two steps: which model and data set, then every flag.
+@dataclass(frozen=True)
+class Script:
+    """The flags of train.py or of test.py: shared ones, the model's own and the data set's own.
 
-    models, datasets: the registries that `--model` and `--dataset_mode` choose from; each class brings flags
-    (`add_options`) and overrides defaults (`defaults`). run_defaults: given the flags known after the first step,
-    the values that a run recorded, which stand wherever the command line is silent.
+    add_options: add the shared flags. training: whether the script trains. read_run: given the shared flags, the values
+    that a run recorded. defaults: the script's own, for flags that other scripts have too.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    peek = Parser(add_help=False, description=description)
-    for add in add_options:
-        add(peek)
-    known, _ = peek.parse_known_args(argv)
-    recorded = run_defaults(known) if run_defaults else {}
-    name = known.model or recorded.get("model") or _suiting(datasets, known.dataset_mode, training)
-    model = _choose(models, name, "--model")
-    if name != recorded.get("model"):  # other networks on the run's weights: the run's way of reading data may not suit
-        recorded = {key: value for key, value in recorded.items() if key not in model.defaults}
-    mode = known.dataset_mode or recorded.get("dataset_mode") or model.defaults["dataset_mode"]
-    dataset = _choose(datasets, mode, "--dataset_mode")
 
-    parser = Parser(description=description)
-    for add in add_options:
-        add(parser)
-    model.add_options(parser.add_argument_group(f"model {name}"), training)
-    dataset.add_options(parser.add_argument_group(f"data set {mode}"))
-    actions = {action.dest: action for action in parser._actions if action.dest != "help"}
-    for defaults in (model.defaults, dataset.defaults):
-        parser.set_defaults(**{key: value for key, value in defaults.items() if key in actions})
-    parser.set_defaults(model=name, dataset_mode=mode)
-    stated = {key: parser.get_default(key) for key in actions}
-    for key, value in recorded.items():
-        if key in actions and isinstance(value, str):
-            try:
-                parser._get_values(actions[key], [value])
+    description: str
+    add_options: tuple[AddOptions, ...]
+    training: bool
+    read_run: Callable[[argparse.Namespace], Values]
+    defaults: Values = field(default_factory=dict)
+
+    def typed(self, argv: list[str] | None = None) -> dict[str, object]:
+        """The flags that were typed, by name. `--help` prints the help and ends the program. UserError: unknown flags,
+        values that a flag cannot have."""
+        parser = Parser(add_help=False, conflict_handler="resolve")
+        self._add_shared(parser)
+        for _, add in self._choices():
+            add(parser.add_argument_group())
+        for action in parser.actions().values():
+            action.default = argparse.SUPPRESS
+        parser.add_argument("-h", "--help", action="store_true", default=argparse.SUPPRESS)
+        typed = vars(parser.parse_all(argv, self._owners()))
+        if typed.pop("help", False):
+            self._print_help(typed)
+            sys.exit(0)
+        return typed
+
+    def resolve(self, typed: Values) -> argparse.Namespace:
+        """All flags, where `typed` gives some of them. UserError: flags of another model or data set, values that no
+        script could use."""
+        recorded = self._recorded(typed)
+        model, mode = self._model_and_data(typed, recorded)
+        parser = self._parser(model, mode)
+        self._refuse_flags_of_others(typed, parser)
+        defaults = parser.defaults()
+        recorded = _converted(_suiting(model, recorded), parser, str(typed.get("name", defaults["name"])))
+        opt = argparse.Namespace(**defaults | recorded | dict(typed) | {"model": model, "dataset_mode": mode})
+        derived = {"name": with_suffix(opt)} | ({"epoch": f"iter_{opt.load_iter}"} if opt.load_iter else {})
+        opt = argparse.Namespace(**vars(opt) | derived)
+        check(opt)
+        return opt
+
+    def as_text(self, opt: argparse.Namespace) -> str:
+        """The options as upstream prints and stores them, with the default where a value differs from it."""
+        defaults = self._parser(opt.model, opt.dataset_mode).defaults()
+        lines = ["----------------- Options ---------------"]
+        for key, value in sorted(as_dict(opt).items()):
+            default = defaults.get(key)
+            comment = f"\t[default: {default}]" if value != default else ""
+            lines.append(f"{key:>25}: {value!s:<30}{comment}")
+        return "\n".join([*lines, "----------------- End -------------------"])
+
+    def _add_shared(self, parser: Parser) -> None:
+        for add in self.add_options:
+            add(parser)
+
+    def _parser(self, model: str, mode: str) -> Parser:
+        """A parser of all flags that this model and data set have, with their defaults."""
+        parser = Parser(description=self.description)
+        self._add_shared(parser)
+        of_model, of_data = OF_MODELS[model], OF_DATA[mode]
+        of_model.add(parser.add_argument_group(f"model {model}"), self.training)
+        of_data.add(parser.add_argument_group(f"data set {mode}"))
+        for defaults in (self.defaults, of_model.defaults, of_data.defaults, {"model": model, "dataset_mode": mode}):
+            for name, action in parser.actions().items():
+                action.default = defaults.get(name, action.default)
+        return parser
+
+    def _print_help(self, typed: Values) -> None:
+        recorded = self._recorded(typed)
+        model, mode = self._model_and_data(typed, recorded)
+        parser = self._parser(model, mode)
+        parser.set_defaults(**{name: x for name, x in _suiting(model, recorded).items() if name in parser.actions()})
+        parser.print_help()
+
+    def _recorded(self, typed: Values) -> Values:
+        """What the run that `typed` names recorded, as far as this script reads it."""
+        parser = Parser(add_help=False)
+        self._add_shared(parser)
+        return self.read_run(argparse.Namespace(**parser.defaults() | dict(typed)))
+
+    def _model_and_data(self, typed: Values, recorded: Values) -> tuple[str, str]:
+        """--model and --dataset_mode. If only one of them is given, the other suits it."""
+        mode = typed.get("dataset_mode")
+        model = typed.get("model") or recorded.get("model")
+        if not model:
+            model = _choose(OF_DATA, mode, "--dataset_mode").model if mode else "test"
+            # Upstream trains a CycleGAN by default, and `test` cannot be trained.
+            model = "cycle_gan" if self.training and model == "test" else model
+        of_model: ModelFlags = _choose(OF_MODELS, model, "--model")
+        mode = mode or _suiting(str(model), recorded).get("dataset_mode") or of_model.dataset_mode
+        _choose(OF_DATA, mode, "--dataset_mode")
+        return str(model), str(mode)
+
+    def _choices(self) -> list[tuple[str, Callable[[argparse._ArgumentGroup], None]]]:
+        """Each model and each data set as a choice on the command line, with what adds its flags."""
+        add_flags = "add_training" if self.training else "add_testing"
+        models = [(f"--model {name}", getattr(flags, add_flags)) for name, flags in OF_MODELS.items()]
+        return models + [(f"--dataset_mode {name}", flags.add) for name, flags in OF_DATA.items()]
+
+    def _owners(self) -> dict[str, str]:
+        """Every flag that not all models and data sets have, such as --source, to the choice that brings it."""
+        owners = {}
+        for choice, add in self._choices():
+            parser = Parser(add_help=False)
+            add(parser.add_argument_group())
+            owners |= {f"--{name}": choice for name in parser.actions()}
+        return owners
+
+    def _refuse_flags_of_others(self, typed: Values, parser: Parser) -> None:
+        owners = self._owners()
+        for name in typed:
+            if name not in parser.actions():
+                raise UserError(f"unknown flag --{name}: it belongs to {owners[f'--{name}']} (see --help)")
+
+
+def _suiting(model: str, recorded: Values) -> Values:
+    """What a run recorded, without the defaults of a --model that is not the run's: its way to read data may not suit
+    another model on the same weights."""
+    if model == recorded.get("model"):
+        return recorded
+    return {name: x for name, x in recorded.items() if name not in (*OF_MODELS[model].defaults, "dataset_mode")}
+
+
+def _converted(recorded: Values, parser: Parser, run: str) -> dict[str, object]:
+    """The recorded values of the flags that a parser knows. UserError: a word that the flag does not take."""
+    actions, values = parser.actions(), {}
+    for name, value in recorded.items():
+        if name not in actions:
+            continue
+        if isinstance(value, str):
+            try:  # as if it had been typed: argparse has no public way to check a single value
+                parser._get_values(actions[name], [value])
+                value = parser._get_value(actions[name], value)
             except argparse.ArgumentError as error:
-                raise UserError(f"options.json of {known.name}: {error}") from error
-    parser.set_defaults(**{key: value for key, value in recorded.items() if key in stated})
-    opt = parser.parse_all(argv, _flags_of_others(models, datasets, training))
-    derived = {"name": with_suffix(opt)}
-    if opt.load_iter:
-        derived["epoch"] = f"iter_{opt.load_iter}"
-    opt = argparse.Namespace(**vars(opt) | derived | {"stated_defaults": stated})
-    check(opt)
-    return opt
+                raise UserError(f"options.json of {run}: {error}") from error
+        values[name] = value
+    return values
 
 
-def _suiting(datasets: dict[str, type], mode: str | None, training: bool) -> str:
-    """The --model that a command line without the flag means."""
-    if mode is None:
-        return "cycle_gan" if training else "test"
-    model = _choose(datasets, mode, "--dataset_mode").model
-    return "cycle_gan" if training and model == "test" else model
+def _choose(registry: Mapping[str, Entry], name: object, flag: str) -> Entry:
+    if name not in registry:
+        raise UserError(f"{flag} {name}: unknown; choose one of {', '.join(registry)}")
+    return registry[str(name)]
 
 
 def with_suffix(opt: argparse.Namespace) -> str:
@@ -124,25 +227,8 @@ def with_suffix(opt: argparse.Namespace) -> str:
         raise UserError(f"--suffix {opt.suffix}: {error} is no flag's name in braces") from error
 
 
-def _flags_of_others(models: dict[str, type], datasets: dict[str, type], training: bool) -> dict[str, str]:
-    """Every model's and data set's own flags, with the choice that brings them."""
-    found: dict[str, str] = {}
-    for flag, registry, extra in (("--model", models, (training,)), ("--dataset_mode", datasets, ())):
-        for name, chosen in registry.items():
-            parser = Parser(add_help=False)
-            chosen.add_options(parser.add_argument_group(name), *extra)
-            found |= {option: f"{flag} {name}" for option in parser.flags()}
-    return found
-
-
-def _choose(registry: dict[str, type], name: str, flag: str) -> type:
-    if name not in registry:
-        raise UserError(f"{flag} {name}: unknown; choose one of {', '.join(registry)}")
-    return registry[name]
-
-
 def check(opt: argparse.Namespace) -> None:
-    """Refuse values that no later room could make sense of."""
+    """UserError for values that nothing further on could use."""
     name = Path(opt.name)
     if name.is_absolute() or ".." in name.parts or not name.parts:
         raise UserError(f"--name {opt.name}: must be a plain name, without '..' or a leading '/'")
@@ -158,16 +244,6 @@ def check(opt: argparse.Namespace) -> None:
             raise UserError(f"--{flag} {value:g}: must be 0 or more")
 
 
-def as_text(opt: argparse.Namespace) -> str:
-    """The options as upstream prints and stores them, with the default where a value differs from it."""
-    lines = ["----------------- Options ---------------"]
-    for key, value in sorted(as_dict(opt).items()):
-        default = opt.stated_defaults.get(key)
-        comment = f"\t[default: {default}]" if value != default else ""
-        lines.append(f"{key:>25}: {value!s:<30}{comment}")
-    return "\n".join([*lines, "----------------- End -------------------"])
-
-
 def as_dict(opt: argparse.Namespace) -> dict[str, object]:
-    """The flags' values, ready for JSON, which knows no infinity: flags without a limit are left out."""
-    return {key: value for key, value in vars(opt).items() if key != "stated_defaults" and value != math.inf}
+    """The flags' values, ready for JSON, which has no infinity: flags without a limit are left out."""
+    return {key: value for key, value in vars(opt).items() if value != math.inf}

@@ -99,6 +99,14 @@ def test_every_file_of_the_project_that_a_page_names_exists(page):
     assert sorted(name for name in named if not any((folder / name).is_file() for folder in folders)) == []
 
 
+def test_every_name_that_the_overview_gives_for_a_file_is_in_it():
+    """Written as `path/to/file.py`: `NAME`."""
+    text = (ROOT / "docs" / "overview.md").read_text(encoding="utf-8")
+    pairs = re.findall(r"`([\w/]+\.py)`:\s+`(\w+)`", text)
+    assert len(pairs) > 8
+    assert [(file, name) for file, name in pairs if not re.search(rf"\b{name}\b", (ROOT / file).read_text())] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_module_that_a_page_names_with_dots_exists(page):
     """A module, a package, or something in a module."""

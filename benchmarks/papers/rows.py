@@ -41,7 +41,6 @@ OF_THE_MACHINE = {
     "save_latest_freq",
     "save_by_iter",
     "val_freq",
-    "stated_defaults",
     "max_dataset_size",
     "epoch",
     "load_iter",

@@ -4,7 +4,7 @@ A front (`data.phantom.house`) is drawn as a mason builds it: wall, mouldings, t
 their sills, cornices and blinds, and at last doors and shops. Each part is drawn on three canvases at once: its paint,
 its label, and its relief, which is how far it projects from the wall. Light that falls on the relief gives edges and
 shadows. As in the real set, labels are upright rectangles even if the part is round, and trees and cars before the
-house have no label. """
+house have no label."""
 
 import numpy as np
 from PIL import Image

@@ -1,91 +1,111 @@
-"""Runs applied to data, each network loaded once: what forgetting.py compares."""
+"""Runs applied to data for forgetting.py. Each network is loaded once for all the data that follow each other."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from models import load_model
 from models.apply.translators import tiled
 from models.base import BaseModel
 from models.donors.architecture import infer_architecture
-from models.piggyback import fingerprint, load_task, read_task, switch
-from util.forgetting import study
-from util.forgetting.study import Measured
-from util.run.checkpoint import network_path
+from models.networks.generator import Generator
+from models.piggyback.files import load_task, read_task
+from models.piggyback.task import switch
+from util.forgetting import measure
+from util.forgetting.measure import Measured
+from util.forgetting.plan import TaskData
+from util.run.checkpoint import fingerprint, network_path
 
 
 class Bench:
     """Applies runs to data sets.
 
-    options: of test.py, for a run's folder, an epoch (None: the usual one) and whether the run's task is left off.
-    Data sets are data.same_images.Shelved; results for `keep`, the donor's folder, are kept.
-    features: see `study.measure`.
+    options: returns test.py's options for a run's folder, an epoch (None: the usual one) and whether the run's task is
+    taken off (`base`). keep: the donor's folder, whose results are kept, because all methods share them. features: of
+    images [N, C, H, W], to compute KID from.
     """
 
     def __init__(
-        self, options: Callable[..., argparse.Namespace], device: torch.device, keep: Path, features: torch.nn.Module
+        self, options: Callable[..., argparse.Namespace], device: torch.device, keep: Path, features: nn.Module
     ):
         torch.backends.cudnn.deterministic = True  # outputs are compared bit for bit, on a GPU too
-        self._options, self._device, self._keep = options, device, keep
+        self._options, self._device, self._donor = options, device, keep
         self._features = features
-        self._kept: dict[object, Measured] = {}
-        self._last: tuple[object, BaseModel | None] = (None, None)
+        self._of_donor: dict[TaskData, Measured] = {}
+        self._loaded: tuple[tuple[Path, int | None], BaseModel] | None = None
 
-    def measure(self, folder: Path, data, epoch: int | None = None) -> Measured:
-        """A run on a task's data."""
-        if folder == self._keep and data in self._kept:
-            return self._kept[data]
-        found = self._measure(self._load(folder, epoch), self._options(folder, epoch), data)
-        if folder == self._keep:
-            self._kept[data] = found
-        return found
+    def measure(self, folder: Path, data: TaskData, epoch: int | None = None) -> Measured:
+        """Apply the run in `folder` to a task's data and score it."""
+        if folder == self._donor and data in self._of_donor:
+            return self._of_donor[data]
+        opt = self._options(folder, epoch)
+        measured = self._measure(self._load(folder, epoch), opt, (opt.input_nc, opt.output_nc), data)
+        if folder == self._donor:
+            self._of_donor[data] = measured
+        return measured
 
-    def taken_off(self, folder: Path, old, new) -> tuple[Measured, dict]:
-        """What an adapted run leaves of its donor on the old data, applied as the donor is; and the hashes of its
-        generators' donors before the task was put on, used on new data and taken off again, and after.
+    def taken_off(self, folder: Path, old: TaskData, new: TaskData) -> tuple[Measured, dict]:
+        """Measure on the old data what an adapted run leaves of its donor, and prove that it leaves all of it.
 
-        A donor that was fitted to other channels for the run lives on in its file: that is read anew for the old data,
-        and its hash is told too.
+        The run's task is put on, used on a batch of the new data and taken off again. What remains is applied to the
+        old data with the donor's own options. The proof holds the hashes of the generators' donors before and after.
+        A donor that was fitted to other channels for the run is unchanged only in its file. It is read again for the
+        old data, and the proof holds its hash too.
         """
         opt = self._options(folder, base=True)
         model = load_model(opt, self._device)
-        nets = {name: model.networks[name] for name in model.loaded}
-        before = {name: fingerprint(net.state_dict()) for name, net in nets.items()}
+        nets = {name: model.generator(name) for name in model.loaded}
+        proof: dict[str, Any] = {"run": folder.name, "donor": _fingerprints(nets)}
         for name, net in nets.items():
             switch(net, load_task(model.loaded[name], net))
         model.translate(next(iter(new.loader))["A"])
         for net in nets.values():
             switch(net, None)
-        after = {name: fingerprint(net.state_dict()) for name, net in nets.items()}
-        proof = {"run": folder.name, "donor": before, "taken_off": after}
-        files = {name: read_task(path) for name, path in model.loaded.items()}
-        whole = {
-            name: file.build_donor(fitted=False).to(self._device) for name, file in files.items() if file.was_fitted()
-        }
-        if whole:
-            proof["on_disk"] = {name: fingerprint(net.state_dict()) for name, net in whole.items()}
-            opt = infer_architecture(whole[model.translator].state_dict())
-        left, as_donor = nets | whole, self._options(self._keep)
-        donor = load_model(as_donor, self._device)
-        donor.networks |= {name: net for name, net in left.items() if name in donor.networks}
-        donor.networks[donor.translator] = left[model.translator]
-        channels = {"input_nc": opt.input_nc, "output_nc": opt.output_nc}
-        return self._measure(donor, argparse.Namespace(**vars(as_donor) | channels), old), proof
+        proof["taken_off"] = _fingerprints(nets)
 
-    def costs(self, folder: Path, recorded: dict[str, object]) -> dict:
-        """What the run's generators cost; recorded: its options."""
+        tasks = {name: read_task(path) for name, path in model.loaded.items()}
+        on_disk = {
+            name: task.build_donor(fitted=False).to(self._device) for name, task in tasks.items() if task.was_fitted()
+        }
+        channels = (opt.input_nc, opt.output_nc)
+        if on_disk:
+            proof["on_disk"] = _fingerprints(on_disk)
+            if architecture := infer_architecture(on_disk[model.translator].state_dict()):
+                channels = (architecture.input_nc, architecture.output_nc)
+        return self._measure_as_donor(nets | on_disk, model.translator, channels, old), proof
+
+    def costs(self, folder: Path, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """What the run's generators cost (`util.forgetting.measure.costs`). recorded: its options."""
         model, opt = self._load(folder), self._options(folder)
         names = [name for name in model.networks if name.startswith("G")]
         files = [model.loaded.get(name) or network_path(folder, opt.epoch, name) for name in names]
         trained = sum(parameter.numel() for name in names for parameter in model.trainable(name))
-        return study.costs(files, trained, folder, recorded)
+        return measure.costs(files, trained, folder, recorded)
 
-    def _measure(self, model: BaseModel, opt: argparse.Namespace, data) -> Measured:
-        return study.measure(tiled(model, opt), data.loader, data.rule, (opt.input_nc, opt.output_nc), self._features)
+    def _measure(
+        self, model: BaseModel, opt: argparse.Namespace, channels: tuple[int, int], data: TaskData
+    ) -> Measured:
+        return measure.measure(tiled(model, opt), data.loader, data.rule, channels, self._features)
+
+    def _measure_as_donor(
+        self, nets: Mapping[str, Generator], translator: str, channels: tuple[int, int], data: TaskData
+    ) -> Measured:
+        """Apply the generators `nets` with the donor's options and scheme. translator: which of them maps A to B."""
+        opt = self._options(self._donor)
+        donor = load_model(opt, self._device)
+        donor.networks |= {name: net for name, net in nets.items() if name in donor.networks}
+        donor.networks[donor.translator] = nets[translator]  # a run's generator may have another name than its donor's
+        return self._measure(donor, opt, channels, data)
 
     def _load(self, folder: Path, epoch: int | None = None) -> BaseModel:
-        if self._last[0] != (folder, epoch):
-            self._last = (folder, epoch), load_model(self._options(folder, epoch), self._device)
-        return self._last[1]
+        if not self._loaded or self._loaded[0] != (folder, epoch):
+            self._loaded = (folder, epoch), load_model(self._options(folder, epoch), self._device)
+        return self._loaded[1]
+
+
+def _fingerprints(nets: Mapping[str, Generator]) -> dict[str, str]:
+    return {name: fingerprint(net.state_dict()) for name, net in nets.items()}

@@ -1,13 +1,14 @@
-"""Trained runs as test.py applies them: put together, with what their masks and scores depend on."""
+"""Trained runs as test.py applies them, alone or as an ensemble, and the settings that their scores depend on."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from models import load_model
-from models.apply.translators import Translator, create_translator
+from models.apply.translators import create_translator
+from util.contracts import Batches, ScoredData, Translator
 from util.run.checkpoint import network_path
 from util.score.evaluate import evaluate
 from util.score.mask_rule import MaskRule
@@ -16,10 +17,13 @@ from util.score.within import Within
 
 
 class Trained:
-    """A run, or the runs of an ensemble, each with its own options; the first one's count for all that is one.
+    """A run, or the runs of an ensemble.
 
-    runs: their options, of test.py. name: of the folder of results; folder: of the first run; models: theirs; files:
-    those that they were loaded from. Data sets are data.base.PairedDataset.
+    Each network is built and applied by its own run's options. The first run's options decide what all share: phase,
+    mask rule, the threshold's file.
+
+    runs: test.py's options of each run. name: of the folder of results. folder: of the first run. models: one for each
+    run. files: the files of their generators.
     """
 
     def __init__(self, runs: Sequence[argparse.Namespace], device: torch.device) -> None:
@@ -33,14 +37,17 @@ class Trained:
             for model, folder, run in zip(self.models, folders, runs, strict=True)
         ]
 
-    def translator(self, dataset) -> Translator:
-        """All of them together, for this data set."""
-        two = dataset.classes and dataset.classes.binary
-        return create_translator(self.models, self.runs, dataset.classes.foreground if two else None)
+    def translator(self, dataset: ScoredData) -> Translator:
+        """All runs together, as one translator for this data set."""
+        classes = dataset.classes
+        return create_translator(self.models, self.runs, classes.foreground if classes and classes.binary else None)
 
-    def rule(self, loader, within: Within | None = None) -> MaskRule:
-        """How masks are made. --mask_threshold auto chooses on `loader` if it gives phase val, and elsewhere takes what
-        was chosen there."""
+    def rule(self, loader: Batches, within: Within | None = None) -> MaskRule:
+        """The rule that masks are made by.
+
+        --mask_threshold auto chooses a threshold on `loader` if its phase is val. In other phases it uses the threshold
+        that was chosen on val before. UserError: none was.
+        """
         opt = self.runs[0]
         if opt.mask_threshold != "auto" or opt.phase != "val":
             return self.kept_rule(within)
@@ -48,7 +55,7 @@ class Trained:
         return MaskRule.of(opt, *keep_threshold(self.folder, self._applied(within), histograms, _data(opt)))
 
     def kept_rule(self, within: Within | None = None) -> MaskRule:
-        """How masks are made, by the threshold that was chosen before. UserError: none was (--mask_threshold auto)."""
+        """The rule with a threshold that was chosen before (--mask_threshold auto). UserError: none was."""
         opt = self.runs[0]
         if opt.mask_threshold != "auto":
             return MaskRule.of(opt)
@@ -58,10 +65,13 @@ class Trained:
     def _applied(self, within: Within | None) -> dict[str, object]:
         return applied(self.runs, [*self.files, *(within.files if within else [])])
 
-    def settings(self, dataset, rule: MaskRule) -> dict[str, object]:
-        """What the scores on `dataset` depend on, for the page and metrics.json; a list where runs differ in it."""
+    def settings(self, dataset: ScoredData, rule: MaskRule, other_splits: Mapping[str, str]) -> dict[str, object]:
+        """The settings that scores on `dataset` depend on, for the page and metrics.json. Runs that differ give a list.
+
+        other_splits: for each run, how it split the same folder in another way; "" if it did not.
+        """
         opt = self.runs[0]
-        told: dict[str, object] = {
+        settings: dict[str, object] = {
             "checkpoint": _one_or_all(file.as_posix() for file in self.files),
             "data": opt.dataroot or opt.dataset_mode,
             "phase": opt.phase,
@@ -71,28 +81,28 @@ class Trained:
             "crop_size": opt.crop_size,
         }
         if any(run.input_norm != "signed" for run in self.runs):
-            told["input_norm"] = self._each("input_norm")
+            settings["input_norm"] = self._each("input_norm")
         if opt.intensity != "none":
-            told["intensity"] = opt.intensity
+            settings["intensity"] = opt.intensity
         if opt.clahe:
-            told["clahe"] = "limit 2, 8 x 8 tiles"
+            settings["clahe"] = "limit 2, 8 x 8 tiles"
         if any(run.patch for run in self.runs):
-            told |= {"patch": self._each("patch"), "patch_overlap": self._each("patch_overlap")}
-        if learnt := [f"{run.name} {run.trained}" for run in self.runs if getattr(run, "trained", "")]:
-            told["may have learnt from these images"] = f"trained otherwise: {', '.join(learnt)}"
+            settings |= {"patch": self._each("patch"), "patch_overlap": self._each("patch_overlap")}
+        if learnt := [f"{run} {split}" for run, split in other_splits.items() if split]:
+            settings["may have learnt from these images"] = f"trained otherwise: {', '.join(learnt)}"
         if opt.tta:
-            told["tta"] = "mean with the mirror image"
+            settings["tta"] = "mean with the mirror image"
         if opt.samples:
-            told["dropout"] = f"alive, {opt.samples} passes, seeds {opt.seed} to {opt.seed + opt.samples - 1}"
+            settings["dropout"] = f"alive, {opt.samples} passes, seeds {opt.seed} to {opt.seed + opt.samples - 1}"
         if opt.within:
-            told["within"] = f"the masks of {opt.within}"
+            settings["within"] = f"the masks of {opt.within}"
         if opt.task == "base":
-            told["task"] = "base: only what the checkpoint started from"
+            settings["task"] = "base: only what the checkpoint started from"
         if dataset.classes and dataset.classes.binary:
-            told |= rule.settings
+            settings |= rule.settings
         if dataset.skipped:
-            told["unreadable files left out"] = len(dataset.skipped)
-        return told
+            settings["unreadable files left out"] = len(dataset.skipped)
+        return settings
 
     def _each(self, flag: str) -> object:
         return _one_or_all(getattr(run, flag) for run in self.runs)
@@ -103,6 +113,7 @@ def _data(opt: argparse.Namespace) -> str:
     return (opt.dataroot or opt.dataset_mode) + (f" ({source})" if source else "")
 
 
-def _one_or_all(values) -> object:
-    values = list(dict.fromkeys(values))
-    return values[0] if len(values) == 1 else values
+def _one_or_all(values: Iterable[object]) -> object:
+    """The value that all have in common, or else the list of different values."""
+    different = list(dict.fromkeys(values))
+    return different[0] if len(different) == 1 else different

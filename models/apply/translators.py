@@ -1,38 +1,32 @@
-"""Ways to apply trained models at test time, each a thin object around others: in patches, mirrored, together.
+"""Ways to apply trained models at test time: in patches, mirrored, together.
 
-All have the face of a model that testing sees: `translate(images)`, float [N, C, H, W] in [-1, 1] to [N, C', H, W] in
-[-1, 1], and `companions(batch)`, what the page shows besides of the batch that was translated last.
+Each class here is a thin `util.contracts.Translator` around other translators.
 """
 
 import argparse
 import copy
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import cast
 
 import torch
 from torch.nn.modules.dropout import _DropoutNd
 
 from models.base import BaseModel
+from util.contracts import Batch, Translator
 from util.errors import UserError
+from util.flags import Fact, flags
 from util.score.uncertainty import LABEL, as_picture
 
-WINDOWS = 8  # patches at a time; not 1: MONAI would then let the network's output be edited together with its input
-SHARED = {"preprocess", "crop_size", "direction", "classes", "intensity", "clahe"}  # what an ensemble's runs agree in
-LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as where a data set reads grey
-
-
-class Translator(Protocol):
-    def translate(self, images: torch.Tensor) -> torch.Tensor: ...
-
-    def companions(self, batch: dict) -> dict[str, torch.Tensor]: ...
+WINDOWS = 8  # patches at a time; not 1, or MONAI would edit the network's output and its input together
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601; data sets turn colour into grey by the same weights
 
 
 class Tiled:
-    """Cut images into overlapping patches, translate each, blend: what a run that was trained on patches needs.
+    """Cuts images into overlapping patches, translates each and blends the results, for runs trained on patches.
 
-    patch: side in pixels; overlap: share of it that neighbours have in common, 0 <= overlap < 1. A patch counts by a
-    Gaussian around its centre (sigma: an eighth of its side), since a network knows least at its borders. Images
-    smaller than a patch repeat their edges.
+    patch: side in pixels. overlap: share of the side that neighbours have in common, 0 <= overlap < 1. A network knows
+    least at the borders of a patch. The blend therefore weighs each patch by a Gaussian around its centre (sigma: an
+    eighth of the side). Images smaller than a patch repeat their edges.
     """
 
     def __init__(self, inner: Translator, patch: int, overlap: float, device: torch.device):
@@ -41,10 +35,10 @@ class Tiled:
 
     @torch.no_grad()
     def translate(self, images: torch.Tensor) -> torch.Tensor:
-        from monai.inferers import sliding_window_inference  # seconds to import
+        from monai.inferers.utils import sliding_window_inference  # takes seconds to import
 
         size = (self.patch, self.patch)
-        return sliding_window_inference(
+        blended = sliding_window_inference(
             images.to(self.device),
             size,
             WINDOWS,
@@ -53,11 +47,15 @@ class Tiled:
             mode="gaussian",
             padding_mode="replicate",
         )
+        return cast(torch.Tensor, blended)
 
 
 class Mirrored:
-    """The mean of an image's translation and of its mirror image's, mirrored back. Left and right lung are much alike
-    in a mirror; the heart is not, so a network trained with --no_flip may lose by it."""
+    """The mean of an image's translation and that of its mirror image, mirrored back.
+
+    In a mirror, left and right lung look much alike, but the heart is on the wrong side. A network that was trained
+    with --no_flip may give worse results this way.
+    """
 
     def __init__(self, inner: Translator):
         self.inner = inner
@@ -68,7 +66,7 @@ class Mirrored:
 
 
 class Grey:
-    """For a network of one input channel among others of three: it sees the luma of [N, 3, H, W]."""
+    """Shows the luma of colour images [N, 3, H, W] to a network of one input channel, in an ensemble with others."""
 
     def __init__(self, inner: Translator):
         self.inner = inner
@@ -80,39 +78,42 @@ class Grey:
 
 
 class Ensemble:
-    """The mean of what several translators put out, and as a companion how far they disagree: the standard deviation
-    at every pixel of (y + 1) / 2, which for a mask is the foreground's probability (for colours: its root mean square
-    over the channels). Members may be passes of one network under different dropout (Gal & Ghahramani 2016, arXiv
-    1506.02142) or runs trained from different starts (Lakshminarayanan et al. 2017, arXiv 1612.01474).
+    """The mean of the outputs of several translators, and as a companion picture how far they disagree.
 
-    foreground: turns an output into the foreground's probability [N, H, W], for members that differ in channels.
+    The picture shows, for every pixel, the standard deviation of (y + 1) / 2 over the members. For a mask this is the
+    probability of foreground; for colours the root mean square over the channels is taken. Members may be passes of one
+    network under different dropout (Gal & Ghahramani 2016, arXiv 1506.02142) or runs that were trained from different
+    starts (Lakshminarayanan et al. 2017, arXiv 1612.01474).
+
+    foreground: turns an output into the probability of foreground [N, H, W], for members that differ in channels.
     """
 
     def __init__(self, members: Sequence[Translator], foreground: Callable[[torch.Tensor], torch.Tensor] | None = None):
         self.members, self.foreground = members, foreground
-        self._deviation: torch.Tensor | None = None
 
     def translate(self, images: torch.Tensor) -> torch.Tensor:
-        total = squares = 0.0
-        first = None
-        for member in self.members:
-            output = member.translate(images)
-            if self.foreground:
-                output = self.foreground(output)[:, None] * 2 - 1
-            first = output if first is None else first
+        first = self._output(self.members[0], images)
+        total, squares = first, torch.zeros_like(first)
+        for member in self.members[1:]:
+            output = self._output(member, images)
             total = total + output
-            squares = squares + (output - first).square()  # of differences: no digits are lost where all agree
+            # Squared differences to the first output lose no digits where all members nearly agree.
+            squares = squares + (output - first).square()
         mean = total / len(self.members)
         variance = (squares / len(self.members) - (mean - first).square()).clamp(min=0)
-        self._deviation = variance.mean(1, keepdim=True).sqrt() / 2
+        self._deviation = variance.mean(1, keepdim=True).sqrt() / 2  # outputs span -1..1, probabilities 0..1
         return mean
 
-    def companions(self, batch: dict) -> dict[str, torch.Tensor]:
+    def companions(self, batch: Batch) -> dict[str, torch.Tensor]:
         return {LABEL: as_picture(self._deviation)}
+
+    def _output(self, member: Translator, images: torch.Tensor) -> torch.Tensor:
+        output = member.translate(images)
+        return self.foreground(output)[:, None] * 2 - 1 if self.foreground else output
 
 
 def tiled(model: BaseModel, opt: argparse.Namespace) -> Translator:
-    """The model, in patches if its run was trained on them (`--patch`)."""
+    """The model, applied in patches if its run was trained on patches (`--patch`)."""
     return Tiled(model, opt.patch, opt.patch_overlap, model.device) if opt.patch else model
 
 
@@ -121,17 +122,18 @@ def create_translator(
     options: Sequence[argparse.Namespace],
     foreground: Callable[[torch.Tensor], torch.Tensor] | None,
 ) -> Translator:
-    """What test.py applies: the runs of `--name`, each with its own options, under `--tta` and `--samples`.
+    """The translator of test.py: the runs of `--name`, each with its own options, under `--tta` and `--samples`.
 
-    The images have the most input channels that any of the runs wants. foreground: see `Ensemble`; None where the data
-    has no two classes. UserError: runs that do not fit together, `--samples` of a network without dropout.
+    Images must have the largest number of input channels of all runs (`shared_input`). foreground: see `Ensemble`; None
+    where the data does not have two classes. UserError: runs that do not fit together, or `--samples` with a network
+    without dropout.
     """
     if len({opt.output_nc for opt in options}) == 1:
         foreground = None
     elif foreground is None:
         raise UserError(
-            f"--name: the runs differ in --output_nc ({_each(options, 'output_nc')}), and without two "
-            "classes there is nothing they have in common"
+            f"--name: the runs differ in --output_nc ({_each(options, 'output_nc')}), and only masks of two classes "
+            "could be averaged then; name runs of one --output_nc"
         )
     channels = shared_input(options).input_nc
     members: list[Translator] = []
@@ -144,23 +146,25 @@ def create_translator(
 
 
 def shared_input(options: Sequence[argparse.Namespace]) -> argparse.Namespace:
-    """The options by which the images of an ensemble are read, once for all: the first run's, with the most input
-    channels of any. UserError: runs to which the same images cannot be shown."""
+    """The options by which the images of an ensemble are read: the first run's, with the most input channels of any.
+
+    UserError where runs expect other images than the first.
+    """
     first = options[0]
-    alike = SHARED | ({"input_nc"} if first.direction == "BtoA" else set())
+    alike = {*flags(Fact.SHARED)} | ({"input_nc"} if first.direction == "BtoA" else set())
     for other in options[1:]:
         for flag in sorted(alike):
-            here, there = getattr(first, flag), getattr(other, flag)
-            if here != there and (flag != "classes" or None not in (here, there)):  # None: those of the data
+            ours, theirs = getattr(first, flag), getattr(other, flag)
+            if ours != theirs and (flag != "classes" or None not in (ours, theirs)):  # None: the data's own classes
                 raise UserError(
                     f"--name: all runs of an ensemble see the same images, but {first.name} has --{flag} "
-                    f"{here} and {other.name} --{flag} {there}; leave one out, or give --{flag} for all"
+                    f"{ours} and {other.name} --{flag} {theirs}; leave one out, or give --{flag} for all"
                 )
     return argparse.Namespace(**vars(first) | {"input_nc": max(opt.input_nc for opt in options)})
 
 
 def _passes(model: BaseModel, opt: argparse.Namespace) -> list[BaseModel]:
-    """The same networks `opt.samples` times, dropout drawn from --seed, --seed + 1, ..."""
+    """The same networks `opt.samples` times, with dropout from the seeds --seed, --seed + 1, ..."""
     if not any(isinstance(m, _DropoutNd) and m.p > 0 for m in model.networks[model.translator].modules()):
         raise UserError(
             f"--samples {opt.samples}: the generator of run {opt.name} has no dropout, so all its passes "

@@ -1,11 +1,13 @@
-"""A generator's architecture, read off the names and shapes of its weights."""
+"""A generator's architecture: what the flags ask for, and what the names and shapes of weights reveal."""
+
+from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, fields, replace
 
 import torch
 
-from models.networks import widths_of
+from models.networks.mobile_resnet import widths_of
 
 State = dict[str, torch.Tensor]
 
@@ -15,8 +17,11 @@ RESNET_FIRST = "model.1.weight"
 
 @dataclass(frozen=True)
 class Architecture:
-    """A generator's make, by the flags that build it. `no_dropout` and `input_norm` are None where the weights cannot
-    tell, `ngf` where the widths are read off the weights anyway."""
+    """What it takes to build a generator. Each field is named after its flag.
+
+    Read from weights, some fields are None: `no_dropout` and `input_norm` where they leave no trace in weights, `ngf`
+    where every layer has a width of its own (mobile ResNets).
+    """
 
     netG: str
     input_nc: int
@@ -26,24 +31,32 @@ class Architecture:
     no_dropout: bool | None
     input_norm: str | None = None
 
+    @classmethod
+    def of(cls, opt: argparse.Namespace, backwards: bool = False) -> Architecture:
+        """The architecture that the flags ask for; backwards: of the generator that maps B to A."""
+        wanted = cls(**{field.name: getattr(opt, field.name) for field in fields(cls)})
+        return replace(wanted, input_nc=opt.output_nc, output_nc=opt.input_nc) if backwards else wanted
+
+    def values(self) -> dict[str, object]:
+        """The fields that are not None, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+
     def flags(self) -> str:
         """The command-line flags that build this generator."""
-        known = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "no_dropout"}
-        words = [f"--{name} {value}" for name, value in known.items() if value is not None]
+        words = [f"--{name} {value}" for name, value in self.values().items() if name != "no_dropout"]
         return " ".join(words + ["--no_dropout"] * bool(self.no_dropout))
 
-    def differing(self, opt: argparse.Namespace) -> list[str]:
-        """The flags that do not say the same."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
-        return [name for name, value in found.items() if value is not None and value != getattr(opt, name)]
+    def differing(self, wanted: Architecture) -> list[str]:
+        """The flags in which `wanted` differs. A field that is None here differs from nothing."""
+        return [name for name, value in self.values().items() if value != getattr(wanted, name)]
 
 
 def infer_architecture(state: State) -> Architecture | None:
-    """Read the architecture off the names and shapes of a generator's state dict; None for an unknown network.
+    """Read the architecture from the names and shapes of a generator's state dict; None for an unknown network.
 
-    Norms without weights leave a trace in the convolutions' biases only: a bias before the norm means instance norm,
-    none (and no norm weights) means `--norm none`. SyncBatchNorm stores what batch norm stores; a U-Net's dropout
-    leaves no trace, a ResNet's shifts its keys.
+    Norms without weights leave their only trace in the convolutions' biases (`conv_bias`): a bias before the norm means
+    instance norm; neither bias nor norm weights means `--norm none`. SyncBatchNorm stores what batch norm stores.
+    Dropout leaves no trace in a U-Net and shifts the keys of a ResNet.
     """
     ends = end_layers(state)
     if ends is None:
@@ -52,29 +65,26 @@ def infer_architecture(state: State) -> Architecture | None:
     norm = "batch" if any(key.endswith("running_mean") for key in state) else "none"
     if first.removesuffix("weight") + "bias" in state:
         norm = "instance"
-    if first == UNET_FIRST:
-        netG, no_dropout = f"unet_{2 ** (1 + sum(key.endswith('.model.1.weight') for key in state))}", None
-    elif widths_of(state):
-        netG, no_dropout = "mobile_resnet_9blocks", None
-    else:
-        blocks = {key.split(".")[1] for key in state if ".conv_block." in key}
-        netG, no_dropout = f"resnet_{len(blocks)}blocks", any(".conv_block.5.weight" in key for key in state)
     ngf, input_nc = state[first].shape[:2]
-    if widths_of(state):
-        ngf = None
+    # The last layer of a U-Net is a transposed convolution, which has its output channels on axis 1.
     output_nc = state[last].shape[1 if first == UNET_FIRST else 0]
-    return Architecture(netG, input_nc, output_nc, ngf, norm, no_dropout)
+    if first == UNET_FIRST:
+        halvings = 1 + sum(key.endswith(".model.1.weight") for key in state)
+        return Architecture(f"unet_{2**halvings}", input_nc, output_nc, ngf, norm, None)
+    if widths_of(state):
+        return Architecture("mobile_resnet_9blocks", input_nc, output_nc, None, norm, None)
+    blocks = {key.split(".")[1] for key in state if ".conv_block." in key}
+    no_dropout = any(".conv_block.5.weight" in key for key in state)
+    return Architecture(f"resnet_{len(blocks)}blocks", input_nc, output_nc, ngf, norm, no_dropout)
 
 
-def completed(made: Architecture | None, opt: argparse.Namespace) -> Architecture:
-    """What was read off a generator's weights, and what only the flags that built it tell."""
-    if made:
-        return replace(made, input_norm=opt.input_norm)
-    return Architecture(**{field.name: getattr(opt, field.name) for field in fields(Architecture)})
+def completed(inferred: Architecture | None, wanted: Architecture) -> Architecture:
+    """A generator's architecture as its weights show it, completed by what only the flags (`wanted`) can say."""
+    return replace(inferred, input_norm=wanted.input_norm) if inferred else wanted
 
 
 def end_layers(state: State) -> tuple[str, str] | None:
-    """Keys of the first and the last convolution's weights."""
+    """Keys of the first and the last convolution's weights; None for an unknown network."""
     if UNET_FIRST in state and UNET_LAST in state:
         return UNET_FIRST, UNET_LAST
     if RESNET_FIRST in state and state[RESNET_FIRST].ndim == 4 and state[RESNET_FIRST].shape[-1] == 7:
@@ -83,20 +93,12 @@ def end_layers(state: State) -> tuple[str, str] | None:
     return None
 
 
-def explain_mismatch(state: State, opt: argparse.Namespace) -> str:
-    """Advice for a state dict that does not fit the flags: which flags would make it fit."""
-    made = infer_architecture(state)
-    if made is None:
-        make = f"--netG {opt.netG} --input_nc {opt.input_nc} --output_nc {opt.output_nc}"
-        return f"it holds no generator known here (first key: {next(iter(state))}), nor one of {make}"
-    wrong = made.differing(opt)
-    if not wrong:
-        return f"it has the make of {made.flags()} but not all of its tensors"
-    return f"it was made with {made.flags()}: change --{', --'.join(wrong)}"
-
-
-def explain_discriminator(state: State, opt: argparse.Namespace) -> str:
-    """Advice for a discriminator that does not fit the flags."""
-    flags = ("netD", "ndf", "n_layers_D", "norm", "input_nc", "output_nc")
-    given = " ".join(f"--{flag} {getattr(opt, flag)}" for flag in flags)
-    return f"it was trained with another of {given}"
+def explain_mismatch(state: State, wanted: Architecture) -> str:
+    """Advice for a state dict that does not fit the flags: which flags to change."""
+    inferred = infer_architecture(state)
+    if inferred is None:
+        flags = f"--netG {wanted.netG} --input_nc {wanted.input_nc} --output_nc {wanted.output_nc}"
+        return f"it holds no generator known here (first key: {next(iter(state))}), nor one of {flags}"
+    if wrong := inferred.differing(wanted):
+        return f"it was made with {inferred.flags()}: change --{', --'.join(wrong)}"
+    return f"it has the architecture of {inferred.flags()} but not all of its tensors"

@@ -1,5 +1,7 @@
-"""Donors: generators that were trained on something else, found by the name that a user gives them."""
+"""Find a donor, a generator that was trained on something else, by the name that a user gives it."""
 
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.donors.architecture import infer_architecture
@@ -12,12 +14,14 @@ SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"  # donors that com
 
 
 def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> Path:
-    """The file that `--pretrained NAME` (flag: or another) means: a .pth file, a folder that holds one, an
-    experiment's, a shipped donor's or a published generator's name, which is downloaded if need be. Of a CycleGAN's
-    two generators it is G_A; of a generator adapted to a task it is the task's file.
+    """The file that `--pretrained NAME` means.
+
+    NAME is a .pth file, a folder that holds one, or the name of an experiment, of a shipped donor or of a published
+    generator, which is downloaded if need be. Of a CycleGAN's two generators, G_A is taken. For a generator adapted to
+    a task the result is the task file. flag: named in errors. UserError where there is no such donor.
     """
-    if found := _on_disk(name, checkpoints_dir):
-        return found
+    if path := _on_disk(name, checkpoints_dir):
+        return path
     published = catalogue.donor(name)
     for folder in _folders(name, checkpoints_dir):
         if folder.is_dir() and not published:
@@ -28,6 +32,71 @@ def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> 
         f"{flag} {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}, nor a "
         "published generator (python -m data.download --list)"
     )
+
+
+def find_twin(name: str, checkpoints_dir: Path) -> Path | None:
+    """The generator of the opposite direction that was trained together with donor `name`; None if there is none.
+
+    For a CycleGAN's run this is its G_B, for a published donor the one published beside it. A run that merely has the
+    name of a published donor has no published twin.
+    """
+    donor = find_donor(name, checkpoints_dir)
+    beside = donor.with_name(donor.name.replace("_G_A.", "_G_B."))
+    if beside != donor and beside.is_file():
+        return beside
+    published, twin = catalogue.donor(name), catalogue.twin(name)
+    if not published or not twin or donor != donor_path(published, checkpoints_dir):
+        return None
+    try:
+        return obtain_donor(catalogue.DONORS[twin], checkpoints_dir)
+    except UserError as error:
+        raise UserError(f"{error}; or start G_B as G_A (--pretrained_B same)") from error
+
+
+def started_from(pretrained: str, donor: Path, checkpoints_dir: Path) -> bool:
+    """Whether a run's `--pretrained` names the file `donor` or one with the same weights. Nothing is downloaded.
+
+    True too where the named file is gone, since nobody can decide it any more.
+    """
+    published = catalogue.donor(pretrained)
+    path = _on_disk(pretrained, checkpoints_dir) or (published and donor_path(published, checkpoints_dir))
+    if not pretrained or not path or not path.is_file() or path.samefile(donor):
+        return bool(pretrained)
+    return "_task_" not in path.name and fingerprint(read_state_dict(path)) == fingerprint(read_state_dict(donor))
+
+
+def wrong_starts(
+    stages: Sequence[Path], recorded: Sequence[Mapping[str, object]], donor: Path, checkpoints_dir: Path
+) -> list[str]:
+    """A phrase for each fine-tuned run of a sequence that did not start from the network before it.
+
+    stages: folders, the donor's and then the runs'; recorded: their options, which may say nothing about the start;
+    donor: the file.
+    """
+    phrases = []
+    for (before, _), (stage, options) in itertools.pairwise(zip(stages, recorded, strict=True)):
+        if options.get("adapt") != "finetune" or "pretrained" not in options:
+            continue
+        expected = donor if before == stages[0] else find_donor(str(before), checkpoints_dir)
+        if not started_from(str(options["pretrained"]), expected, checkpoints_dir):
+            start = options["pretrained"] or "random weights"
+            phrases.append(f"{stage.name} started from {start}, not {before.name}")
+    return phrases
+
+
+def upstream_options(folder: Path, epoch: str | int) -> dict[str, object]:
+    """The options with which test.py applies a folder that upstream wrote.
+
+    Such a folder has no options.json, so the architecture is read from the generator's file. {} where the options are
+    recorded, and where the folder holds no known generator.
+    """
+    if (folder / "options.json").is_file():
+        return {}
+    for side in ("", "_A"):
+        path = network_path(folder, epoch, f"G{side}")
+        if path.is_file() and (architecture := infer_architecture(read_state_dict(path))):
+            return architecture.values() | {"model": "test", "model_suffix": side}
+    return {}
 
 
 def _folders(name: str, checkpoints_dir: Path) -> tuple[Path, ...]:
@@ -44,40 +113,3 @@ def _on_disk(name: str, checkpoints_dir: Path) -> Path | None:
         for path in (task_path, network_path)
     )
     return next((file for file in files if file.is_file()), None)
-
-
-def started_from(pretrained: str, donor: Path, checkpoints_dir: Path) -> bool:
-    """Whether a run's `--pretrained` names this generator's file or one of the same weights; True where nobody can tell
-    any more because what it names is gone. Nothing is downloaded."""
-    published = catalogue.donor(pretrained)
-    found = _on_disk(pretrained, checkpoints_dir) or (published and donor_path(published, checkpoints_dir))
-    if not pretrained or not found or not found.is_file() or found.samefile(donor):
-        return bool(pretrained)
-    return "_task_" not in found.name and fingerprint(read_state_dict(found)) == fingerprint(read_state_dict(donor))
-
-
-def upstream_flags(folder: Path, epoch: str | int) -> list[str]:
-    """The flags with which test.py applies a folder that upstream wrote: without options.json they are read off the
-    generator's file. [] where they are recorded, or no generator is known there."""
-    for side in ("", "_A"):
-        path = network_path(folder, epoch, f"G{side}")
-        if path.is_file() and not (folder / "options.json").is_file():
-            if made := infer_architecture(read_state_dict(path)):
-                return [*made.flags().split(), "--model=test", f"--model_suffix={side}"]
-    return []
-
-
-def find_twin(name: str, checkpoints_dir: Path) -> Path | None:
-    """The generator of the opposite direction that was trained together with donor `name`: a run's G_B, or for a
-    published donor (not a run of the same name) what was published beside it; None where there is none."""
-    donor = find_donor(name, checkpoints_dir)
-    beside = donor.with_name(donor.name.replace("_G_A.", "_G_B."))
-    if beside != donor and beside.is_file():
-        return beside
-    made, twin = catalogue.donor(name), catalogue.twin(name)
-    if not twin or donor != donor_path(made, checkpoints_dir):
-        return None
-    try:
-        return obtain_donor(catalogue.DONORS[twin], checkpoints_dir)
-    except UserError as error:
-        raise UserError(f"{error}; or start G_B as G_A (--pretrained_B same)") from error

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .layers import NORMS, conv_bias
+from .layers import conv_bias, norm_layer
 
 
 class PatchDiscriminator(nn.Module):
@@ -15,9 +15,10 @@ class PatchDiscriminator(nn.Module):
         width = ndf
         for n in range(1, n_layers + 1):
             wider = ndf * min(2**n, 8)
+            # Without a stride, the last of these layers widens the patch but keeps the map of logits large.
             stride = 1 if n == n_layers else 2
             conv = nn.Conv2d(width, wider, 4, stride=stride, padding=1, bias=conv_bias(norm))
-            layers += [conv, NORMS[norm](wider), nn.LeakyReLU(0.2)]
+            layers += [conv, norm_layer(norm)(wider), nn.LeakyReLU(0.2)]
             width = wider
         layers.append(nn.Conv2d(width, 1, 4, stride=1, padding=1))
         self.model = nn.Sequential(*layers)
@@ -36,10 +37,20 @@ class PixelDiscriminator(nn.Module):
             nn.Conv2d(input_nc, ndf, 1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(ndf, 2 * ndf, 1, bias=bias),
-            NORMS[norm](2 * ndf),
+            norm_layer(norm)(2 * ndf),
             nn.LeakyReLU(0.2),
             nn.Conv2d(2 * ndf, 1, 1, bias=bias),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.net(x)
+
+
+def basic(input_nc: int, ndf: int, n_layers: int, norm: str) -> PatchDiscriminator:
+    """Upstream's 70x70 PatchGAN: three layers, whatever `n_layers` says."""
+    return PatchDiscriminator(input_nc, ndf, 3, norm)
+
+
+def pixel(input_nc: int, ndf: int, n_layers: int, norm: str) -> PixelDiscriminator:
+    """A PixelGAN, which has no use for `n_layers`."""
+    return PixelDiscriminator(input_nc, ndf, norm)

@@ -1,13 +1,21 @@
 """How images in [-1, 1] are scaled for a network that was trained on another scale (`--input_norm`)."""
 
+from pkgutil import resolve_name
+
 import torch
 from torch import nn
+
+from . import INPUT_NORMS
+from .generator import Generator
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class _Affine(nn.Module):
     """x * scale + shift for each channel. Neither is trained or saved."""
+
+    scale: torch.Tensor
+    shift: torch.Tensor
 
     def __init__(self, scale: torch.Tensor, shift: torch.Tensor):
         super().__init__()
@@ -19,38 +27,48 @@ class _Affine(nn.Module):
 
 
 class _ZScore(nn.Module):
-    """Mean 0 and standard deviation 1 over each image. A picture of one value becomes 0 (1e-3: an eighth of a
-    grey level of 256)."""
+    """Mean 0 and standard deviation 1 over each image.
+
+    An image of a single value becomes 0: the deviation counts as 1e-3 or more, an eighth of one of 256 grey levels.
+    """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         centred = x - x.mean((1, 2, 3), keepdim=True)
         return centred / centred.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-3)
 
 
-def _unit(channels: int) -> nn.Module:
+def signed(channels: int) -> None:
+    """[-1, 1], unchanged."""
+
+
+def unit(channels: int) -> nn.Module:
+    """[0, 1]."""
     return _Affine(torch.tensor(0.5), torch.tensor(0.5))
 
 
-def _imagenet(channels: int) -> nn.Module:
+def imagenet(channels: int) -> nn.Module:
+    """`unit` less the mean of ImageNet's channels, over their deviation, as torchvision's networks expect it."""
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-    if channels != 3:  # grey: all three alike
+    if channels != 3:  # a grey image stands for three equal channels
         mean, std = mean.mean(), std.mean()
     return _Affine(0.5 / std, (0.5 - mean) / std)
 
 
-# signed: [-1, 1] as it comes; unit: [0, 1]; imagenet: (unit - mean) / std of ImageNet's channels, as torchvision's
-# networks want it
-INPUT_NORMS = {"signed": None, "unit": _unit, "imagenet": _imagenet, "zscore": lambda channels: _ZScore()}
+def zscore(channels: int) -> nn.Module:
+    """Each image by its own mean and standard deviation."""
+    return _ZScore()
 
 
-def add_input_norm(net: nn.Module, name: str, channels: int) -> nn.Module:
-    """Have `net` scale its input, float [N, channels, H, W] in [-1, 1], before its first layer. Its state dict stays
-    as it is."""
-    if INPUT_NORMS[name]:
-        net.input_norm = INPUT_NORMS[name](channels)
+def add_input_norm(net: Generator, name: str, channels: int) -> Generator:
+    """Let `net` scale its input, float [N, channels, H, W] in [-1, 1], before its first layer.
+
+    name: a key of INPUT_NORMS. The state dict keeps its keys, so weights trained elsewhere still fit. Returns `net`.
+    """
+    if layer := resolve_name(INPUT_NORMS[name])(channels):
+        net.input_norm = layer
         net.register_forward_pre_hook(_scaled)
     return net
 
 
-def _scaled(net: nn.Module, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+def _scaled(net: Generator, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
     return (net.input_norm(*args),)

@@ -2,39 +2,65 @@
 
 from collections.abc import Callable
 from functools import partial
+from pkgutil import resolve_name
+from typing import TypeVar
 
+import torch
 from torch import nn
 
+from . import INITS, NORMS
 
-def _no_norm(channels: int) -> nn.Module:
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def norm_layer(norm: str) -> Callable[[int], nn.Module]:
+    """The layer that `--norm` names, to be called with its number of channels."""
+    return resolve_name(NORMS[norm])
+
+
+instance_norm = partial(nn.InstanceNorm2d, affine=False, track_running_stats=False)
+
+
+def no_norm(channels: int) -> nn.Module:
     return nn.Identity()
 
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "instance": partial(nn.InstanceNorm2d, affine=False, track_running_stats=False),
-    "batch": nn.BatchNorm2d,
-    "syncbatch": nn.SyncBatchNorm,
-    "none": _no_norm,
-}
+def init_normal(weight: torch.Tensor, gain: float) -> None:
+    nn.init.normal_(weight, 0.0, gain)
 
-INITS: dict[str, Callable] = {
-    "normal": lambda weight, gain: nn.init.normal_(weight, 0.0, gain),
-    "xavier": lambda weight, gain: nn.init.xavier_normal_(weight, gain),
-    "kaiming": lambda weight, gain: nn.init.kaiming_normal_(weight, a=0, mode="fan_in"),
-    "orthogonal": lambda weight, gain: nn.init.orthogonal_(weight, gain),
-}
+
+def init_xavier(weight: torch.Tensor, gain: float) -> None:
+    nn.init.xavier_normal_(weight, gain)
+
+
+def init_kaiming(weight: torch.Tensor, gain: float) -> None:
+    """He et al. 2015, which has no use for a gain."""
+    nn.init.kaiming_normal_(weight, a=0, mode="fan_in")
+
+
+def init_orthogonal(weight: torch.Tensor, gain: float) -> None:
+    nn.init.orthogonal_(weight, gain)
 
 
 def conv_bias(norm: str) -> bool:
-    """Whether convolutions before a norm have a bias: only with instance norm, as upstream's checkpoints have it."""
+    """Whether convolutions before a norm have a bias: only with instance norm.
+
+    Batch norm has a shift of its own, which makes a bias useless. Instance norm here has none, and although it removes
+    a bias by subtracting the mean, upstream's checkpoints hold one. `none` has no bias because upstream asks only for
+    instance norm.
+    """
     return norm == "instance"
 
 
-def init_weights(net: nn.Module, init: str = "normal", gain: float = 0.02) -> nn.Module:
-    """Draw convolution weights by `init` (kaiming ignores `gain`), zero biases, batch-norm scales from N(1, gain)."""
+def init_weights(net: Net, init: str = "normal", gain: float = 0.02) -> Net:
+    """Draw convolution weights by `init` (kaiming ignores `gain`) and batch-norm scales from N(1, gain), in place.
+
+    Biases become zero. Returns `net`.
+    """
+    draw = resolve_name(INITS[init])
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            INITS[init](module.weight, gain)
+            draw(module.weight, gain)
         elif isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)):
             nn.init.normal_(module.weight, 1.0, gain)
         else:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from .layers import NORMS, conv_bias
+from .generator import Generator
+from .layers import conv_bias, norm_layer
 
 BLOCKS = 9
 PREFIX = "model.10.conv_block.1.conv.0.weight"  # only a separable block has this key
@@ -19,7 +20,7 @@ class SeparableConv(nn.Module):
         bias = conv_bias(norm)
         self.conv = nn.Sequential(
             nn.Conv2d(input_nc, input_nc, 3, groups=input_nc, bias=bias),
-            NORMS[norm](input_nc),
+            norm_layer(norm)(input_nc),
             nn.Conv2d(input_nc, output_nc, 1, bias=bias),
         )
 
@@ -28,30 +29,31 @@ class SeparableConv(nn.Module):
 
 
 class MobileResnetBlock(nn.Module):
-    """Two separable convolutions, `inner` channels between them, added to their input. Dropout moves no key."""
+    """Two separable convolutions with `inner` channels between them, added to their input. Dropout shifts no key."""
 
     def __init__(self, channels: int, inner: int, norm: str, dropout: bool):
         super().__init__()
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
             SeparableConv(channels, inner, norm),
-            NORMS[norm](inner),
+            norm_layer(norm)(inner),
             nn.ReLU(),
             nn.Dropout(0.5) if dropout else nn.Identity(),
             nn.ReflectionPad2d(1),
             SeparableConv(inner, channels, norm),
-            NORMS[norm](channels),
+            norm_layer(norm)(channels),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.conv_block(x)
 
 
-class MobileResnetGenerator(nn.Module):
+class MobileResnetGenerator(Generator):
     """`ResnetGenerator` with separable convolutions in its blocks: float [N, input_nc, H, W] -> [N, output_nc, H, W].
 
-    widths: output channels of stem, first and second halving, each block's inner layer, first and second doubling
-    (`widths_of` reads them off weights, where the search of GAN Compression left uneven ones); None: by `ngf`.
+    widths: output channels of stem, first and second halving, each block's inner layer, first and second doubling.
+    None: those of a ResNet with `ngf` filters. GAN Compression searches for the widths that a generator can do
+    without, which leaves uneven ones; `widths_of` reads those from the weights.
     H and W must be multiples of `multiple` (4). Output in [-1, 1].
     """
 
@@ -63,14 +65,14 @@ class MobileResnetGenerator(nn.Module):
         super().__init__()
         bias = conv_bias(norm)
         stem, half, trunk, *inner, double, last = widths or uniform_widths(ngf)
-        layers = [nn.ReflectionPad2d(3), nn.Conv2d(input_nc, stem, 7, bias=bias), NORMS[norm](stem), nn.ReLU()]
+        layers = [nn.ReflectionPad2d(3), nn.Conv2d(input_nc, stem, 7, bias=bias), norm_layer(norm)(stem), nn.ReLU()]
         for before, after in ((stem, half), (half, trunk)):
             down = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=bias)
-            layers += [down, NORMS[norm](after), nn.ReLU()]
+            layers += [down, norm_layer(norm)(after), nn.ReLU()]
         layers += [MobileResnetBlock(trunk, width, norm, dropout) for width in inner]
         for before, after in ((trunk, double), (double, last)):
             up = nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1, bias=bias)
-            layers += [up, NORMS[norm](after), nn.ReLU()]
+            layers += [up, norm_layer(norm)(after), nn.ReLU()]
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(last, output_nc, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
 
@@ -84,7 +86,7 @@ def uniform_widths(ngf: int) -> tuple[int, ...]:
 
 
 def widths_of(state: Mapping[str, torch.Tensor]) -> tuple[int, ...] | None:
-    """The widths of a mobile ResNet of nine blocks, from its state dict; None: the weights are of another network."""
+    """The widths of a mobile ResNet of nine blocks, from its state dict; None for the weights of another network."""
     blocks = [f"model.{10 + i}.conv_block.1.conv.2.weight" for i in range(BLOCKS)]
     down, up = ["model.1.weight", "model.4.weight", "model.7.weight", *blocks], ["model.19.weight", "model.22.weight"]
     if PREFIX not in state or not state.keys() >= {*down, *up}:

@@ -1,13 +1,16 @@
 """CycleGAN's ResNet generator (Johnson et al. 2016, Zhu et al. 2017), with upstream's state-dict keys."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
-from .layers import NORMS, conv_bias
+from .generator import Generator
+from .layers import conv_bias, norm_layer
 
 
 class ResnetBlock(nn.Module):
-    """Two 3x3 convolutions added to their input. Dropout shifts the second one's key from 5 to 6, as upstream's."""
+    """Two 3x3 convolutions added to their input. As upstream, dropout shifts the key of the second one from 5 to 6."""
 
     def __init__(self, channels: int, norm: str, dropout: bool):
         super().__init__()
@@ -15,19 +18,19 @@ class ResnetBlock(nn.Module):
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
-            NORMS[norm](channels),
+            norm_layer(norm)(channels),
             nn.ReLU(),
             *([nn.Dropout(0.5)] if dropout else []),
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
-            NORMS[norm](channels),
+            norm_layer(norm)(channels),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.conv_block(x)
 
 
-class ResnetGenerator(nn.Module):
+class ResnetGenerator(Generator):
     """Two halvings, `num_blocks` residual blocks, two doublings: float [N, input_nc, H, W] -> [N, output_nc, H, W].
 
     H and W must be multiples of `multiple` (4). Output in [-1, 1].
@@ -38,16 +41,20 @@ class ResnetGenerator(nn.Module):
     def __init__(self, input_nc: int, output_nc: int, num_blocks: int, ngf: int, norm: str, dropout: bool):
         super().__init__()
         bias = conv_bias(norm)
-        layers = [nn.ReflectionPad2d(3), nn.Conv2d(input_nc, ngf, 7, bias=bias), NORMS[norm](ngf), nn.ReLU()]
+        layers = [nn.ReflectionPad2d(3), nn.Conv2d(input_nc, ngf, 7, bias=bias), norm_layer(norm)(ngf), nn.ReLU()]
         for width in (ngf, 2 * ngf):
             down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias)
-            layers += [down, NORMS[norm](2 * width), nn.ReLU()]
+            layers += [down, norm_layer(norm)(2 * width), nn.ReLU()]
         layers += [ResnetBlock(4 * ngf, norm, dropout) for _ in range(num_blocks)]
         for width in (4 * ngf, 2 * ngf):
             up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias)
-            layers += [up, NORMS[norm](width // 2), nn.ReLU()]
+            layers += [up, norm_layer(norm)(width // 2), nn.ReLU()]
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, output_nc, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.model(x)
+
+
+resnet_6blocks = partial(ResnetGenerator, num_blocks=6)
+resnet_9blocks = partial(ResnetGenerator, num_blocks=9)

@@ -3,23 +3,25 @@
 import torch
 from torch import nn
 
-from .layers import NORMS, conv_bias
+from .generator import Generator
+from .layers import conv_bias, norm_layer
 
 
 def _two_convs(inner: int, outer: int, norm: str) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inner, outer):
+        # This network's weights are not upstream's: without a norm, which would shift the channels, there is a bias.
         bias = norm == "none" or conv_bias(norm)
-        layers += [nn.Conv2d(channels, outer, 3, padding=1, bias=bias), NORMS[norm](outer), nn.ReLU()]
+        layers += [nn.Conv2d(channels, outer, 3, padding=1, bias=bias), norm_layer(norm)(outer), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
-class RonnebergerGenerator(nn.Module):
+class RonnebergerGenerator(Generator):
     """Five levels of ngf, 2 ngf, ... 16 ngf channels: float [N, input_nc, H, W] -> [N, output_nc, H, W] in [-1, 1].
 
-    As in the paper two 3x3 convolutions a level, max pooling, 2x2 transposed convolutions, dropout at the end of the
-    contracting path, and weights drawn by He et al. (2015). Unlike there the convolutions are padded, so that the mask
-    is as large as the image. The paper has no normalisation (norm "none").
+    As in the paper, each level has two 3x3 convolutions; sizes are halved by max pooling and doubled by 2x2 transposed
+    convolutions; dropout ends the contracting path; weights are drawn as in He et al. (2015). Unlike in the paper, the
+    convolutions are padded, so that the mask is as large as the image. The paper has no normalisation (norm "none").
     """
 
     multiple = 16

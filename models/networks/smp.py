@@ -1,6 +1,8 @@
 """Any network of segmentation_models_pytorch as a generator: `smp:<arch>:<encoder>`, such as smp:unet:resnet34."""
 
 import difflib
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -8,28 +10,33 @@ from torch import nn
 
 from util.errors import UserError
 
+from .generator import Generator
+
 
 class _Norm(nn.BatchNorm2d):
-    """Batch norm that goes by its stored statistics where it gets one value a channel: a single image that an arch such
-    as DeepLab has pooled, as the last batch of an epoch may be. That has no deviation, and torch refuses it."""
+    """Batch norm that uses its stored statistics where training gives it a single value for each channel.
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.training and x.numel() == x.shape[1]:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(x)
+    That happens when an architecture such as DeepLab pools a batch of one image, often the last batch of an epoch. One
+    value has no deviation, and torch would raise an error.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if self.training and input.numel() == input.shape[1]:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)
 
 
-class SmpGenerator(nn.Module):
+class SmpGenerator(Generator):
     """float [N, input_nc, H, W] -> [N, output_nc, H, W] in [-1, 1], by an encoder and a decoder of random weights.
 
-    arch: of segmentation_models_pytorch (unet, unetplusplus, deeplabv3plus, fpn, ...); encoder: one of its own
-    (resnet34, vgg16, mobilenet_v2, ...) or timm's as tu-<name> (tu-inception_v3). H and W must be multiples of
-    `multiple`. UserError, with the nearest names, for a network that there is not.
+    arch: an architecture of segmentation_models_pytorch (unet, unetplusplus, deeplabv3plus, fpn, ...). encoder: one of
+    its encoders (resnet34, vgg16, mobilenet_v2, ...) or one of timm's as tu-<name> (tu-inception_v3). H and W must be
+    multiples of `multiple`. UserError for an unknown network, with the nearest names.
     """
 
     def __init__(self, input_nc: int, output_nc: int, arch: str, encoder: str):
         super().__init__()
-        import segmentation_models_pytorch as smp  # 3 s to import: only for those who need it
+        import segmentation_models_pytorch as smp  # takes 3 s to import
 
         _check(arch, smp.MODEL_ARCHITECTURES_MAPPING, "network")
         if encoder not in smp.encoders.encoders:
@@ -40,27 +47,25 @@ class SmpGenerator(nn.Module):
             raise UserError(f"--netG smp:{arch}:{encoder}: they do not go together: {error}") from error
         for layer in self.net.modules():
             if type(layer) is nn.BatchNorm2d:
-                layer.__class__ = _Norm
-        self.multiple = max(32, self.net.encoder.output_stride)
+                layer.__class__ = _Norm  # keeps the layer's weights, keys and settings
+        self.multiple = max(32, cast(int, self.encoder.output_stride))
         self.tanh = nn.Tanh()
         self.folded: list[nn.Module] = []
 
     @property
     def encoder(self) -> nn.Module:
-        """What can have been trained on something else."""
-        return self.net.encoder
+        """The part that may have been trained on something else, such as ImageNet."""
+        return self.net.get_submodule("encoder")
 
     def keep_folded_norms(self) -> None:
-        """Leave the encoder's norms that were folded into their convolutions (mean 0, variance 1 - eps) as they are.
+        """Find the encoder's norms that were folded into their convolutions, and keep them in eval mode from now on.
 
-        Such a norm does nothing but add its bias, and its weight of 1 is no longer the one it was trained with: to
-        count its statistics in batches would make another network of it.
+        Weights made for phones, such as those converted from TFLite, have folded norms: mean 0, variance 1 - eps,
+        weight 1. Such a norm only adds its bias, and the weight it was trained with is part of the convolution.
+        Normalising by batches would undo that and make another network.
         """
-        norms = [layer for layer in self.encoder.modules() if isinstance(layer, nn.BatchNorm2d)]
         self.folded = [
-            layer
-            for layer in norms
-            if not layer.running_mean.any() and ((layer.running_var + layer.eps - 1).abs() < 1e-6).all()
+            layer for layer in self.encoder.modules() if isinstance(layer, nn.BatchNorm2d) and _folded(layer)
         ]
         self.train(self.training)
 
@@ -79,17 +84,25 @@ class SmpGenerator(nn.Module):
         return self.tanh(self.net(x))
 
 
+def _folded(norm: nn.BatchNorm2d) -> bool:
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None:
+        return False
+    return not mean.any() and bool(((variance + norm.eps - 1).abs() < 1e-6).all())
+
+
 def _of_timm() -> list[str]:
     import timm
 
     return [f"tu-{name}" for name in timm.list_models()]
 
 
-def _check(name: str, known, what: str) -> None:
-    if name in known:
+def _check(name: str, names: Iterable[str], what: str) -> None:
+    """UserError where `name` is none of `names`. what: what they name, "network" or "encoder"."""
+    if name in (known := sorted(names)):
         return
     few = len(known) < 20
-    near = sorted(known) if few else difflib.get_close_matches(name, known, n=5, cutoff=0.5) or sorted(known)[:20]
+    near = known if few else difflib.get_close_matches(name, known, n=5, cutoff=0.5) or known[:20]
     raise UserError(
         f"--netG: segmentation_models_pytorch has no {what} {name!r}; there are "
         f"{', '.join(near)}{'' if few else ', ...'}"

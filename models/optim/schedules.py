@@ -4,13 +4,19 @@ import argparse
 import math
 from collections.abc import Callable
 from functools import partial
+from pkgutil import resolve_name
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
+from models.optim import LR_POLICIES
+
 
 def linear_factor(done: int, constant: int, decay: int) -> float:
-    """Factor for the epoch after `done` finished ones: 1 for `constant` epochs, then a straight line to 1/(decay+1)."""
+    """Factor of the epoch after `done` finished ones: 1 for `constant` epochs, then a straight line to 1/(decay+1).
+
+    Upstream's schedule: it would reach zero one epoch after the last, so that no epoch is wasted.
+    """
     return 1.0 - max(0, done + 1 - constant) / (decay + 1)
 
 
@@ -20,7 +26,7 @@ def cosine_factor(done: int, total: int) -> float:
 
 
 def step_factor(done: int, every: int, gamma: float = 0.1) -> float:
-    """`gamma` times smaller after each `every` epochs."""
+    """The factor is multiplied by `gamma` after every `every` epochs."""
     return gamma ** (done // every)
 
 
@@ -30,9 +36,10 @@ def warmup_factor(done: int, epochs: int) -> float:
 
 
 class FactorLR(LambdaLR):
-    """The initial learning rate times a function of the finished epochs, of which `start` were before its time.
+    """The initial learning rate times a function of the finished epochs.
 
-    Its state is the number of epochs alone, so that a resumed run follows the schedule of its present flags.
+    start: epochs that were finished before this schedule began (`--epoch_count`). The state is only the number of
+    epochs, so that a resumed run follows the schedule of its present flags.
     """
 
     def __init__(self, optimizer: Optimizer, factor: Callable[[int], float], start: int):
@@ -48,13 +55,15 @@ class FactorLR(LambdaLR):
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         self._last_lr = rates
-        self.optimizer._opt_called = True  # it stepped before the run was stopped: no warning at the next step
+        # The optimizer stepped before the run was stopped. torch cannot know that, and would warn at the next step.
+        vars(self.optimizer)["_opt_called"] = True
 
 
 class PlateauLR(ReduceLROnPlateau):
-    """A fifth of the learning rate after more than `patience` validations without a gain of 0.001, once warm.
+    """Divides the learning rate by five after more than `patience` validations without a gain of 0.001.
 
-    done: finished epochs. Its state leaves patience and warm-up to the present flags.
+    Validations during the first `warmup` epochs do not count. done: finished epochs. Patience and warm-up are not part
+    of the state, so that a resumed run follows its present flags.
     """
 
     def __init__(self, optimizer: Optimizer, patience: int, warmup: int, done: int):
@@ -64,7 +73,7 @@ class PlateauLR(ReduceLROnPlateau):
         self._warm_up()
 
     def end_epoch(self, score: float | None) -> None:
-        """score: of the epoch's validation, higher is better; None where it had none."""
+        """score: the epoch's validation score, higher is better; None without a validation."""
         self.done += 1
         if self.done <= self.warmup:
             self._warm_up()
@@ -83,26 +92,38 @@ class PlateauLR(ReduceLROnPlateau):
         vars(self).update(state_dict)
 
 
+def linear(optimizer: Optimizer, opt: argparse.Namespace) -> FactorLR:
+    """--lr_policy linear"""
+    return _by_factor(optimizer, opt, partial(linear_factor, constant=opt.n_epochs, decay=opt.n_epochs_decay))
+
+
+def step(optimizer: Optimizer, opt: argparse.Namespace) -> FactorLR:
+    """--lr_policy step"""
+    return _by_factor(optimizer, opt, partial(step_factor, every=opt.lr_decay_iters))
+
+
+def cosine(optimizer: Optimizer, opt: argparse.Namespace) -> FactorLR:
+    """--lr_policy cosine"""
+    return _by_factor(optimizer, opt, partial(cosine_factor, total=opt.n_epochs + opt.n_epochs_decay))
+
+
+def plateau(optimizer: Optimizer, opt: argparse.Namespace) -> PlateauLR:
+    """--lr_policy plateau"""
+    return PlateauLR(optimizer, opt.patience, opt.warmup, opt.epoch_count - 1)
+
+
+def _by_factor(optimizer: Optimizer, opt: argparse.Namespace, policy: Callable[[int], float]) -> FactorLR:
+    return FactorLR(optimizer, lambda done: policy(done) * warmup_factor(done, opt.warmup), opt.epoch_count - 1)
+
+
 def create_schedulers(opt: argparse.Namespace, optimizers: dict[str, Optimizer]) -> dict[str, LRScheduler]:
-    """A schedule for each optimizer by `--lr_policy` and `--warmup`; `plateau` watches the validation score."""
-    start = opt.epoch_count - 1
-    if opt.lr_policy == "plateau":
-        return {name: PlateauLR(optimizer, opt.patience, opt.warmup, start) for name, optimizer in optimizers.items()}
-    factors = {
-        "linear": partial(linear_factor, constant=opt.n_epochs, decay=opt.n_epochs_decay),
-        "cosine": partial(cosine_factor, total=opt.n_epochs + opt.n_epochs_decay),
-        "step": partial(step_factor, every=opt.lr_decay_iters),
-    }
-    policy = factors[opt.lr_policy]
-
-    def factor(done: int) -> float:
-        return policy(done) * warmup_factor(done, opt.warmup)
-
-    return {name: FactorLR(optimizer, factor, start) for name, optimizer in optimizers.items()}
+    """A schedule for each optimizer, by `--lr_policy` and `--warmup`."""
+    create = resolve_name(LR_POLICIES[opt.lr_policy])
+    return {name: create(optimizer, opt) for name, optimizer in optimizers.items()}
 
 
 def step_schedulers(schedulers: dict[str, LRScheduler], score: float | None) -> None:
-    """End of an epoch. `score`: the validation score, or None when this epoch had no validation."""
+    """Call at the end of each epoch. score: its validation score, higher is better; None without a validation."""
     for scheduler in schedulers.values():
         if isinstance(scheduler, PlateauLR):
             scheduler.end_epoch(score)

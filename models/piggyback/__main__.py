@@ -1,10 +1,10 @@
 """Look after the tasks of frozen generators.
 
-    python -m models.piggyback list                  every adapted run: method, size, donor
-    python -m models.piggyback inspect RUN           what its task files hold
-    python -m models.piggyback verify RUN            the donor's hash; taken off, the task leaves the donor bit for bit
-    python -m models.piggyback export RUN            plain weights, latest_net_G.pth, that upstream's test.py reads
-    python -m models.piggyback prune-check RUN       which tasks need this run's files; code 1 where there are any
+    python -m models.piggyback list                  list the adapted runs: method, size, donor
+    python -m models.piggyback inspect RUN           show what its task files hold
+    python -m models.piggyback verify RUN            prove that taking the task off leaves the donor, bit for bit
+    python -m models.piggyback export RUN            write plain weights, latest_net_G.pth, for upstream's test.py
+    python -m models.piggyback prune-check RUN       list the tasks that need this run's files; exit code 1 if any does
 
 RUN is a name under --checkpoints_dir or a folder.
 """
@@ -13,9 +13,9 @@ import argparse
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from models.donors.find import SHIPPED
+from models.networks.generator import Generator
 from models.norm_stats import inference
 from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
@@ -31,10 +31,11 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
+    title, *commands = (__doc__ or "").splitlines()
     parser = argparse.ArgumentParser(
         prog="python -m models.piggyback",
-        description=__doc__.splitlines()[0],
-        epilog="\n".join(__doc__.splitlines()[1:]),
+        description=title,
+        epilog="\n".join(commands),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", nargs="?", default="", metavar="|".join(COMMANDS))
@@ -42,7 +43,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--checkpoints_dir", default="./checkpoints", help="folder of all runs")
     parser.add_argument("--epoch", default="latest", help="which saved epoch: latest, best or a number")
     parser.add_argument("--out", default="", help="export: the folder to write to (<checkpoints_dir>/<RUN>_plain)")
-    parser.add_argument("--verbose", action="store_true", help="tracebacks of errors")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of errors")
     args = parser.parse_args()
     if args.command not in COMMANDS:
         raise UserError(f"{args.command or 'nothing'}: not a command; there are {', '.join(COMMANDS)} (see --help)")
@@ -52,15 +53,13 @@ def parse() -> argparse.Namespace:
 
 
 def show_list(args: argparse.Namespace) -> int:
-    """A line for every task of the epoch asked for."""
+    """Print a line for every task of --epoch."""
     folder = find_run(args) if args.run else args.checkpoints_dir
     paths = sorted(folder.rglob(f"{args.epoch}_task_*.pth"))
     for path in paths:
+        run = folder if args.run else path.parent.relative_to(args.checkpoints_dir)
         try:
-            print(
-                f"{path.parent.relative_to(args.checkpoints_dir) if not args.run else folder}  "
-                f"{summary(read_task(path))}"
-            )
+            print(f"{run}  {summary(read_task(path))}")
         except UserError as error:
             print(error)
     if not paths:
@@ -69,6 +68,7 @@ def show_list(args: argparse.Namespace) -> int:
 
 
 def inspect(args: argparse.Namespace) -> int:
+    """Print what a run's task files hold: donor, settings, and each tensor with its size."""
     for file in tasks_of(args):
         print(f"{file.path}: {summary(file)}")
         print(f"  donor {file.header['donor']['found'][-1:]} sha256 {file.header['donor']['sha256']}")
@@ -83,12 +83,12 @@ def inspect(args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
-    """Prove what the method promises; UserError where the donor is another or missing."""
-    held = True
+    """Prove that a run's tasks leave their donor as it was. UserError where the donor is another or missing."""
+    all_hold = True
     for file in tasks_of(args):
         net = file.build_donor()
         task = load_task(file, net)
-        print(f"{file.path}\n  donor {file.find_donor()}: sha256 {task.donor} as when the task was learnt")
+        print(f"{file.path}\n  donor {file.find_donor()}: sha256 {task.donor} the same as when the task was learnt")
         before = output(net)
         switch(net, task)
         adapted, plain = output(net), materialize(net, task)
@@ -101,12 +101,15 @@ def verify(args: argparse.Namespace) -> int:
         proofs["plain weights: the adapted generator's outputs, bit for bit"] = torch.equal(output(net), adapted)
         for what, holds in proofs.items():
             print(f"  {what}: {'yes' if holds else 'NO'}")
-        held &= all(proofs.values())
-    return 0 if held else 1
+        all_hold &= all(proofs.values())
+    return 0 if all_hold else 1
 
 
 def export(args: argparse.Namespace) -> int:
-    """Write the generators as plain weights, a CycleGAN's other one too, and the run's options beside them."""
+    """Write a run's generators as plain weights, and its options beside them.
+
+    Of a CycleGAN's two generators one may not have been adapted. It is copied, since test.py needs both.
+    """
     run = find_run(args)
     recorded = run / "options.json"
     options = read_options(recorded) if recorded.is_file() else None
@@ -114,22 +117,24 @@ def export(args: argparse.Namespace) -> int:
     tasks = {file.path.stem.split("_task_")[1]: file for file in tasks_of(args)}
     others = {path.stem.split("_net_")[1]: path for path in sorted(run.glob(f"{args.epoch}_net_G_*.pth"))}
     for name in (*tasks, *others):
-        for there in (network_path(folder, "latest", name), task_path(folder, "latest", name)):
-            if there.exists():
-                raise UserError(f"{there} exists already: take another --out")
-    states = {network_path(folder, "latest", name): load_tensors(path) for name, path in others.items()}
+        for path in (network_path(folder, "latest", name), task_path(folder, "latest", name)):
+            if path.exists():
+                raise UserError(f"{path} exists already: take another --out")
+    states: dict[Path, object] = {
+        network_path(folder, "latest", name): load_tensors(path) for name, path in others.items()
+    }
     for name, file in tasks.items():
         net = file.build_donor()
         states[network_path(folder, "latest", name)] = materialize(net, load_task(file, net))
     save_together(states)
     if options is not None:
-        write_json(folder / "options.json", options | {"adapt": "finetune"})  # no task any more
+        write_json(folder / "options.json", options | {"adapt": "finetune"})  # the folder holds no task
     print(*states, sep="\n")
     return 0
 
 
 def prune_check(args: argparse.Namespace) -> int:
-    """Say which other runs would be lost with this one."""
+    """Print which tasks of other runs need this run's files. Returns 1 if any does."""
     run = find_run(args).resolve()
     needs = []
     for path in sorted(args.checkpoints_dir.rglob("*_task_*.pth")):
@@ -150,6 +155,7 @@ def prune_check(args: argparse.Namespace) -> int:
 
 
 def find_run(args: argparse.Namespace) -> Path:
+    """The folder of RUN. UserError where there is none."""
     for folder in (args.checkpoints_dir / args.run, Path(args.run), SHIPPED / args.run):
         if folder.is_dir():
             return folder
@@ -157,7 +163,7 @@ def find_run(args: argparse.Namespace) -> Path:
 
 
 def tasks_of(args: argparse.Namespace) -> list[TaskFile]:
-    """A run's tasks of the epoch asked for: one, or a CycleGAN's two."""
+    """A run's tasks of --epoch: one, or a CycleGAN's two. UserError where there is none."""
     folder = find_run(args)
     paths = sorted(folder.glob(f"{args.epoch}_task_*.pth"))
     if not paths:
@@ -166,6 +172,7 @@ def tasks_of(args: argparse.Namespace) -> list[TaskFile]:
 
 
 def summary(file: TaskFile) -> str:
+    """A line on a task: generator, method, size (also as a share of the generator's, at 4 bytes a weight), donor."""
     header = file.header
     donor, share = Path(*header["donor"]["found"][-1:]), 4 * header["counts"]["generator"] / header["bytes"]
     return (
@@ -175,9 +182,10 @@ def summary(file: TaskFile) -> str:
 
 
 @torch.no_grad()
-def output(net: nn.Module) -> torch.Tensor:
-    """The generator applied to the same noise every time."""
-    channels, size = next(p.shape[1] for p in net.parameters() if p.ndim == 4), max(net.multiple, 64)
+def output(net: Generator) -> torch.Tensor:
+    """The generator's output for the same noise at every call."""
+    channels = next(p.shape[1] for p in net.parameters() if p.ndim == 4)  # of the first convolution's input
+    size = max(net.multiple, 64)
     noise = torch.rand(1, channels, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with inference(net, "running"):
         return net(noise)

@@ -3,22 +3,25 @@
 `<epoch>_task_<G>.pth` holds {"header": ..., "tensors": ...}, plain values and tensors only.
 """
 
-import argparse
-from dataclasses import asdict, dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 
 from torch import nn
 
-from models.donors.architecture import infer_architecture
-from models.donors.build import load_donor
+from models.donors.architecture import Architecture, infer_architecture
+from models.donors.build import from_architecture, load_donor
 from models.donors.find import SHIPPED
-from models.networks import define_G, widths_of
+from models.networks.generator import Generator
 from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
 from models.piggyback.weights import Tensors
 from util.errors import UserError
 from util.run.checkpoint import fingerprint, load_tensors, read_state_dict
 
-# What a header holds; a whole number is 1 or more.
+# Types of a header's values. Whole numbers are 1 or more.
 HEADER = {
     "method": str,
     "settings": dict,
@@ -32,7 +35,7 @@ HEADER = {
 
 @dataclass(frozen=True)
 class TaskFile:
-    """A task file that was read and is whole."""
+    """A task file that was read and checked (`read_task`)."""
 
     path: Path
     header: dict
@@ -43,7 +46,7 @@ class TaskFile:
         return Settings(**self.header["settings"])
 
     def find_donor(self) -> Path:
-        """The donor's file."""
+        """The donor's file. UserError where it is at none of the places that the header names."""
         path = _first(self.header["donor"]["found"], self.path)
         if path is None:
             raise UserError(
@@ -53,44 +56,39 @@ class TaskFile:
         return path
 
     def was_fitted(self) -> bool:
-        """Whether the task's donor is what its file holds fitted to other channels (--input_nc, --output_nc)."""
-        made, whole = self.header["donor"]["architecture"], infer_architecture(read_state_dict(self.find_donor()))
-        if None in (made, whole):
+        """Whether the task was learnt on other channels (--input_nc, --output_nc) than the donor's file has."""
+        fitted, whole = self.header["donor"]["architecture"], infer_architecture(read_state_dict(self.find_donor()))
+        if fitted is None or whole is None:
             return False
-        return (made["input_nc"], made["output_nc"]) != (whole.input_nc, whole.output_nc)
+        return (fitted["input_nc"], fitted["output_nc"]) != (whole.input_nc, whole.output_nc)
 
-    def build_donor(self, fitted: bool = True) -> nn.Module:
-        """The donor's generator with its weights; no flags are needed. fitted: to the task's channels, else as its file
-        holds it."""
-        made, path = self.header["donor"]["architecture"], self.find_donor()
-        if made is None:
+    def build_donor(self, fitted: bool = True) -> Generator:
+        """The donor's generator with its weights; no flags are needed.
+
+        fitted: with the channels that the task was learnt on, else with those of the donor's file.
+        """
+        recorded, path = self.header["donor"]["architecture"], self.find_donor()
+        if recorded is None:
             raise UserError(f"{self.path}: its donor is no generator known here; test.py builds it by the run's flags")
         state = read_state_dict(path)
-        if not fitted:
-            made = asdict(infer_architecture(state))
         try:
-            opt = argparse.Namespace(**made)
-            widths = widths_of(state) if opt.netG.startswith("mobile") else None
-            net = define_G(
-                opt.input_nc,
-                opt.output_nc,
-                opt.ngf or 0,
-                opt.netG,
-                opt.norm,
-                not opt.no_dropout,
-                widths=widths,
-                input_norm=made.get("input_norm") or "signed",
-            )
-        except Exception as error:  # who knows what a damaged header asks for
+            architecture = Architecture(**recorded)
+            if not fitted:
+                architecture = infer_architecture(state) or architecture
+            net = from_architecture(architecture, state)
+        except Exception as error:  # a damaged header can ask for anything
             raise UserError(
-                f"{self.path}: damaged: no generator can be built as its header says, {made}; copy it again"
+                f"{self.path}: damaged: no generator can be built as its header says, {recorded}; copy it again"
             ) from error
-        load_donor(net, state, path, opt)
+        load_donor(net, state, path, architecture)
         return net
 
-    def dependencies(self) -> list["TaskFile"]:
-        """The earlier tasks whose filters the bank holds, in the order of learning."""
-        found = []
+    def dependencies(self) -> list[TaskFile]:
+        """The earlier tasks whose filters the bank mixes, in the order of learning.
+
+        UserError where a file is missing or was trained on since.
+        """
+        files = []
         for wanted in self.header["dependencies"]:
             path = _first(wanted["found"], self.path)
             if path is None:
@@ -98,42 +96,41 @@ class TaskFile:
                     f"{self.path}: it mixes filters of an earlier task that is not at "
                     f"{_last(wanted['found'])}; put it back there"
                 )
-            found.append(read_task(path))
-            if found[-1].header["sha256"] != wanted["sha256"]:
+            files.append(read_task(path))
+            if files[-1].header["sha256"] != wanted["sha256"]:
                 raise UserError(
-                    f"{self.path}: it mixes filters of {path} as it was ({_short(wanted['sha256'])}), but "
-                    f"that was trained on since ({_short(found[-1].header['sha256'])}); put the old file "
-                    "back"
+                    f"{self.path}: it mixes filters of {path} as it was ({_short(wanted['sha256'])}), but that file "
+                    f"was trained on since ({_short(files[-1].header['sha256'])}); put the old file back"
                 )
-        return found
+        return files
 
 
 def read_task(path: Path) -> TaskFile:
-    """Read a task file; UserError where it is damaged, of another kind or of a version not known here."""
-    whole = load_tensors(path)
-    if not isinstance(whole, dict) or not isinstance(header := whole.get("header"), dict):
+    """Read and check a task file. UserError where it is damaged, of another kind or of an unknown version."""
+    contents = load_tensors(path)
+    if not isinstance(contents, dict) or not isinstance(header := contents.get("header"), dict):
         raise UserError(f"{path}: not a task file (train.py --adapt writes them)")
     if header.get("version") != VERSION:
         raise UserError(f"{path}: a task file of version {header.get('version')}; this program knows version {VERSION}")
     if wrong := _misfit(header, HEADER):
-        raise UserError(f"{path}: damaged: its {wrong} is missing or not what it must be; copy it again")
+        raise UserError(f"{path}: damaged: its {wrong} is missing or has a wrong type; copy it again")
     try:
         Settings(**header["settings"])
     except (TypeError, UserError) as error:
-        raise UserError(f"{path}: damaged: its header's settings make no task: {error}; copy it again") from error
+        raise UserError(f"{path}: damaged: its header's settings are not valid: {error}; copy it again") from error
     try:
-        intact = fingerprint(whole["tensors"]) == header["sha256"]
+        intact = fingerprint(contents["tensors"]) == header["sha256"]
     except (LookupError, TypeError, AttributeError):
         intact = False
     if not intact:
-        raise UserError(f"{path}: damaged: its tensors are not those that its header tells of; copy it again")
-    return TaskFile(path, header, whole["tensors"])
+        raise UserError(f"{path}: damaged: its tensors do not have the hash that its header records; copy it again")
+    return TaskFile(path, header, contents["tensors"])
 
 
 def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
-    """The task of a file for a generator that has its donor's weights; `switch(net, task)` puts it on.
+    """The task of a file, for a generator that has its donor's weights. `switch(net, task)` puts it on.
 
-    A task that is on is taken off. UserError where the generator is not the task's donor.
+    A task that the generator has on is taken off first. UserError where the generator is not the task's donor.
     """
     file = path if isinstance(path, TaskFile) else read_task(path)
     switch(net, None)
@@ -149,7 +146,7 @@ def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
 
 
 def check_donor(file: TaskFile, net: nn.Module) -> str:
-    """The fingerprint of a generator without a task on; UserError where it is not the task's donor."""
+    """The fingerprint of a generator that has no task on. UserError where it is not the donor of the file's task."""
     donor, wanted = fingerprint(net.state_dict()), file.header["donor"]["sha256"]
     if donor != wanted:
         raise UserError(
@@ -160,9 +157,10 @@ def check_donor(file: TaskFile, net: nn.Module) -> str:
 
 
 def earlier_tasks(donor: Path, cumulative: bool) -> list[TaskFile]:
-    """The tasks whose filters a new task's bank holds when `--pretrained` names an adapted run; none for plain weights.
+    """The tasks whose filters a new task's bank mixes. donor: the file that `--pretrained` means.
 
-    cumulative: whether the new task is a filter bank that grows; no other can build on a task (UserError).
+    [] if that file holds plain weights. If it is a task file: its task, after those that it builds on itself.
+    cumulative: whether the new task is a filter bank that grows. No other task can build on a task (UserError).
     """
     if "_task_" not in donor.name:
         return []
@@ -176,35 +174,42 @@ def earlier_tasks(donor: Path, cumulative: bool) -> list[TaskFile]:
     return [*file.dependencies(), file]
 
 
-def as_dependencies(files: list[TaskFile]) -> list[Dependency]:
-    """How a later task names them."""
+def as_dependencies(files: Sequence[TaskFile]) -> list[Dependency]:
+    """The same tasks as a later task refers to them."""
     return [Dependency(file.path, file.header["sha256"]) for file in files]
 
 
 def _misfit(value: object, wanted: object, name: str = "header") -> str:
-    """The name of the first part of a value that is missing or of another type than wanted; "" where all is well."""
+    """The name of the first part of a value that is missing or of a wrong type; "" where all of it is right.
+
+    wanted: the value's type, or a dict or a list of what its parts must be, as in HEADER.
+    """
     if isinstance(wanted, dict) and isinstance(value, dict):
         parts = [(value.get(key, ...), kind, f"{name}'s {key}") for key, kind in wanted.items()]
     elif isinstance(wanted, list) and isinstance(value, list):
         parts = [(part, wanted[0], name) for part in value]
-    elif isinstance(wanted, dict | list):
-        return name
+    elif isinstance(wanted, type | UnionType) and isinstance(value, wanted):
+        return name if wanted is int and not (isinstance(value, int) and value > 0) else ""
     else:
-        return "" if isinstance(value, wanted) and (wanted is not int or value > 0) else name
+        return name
     return next(filter(None, (_misfit(*part) for part in parts)), "")
 
 
-def _first(found: list[str], task: Path) -> Path | None:
-    """The first of the places where a file may be: where it was, under the same runs' folder, among shipped donors."""
-    paths = [task.parent / place for place in found]  # an absolute place stays itself
+def _first(places: list[str], task: Path) -> Path | None:
+    """The file that a task file refers to, at the first of the places where it may be; None if it is at none.
+
+    places: relative to the task file, and absolute. The file may also have moved along with the folder of all runs, or
+    be a shipped donor.
+    """
+    paths = [task.parent / place for place in places]  # joined to a folder, an absolute path stays what it is
     if paths:
         tail = Path(paths[-1].parent.name, paths[-1].name)
         paths += [task.parent.parent / tail, SHIPPED / tail]
     return next((path.resolve() for path in paths if path.is_file()), None)
 
 
-def _last(found: list[str]) -> str:
-    return found[-1] if found else "a place unknown"
+def _last(places: list[str]) -> str:
+    return places[-1] if places else "an unknown place"
 
 
 def _short(sha256: str) -> str:

@@ -1,20 +1,23 @@
-"""A task on a frozen generator: put on, taken off, exchanged for another, without a trace on the generator.
+"""A task on a frozen generator: it is put on, taken off or exchanged without leaving a trace on the generator.
 
     net = define_G(...)                      # with the donor's weights
     task = attach(net, Settings("masks"))    # the same outputs as before
-    optimizer = Adam(task.parameters())      # train as ever
+    optimizer = Adam(task.parameters())      # train as usual
     detach(net, task)                        # the donor again, bit for bit
     switch(net, task)                        # and back
 
-The network's own tensors are never written to: what a task changes lies in tensors of the task's, which take their
-places while it is on.
+The network's own tensors are never written to. A task has tensors of its own, which take their places while it is on.
 """
 
+from __future__ import annotations
+
+import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MethodType
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -22,19 +25,28 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
-from models.donors.architecture import infer_architecture
-from models.piggyback.weights import FilterBank, LowRank, Mask, Tensors, TernaryMask, filter_axis, respond
+from models.donors.architecture import Architecture, infer_architecture
+from models.piggyback import BANKS, METHODS
+from models.piggyback.weights import (
+    Adapter,
+    Expected,
+    FilterBank,
+    LowRank,
+    Mask,
+    Tensors,
+    TernaryMask,
+    filter_axis,
+    respond,
+)
 from util.errors import UserError
 from util.run.checkpoint import fingerprint
 
 VERSION = 1
-METHODS = ("masks", "ternary", "filter_bank", "lowrank", "norm_only", "head_only")
-BANKS = ("base", "cumulative")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a task is made; each field is the flag of its name (`method`: --adapt)."""
+    """How a task adapts its donor. Each field is named after its flag; `method` is --adapt."""
 
     method: str
     mask_init: float = 1e-2
@@ -43,28 +55,38 @@ class Settings:
     bank: str = "base"
     rank: int = 8
 
+    @classmethod
+    def of(cls, opt: argparse.Namespace) -> Settings:
+        """The settings that train.py's flags ask for."""
+        return cls(opt.adapt, opt.mask_init, opt.mask_cutoff, opt.bank_fraction, opt.bank, opt.rank)
+
     def __post_init__(self):
         if self.method not in METHODS:
-            raise UserError(f"--adapt {self.method}: no way to adapt a frozen generator; choose {', '.join(METHODS)}")
+            raise UserError(
+                f"--adapt {self.method}: no frozen generator is adapted like this; choose {', '.join(METHODS)}"
+            )
         if not 0 <= self.mask_cutoff < self.mask_init:
             raise UserError(
                 f"--mask_cutoff {self.mask_cutoff}: must be 0 or more and less than --mask_init "
                 f"{self.mask_init}, or the task would not start as its donor"
             )
         if not 0 < self.bank_fraction <= 1:
-            raise UserError(f"--bank_fraction {self.bank_fraction}: must lie above 0 and be at most 1")
+            raise UserError(f"--bank_fraction {self.bank_fraction}: must be above 0 and at most 1")
         if self.bank not in BANKS:
             raise UserError(f"--bank {self.bank}: choose {' or '.join(BANKS)}")
         if not isinstance(self.rank, int) or self.rank < 1:
-            raise UserError(f"--rank {self.rank}: must be a whole number from 1 on")
+            raise UserError(f"--rank {self.rank}: must be a whole number, 1 or more")
 
     def flags(self) -> dict[str, object]:
-        """The values of train.py's flags that make such a task."""
+        """These settings as values of train.py's flags."""
         values = asdict(self)
         return {"adapt": values.pop("method"), **values}
 
-    def make(self, layer: _ConvNd, earlier: Sequence[torch.Tensor] = ()) -> nn.Module:
-        """What makes a convolution's weights out of the donor's."""
+    def adapter(self, layer: _ConvNd, earlier: Sequence[torch.Tensor] = ()) -> Adapter:
+        """The module that computes a convolution's weights from the donor's.
+
+        earlier: filters of earlier tasks for the bank, one tensor [n, ...] each.
+        """
         weight, axis = layer.weight, filter_axis(layer)
         if self.method == "filter_bank":
             return FilterBank(weight, axis, self.bank_fraction, tuple(earlier))
@@ -76,7 +98,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Dependency:
-    """An earlier task whose filters a bank holds: its file, and the fingerprint of its tensors."""
+    """An earlier task whose filters a bank mixes: its file, and the fingerprint of its tensors."""
 
     path: Path
     sha256: str
@@ -85,17 +107,20 @@ class Dependency:
 class Task:
     """What an adapted generator adds to its donor.
 
-    own: the task's version of whole tensors by their names: biases, the norm layers' scales, shifts and statistics,
-    the first and last convolution's weights. made: the module that makes each other convolution's weights (`weights`).
-    donor: the donor's fingerprint. keys: its state dict's. donor_path, depends: the files of the donor and of the
-    tasks whose filters the bank holds, where they are known. With `head_only` just the last convolution is trained;
-    the norm layers' statistics belong to every task, since training moves them.
+    own: whole tensors that the task has its own version of, by name: biases, the norm layers' scales, shifts and
+    statistics, the weights of the first and the last convolution. adapters: for each other convolution, the module that
+    computes its weights (`models.piggyback.weights`). donor: the donor's fingerprint. keys: those of its state dict.
+    donor_path, depends: the files of the donor and of the tasks whose filters the bank mixes, where they are known.
+
+    With `norm_only` no convolution's weights are trained, with `head_only` nothing but the last convolution. The norm
+    layers' statistics belong to every task, since training moves them.
     """
 
     def __init__(self, net: nn.Module, settings: Settings, donor: str, earlier: Sequence[Tensors] = ()):
         self.settings, self.donor = settings, donor
         state = net.state_dict()
-        self.keys, self.architecture = list(state), infer_architecture(state)
+        self.keys = list(state)
+        self.architecture: Architecture | None = infer_architecture(state)
         self.generator_count = sum(parameter.numel() for parameter in net.parameters())
         self.donor_path: Path | None = None
         self.depends: list[Dependency] = []
@@ -107,16 +132,16 @@ class Task:
         }.get(settings.method, lambda name: name not in weights or name in (first, last))
         whole = {name: nn.Parameter(p.detach().clone()) for name, p in net.named_parameters() if trained(name)}
         self.own: Tensors = whole | {name: buffer.clone() for name, buffer in net.named_buffers() if name in state}
-        self.made: dict[str, nn.Module] = {}
+        self.adapters: dict[str, Adapter] = {}
         if settings.method not in ("norm_only", "head_only"):
             for name in [name for name in weights if name not in (first, last)]:
                 bank = [filters[f"{name}.unconstrained"] for filters in earlier]
-                self.made[name] = settings.make(weights[name], bank)
+                self.adapters[name] = settings.adapter(weights[name], bank)
         self._aside: Tensors = {}
         self._thawed: list[nn.Parameter] = []
 
     def describe(self) -> str:
-        """One line: how it is made, how much is trained, how many bytes that is."""
+        """One line: the method, how many parameters are trained, and the bytes that this takes on disk."""
         contents = self.contents(Path())["header"]
         trained, size, of = contents["counts"]["trained"], contents["bytes"], self.generator_count
         return (
@@ -125,19 +150,21 @@ class Task:
         )
 
     def parameters(self) -> list[nn.Parameter]:
-        """What is trained; none of it is the donor's."""
+        """The parameters that are trained. None of them is the donor's."""
         own = [tensor for tensor in self.own.values() if isinstance(tensor, nn.Parameter)]
-        return own + [parameter for module in self.made.values() for parameter in module.parameters()]
+        return own + [parameter for adapter in self.adapters.values() for parameter in adapter.parameters()]
 
     def tensors(self) -> Tensors:
-        """What the task file holds, on the CPU, masks packed."""
+        """The tensors of the task file, on the CPU, masks packed."""
         whole = {name: tensor.detach().cpu().clone() for name, tensor in self.own.items()}
         return whole | {
-            f"{name}.{part}": tensor for name, module in self.made.items() for part, tensor in module.stored().items()
+            f"{name}.{part}": tensor
+            for name, adapter in self.adapters.items()
+            for part, tensor in adapter.stored().items()
         }
 
     def contents(self, folder: Path) -> dict:
-        """What is written to a task file in `folder`: its header and its tensors."""
+        """A task file's contents, to be written to `folder`: header and tensors."""
         tensors = self.tensors()
         header = {
             "version": VERSION,
@@ -146,9 +173,9 @@ class Task:
             "donor": {
                 "sha256": self.donor,
                 "architecture": asdict(self.architecture) if self.architecture else None,
-                "found": _found(self.donor_path, folder) if self.donor_path else [],
+                "found": _places(self.donor_path, folder) if self.donor_path else [],
             },
-            "dependencies": [{"sha256": d.sha256, "found": _found(d.path, folder)} for d in self.depends],
+            "dependencies": [{"sha256": d.sha256, "found": _places(d.path, folder)} for d in self.depends],
             "counts": {"trained": sum(p.numel() for p in self.parameters()), "generator": self.generator_count},
             "bytes": sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()),
             "sha256": fingerprint(tensors),
@@ -157,10 +184,10 @@ class Task:
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Take over a task file's tensors; ValueError where names, types or shapes are not this task's."""
-        wanted = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in self.own.items()}
-        for name, module in self.made.items():
-            wanted |= {f"{name}.{part}": what for part, what in module.expected().items()}
+        """Take over a task file's tensors. ValueError where names, types or shapes are not this task's."""
+        wanted: dict[str, Expected] = {name: (own.dtype, tuple(own.shape)) for name, own in self.own.items()}
+        for name, adapter in self.adapters.items():
+            wanted |= {f"{name}.{part}": kind for part, kind in adapter.expected().items()}
         if wanted.keys() != tensors.keys() or any(
             tensors[name].dtype != dtype or shape not in (None, tuple(tensors[name].shape))
             for name, (dtype, shape) in wanted.items()
@@ -168,40 +195,41 @@ class Task:
             raise ValueError("not the tensors of this task")
         for name, tensor in self.own.items():
             tensor.copy_(tensors[name])
-        for name, module in self.made.items():
-            module.restore({part: tensors[f"{name}.{part}"] for part in module.expected()})
+        for name, adapter in self.adapters.items():
+            adapter.restore({part: tensors[f"{name}.{part}"] for part in adapter.expected()})
 
     def state_dict(self) -> Tensors:
-        """What an exact resume needs: as `tensors`, but the masks' real values."""
-        made = {
+        """The live tensors that an exact resume needs: as `tensors`, but with the masks' real values."""
+        trained = {
             f"{name}.{part}": tensor.detach()
-            for name, module in self.made.items()
-            for part, tensor in module.named_parameters()
+            for name, adapter in self.adapters.items()
+            for part, tensor in adapter.named_parameters()
         }
-        return {name: tensor.detach() for name, tensor in self.own.items()} | made
+        return {name: tensor.detach() for name, tensor in self.own.items()} | trained
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take over what `state_dict` gave, in place: an optimizer keeps its parameters."""
+        """Take over what `state_dict` returned, in place, so that an optimizer keeps its parameters."""
         for name, tensor in self.state_dict().items():
             tensor.copy_(state[name])
 
     def put_on(self, net: nn.Module) -> None:
-        """Let the task's tensors take their places. `switch` is for everybody else."""
+        """Put the task's tensors in the network. Only `switch` calls this."""
         self._thawed = [parameter for parameter in net.parameters() if parameter.requires_grad]
         for parameter in self._thawed:
             parameter.requires_grad = False
         for name, tensor in self.own.items():
             self._aside[name] = _exchange(net, name, tensor)
-        for name, module in self.made.items():
+        for name, adapter in self.adapters.items():
             layer = _owner(net, name)
-            parametrize.register_parametrization(layer, "weight", module, unsafe=True)
-            if isinstance(module, FilterBank | LowRank):
+            # unsafe: torch would otherwise apply the adapter once, only to check its shape.
+            parametrize.register_parametrization(layer, "weight", adapter, unsafe=True)
+            if isinstance(adapter, FilterBank | LowRank):
                 layer.forward = MethodType(respond, layer)  # a method, so that a copy of the network has its own
 
     def take_off(self, net: nn.Module) -> None:
-        """Put the network's own tensors back. `switch` is for everybody else."""
-        for name in self.made:
+        """Put the network's own tensors back. Only `switch` calls this."""
+        for name in self.adapters:
             parametrize.remove_parametrizations(_owner(net, name), "weight", leave_parametrized=False)
             vars(_owner(net, name)).pop("forward", None)
         for name in self.own:
@@ -210,13 +238,14 @@ class Task:
             parameter.requires_grad = True
 
 
+# The task that each network has on. As an attribute it would be copied along with the network.
 _on: WeakKeyDictionary[nn.Module, Task] = WeakKeyDictionary()
 
 
 def attach(net: nn.Module, settings: Settings, earlier: Sequence[Tensors] = ()) -> Task:
-    """Put a new task on a generator that has its donor's weights; its outputs stay the same until the first step.
+    """Put a new task on a generator that has its donor's weights. Its outputs stay the same until the first step.
 
-    earlier: the task files' tensors that the bank grows by (`--bank cumulative`), in the order of learning.
+    earlier: tensors of the task files that the bank grows by (`--bank cumulative`), in the order of learning.
     """
     switch(net, None)
     task = Task(net, settings, fingerprint(net.state_dict()), earlier)
@@ -225,14 +254,17 @@ def attach(net: nn.Module, settings: Settings, earlier: Sequence[Tensors] = ()) 
 
 
 def detach(net: nn.Module, task: Task) -> None:
-    """Take a task off: every tensor of the network is the donor's again, norm statistics included."""
+    """Take a task off: every tensor of the network is the donor's again, norm statistics included.
+
+    ValueError where another task is on, or none.
+    """
     if _on.get(net) is not task:
         raise ValueError("this task is not on this network")
     switch(net, None)
 
 
 def switch(net: nn.Module, task: Task | None) -> None:
-    """Exchange the task that is on for another, or for none: the donor. Only references change hands."""
+    """Exchange the task that is on for another, or for None: the donor. Only references change; nothing is copied."""
     before = _on.pop(net, None)
     if before is not None:
         before.take_off(net)
@@ -242,7 +274,7 @@ def switch(net: nn.Module, task: Task | None) -> None:
 
 
 def current(net: nn.Module) -> Task | None:
-    """The task that is on."""
+    """The task that the network has on; None for the donor itself."""
     return _on.get(net)
 
 
@@ -256,11 +288,11 @@ def materialize(net: nn.Module, task: Task) -> Tensors:
     return state
 
 
-def _found(path: Path, folder: Path) -> list[str]:
-    """Where a file lies, seen from `folder` and from anywhere."""
+def _places(path: Path, folder: Path) -> list[str]:
+    """A file's path, relative to `folder` and absolute."""
     try:
         near = [Path(os.path.relpath(path, folder)).as_posix()]
-    except ValueError:  # another drive
+    except ValueError:  # on Windows, another drive
         near = []
     return [*near, path.resolve().as_posix()]
 
@@ -270,8 +302,8 @@ def _owner(net: nn.Module, name: str) -> nn.Module:
 
 
 def _exchange(net: nn.Module, name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """Set a parameter or buffer by reference; returns the one before."""
+    """Set a parameter or buffer by reference. Returns the one before."""
     module, leaf = _owner(net, name), name.rpartition(".")[2]
-    place = module._parameters if leaf in module._parameters else module._buffers
+    place = cast(Tensors, module._parameters if leaf in module._parameters else module._buffers)
     before, place[leaf] = place[leaf], tensor
     return before

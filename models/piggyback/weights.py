@@ -1,48 +1,78 @@
-"""Ways to make a task's weights from a donor's frozen ones: one module a layer, `forward(donor) -> weights`.
+"""Ways to compute a task's weights from a donor's frozen ones: one module for each layer, `forward(donor) -> weights`.
 
-Each starts where the donor is: before the first step the weights made are the donor's, bit for bit.
+Each starts where the donor is: before the first step it returns the donor's weights, bit for bit.
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.parametrize import ParametrizationList
 
 from models.piggyback.packing import deflate, inflate, pack_bits, pack_trits, unpack_bits, unpack_trits
 
 Tensors = dict[str, torch.Tensor]
+Expected = tuple[torch.dtype, tuple[int, ...] | None]
+"""Type and shape of a stored tensor; None: of any length."""
 
 
 def filter_axis(layer: _ConvNd) -> int:
-    """The axis of a convolution's weights that counts its filters (output channels): 1 where it is transposed."""
+    """The axis of a convolution's weights that counts its filters (output channels): 1 in a transposed convolution."""
     return 1 if isinstance(layer, _ConvTransposeNd) else 0
 
 
+class Adapter(nn.Module):
+    """Computes a layer's weights from the donor's. Its parameters are what a task trains in that layer."""
+
+    @abstractmethod
+    def forward(self, donor: torch.Tensor) -> torch.Tensor:
+        """The donor's weights to the task's, of the same shape."""
+
+    @abstractmethod
+    def stored(self) -> Tensors:
+        """The tensors that a task file holds for this layer, by name."""
+
+    @abstractmethod
+    def expected(self) -> dict[str, Expected]:
+        """Type and shape of each tensor of `stored`."""
+
+    @abstractmethod
+    def restore(self, tensors: Tensors) -> None:
+        """Take over what a task file holds, in place."""
+
+
 class _Masked(torch.autograd.Function):
-    """Donor weights times the code of each real value; the gradient passes the threshold as if it were the identity
-    (straight through). One function for both, since the product's own gradient would keep the codes in memory."""
+    """Donor weights times the code of each real value: 1 above the cutoff, else 0 (ternary: -1 below zero).
+
+    The cutoff is a step, whose own gradient is zero nearly everywhere. The paper therefore passes the gradient straight
+    through it, as if the code were the real value itself. Product and cutoff are one function here, because the
+    product's own gradient would keep the codes in memory.
+    """
 
     @staticmethod
     def forward(ctx, donor: torch.Tensor, real: torch.Tensor, cutoff: float, ternary: bool) -> torch.Tensor:
         ctx.save_for_backward(donor)
-        if ternary:  # through codes of a byte each: half the time of choosing among whole tensors
+        if ternary:  # codes of one byte each take half the time of choosing among whole tensors
             return donor * ((real > cutoff).view(torch.int8) - (real < 0).view(torch.int8))
         return torch.where(real > cutoff, donor, 0.0)
 
     @staticmethod
-    def backward(ctx, gradient: torch.Tensor):
+    def backward(ctx, *grad_outputs: torch.Tensor):
         (donor,) = ctx.saved_tensors
-        return None, gradient * donor, None, None
+        return None, grad_outputs[0] * donor, None, None
 
 
-class Mask(nn.Module):
+class Mask(Adapter):
     """The donor's weights, each kept or set to zero: Piggyback (Mallya et al. 2018, arXiv 1801.06519).
 
-    One real value per weight is trained, `init` at first; above `cutoff` the weight is kept. A weight's gradient
-    reaches its value times the donor's weight. Stored as at most one bit a weight.
+    Each weight has a real value, which is trained and begins at `init`. The weight is kept where the value is above
+    `cutoff`. The value's gradient is the gradient of the task's weight times the donor's weight. Stored as at most one
+    bit per weight.
     """
 
     ternary = False
@@ -53,19 +83,17 @@ class Mask(nn.Module):
         self.real = nn.Parameter(torch.full_like(weight, init))
 
     def forward(self, donor: torch.Tensor) -> torch.Tensor:
-        return _Masked.apply(donor, self.real, self.cutoff, self.ternary)
+        return cast(torch.Tensor, _Masked.apply(donor, self.real, self.cutoff, self.ternary))
 
     def stored(self) -> Tensors:
-        """What a task file holds of this layer."""
         return {"mask": deflate(pack_bits(self.real.detach() > self.cutoff))}
 
-    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...] | None]]:
-        """Types and shapes of `stored`; None: any length."""
+    def expected(self) -> dict[str, Expected]:
         return {"mask": (torch.uint8, None)}
 
     @torch.no_grad()
     def restore(self, tensors: Tensors) -> None:
-        """Take over what a task file holds; values lie as far from the cutoff as they did at the start."""
+        """Take over a stored mask. It holds no real values: they become `init`, or lie as far below the cutoff."""
         packed = inflate(tensors["mask"], math.ceil(self.real.numel() / 8))
         kept = unpack_bits(packed, self.real.shape).to(self.real.device)
         self.real.copy_(torch.where(kept, self.init, 2 * self.cutoff - self.init))
@@ -74,7 +102,7 @@ class Mask(nn.Module):
 class TernaryMask(Mask):
     """A mask that can also turn a weight's sign: +1 above `cutoff`, -1 below zero (as in the paper's released code).
 
-    Stored as at least five weights a byte.
+    Stored in at most a byte for five weights.
     """
 
     ternary = True
@@ -91,13 +119,20 @@ class TernaryMask(Mask):
         self.real.copy_(values[codes.long() + 1])
 
 
-class _Trained(nn.Module):
-    """A layer whose parameters are stored as they are."""
+class _Mixer(Adapter):
+    """An adapter that is linear in the donor's filters. Its parameters are stored as they are."""
+
+    @abstractmethod
+    def mix(self, convolve: Callable[[torch.Tensor], torch.Tensor], donor: torch.Tensor) -> torch.Tensor:
+        """The result of `convolve` with the weights that `forward` computes, up to rounding.
+
+        convolve: takes weights and returns the layer's answers [N, filters, H, W] to its images.
+        """
 
     def stored(self) -> Tensors:
         return {name: value.detach().cpu().clone() for name, value in self.named_parameters()}
 
-    def expected(self) -> dict[str, tuple[torch.dtype, tuple[int, ...] | None]]:
+    def expected(self) -> dict[str, Expected]:
         return {name: (value.dtype, tuple(value.shape)) for name, value in self.named_parameters()}
 
     @torch.no_grad()
@@ -106,45 +141,49 @@ class _Trained(nn.Module):
             value.copy_(tensors[name])
 
 
-def respond(layer: nn.Conv2d | nn.ConvTranspose2d, images: torch.Tensor) -> torch.Tensor:
-    """`layer.forward` under a `FilterBank` or `LowRank`: while training, what filters answer is mixed, not the filters.
+def respond(layer: _ConvNd, images: torch.Tensor) -> torch.Tensor:
+    """`layer.forward` under a `FilterBank` or `LowRank`: training mixes the answers of filters instead of the filters.
 
-    The same function up to rounding, since convolution is linear in its filters; but the weights made and their
-    gradients never exist, which for 512 filters cost more than the convolution itself (benchmarks.adapt).
+    Both give the same result up to rounding, since a convolution is linear in its filters. But mixing 512 filters and
+    their gradients costs more than the convolution itself (benchmarks.adapt), and this way they never exist.
     """
     if not layer.training or layer.groups > 1 or layer.padding_mode != "zeros":
         return type(layer).forward(layer, images)
-    made = layer.parametrizations.weight
+    weights = cast(ParametrizationList, layer.get_submodule("parametrizations.weight"))
 
     def convolve(weight: torch.Tensor) -> torch.Tensor:
-        if isinstance(layer, nn.Conv2d):
-            return F.conv2d(images, weight, None, layer.stride, layer.padding, layer.dilation)
-        return F.conv_transpose2d(
-            images, weight, None, layer.stride, layer.padding, layer.output_padding, dilation=layer.dilation
-        )
+        if isinstance(layer, nn.ConvTranspose2d):
+            padding = cast(tuple[int, ...], layer.padding)
+            return F.conv_transpose2d(
+                images, weight, None, layer.stride, padding, layer.output_padding, dilation=layer.dilation
+            )
+        return F.conv2d(images, weight, None, layer.stride, layer.padding, layer.dilation)
 
-    answers = made[0].mix(convolve, made.original)
+    answers = cast(_Mixer, weights[0]).mix(convolve, weights.original)
     return answers if layer.bias is None else answers + layer.bias[:, None, None]
 
 
 def _mixed(answers: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """matrix [n, C] times the channels of answers [N, C, H, W]."""
+    """matrix [n, C] times the channels of answers [N, C, H, W]: a 1x1 convolution."""
     return F.conv2d(answers, matrix[:, :, None, None])
 
 
-class FilterBank(_Trained):
-    """Some filters of the task's own, the rest mixed out of a bank: Piggyback GAN (Zhai et al. 2020, arXiv 2104.11939).
+class FilterBank(_Mixer):
+    """Some filters of the task's own, the rest mixed from a bank: Piggyback GAN (Zhai et al. 2020, arXiv 2104.11939).
 
-    axis: `filter_axis`. The first ceil(fraction * filters) filters are `unconstrained`; each other one is a row of
-    `mixing` [rest, bank] times the bank: the donor's filters and then those in `earlier` (each [n, ...], a filter a
-    row), the unconstrained ones of earlier tasks. At first each is the donor's own filter.
+    axis: `filter_axis`. The first ceil(fraction * filters) filters are `unconstrained`. Each other filter is a row of
+    `mixing` [rest, bank] times the bank. The bank holds the donor's filters and then those of `earlier`, the
+    unconstrained filters of earlier tasks (one tensor [n, ...] each, a filter in each row). At first each filter is the
+    donor's own.
     """
+
+    earlier: torch.Tensor  # [n, weights of a filter]; not stored, as the earlier tasks' files hold it
 
     def __init__(self, weight: torch.Tensor, axis: int, fraction: float, earlier: tuple[torch.Tensor, ...] = ()):
         super().__init__()
         self.axis = axis
         filters = weight.detach().movedim(axis, 0)
-        own = math.ceil(fraction * len(filters) - 1e-9)
+        own = math.ceil(fraction * len(filters) - 1e-9)  # 1e-9: 0.07 * 100 is 7.000000000000001
         rows = [filters.new_zeros(0, filters[0].numel()), *(rows.to(filters).flatten(1) for rows in earlier)]
         self.register_buffer("earlier", torch.cat(rows), persistent=False)
         self.unconstrained = nn.Parameter(filters[:own].clone(memory_format=torch.contiguous_format))
@@ -157,11 +196,10 @@ class FilterBank(_Trained):
         if len(self.earlier):
             bank = torch.cat([bank, self.earlier])
         mixed = self.mixing @ bank
-        made = torch.cat([self.unconstrained, mixed.view(-1, *filters.shape[1:])])
-        return made.movedim(0, self.axis).contiguous()
+        weights = torch.cat([self.unconstrained, mixed.view(-1, *filters.shape[1:])])
+        return weights.movedim(0, self.axis).contiguous()
 
     def mix(self, convolve: Callable[[torch.Tensor], torch.Tensor], donor: torch.Tensor) -> torch.Tensor:
-        """What `convolve` gives with the weights that `forward` makes, up to rounding."""
         own = convolve(self.unconstrained.movedim(0, self.axis))
         if not len(self.mixing):
             return own
@@ -172,10 +210,11 @@ class FilterBank(_Trained):
         return torch.cat([own, _mixed(answers, self.mixing)], 1)
 
 
-class LowRank(_Trained):
+class LowRank(_Mixer):
     """The donor's weights plus a matrix [filters, weights of a filter] of low rank: LoRA (Hu et al. 2021, 2106.09685).
 
-    No scale beside it: with Adam that would only be another learning rate. The rank never exceeds the matrix's own.
+    LoRA's scale is left out, since with Adam it would only be another learning rate. The rank never exceeds that of the
+    weights. `up` begins at zero, so the weights begin as the donor's; `down` is random, or nothing would have a slope.
     """
 
     def __init__(self, weight: torch.Tensor, axis: int, rank: int):
@@ -193,6 +232,5 @@ class LowRank(_Trained):
         return donor + (self.up @ self.down).view(filters.shape).movedim(0, self.axis)
 
     def mix(self, convolve: Callable[[torch.Tensor], torch.Tensor], donor: torch.Tensor) -> torch.Tensor:
-        """What `convolve` gives with the weights that `forward` makes, up to rounding."""
         down = self.down.view(-1, *donor.movedim(self.axis, 0).shape[1:]).movedim(0, self.axis)
         return convolve(donor) + _mixed(convolve(down), self.up)

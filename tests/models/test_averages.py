@@ -88,8 +88,8 @@ def test_of_an_adapted_generator_the_task_is_averaged():
     net = model.networks["G_A"]
     task = model.tasks["G_A"] = attach(net, Settings("masks"))
     averages = Averages(model, 0.5)
-    name = next(iter(task.made))
-    values = dict(task.made[name].named_parameters())
+    name = next(iter(task.adapters))
+    values = dict(task.adapters[name].named_parameters())
     (key,) = values
     frozen = {name: p.detach().clone() for name, p in net.named_parameters() if name.endswith("original")}
     averages.update()

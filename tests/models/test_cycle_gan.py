@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.cycle_gan import CycleGANModel
-from models.networks import define_G
+from models.networks.define import define_G
 from tests.models.helpers import model_options
 from util.errors import UserError
 

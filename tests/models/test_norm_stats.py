@@ -5,7 +5,7 @@ import argparse
 import pytest
 import torch
 
-from models.base import generate
+from models.networks.generator import generate
 from models.norm_stats import inference
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options

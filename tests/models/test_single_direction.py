@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from models import MODELS, load_networks
+from models import MODELS
+from models.files import load_networks
 from models.single_direction import SingleDirectionModel
 from tests.models.helpers import model_options
 from util.errors import UserError

@@ -2,11 +2,8 @@
 
 import pytest
 import torch
-from torch import nn
 
 from models import create_model
-from models.base import generate, generate_with_logits
-from models.networks import define_G
 from tests.models.helpers import model_options
 from util.errors import UserError
 
@@ -35,25 +32,6 @@ def test_learns_a_square(netG):
     assert {name: picture.shape for name, picture in model.pictures().items()} == dict.fromkeys(
         ("real_A", "fake_B", "real_B"), (2, 1, 64, 64)
     )
-
-
-def test_logits_are_those_of_the_pictures():
-    net = define_G(1, 1, 4, "unet_small").eval()
-    images = torch.rand(1, 1, 40, 24) * 2 - 1  # padded to 48 x 32 and cropped again
-    pictures, logits = generate_with_logits(net, images)
-    assert logits.shape == pictures.shape == images.shape
-    torch.testing.assert_close(torch.sigmoid(logits), (pictures + 1) / 2)
-    assert torch.equal(pictures, generate(net, images))
-    assert not any(module._forward_pre_hooks for module in net.modules())
-
-
-def test_a_saturated_tanh_still_has_a_slope():
-    net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Tanh())
-    net.multiple = 1
-    nn.init.constant_(net[0].bias, 50.0)
-    _, logits = generate_with_logits(net, torch.zeros(1, 1, 4, 4))
-    nn.functional.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits)).backward()
-    assert net[0].bias.grad.item() == pytest.approx(2.0)
 
 
 def test_validation_has_the_loss_of_training():

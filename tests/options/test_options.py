@@ -2,58 +2,31 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 import pytest
 
 import options.test
 import options.train
-from models import MODELS
-from options.parser import as_dict, as_text
+from options.of_data import OF_DATA
+from options.parser import as_dict
+from options.runs import resolve_named
 from util.errors import UserError
 
 
-class Folder:
-    """A data set with one flag of its own."""
-
-    defaults = {"max_dataset_size": 9.0}
-    model = "pix2pix"
-
-    @staticmethod
-    def add_options(group: argparse._ArgumentGroup) -> None:
-        group.add_argument("--source", default="", help="only this source")
-
-
-class Plain:
-    """A data set without flags."""
-
-    defaults: dict[str, object] = {}
-    model = "pix2pix"
-
-    @staticmethod
-    def add_options(group: argparse._ArgumentGroup) -> None:
-        pass
-
-
-class Unaligned(Plain):
-    model = "cycle_gan"
-
-
-class Single(Plain):
-    model = "test"
-
-
-DATASETS = {"unaligned": Unaligned, "aligned": Plain, "masks": Folder, "single": Single}
-
-
 def train(*argv: str) -> argparse.Namespace:
-    return options.train.parse(MODELS, DATASETS, list(argv))
+    return options.train.parse(list(argv))
 
 
 def test(*argv: str) -> argparse.Namespace:
-    return options.test.parse(MODELS, DATASETS, list(argv))
+    return options.test.parse(list(argv))
 
 
 test.__test__ = False
+
+
+def named(*argv: str) -> list[argparse.Namespace]:
+    return resolve_named(options.test.TEST.typed(list(argv)))
 
 
 def test_upstreams_defaults():
@@ -154,7 +127,9 @@ def test_pix2pix_overrides_defaults_and_the_command_line_overrides_pix2pix():
     assert train("--model", "pix2pix", "--norm", "instance").norm == "instance"
 
 
-def test_the_data_set_brings_flags_and_defaults():
+def test_the_data_set_brings_flags_and_defaults(monkeypatch):
+    masks = replace(OF_DATA["masks"], defaults={"max_dataset_size": 9.0})
+    monkeypatch.setitem(OF_DATA, "masks", masks)
     opt = train("--dataset_mode", "masks", "--source", "montgomery")
     assert (opt.source, opt.max_dataset_size) == ("montgomery", 9)
 
@@ -330,7 +305,7 @@ def test_damaged_options_file(tmp_path):
 
 
 def test_text_as_upstream_writes_it():
-    lines = as_text(train("--model", "pix2pix", "--ngf", "8")).splitlines()
+    lines = options.train.as_text(train("--model", "pix2pix", "--ngf", "8")).splitlines()
     assert lines[0].startswith("-----")
     assert lines[-1].startswith("-----")
     assert "                      ngf: 8                             \t[default: 64]" in lines
@@ -350,17 +325,17 @@ def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "options.json").write_text(json.dumps(recorded))
     argv = ["--checkpoints_dir", str(tmp_path), "--tta", "--source", "x"]
-    runs = options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a, b"])
+    runs = named(*argv, "--name", "a, b")
     assert [(run.name, run.netG, run.dataset_mode, run.tta) for run in runs] == [
         ("a", "unet_64", "masks", True),
         ("b", "unet_128", "masks", True),
     ]
-    assert [run.name for run in options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a"])] == ["a"]
+    assert [run.name for run in named(*argv, "--name", "a")] == ["a"]
     with pytest.raises(UserError, match=f"--name a,c: there is no run {tmp_path}/c"):
-        options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", "a,c"])
+        named(*argv, "--name", "a,c")
     for listed in ("a,a", "a,", ","):
         with pytest.raises(UserError, match=f"--name {listed}: want different runs between the commas"):
-            options.test.parse_runs(MODELS, DATASETS, [*argv, "--name", listed])
+            named(*argv, "--name", listed)
 
 
 @pytest.mark.parametrize(

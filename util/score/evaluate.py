@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from util.contracts import Batch, Batches, Masks, Translator
 from util.score import metrics, uncertainty
@@ -122,6 +123,7 @@ def evaluate(
     on_image: Callable[[Scored], None] | None = None,
     loss: Loss | None = None,
     within: Masks | None = None,
+    progress: str = "",
 ) -> Evaluation:
     """Translate every image of `loader` with `model.translate` and score it against the data set's ground truth.
 
@@ -132,13 +134,15 @@ def evaluate(
     in pixels. on_image: called once for each image, with the model's companion pictures, from several threads; an error
     that it raises ends the evaluation. loss: takes a batch's outputs and targets, float [N, C, h, w] in [-1, 1]; the
     evaluation's losses are means over images of the values that it returns. within: outside of these masks the values
-    are 0; on_image sees the mask as a companion picture.
+    are 0; on_image sees the mask as a companion picture. progress: label of a progress bar; "" shows none.
 
     A data set without ground truth or classes gives rows without scores. UserError: the network's output is NaN;
     `surface` with more than two classes.
     """
     scorer, losses = ImageScorer(loader.dataset, rule, surface, on_image, within), _Losses(loss)
-    images = list(_in_order(model, loader, scorer, losses))
+    scored = _in_order(model, loader, scorer, losses)
+    disable = None if progress else True  # None: show the bar in a terminal only
+    images = list(tqdm(scored, progress, len(loader.dataset), unit="img", disable=disable))
     pooled = [image.pooled for image in images if image.pooled is not None]
     histograms = [image.histogram for image in images if image.histogram is not None]
     classes = loader.dataset.classes

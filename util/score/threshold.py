@@ -15,26 +15,10 @@ import numpy as np
 
 from util.errors import UserError
 from util.files import write_json
+from util.flags import Fact, flags
 from util.score.metrics import threshold_curve
 
 FILE = "threshold.json"
-# Flags that change the float map from which masks are cut.
-MAP = (
-    "epoch",
-    "norm_stats",
-    "input_norm",
-    "stochastic",
-    "preprocess",
-    "crop_size",
-    "clahe",
-    "intensity",
-    "patch",
-    "patch_overlap",
-    "tta",
-    "samples",
-    "task",
-    "within",
-)
 
 
 def best_threshold(histograms: np.ndarray) -> tuple[float, float]:
@@ -55,7 +39,7 @@ def applied(runs: Sequence[argparse.Namespace], files: Sequence[Path]) -> dict[s
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
-    how = {name: getattr(runs[0], name) for name in MAP if getattr(runs[0], name, 0)}
+    how = {name: getattr(runs[0], name) for name in flags(Fact.MAP) if getattr(runs[0], name, 0)}
     if len(runs) > 1:
         how["runs"] = [run.name for run in runs]
     return {"weights": digest.hexdigest(), "how": how}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from util.contracts import Batches, Translator
 from util.score.evaluate import evaluate
@@ -33,13 +32,7 @@ class Within:
     def by(cls, model: Translator, loader: Batches, rule: MaskRule, name: str, files: Sequence[Path]) -> "Within":
         """The masks of the images of `loader` by a run's model and rule."""
         within = cls(files)
-        with tqdm(total=len(loader.dataset), unit="img", desc=f"segmenting with {name}", disable=None) as bar:
-
-            def keep(image: Scored) -> None:
-                within.keep(image)
-                bar.update()
-
-            evaluate(model, loader, rule, on_image=keep)
+        evaluate(model, loader, rule, on_image=within.keep, progress=f"segmenting with {name}")
         return within
 
     def __call__(self, index: int) -> np.ndarray:

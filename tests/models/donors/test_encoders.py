@@ -1,4 +1,4 @@
-"""Networks of segmentation_models_pytorch as generators, and the weights that their encoders start from."""
+"""The weights that encoders of segmentation_models_pytorch start from."""
 
 import copy
 import hashlib
@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 from torchvision import models as torchvision_models
 
-from models.base import generate
 from models.donors.encoders import as_smp, load_encoder
-from models.networks import SmpGenerator, define_G
+from models.networks.define import define_G
+from models.networks.smp import SmpGenerator
 from models.norm_stats import inference
 from models.optim.optimizers import freeze_encoders
+from tests.models.networks.helpers import smp
 from tests.util.web import serving
 from util.errors import UserError
 from util.fetch import catalogue
@@ -25,79 +26,9 @@ MOBILENET = "mobilenet_v2_imagenet_from_tflite_quant_fp16.pth"
 ZEBRA = 340  # of ImageNet's classes
 
 
-def smp(arch: str = "unet", encoder: str = "resnet18", input_nc: int = 1, **more) -> SmpGenerator:
-    return define_G(input_nc, 1, 0, f"smp:{arch}:{encoder}", **more)
-
-
-@pytest.mark.parametrize(
-    ("arch", "encoder"),
-    [
-        ("unet", "mobilenet_v2"),
-        ("unetplusplus", "resnet18"),
-        ("linknet", "vgg11"),
-        ("fpn", "efficientnet-b0"),
-        ("deeplabv3plus", "resnet18"),
-        ("unet", "densenet121"),
-    ],
-)
-def test_a_mask_of_the_images_size(arch, encoder):
-    net = smp(arch, encoder)
-    assert isinstance(list(net.modules())[-1], torch.nn.Tanh)
-    net.train()
-    masks = generate(net, torch.rand(2, 1, 40, 70) * 2 - 1)
-    assert masks.shape == (2, 1, 40, 70)
-    assert masks.abs().max() <= 1
-    masks.mean().backward()
-    assert all(p.grad is not None for p in net.encoder.parameters() if p.requires_grad) or arch != "unet"
-
-
-@pytest.mark.parametrize("arch", ["deeplabv3plus", "pan"])
-def test_a_single_image_can_be_trained_on(arch):
-    """As the last of an epoch may be; pooled to one value a channel, it goes by the statistics of those before."""
-    net = smp(arch).train()
-    net(torch.rand(1, 1, 128, 128)).mean().backward()
-    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
-
-
-@pytest.mark.parametrize(("arch", "encoder"), [("pan", "resnet18"), ("unet", "tu-mobilenetv3_small_050")])
-def test_statistics_of_the_image_are_those_of_training_on_it_alone(arch, encoder):
-    """Where a layer gets one value a channel, and where timm's norms hold the activation too."""
-    net, image = smp(arch, encoder), torch.rand(1, 1, 128, 128) * 2 - 1
-    with torch.no_grad():
-        with inference(net, "image"):
-            ours = net(image)
-        for module in net.modules():
-            if isinstance(module, torch.nn.modules.dropout._DropoutNd):
-                module.p = 0.0
-        torch.testing.assert_close(ours, net.train()(image), atol=1e-4, rtol=1e-3)
-
-
-def test_inception_loses_no_border():
-    """Its convolutions are not padded: 96 pixels become 45, 20, 9, 4, 1. The mask has 96."""
-    net = smp(encoder="tu-inception_v3").eval()
-    with torch.no_grad():
-        assert net(torch.zeros(1, 1, 96, 96)).shape == (1, 1, 96, 96)
-
-
-@pytest.mark.parametrize(
-    ("netG", "message"),
-    [
-        ("smp:unett:resnet18", "no network 'unett'; there are deeplabv3, deeplabv3plus, "),
-        ("smp:unet:resnet35", "no encoder 'resnet35'; there are resnet50, resnet34, "),
-        ("smp:unet:inception_v3", "no encoder 'inception_v3'; there are tu-inception_v3, "),
-        ("smp:pan:vgg16", "they do not go together: 'VGG' models do not support dilated mode"),
-    ],
-)
-def test_networks_that_there_are_not(netG, message):
-    with pytest.raises(UserError) as error:
-        define_G(1, 1, 0, netG)
-    assert message in str(error.value)
-    assert "\n" not in str(error.value)
-
-
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "mobilenet_v2"])
-def test_torchvisions_weights_fit_and_do_the_same(tmp_path, name):
-    """The deepest features are those that torchvision's own network computes."""
+def test_torchvisions_weights_fit_and_compute_the_same_features(tmp_path, name):
+    """Compares the deepest features with those of torchvision's own network."""
     theirs = getattr(torchvision_models, name)().eval()
     torch.save(theirs.state_dict(), tmp_path / "theirs.pth")
     net = smp(encoder=name, input_nc=3)
@@ -114,13 +45,13 @@ def test_torchvisions_weights_fit_and_do_the_same(tmp_path, name):
     torch.testing.assert_close(deepest, expected)
 
 
-def test_efficientnets_go_by_the_order_of_their_layers(tmp_path):
-    """timm's is torchvision's network under other names."""
+def test_an_efficientnets_weights_are_matched_by_the_order_of_its_layers(tmp_path):
+    """timm's EfficientNet is torchvision's network under other names."""
     theirs = torchvision_models.efficientnet_b0()
     for norm in theirs.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.momentum = 1.0
-    theirs.features(torch.rand(4, 3, 64, 64))  # statistics as of a trained network: random ones silence it
+    theirs.features(torch.rand(4, 3, 64, 64))  # with its initial statistics the network would put out nearly nothing
     theirs.eval()
     torch.save(theirs.state_dict(), tmp_path / "theirs.pth")
     net = smp(encoder="tu-efficientnet_b0", input_nc=3)
@@ -130,8 +61,8 @@ def test_efficientnets_go_by_the_order_of_their_layers(tmp_path):
         torch.testing.assert_close(net.eval().encoder(images)[-1], theirs.features[:8](images))
 
 
-def test_densenets_as_torchvision_publishes_them(tmp_path):
-    """The published files are older than the names in today's code, norm.1 for norm1, and than num_batches_tracked."""
+def test_densenets_load_under_the_old_names_that_torchvision_published(tmp_path):
+    """The published files have norm.1 where today's code has norm1, and no num_batches_tracked."""
     theirs = torchvision_models.densenet121().state_dict()
     old = {
         key.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in key else key: value
@@ -145,7 +76,7 @@ def test_densenets_as_torchvision_publishes_them(tmp_path):
     assert torch.equal(net.encoder.state_dict()[key], theirs[key])
 
 
-def test_one_channel_is_the_grey_image_three_times(tmp_path):
+def test_one_input_channel_equals_repeating_the_grey_image(tmp_path):
     torch.save(torchvision_models.resnet18().state_dict(), tmp_path / "theirs.pth")
     colour, grey = smp(input_nc=3).eval(), smp(input_nc=1).eval()
     load_encoder(colour, str(tmp_path / "theirs.pth"), "smp:unet:resnet18", tmp_path)
@@ -157,8 +88,8 @@ def test_one_channel_is_the_grey_image_three_times(tmp_path):
         torch.testing.assert_close(grey.encoder(image)[-1], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_another_runs_encoder(tmp_path):
-    """Of a file of ours only the encoder is taken, under another decoder too."""
+def test_of_another_run_only_the_encoder_is_loaded(tmp_path):
+    """The other run may have another decoder."""
     run = smp("unetplusplus")
     torch.save(run.state_dict(), tmp_path / "latest_net_G.pth")
     net = smp("unet")
@@ -182,7 +113,9 @@ def test_another_runs_encoder(tmp_path):
         ("theirs.pth", "smp:unet:tu-efficientnet_b0", "weights of encoder tu-efficientnet_b0: it has no model."),
     ],
 )
-def test_weights_that_do_not_fit(tmp_path, monkeypatch, weights, netG, message):
+def test_weights_that_do_not_fit_are_refused_with_the_first_tensor_that_differs(
+    tmp_path, monkeypatch, weights, netG, message
+):
     monkeypatch.chdir(tmp_path)
     theirs = torchvision_models.resnet18().state_dict()
     torch.save(theirs, "theirs.pth")
@@ -195,8 +128,8 @@ def test_weights_that_do_not_fit(tmp_path, monkeypatch, weights, netG, message):
 
 
 @pytest.mark.parametrize("honest", [True, False])
-def test_imagenet_comes_from_torchvision_and_is_checked(tmp_path, monkeypatch, honest):
-    """A server on loopback stands for torchvision's; the file's name ends in the beginning of its checksum."""
+def test_imagenet_weights_are_downloaded_once_and_checked(tmp_path, monkeypatch, honest):
+    """A server on loopback stands in for torchvision's. The file's name ends in the first digits of its checksum."""
     buffer = io.BytesIO()
     torch.save(torchvision_models.resnet18().state_dict(), buffer)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:8] if honest else "0" * 8
@@ -230,14 +163,14 @@ def test_imagenet_comes_from_torchvision_and_is_checked(tmp_path, monkeypatch, h
         "tu-efficientnet_b4",
     ],
 )
-def test_the_papers_encoders_are_published_and_fit(encoder):
+def test_torchvision_publishes_weights_for_the_papers_encoders_and_they_fit(encoder):
     name = encoder.removeprefix("tu-")
     assert catalogue.imagenet_weights(encoder).name.startswith(f"{name}")
     with torch.device("meta"):
         theirs = getattr(torchvision_models, name)().state_dict()
         wanted = smp(encoder=encoder, input_nc=3).encoder.state_dict()
-    found = as_smp(theirs, wanted)
-    assert all(found[key].shape == wanted[key].shape for key in wanted if "num_batches" not in key)
+    state = as_smp(theirs, wanted)
+    assert all(state[key].shape == wanted[key].shape for key in wanted if "num_batches" not in key)
 
 
 def real_mobilenet(real_data, input_nc: int = 3, **more) -> SmpGenerator:
@@ -263,16 +196,16 @@ def zebras(real_data) -> torch.Tensor:
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
-def test_the_real_file_knows_zebras_at_its_own_scaling(real_data):
-    """Its input is (x - 128) / 128, which is `signed`; ImageNet's mean and deviation make it less sure."""
+def test_a_real_encoder_recognises_zebras_at_the_input_norm_it_was_trained_with(real_data):
+    """It was trained on (x - 128) / 128, which is `signed`. ImageNet's mean and deviation make it less sure."""
     images = zebras(real_data)
     sure = zebra(real_mobilenet(real_data).eval(), images, real_data)
     assert sure.min() > 0.9
     assert zebra(real_mobilenet(real_data, input_norm="imagenet").eval(), images, real_data).mean() < sure.mean()
 
 
-def test_norms_that_were_folded_stay_through_training_and_resume(real_data):
-    """In batches the real file's norms, of weight 1 by folding, would be another network."""
+def test_folded_norms_stay_unchanged_through_training_and_resuming(real_data):
+    """Normalising by batches would make another network of a real file, whose norms have weight 1 by folding."""
     images, net = zebras(real_data), real_mobilenet(real_data)
     before = zebra(net.eval(), images, real_data)
     torch.testing.assert_close(zebra(net.train(), images, real_data), before)

@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
-from models.networks import define_G
+from models.networks.define import define_G
 from models.norm_stats import inference
-from models.piggyback import METHODS, Settings, Task
+from models.piggyback import METHODS
+from models.piggyback.task import Settings, Task
 
 NETS = {"unet_64": "batch", "unet_small": "batch", "resnet_6blocks": "instance", "mobile_resnet_9blocks": "instance"}
 

@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from models.piggyback import Settings, attach, load_task, read_task, switch
 from models.piggyback.__main__ import summary
-from models.piggyback.files import as_dependencies
+from models.piggyback.files import as_dependencies, load_task, read_task
+from models.piggyback.task import Settings, attach, switch
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
 from util.errors import UserError
 from util.run.checkpoint import save_networks

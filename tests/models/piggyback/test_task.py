@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.piggyback import Settings, attach, detach, fingerprint, materialize, switch
-from models.piggyback.task import current
+from models.piggyback.task import Settings, attach, current, detach, materialize, switch
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
+from util.run.checkpoint import fingerprint
 
 each_net = pytest.mark.parametrize("netG", NETS)
 each_method = pytest.mark.parametrize("how", all_settings(), ids=lambda how: how.method)
@@ -174,5 +174,5 @@ def test_a_fingerprint_tells_names_types_shapes_and_bytes():
 def test_a_network_of_two_layers_is_all_ends():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3))
     task = attach(net, Settings("masks"))
-    assert not task.made
+    assert not task.adapters
     assert len(task.parameters()) == 4

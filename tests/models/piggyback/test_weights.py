@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from models.piggyback import Settings, Task, attach
 from models.piggyback.packing import deflate, inflate, pack_bits, pack_trits, unpack_bits, unpack_trits
+from models.piggyback.task import Settings, Task, attach
 from models.piggyback.weights import FilterBank, LowRank, Mask, TernaryMask, filter_axis
 from tests.models.piggyback.helpers import NETS, donor, image
 
@@ -28,13 +28,13 @@ def layer(shape: tuple[int, ...], kind: type) -> nn.Module:
 def test_any_shape_starts_as_its_donor_and_comes_back_from_what_is_stored(shape, kind, method, fraction, rank):
     conv = layer(shape, kind)
     how = Settings(method, bank_fraction=fraction, rank=rank)
-    made = how.make(conv)
+    made = how.adapter(conv)
     assert torch.equal(made(conv.weight), conv.weight)
     assert made(conv.weight).shape == conv.weight.shape
     with torch.no_grad():
         for parameter in made.parameters():
             parameter += torch.randn_like(parameter) * 0.02
-    stored, again = made.stored(), how.make(conv)
+    stored, again = made.stored(), how.adapter(conv)
     assert stored.keys() == made.expected().keys()
     for name, (dtype, shape) in made.expected().items():
         assert stored[name].dtype == dtype

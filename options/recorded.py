@@ -1,0 +1,65 @@
+"""What a run recorded in its options.json, and which of it train.py and test.py use again."""
+
+import argparse
+from pathlib import Path
+
+from options.parser import Values, with_suffix
+from util.errors import UserError
+from util.files import read_options
+from util.flags import Fact, flags
+
+UPSTREAM_DEFAULTS = {"stochastic": True, "num_test": 50}
+"""Upstream's test.py keeps dropout on and tests 50 images. It records no options.json."""
+
+
+def read_run(folder: Path) -> dict[str, object]:
+    """The options.json in a run's folder; {} without one. UserError: it is damaged."""
+    path = folder / "options.json"
+    return read_options(path) if path.is_file() else {}
+
+
+def read_for_testing(opt: argparse.Namespace) -> Values:
+    """The run's values for test.py, or upstream's defaults for a folder that upstream wrote."""
+    folder = Path(opt.checkpoints_dir) / with_suffix(opt)
+    if not (folder / "options.json").is_file():
+        return UPSTREAM_DEFAULTS if folder.is_dir() else {}
+    recorded = read_run(folder)
+    again = set(flags(Fact.TESTED))
+    if opt.dataroot and not _same_folder(opt.dataroot, recorded.get("dataroot")):
+        again -= {*flags(Fact.OF_THE_DATA)}  # other data has other sources, patients and splits
+    return {name: value for name, value in recorded.items() if name in again}
+
+
+def read_for_resuming(opt: argparse.Namespace) -> Values:
+    """The run's values for train.py --continue_train; {} without that flag, and for a run of upstream, which records
+    none. UserError: there is no such run."""
+    if not opt.continue_train:
+        return {}
+    folder = Path(opt.checkpoints_dir) / with_suffix(opt)
+    if not folder.is_dir():
+        raise UserError(f"--continue_train: there is no run {folder}; check --name and --checkpoints_dir")
+    return {name: value for name, value in read_run(folder).items() if name in flags(Fact.RESUMED)}
+
+
+def note_unrecorded(opt: argparse.Namespace) -> None:
+    """Say so if a run was written by upstream, so that its defaults hold."""
+    folder = Path(opt.checkpoints_dir) / opt.name
+    if folder.is_dir() and not (folder / "options.json").is_file():
+        print(f"{folder} has no options.json: upstream's defaults hold (50 images, dropout on; see --help)")
+
+
+def other_split(opt: argparse.Namespace) -> str:
+    """The recorded flags by which a run split the same folder in another way, as typed: "with --fold 1". It may have
+    been trained on the images that `opt` tests on. "" if it was not."""
+    recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
+    if opt.phase == "train" or not _same_folder(opt.dataroot, recorded.get("dataroot")):
+        return ""
+    names = ["fold"] if opt.phase == "val" else []
+    if not (Path(opt.dataroot) / "splits.csv").is_file():
+        names += ["split_seed", "patient_regex"]
+    other = [name for name in names if name in recorded and recorded[name] != getattr(opt, name, recorded[name])]
+    return "with " + " ".join(f"--{name} {recorded[name]}" for name in other) if other else ""
+
+
+def _same_folder(one: str, other: object) -> bool:
+    return bool(one and other) and Path(one).resolve() == Path(str(other)).resolve()

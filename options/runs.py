@@ -1,0 +1,172 @@
+"""The options of further runs: those of test.py's `--name A,B`, `--compare` and `--within`, and forgetting.py's.
+
+Each run is resolved from the flags that were typed, or that follow from the first run, and from its own options.json.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from data.phantom import KINDS
+from options.forgetting import Asked
+from options.parser import Values
+from options.recorded import read_run
+from options.test import resolve
+from util.errors import UserError
+from util.flags import Fact, flags
+
+
+def resolve_named(typed: Values) -> list[argparse.Namespace]:
+    """test.py's options of every run of `--name A,B,C`, or of its only run. UserError: no such run.
+
+    Typed flags hold for all runs. All of them read data by the --dataset_mode of the first.
+    """
+    listed = str(typed.get("name", ""))
+    if "," not in listed:
+        return [resolve(typed)]
+    names = [name.strip() for name in listed.split(",")]
+    if "" in names or len(set(names)) < len(names):
+        raise UserError(f"--name {listed}: want different runs between the commas")
+    first = resolve({**typed, "name": names[0]})
+    same = {**typed, "dataset_mode": first.dataset_mode}
+    runs = [first] + [resolve({**same, "name": name}) for name in names[1:]]
+    for run in runs:
+        _existing(first, run.name, f"--name {listed}")
+    return runs
+
+
+def resolve_compared(typed: Values) -> list[argparse.Namespace]:
+    """test.py's options of each run of `--compare`. UserError: no such run, flags that --compare cannot follow.
+
+    Each run keeps its networks and the way it reads images. Typed flags choose the images, and for those that were not
+    typed, what the first run recorded.
+    """
+    compare = typed["compare"]
+    names = compare if isinstance(compare, list) else []
+    shared = {name: value for name, value in typed.items() if name not in ("compare", "name")}
+    if typed.get("name"):
+        raise UserError(f"--name {typed['name']}: --compare names the runs; leave --name out, or add it to those")
+    if len({*names}) < max(2, len(names)):
+        raise UserError(f"--compare {' '.join(names)}: want two or more different runs")
+    first = resolve({**shared, "name": names[0]})
+    for flag, given in (
+        ("--surface", first.surface),
+        ("--write dicomseg", first.write == "dicomseg"),
+        ("--aspect_ratio", first.aspect_ratio != 1),
+    ):
+        if given:
+            raise UserError(f"{flag}: --compare does not do that; leave it out, or test one run by --name")
+    for name in names:
+        _existing(first, name, f"--compare {name}")
+    shared |= _images_of(first) | _values(first, "num_test")
+    return [first, *(resolve({**shared, "name": name}) for name in names[1:])]
+
+
+def resolve_within(opt: argparse.Namespace) -> argparse.Namespace:
+    """The options with which --within RUN segments the images of `opt`.
+
+    RUN reads the images in its recorded way. If it recorded no --classes, those of `opt` hold. UserError: no such run,
+    or one that draws images from masks.
+    """
+    folder = _existing(opt, opt.within, f"--within {opt.within}")
+    typed = _images_of(opt) | {"name": opt.within, "skip_bad_files": opt.skip_bad_files}
+    typed["epoch"] = "best" if any(folder.glob("best_*_G*.pth")) else "latest"
+    typed |= _values(opt, "max_dataset_size", "checkpoints_dir", "gpu_ids", "num_threads", "batch_size")
+    typed.pop("direction")
+    run = resolve(typed)
+    if run.direction == "BtoA":
+        raise UserError(f"--within {opt.within}: that run draws images from masks (--direction BtoA); take another")
+    return argparse.Namespace(**vars(run) | {"classes": run.classes or opt.classes})
+
+
+class Runs:
+    """The options with which test.py would apply each run of forgetting.py, and read the data of each task.
+
+    donor: the folder of the donor, whose generator is in the file that was passed. flags_of_upstream: the flags for a
+    folder that upstream wrote, which records none.
+    """
+
+    def __init__(self, asked: Asked, donor: Path, flags_of_upstream: Callable[[Path, str], Values]):
+        self._opt, self._tasks, self._flags_of_upstream = asked.opt, asked.tasks, flags_of_upstream
+        named = re.fullmatch(r"(.+)_net_G(_A)?\.pth", donor.name)
+        if "_task_" in donor.name:
+            raise UserError(
+                f"--donor {asked.opt.donor}: {donor} is a task beside a donor: name that donor, or plain weights "
+                f"(python -m models.piggyback export {asked.opt.donor})"
+            )
+        if not named:
+            raise UserError(
+                f"--donor {asked.opt.donor}: {donor} is not named like latest_net_G.pth; name it so, in a folder of "
+                "its own"
+            )
+        self.donor, self._donor_epoch = donor.resolve().parent, named[1]
+        self.donor_name = self.donor.name if named[1] == "latest" else donor.stem
+        self._resolved: dict[tuple, argparse.Namespace] = {}
+
+    def folder(self, run: str) -> Path:
+        """The folder of one of --runs."""
+        folder = (Path(self._opt.checkpoints_dir) / run).resolve()
+        if not folder.is_dir():
+            raise UserError(f"--runs {run}: there is no run {folder}; check the name and --checkpoints_dir")
+        kinds = ("net", "task")
+        saved = {p.name.split(f"_{kind}_")[0] for kind in kinds for p in folder.glob(f"*_{kind}_G*.pth")}
+        if self._opt.epoch not in saved:
+            raise UserError(
+                f"--runs {run}: {folder} holds no generator of --epoch {self._opt.epoch}; saved epochs: "
+                f"{', '.join(sorted(saved)) or 'none'}"
+            )
+        return folder
+
+    def recorded(self, folder: Path) -> dict[str, object]:
+        """A run's options.json; {} without one."""
+        return read_run(folder)
+
+    def adapt(self, folder: Path) -> str:
+        """How a run was trained: train.py's --adapt; finetune if nothing is recorded."""
+        return str(self.recorded(folder).get("adapt", "finetune"))
+
+    def options(
+        self, folder: Path, epoch: int | None = None, task: int | None = None, base: bool = False
+    ) -> argparse.Namespace:
+        """The options to apply the run in `folder`. Dropout is off, because random results cannot be compared.
+
+        epoch: None for --epoch, or for the donor's own. task: read the data of this task, 0 is the old one. base: leave
+        out what an adapted run added to its donor.
+        """
+        key = folder, epoch, task, base
+        if key not in self._resolved:
+            at = str(epoch or (self._donor_epoch if folder == self.donor else self._opt.epoch))
+            typed = {
+                "checkpoints_dir": str(folder.parent),
+                "name": folder.name,
+                "epoch": at,
+                **_values(self._opt, "batch_size", "num_threads"),
+                **self._flags_of_upstream(folder, at),
+                **({"task": "base"} if base else {}),
+                **({} if task is None else self._tasks[task]),
+            }
+            self._resolved[key] = argparse.Namespace(**vars(resolve(typed)) | {"stochastic": False})
+        return self._resolved[key]
+
+
+def _existing(opt: argparse.Namespace, run: str, flag: str) -> Path:
+    """The folder of a run beside the run of `opt`. UserError, naming the flag: it does not exist."""
+    folder = Path(opt.checkpoints_dir) / run
+    if not folder.is_dir():
+        raise UserError(f"{flag}: there is no run {folder}; check the name and --checkpoints_dir")
+    return folder
+
+
+def _images_of(opt: argparse.Namespace) -> dict[str, object]:
+    """The flags that say which images `opt` reads. Drawn images also say what their targets' colours mean."""
+    images = _values(opt, *flags(Fact.IMAGES))
+    if "phantom" in images:
+        images["classes"] = KINDS[opt.phantom][1]
+    return images
+
+
+def _values(opt: argparse.Namespace, *names: str) -> dict[str, object]:
+    """The values of these flags, without those that are None or that `opt` does not have."""
+    values: Mapping[str, object] = vars(opt)
+    return {name: values[name] for name in names if values.get(name) is not None}

@@ -1,0 +1,195 @@
+"""Every flag of every script, with the facts about it that more than one place needs.
+
+A test fails for a flag without a line here, and for a line without a flag.
+"""
+
+import enum
+
+
+class Fact(enum.Flag):
+    """What is true of a flag."""
+
+    NONE = 0
+    TESTED = enum.auto()
+    """test.py reads it from the run's options.json."""
+    RESUMED = enum.auto()
+    """train.py --continue_train reads it from the run's options.json."""
+    OF_THE_DATA = enum.auto()
+    """It means something for one data set only: with another --dataroot, what the run recorded does not hold."""
+    IMAGES = enum.auto()
+    """It says which images there are."""
+    READING = enum.auto()
+    """It changes the pixels, or the number of images, that a data set gives for the same files."""
+    MAP = enum.auto()
+    """It changes the map of foreground from which masks are cut, so that another threshold may suit."""
+    SHARED = enum.auto()
+    """The runs of an ensemble must agree in it, because all of them see the same images."""
+    TRAINING = enum.auto()
+    """It makes a training longer or different; forgetting.py shows it for each run."""
+
+
+# Shorter names keep a flag on one line.
+NONE, TESTED, RESUMED, OF_THE_DATA = Fact.NONE, Fact.TESTED, Fact.RESUMED, Fact.OF_THE_DATA
+IMAGES, READING, MAP, SHARED, TRAINING = Fact.IMAGES, Fact.READING, Fact.MAP, Fact.SHARED, Fact.TRAINING
+RUN = TESTED | RESUMED
+
+FLAGS: dict[str, Fact] = {
+    # the run, and the machine that it runs on
+    "name": NONE,
+    "suffix": NONE,
+    "checkpoints_dir": NONE,
+    "epoch": MAP,
+    "load_iter": NONE,
+    "continue_train": NONE,
+    "verbose": NONE,
+    "num_threads": NONE,
+    "gpu_ids": RESUMED,
+    "cache_gb": RESUMED,
+    "skip_bad_files": RESUMED,
+    # networks
+    "model": RUN | TRAINING,
+    "model_suffix": TESTED,
+    "netG": RUN,
+    "netD": RUN,
+    "n_layers_D": RUN,
+    "ngf": RUN,
+    "ndf": RUN,
+    "norm": RUN,
+    "no_dropout": RUN,
+    "init_type": RUN,
+    "init_gain": RUN,
+    "input_nc": RUN | READING,
+    "output_nc": RUN | READING,
+    "input_norm": RUN | MAP,
+    "norm_stats": RUN | MAP,
+    "stochastic": RUN | MAP,
+    # where the generator starts
+    "pretrained": RESUMED,
+    "pretrained_B": RESUMED,
+    "encoder_weights": RESUMED,
+    "freeze_encoder": RESUMED,
+    "adapt": RESUMED,
+    "mask_init": RESUMED,
+    "mask_cutoff": RESUMED,
+    "bank": RESUMED,
+    "bank_fraction": RESUMED,
+    "rank": RESUMED,
+    # length of the training
+    "epoch_count": RESUMED,
+    "n_epochs": RESUMED | TRAINING,
+    "n_epochs_decay": RESUMED | TRAINING,
+    # which images
+    "dataroot": RUN | IMAGES,
+    "dataset_mode": RUN | IMAGES,
+    "phase": RESUMED | IMAGES,
+    "direction": RUN | IMAGES | SHARED,
+    "phantom": RUN | IMAGES,
+    "phantom_count": RUN | IMAGES,
+    "max_dataset_size": RESUMED | READING | TRAINING,
+    "train_images": RUN | OF_THE_DATA | IMAGES | TRAINING,
+    "fold": RUN | OF_THE_DATA | IMAGES | TRAINING,
+    "source": RUN | OF_THE_DATA | IMAGES | TRAINING,
+    "split_seed": RUN | OF_THE_DATA | IMAGES,
+    "patient_regex": RUN | OF_THE_DATA | IMAGES,
+    "unpaired": RUN,
+    "balance": RESUMED | TRAINING,
+    "serial_batches": RESUMED,
+    "batch_size": RESUMED | TRAINING,
+    # how images are read
+    "classes": RUN | READING | MAP | SHARED,
+    "preprocess": RUN | READING | MAP | SHARED,
+    "load_size": RESUMED | TRAINING,
+    "crop_size": RUN | READING | MAP | SHARED | TRAINING,
+    "intensity": RUN | READING | MAP | SHARED,
+    "clahe": RUN | READING | MAP | SHARED,
+    "patch": RUN | MAP | TRAINING,
+    "patch_overlap": RUN | MAP,
+    "no_flip": RESUMED,
+    "augment": RESUMED | TRAINING,
+    # steps
+    "optimizer": RESUMED | TRAINING,
+    "beta1": RESUMED,
+    "lr": RESUMED | TRAINING,
+    "lr_encoder": RESUMED,
+    "lr_policy": RESUMED | TRAINING,
+    "lr_decay_iters": RESUMED,
+    "warmup": RESUMED,
+    "patience": RESUMED,
+    "weight_decay": RESUMED | TRAINING,
+    "clip_grad": RESUMED,
+    "ema": RESUMED | TRAINING,
+    # losses
+    "gan_mode": RESUMED,
+    "pool_size": RESUMED,
+    "instance_noise": RESUMED,
+    "lambda_A": RESUMED,
+    "lambda_B": RESUMED,
+    "lambda_identity": RESUMED,
+    "lambda_L1": RESUMED | TRAINING,
+    "lambda_seg": RESUMED | TRAINING,
+    "seg_loss": RESUMED | TRAINING,
+    # validation and chance
+    "val_freq": RESUMED,
+    "early_stop": RESUMED | TRAINING,
+    "seed": RUN | TRAINING,
+    # saving and showing
+    "save_latest_freq": RESUMED,
+    "save_epoch_freq": RESUMED,
+    "save_by_iter": RESUMED,
+    "print_freq": RESUMED,
+    "no_html": RESUMED,
+    "update_html_freq": RESUMED,
+    "display_freq": RESUMED,
+    "display_id": RESUMED,
+    "display_ncols": RESUMED,
+    "display_server": RESUMED,
+    "display_env": RESUMED,
+    "display_port": RESUMED,
+    "display_winsize": RUN,
+    # masks, as training validates them and testing writes them
+    "mask_threshold": RUN,
+    "fill_holes": RUN,
+    "min_area": RUN,
+    "keep_largest": RUN,
+    # testing
+    "results_dir": NONE,
+    "num_test": NONE,
+    "compare": NONE,
+    "eval": NONE,
+    "task": MAP,
+    "within": MAP,
+    "tta": MAP,
+    "samples": MAP,
+    "surface": NONE,
+    "write": NONE,
+    "aspect_ratio": NONE,
+    # forgetting.py
+    "donor": NONE,
+    "runs": NONE,
+    "old_data": NONE,
+    "old_mode": NONE,
+    "old_phase": NONE,
+    "old_classes": NONE,
+    "old_direction": NONE,
+    "new_data": NONE,
+    "new_mode": NONE,
+    "new_phase": NONE,
+    "new_classes": NONE,
+    "new_direction": NONE,
+    "kid_weights": NONE,
+    "curve_points": NONE,
+    "pictures": NONE,
+    # python -m data.prepare, data.download, data.phantom, models.piggyback
+    "size": NONE,
+    "keep_bits": NONE,
+    "split_file": NONE,
+    "folds": NONE,
+    "list": NONE,
+    "datasets_dir": NONE,
+    "out": NONE,
+}
+
+
+def flags(fact: Fact) -> list[str]:
+    """The flags of which a fact is true, or any of several facts (joined by |)."""
+    return [name for name, facts in FLAGS.items() if facts & fact]
