@@ -1,4 +1,4 @@
-"""forgetting.py as a user runs it: tiny generators with random weights, drawn houses and chests."""
+"""forgetting.py from the command line, with tiny random generators and procedural facades and chests."""
 
 import csv
 import json
@@ -15,16 +15,16 @@ from PIL import Image
 
 import forgetting
 import options.test
-from data import DATASETS
-from models import MODELS, create_model
+from models import create_model
+from models.donors.architecture import Architecture
 from models.donors.build import load_donor
-from models.piggyback import Settings, attach, fingerprint
+from models.piggyback.task import Settings, attach
 from options.parser import as_dict
 from util.errors import UserError
 from util.files import write_json
-from util.forgetting import continual
+from util.forgetting import continual, kid
 from util.forgetting.kid import RandomFeatures
-from util.run.checkpoint import read_state_dict, save_networks
+from util.run.checkpoint import fingerprint, read_state_dict, save_networks
 
 NET = ["--model", "pix2pix", "--netG", "unet_64", "--ngf", "2", "--crop_size", "64"]
 HOUSES, CHESTS = (
@@ -38,7 +38,7 @@ def save(tmp_path):
 
     def call(name: str, *flags: str, seed: int = 0, epochs: tuple = ("latest",), **recorded) -> Path:
         argv = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", name, "--gpu_ids", "-1", *NET, *flags]
-        opt, folder = options.test.parse(MODELS, DATASETS, argv), tmp_path / "ck" / name
+        opt, folder = options.test.parse(argv), tmp_path / "ck" / name
         torch.manual_seed(seed)
         model = create_model(opt, torch.device("cpu"), training=False)
         for epoch in epochs:
@@ -63,8 +63,7 @@ def run(monkeypatch, tmp_path):
     return call
 
 
-def test_a_donor_and_its_runs_are_enough(save, run):
-    """Data, classes and networks come from what the runs recorded."""
+def test_data_classes_and_networks_are_read_from_what_the_runs_recorded(save, run):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1, epochs=(1, 2, "latest"))
     save("blank", *CHESTS, seed=2, adapt="scratch")
@@ -106,8 +105,8 @@ def test_a_copy_of_the_donor_has_forgotten_nothing(save, run, monkeypatch):
     assert torch.backends.cudnn.deterministic  # else transposed convolutions on a GPU may differ from pass to pass
 
 
-def test_three_tasks_one_of_them_without_ground_truth(save, run, tmp_path):
-    """Pairs without classes: similarity to what the run that learnt them put out, and KID to the real pictures."""
+def test_a_task_without_ground_truth_has_ssim_to_first_outputs_and_kid(save, run, tmp_path):
+    """Three tasks, the last of them pairs of pictures without classes."""
     pairs, random = tmp_path / "pairs" / "test", np.random.default_rng(0)
     pairs.mkdir(parents=True)
     for i in range(3):
@@ -138,8 +137,8 @@ def test_three_tasks_one_of_them_without_ground_truth(save, run, tmp_path):
     assert "ssim" not in measures[0][1]
 
 
-def test_kid_by_a_users_own_features(save, run, tmp_path, monkeypatch):
-    """Another random network stands for Inception, whose weights are large."""
+def test_kid_weights_choose_the_features_of_kid(save, run, tmp_path, monkeypatch):
+    """Another random network takes the place of Inception, whose weights are large."""
     pairs, random = tmp_path / "pairs" / "test", np.random.default_rng(0)
     pairs.mkdir(parents=True)
     for i in range(3):
@@ -147,7 +146,7 @@ def test_kid_by_a_users_own_features(save, run, tmp_path, monkeypatch):
     save("pairs", "--dataset_mode", "aligned", "--dataroot", str(pairs.parent))
     save("lungs", *CHESTS, seed=1)
     given = []
-    monkeypatch.setattr(forgetting, "InceptionFeatures", lambda path: given.append(path) or RandomFeatures(seed=1))
+    monkeypatch.setattr(kid, "InceptionFeatures", lambda path: given.append(path) or RandomFeatures(seed=1))
     flags = ["--donor", "pairs", "--runs", "lungs", "--num_test", "3", "--curve_points", "0"]
     found = [run(*flags, *more)[1] for more in ([], ["--kid_weights", "mine.pth"])]
     assert given == [Path("mine.pth")]
@@ -156,8 +155,8 @@ def test_kid_by_a_users_own_features(save, run, tmp_path, monkeypatch):
     assert kids[0] != kids[1]
 
 
-def test_a_cycle_gan_loses_its_way_back(save, run, tmp_path):
-    """Horses without ground truth: the cycle's error and KID to the zebras, beside the drift."""
+def test_a_cycle_gan_donor_is_measured_by_its_cycle_kid_and_drift(save, run, tmp_path):
+    """Horses have no ground truth: there are the error of the cycle, KID to the zebras, and drift."""
     random = np.random.default_rng(0)
     for side in "AB":
         (tmp_path / "h2z" / f"test{side}").mkdir(parents=True)
@@ -189,19 +188,19 @@ def test_a_cycle_gan_loses_its_way_back(save, run, tmp_path):
     assert found["donor"]["bytes"] > 1.9 * method["figures"]["bytes"]
 
 
-def test_a_grey_network_meets_a_colour_task(save, run):
+def test_a_grey_network_is_applied_to_a_colour_task(save, run):
     save("houses", *HOUSES)
     save("grey", *CHESTS, "--input_nc", "1", "--output_nc", "1", seed=1)
     _, found = run("--donor", "houses", "--runs", "grey")
-    assert found["methods"]["grey"]["measures"][1][0]["void_rate"] > 0.9  # greys are no class's colour
+    assert found["methods"]["grey"]["measures"][1][0]["void_rate"] > 0.9  # grey is no class's colour
 
 
-def test_a_folder_of_upstreams_is_a_donor(save, run):
+def test_a_folder_that_upstream_wrote_can_be_the_donor(save, run):
     folder = save("houses", *HOUSES)
     (folder / "options.json").unlink()
     save("lungs", *CHESTS, seed=1)
     _, found = run("--donor", "houses", "--runs", "lungs", "--old_mode", "phantom")
-    assert found["tasks"][0]["name"] == "chests"  # of phantoms, unless --phantom is recorded
+    assert found["tasks"][0]["name"] == "chests"  # the default of --phantom, which is not recorded
 
 
 @pytest.mark.parametrize(
@@ -222,7 +221,7 @@ def test_a_folder_of_upstreams_is_a_donor(save, run):
         (["--runs", "lungs", "--ols_data", "x"], "did you mean --old_data"),
     ],
 )
-def test_mistakes(save, run, flags, message):
+def test_a_wrong_flag_is_refused_with_a_message_that_names_it(save, run, flags, message):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     with pytest.raises(UserError, match=message):
@@ -246,7 +245,7 @@ def test_runs_that_cannot_be_compared_are_refused_before_anything_is_measured(sa
     run("--donor", "houses", "--runs", "lungs", "masks")
 
 
-def test_a_folder_of_somebody_elses_is_not_replaced(save, run, tmp_path):
+def test_a_folder_that_is_no_result_is_not_replaced(save, run, tmp_path):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     mine = tmp_path / "results" / "forgetting" / "thesis.txt"
@@ -258,12 +257,12 @@ def test_a_folder_of_somebody_elses_is_not_replaced(save, run, tmp_path):
 
 
 def adapted(tmp_path: Path, name: str, donor: str, method: str, seed: int, *flags: str) -> None:
-    """A run whose task file holds what a step might have made of its donor's task."""
+    """Save an adapted run: a frozen donor with random changes as its task."""
     where = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", donor]
-    opt = options.test.parse(MODELS, DATASETS, [*where, *CHESTS, *flags])
+    opt = options.test.parse([*where, *CHESTS, *flags])
     model = create_model(opt, torch.device("cpu"), training=False)
     path = tmp_path / "ck" / donor / "latest_net_G.pth"
-    load_donor(model.networks["G"], read_state_dict(path), path, opt)
+    load_donor(model.networks["G"], read_state_dict(path), path, Architecture.of(opt))
     task = attach(model.networks["G"], Settings(method))
     task.donor_path = path
     torch.manual_seed(seed)
@@ -274,7 +273,7 @@ def adapted(tmp_path: Path, name: str, donor: str, method: str, seed: int, *flag
     write_json(tmp_path / "ck" / name / "options.json", as_dict(opt) | {"adapt": method})
 
 
-def test_the_donor_is_told_of_once_however_many_methods(save, run, capsys):
+def test_the_donors_scores_are_printed_once_for_all_methods(save, run, capsys):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     run("--donor", "houses", "--runs", "one=lungs", "two=lungs", "--curve_points", "0")
@@ -283,8 +282,8 @@ def test_the_donor_is_told_of_once_however_many_methods(save, run, capsys):
     assert said.count("one: lungs on") == said.count("two: lungs on") == 2
 
 
-def test_frozen_donors_are_proven_whole(save, run, tmp_path):
-    """Three tasks: what was learnt second is served from its own file after the third."""
+def test_a_frozen_donor_is_proven_unchanged(save, run, tmp_path):
+    """Three tasks: after the third, the second is still measured with its own file."""
     save("houses", *HOUSES)
     for name, seed in (("second", 1), ("third", 2)):
         adapted(tmp_path, name, "houses", "masks", seed)
@@ -302,8 +301,8 @@ def test_frozen_donors_are_proven_whole(save, run, tmp_path):
     assert "differs" not in (folder / "index.html").read_text()
 
 
-def test_a_donor_fitted_to_grey_pictures_is_proven_whole_by_its_file(save, run, tmp_path):
-    """And applied as it always was, whatever way of applying networks suits the run."""
+def test_a_donor_fitted_to_grey_pictures_is_proven_unchanged_by_its_file(save, run, tmp_path):
+    """It is applied with its own options, not with the run's."""
     save("houses", *HOUSES)
     grey = ["--input_nc", "1", "--output_nc", "1", "--norm_stats", "running"]
     adapted(tmp_path, "lungs", "houses", "masks", 1, *grey)
@@ -321,7 +320,7 @@ def test_a_donor_fitted_to_grey_pictures_is_proven_whole_by_its_file(save, run, 
         run("--donor", "houses", "--runs", "lungs")
 
 
-def test_seeds_of_one_way_are_averaged(save, run, tmp_path):
+def test_runs_with_different_seeds_are_averaged(save, run, tmp_path):
     save("houses", *HOUSES)
     for seed in (1, 2):
         save(f"ft{seed}", *CHESTS, seed=seed, epochs=(1, seed + 1, "latest"))
@@ -348,8 +347,8 @@ def test_seeds_of_one_way_are_averaged(save, run, tmp_path):
     assert rows["m1"]["new_score_sd"] == ""
 
 
-def test_a_fine_tuned_run_of_another_donor_is_named(save, run, tmp_path):
-    """By what it recorded: --pretrained may have been spelled otherwise, or be a copy, or be gone."""
+def test_a_fine_tuned_run_of_another_donor_is_named_on_the_page(save, run, tmp_path):
+    """Its options record --pretrained, which may be a name, a path or a copy, or may not exist any more."""
     save("houses", *HOUSES)
     save("others", *HOUSES, seed=5)
     shutil.copytree(tmp_path / "ck" / "houses", tmp_path / "ck" / "copy")
@@ -370,7 +369,7 @@ def test_a_fine_tuned_run_of_another_donor_is_named(save, run, tmp_path):
     assert "bad started from others, not houses; fresh started from random weights, not houses." in words
     folder, _ = run("--donor", "houses", "--runs", "right=good,next", "wrong=path,next", *flags)
     words = (folder / "index.html").read_text()
-    assert "started where they should have: next started from good, not path." in words
+    assert "did not start from the network before them: next started from good, not path." in words
 
 
 def test_a_task_on_another_donor_fails_the_proof(save, run, tmp_path):

@@ -1,14 +1,15 @@
-"""Several runs of one way that differ in their seed: means over them, and how far they lie apart."""
+"""Several runs of one method that differ only in their seed: their means and standard deviations."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-Row = Mapping[str, float | int | None]
+Row = Mapping[str, Any]  # numbers by name; None where undefined
 
 
-def mean(rows: Sequence[Row]) -> dict[str, float | int | None]:
-    """Each figure's mean; None where one is None. `bit_equal`, a number of images, is the least: what all runs keep."""
+def mean(rows: Sequence[Row]) -> dict[str, Any]:
+    """The mean of each number; None where one is None. `bit_equal` is the minimum: the images that all runs keep."""
     names = [name for name in rows[0] if all(name in row for row in rows)]
     columns = {name: [row[name] for row in rows] for name in names}
     return {
@@ -18,20 +19,20 @@ def mean(rows: Sequence[Row]) -> dict[str, float | int | None]:
 
 
 def deviation(rows: Sequence[Row]) -> dict[str, float]:
-    """Each figure's standard deviation over the runs (n - 1); without those that are None somewhere, {} of one run."""
+    """The standard deviation (n - 1) of each number that is defined in all rows; {} for a single row."""
     if len(rows) < 2:
         return {}
-    found = {name: [row.get(name) for row in rows] for name in rows[0]}
-    # Equal numbers are apart by 0, which the rounding of their mean would hide.
+    columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in rows[0]}
+    # Equal numbers deviate by 0, which the rounding of their mean would hide.
     return {
         name: float(np.std(values, ddof=1)) if len(set(values)) > 1 else 0.0
-        for name, values in found.items()
+        for name, values in columns.items()
         if None not in values
     }
 
 
 def mean_curve(curves: Sequence[Sequence[dict]]) -> list[dict]:
-    """The points (`epoch`, `scores`, one a task) at the epochs that all runs saved, with their mean scores."""
+    """Mean scores at the epochs that all runs saved: points of `epoch` and `scores`, one score for each task."""
     by_epoch = [{point["epoch"]: point["scores"] for point in points} for points in curves]
     shared = [epoch for epoch in by_epoch[0] if all(epoch in points for points in by_epoch)]
     return [
@@ -46,10 +47,10 @@ def mean_curve(curves: Sequence[Sequence[dict]]) -> list[dict]:
     ]
 
 
-def settings(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    """What the runs were trained with: a value that all share, or all values in words."""
-    found = {}
+def settings(rows: Sequence[Row]) -> dict[str, object]:
+    """The runs' training options: the value if all runs share it, else all values separated by commas."""
+    result = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name, "unlimited") for row in rows]
-        found[name] = values[0] if len(set(map(str, values))) == 1 else ", ".join(map(str, values))
-    return found
+        result[name] = values[0] if len(set(map(str, values))) == 1 else ", ".join(map(str, values))
+    return result

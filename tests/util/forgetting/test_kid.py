@@ -1,4 +1,4 @@
-"""KID by a user's own Inception weights. Real ones are not at hand: random ones in torchvision's layout."""
+"""KID by Inception weights from a file; here random ones in torchvision's layout."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from util.forgetting.kid import InceptionFeatures
 
 
 @pytest.mark.filterwarnings("ignore:The default weight initialization of inception_v3")
-def test_features_are_those_of_torchvisions_network_as_it_is_published(tmp_path):
+def test_features_equal_those_of_torchvisions_published_network(tmp_path):
     torch.manual_seed(0)
     theirs = inception_v3(weights=None, aux_logits=True, transform_input=True, init_weights=False).eval()
     torch.save(theirs.state_dict(), tmp_path / "inception.pth")
@@ -29,7 +29,7 @@ def test_features_are_those_of_torchvisions_network_as_it_is_published(tmp_path)
     assert features.name.startswith("inception_v3:")
 
 
-def test_another_file_is_refused(tmp_path):
+def test_a_file_with_other_weights_is_refused(tmp_path):
     torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "x.pth")
     with pytest.raises(UserError, match="x.pth: .*--kid_weights wants a state dict of torchvision's inception_v3"):
         InceptionFeatures(tmp_path / "x.pth")

@@ -1,11 +1,11 @@
-"""Figures of several seeds, by hand."""
+"""Means and standard deviations over seeds, by hand."""
 
 import pytest
 
 from util.forgetting import seeds
 
 
-def test_means_and_deviations():
+def test_means_and_deviations_agree_with_hand_computed_ones():
     rows = [{"dice": 0.8, "psnr": None, "bit_equal": 8}, {"dice": 0.9, "psnr": 20.0, "bit_equal": 7, "more": 1}]
     found = seeds.mean(rows)
     assert found == {"dice": pytest.approx(0.85), "psnr": None, "bit_equal": 7}
@@ -16,7 +16,7 @@ def test_means_and_deviations():
     assert seeds.deviation(rows[:1]) == {}
 
 
-def test_a_curve_has_the_epochs_that_all_saved():
+def test_a_mean_curve_has_the_epochs_that_all_runs_saved():
     one = [{"epoch": 0, "scores": [0.5, None]}, {"epoch": 5, "scores": [0.1, 0.9]}]
     two = [{"epoch": 0, "scores": [0.5, None]}, {"epoch": 4, "scores": [0, 0]}, {"epoch": 5, "scores": [0.3, 0.7]}]
     assert seeds.mean_curve([one, two]) == [
@@ -25,6 +25,6 @@ def test_a_curve_has_the_epochs_that_all_saved():
     ]
 
 
-def test_settings_that_differ_are_all_named():
+def test_training_options_that_differ_list_all_values():
     found = seeds.settings([{"lr": 0.1, "seed": 0}, {"lr": 0.1, "seed": 1, "max_dataset_size": 9}])
     assert found == {"lr": 0.1, "seed": "0, 1", "max_dataset_size": "unlimited, 9"}

@@ -1,19 +1,23 @@
-"""The figures of a comparison, from matrices made by hand, and the words that follow from them."""
+"""The figures of a study, from result matrices made by hand, its page and its files."""
 
 import csv
 import json
 
 import pytest
 
-from util.forgetting.page import Pictures, write_forgetting_page
-from util.forgetting.study import Method, Study, Task, costs, saved_epochs, score_name, spread
+from util.forgetting.follow import saved_epochs, spread
+from util.forgetting.measure import costs, score_name
+from util.forgetting.page import write_forgetting_page
+from util.forgetting.pictures import Pictures
+from util.forgetting.results import as_json, write_csv
+from util.forgetting.study import Method, Study, Task
 from util.forgetting.words import caveats, summary, verdict
 
 TASKS = [Task("facades", "test", 50), Task("lungs", "val", 70)]
 
 
 def method(label: str, adapt: str, R, equal: int = 0, **cost) -> Method:
-    """A way to learn lungs, with the scores R and `equal` outputs for facades as they were."""
+    """A way to learn lungs, with the scores R and `equal` unchanged outputs for facades."""
     measures = [
         [{"miou": old, "void_rate": 0.3, "bit_equal": 50 if i == 0 else equal}, {"dice": new, "miou": 0.0}]
         for i, (old, new) in enumerate(R)
@@ -27,7 +31,7 @@ MASKS = method("masks", "masks", [[0.5, 0.4], [0.5, 0.88]], equal=50, bytes=20)
 STUDY = Study("houses", {}, TASKS, [TUNED, MASKS, method("new", "scratch", [[0.5, 0.4], [0.0, 0.7]])], "random:0")
 
 
-def test_figures():
+def test_figures_agree_with_hand_computed_ones():
     found = STUDY.figures(MASKS)
     assert found["old_before"] == found["old_after"] == 0.5
     assert found["forgetting"] == 0
@@ -40,8 +44,8 @@ def test_figures():
     assert STUDY.figures(TUNED)["intransigence"] == 0
 
 
-def test_a_new_task_without_ground_truth_has_no_score_when_learnt():
-    """Its matrix holds the similarity to what was put out then: 1 on the diagonal, which says nothing of learning."""
+def test_a_new_task_without_ground_truth_does_not_count_as_learnt():
+    """Its score is the similarity to its own first outputs: 1 on the diagonal, which says nothing about learning."""
     three = method("ft", "finetune", [[0.5, 0.4], [0.4, 0.9]])
     for row, ssim in zip(three.measures, (None, None), strict=True):
         row.append({"ssim": ssim, "bit_equal": 0})
@@ -58,15 +62,15 @@ def test_costs_of_several_runs_add_up():
     two.costs.append({"trainable": 1, "bytes": 2, "training_bytes": 3, "seconds_per_step": None})
     found = STUDY.figures(two)
     assert (found["trainable"], found["bytes"], found["training_bytes"]) == (101, 402, 1203)
-    assert found["seconds_per_step"] is None  # of one run it is not known
+    assert found["seconds_per_step"] is None  # one run did not record it
 
 
-def test_without_fine_tuning_there_is_no_reference():
+def test_without_full_fine_tuning_there_is_no_reference():
     assert Study("houses", {}, TASKS, [MASKS], "random:0").figures(MASKS)["intransigence"] is None
 
 
-def test_no_figure_is_minus_nothing(tmp_path):
-    """As a difference of two scores that agree in all digits shown may be."""
+def test_no_figure_is_minus_zero(tmp_path):
+    """A tiny negative difference would be rounded to -0.0000."""
     found = method("ft", "finetune", [[0.5, 0.4], [0.50000001, 0.9]])
     assert Study("houses", {}, TASKS, [found], "random:0").figures(found)["forgetting"] < 0
     pictures = Pictures(tmp_path, 0)
@@ -76,39 +80,39 @@ def test_no_figure_is_minus_nothing(tmp_path):
     assert "-0.0000" not in words
 
 
-def test_words():
+def test_sentences_follow_from_the_figures():
     upshot, tuned, masks, scratch = summary(STUDY)
     assert tuned.startswith("ft learnt lungs to Dice 0.900 (the donor 0.400, chance 0.400)")
-    assert "Of facades: 25% of what the donor had above chance is left (mIoU 0.500 before, 0.200 after" in tuned
+    assert "Of facades: 25% of the donor's score above chance is left (mIoU 0.500 before, 0.200 after" in tuned
     assert "nothing is forgotten: every output is the donor's, bit for bit" in masks
     assert "random weights" in scratch
     assert "forg" not in scratch
     assert "before" not in masks
     assert upshot == (
-        "ft kept 25% of what was known before. masks kept all of it, and on lungs is 2.0 points behind, "
+        "ft kept 25% of what was known before. masks kept all of it; on lungs it is 2.0 points behind, "
         "with 1/20 of the bytes."
     )
 
 
-def test_a_new_task_below_chance_is_not_learnt():
+def test_a_score_below_chance_is_not_called_learnt():
     (words,) = summary(Study("houses", {}, TASKS, [method("ft", "finetune", [[0.5, 0.4], [0.2, 0.3]])], "random:0"))
     assert words.startswith("ft learnt nothing of lungs: Dice 0.300 (the donor 0.400, chance 0.400)")
 
 
-def test_caveats():
+def test_caveats_name_different_training_options():
     assert caveats(STUDY) == []
     slow, fast = (method(name, "masks", [[0.5, 0.4], [0.5, 0.88]], equal=50) for name in ("slow", "fast"))
     slow.training, fast.training = [{"lr": 0.1, "seed": 0}], [{"lr": 0.2, "seed": 0, "max_dataset_size": 9}]
     fast.proofs = [{"run": "fast"}]
     frozen, uneven = caveats(Study("houses", {}, TASKS, [slow, fast], "random:0"))
-    assert "has to be told which task" in frozen
+    assert "must say which task" in frozen
     assert uneven == (
-        "The runs were not trained alike: lungs: --lr 0.1 (slow), 0.2 (fast); lungs: "
+        "The runs were trained with different options: lungs: --lr 0.1 (slow), 0.2 (fast); lungs: "
         "--max_dataset_size unlimited (slow), 9 (fast)."
     )
 
 
-def test_a_frozen_donor_that_was_another_one_is_not_called_unforgetting():
+def test_a_method_on_another_donor_is_not_said_to_forget_nothing():
     strange = method("masks", "masks", [[0.5, 0.4], [0.1, 0.88]], equal=0)
     strange.proofs = [{"run": "masks"}]
     (words,) = caveats(Study("houses", {}, TASKS, [strange], "random:0"))
@@ -116,34 +120,34 @@ def test_a_frozen_donor_that_was_another_one_is_not_called_unforgetting():
     assert "proofs below fail for masks: was it trained on another donor" in words
 
 
-def test_collapse_is_said():
+def test_a_collapse_is_reported():
     collapsed = method("ft", "finetune", [[0.5, 0.4], [0.02, 0.9]])
     collapsed.measures[-1][0]["void_rate"] = 0.97
     (words,) = summary(Study("houses", {}, TASKS, [collapsed], "random:0"))
     assert "everything is forgotten: it is worse than chance" in words
     assert words.startswith("ft learnt lungs to Dice")
-    assert "97% of its pixels there have no class's colour any more, against 30% of the donor's" in words
+    assert "97% of its pixels there have no class's colour, against 30% of the donor's" in words
 
 
 @pytest.mark.parametrize(
     ("kept", "words"),
     [
         (1.0, "practically nothing is forgotten, though outputs differ"),
-        (0.6, "60% of what"),
+        (0.6, "60% of the donor's score"),
         (0.01, "everything is forgotten"),
         (None, "nothing above chance to forget"),
     ],
 )
-def test_verdicts(kept, words):
+def test_a_verdict_says_what_a_retention_means(kept, words):
     assert words in verdict(kept, equal=False)
     assert "bit for bit" in verdict(kept, equal=True)
 
 
-def test_files(tmp_path):
+def test_undefined_figures_are_null_in_json_and_blank_in_csv(tmp_path):
     blank = method("new", "scratch", [[0.5, None], [0.0, 0.7]])
     study = Study("houses", {"bytes": 1}, TASKS, [blank], "random:0")
-    assert json.loads(json.dumps(study.as_json(), allow_nan=False))["methods"]["new"]["R"] == [[0.5, None], [0.0, 0.7]]
-    study.write_csv(tmp_path / "x.csv")
+    assert json.loads(json.dumps(as_json(study), allow_nan=False))["methods"]["new"]["R"] == [[0.5, None], [0.0, 0.7]]
+    write_csv(tmp_path / "x.csv", study)
     with (tmp_path / "x.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert row["method"] == "new"
@@ -151,13 +155,13 @@ def test_files(tmp_path):
     assert row["intransigence"] == ""
 
 
-def test_which_measure_is_the_score():
+def test_dice_then_miou_then_ssim_is_the_score():
     assert score_name({"miou": 0, "dice": 0}) == "dice"
     assert score_name({"l1": 0, "miou": 0}) == "miou"
     assert score_name({"l1": 0}) == "ssim"
 
 
-def test_costs_come_from_the_run(tmp_path):
+def test_costs_are_read_from_the_runs_files_and_log(tmp_path):
     (tmp_path / "loss_log.txt").write_text(
         "".join(
             f"(epoch: 1, iters: {i}, time: {time}, data: 0.001) G_L1: 1.0 \n"
@@ -166,13 +170,13 @@ def test_costs_come_from_the_run(tmp_path):
     )
     (tmp_path / "latest_net_G.pth").write_bytes(b"x" * 7)
     found = costs([tmp_path / "latest_net_G.pth"], 10, tmp_path, {"batch_size": 4})
-    # The log has seconds an image; gradient and two moments in 4 bytes each.
+    # The log has seconds for each image; the gradient and two moments take 4 bytes each.
     assert found == {"trainable": 10, "bytes": 7, "training_bytes": 120, "seconds_per_step": pytest.approx(0.8)}
     (tmp_path / "loss_log.txt").unlink()
     assert costs([], 10, tmp_path, {})["seconds_per_step"] is None
 
 
-def test_epochs_of_the_curve(tmp_path):
+def test_the_curve_takes_saved_epochs_denser_at_the_start(tmp_path):
     for name in ("10_net_G", "2_net_G_A", "2_net_G_B", "latest_net_G", "iter_5_net_G", "3_net_D"):
         (tmp_path / f"{name}.pth").touch()
     assert saved_epochs(tmp_path) == [2, 10]

@@ -1,0 +1,180 @@
+"""Tables of the forgetting page: measures of a task, figures of the methods, proofs and result matrices."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from dominate import tags
+
+from util.forgetting.pictures import NAMES
+from util.forgetting.seeds import Row, deviation
+from util.forgetting.study import Method, Study
+
+TITLES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "miou": "mIoU",
+    "precision": "precision",
+    "recall": "recall",
+    "pixel_accuracy": "pixel accuracy",
+    "class_accuracy": "class accuracy",
+    "fwiou": "fw IoU",
+    "void_rate": "void rate",
+    "l1": "L1 drift",
+    "psnr": "PSNR drift (dB)",
+    "ssim": "SSIM drift",
+    "bit_equal": "bit-equal outputs",
+    "cycle_l1": "cycle L1",
+    "kid": "KID",
+}
+DRIFT = ("l1", "psnr", "ssim", "bit_equal")
+FIGURES = {
+    "old_after": "old task",
+    "forgetting": "forgetting",
+    "retention": "retention",
+    "new_score": "new tasks",
+    "intransigence": "intransigence",
+    "average_score": "average",
+    "backward_transfer": "BWT",
+    "trainable": "trained, M",
+    "bytes": "disk, MB",
+    "training_bytes": "training, MB",
+    "seconds_per_step": "s per step",
+}
+
+
+def measures_table(study: Study, number: int) -> None:
+    """One task: the donor, and every method after its last task."""
+    rows = {"donor": study.methods[0].measures[0][number]}
+    rows |= {method.label: method.measures[-1][number] for method in study.methods}
+    last = number == len(study.tasks) - 1  # nothing was learnt after it, so it cannot have drifted
+    names = [name for name in TITLES if any(name in row for row in rows.values()) and not (last and name in DRIFT)]
+    sds = {method.label: deviation([seed.measures[-1][number] for seed in method.seeds]) for method in study.methods}
+    _table(names, TITLES, rows, sds, study.tasks[number].images)
+    reference = "the donor's outputs" if number == 0 else "the method's outputs when it had just learnt the task"
+    notes = [] if last else [f"Drift compares outputs with {reference}, for the same images. It needs no ground truth."]
+    if "void_rate" in names:
+        notes.append("Void rate: share of predicted pixels far from every class's colour, a sign of collapse.")
+    if "kid" in names:
+        notes.append(
+            f"KID compares outputs with real pictures by the features {study.features}; KID by other features is not "
+            "comparable."
+        )
+    if notes:
+        tags.p(" ".join(notes), cls="note")
+
+
+def figures_table(study: Study) -> None:
+    """What each method kept, learnt and cost."""
+    rows = {method.label: study.figures(method) for method in study.methods}
+    _table(list(FIGURES), FIGURES, rows, {method.label: study.deviations(method) for method in study.methods})
+    tags.p(
+        "Old task: its score after all tasks were learnt. Forgetting: how far old tasks fell from their best score "
+        "(Chaudhry et al. 2018). Retention: how much of the score above chance is left; chance is the best score that "
+        "needs no look at the image. New tasks: their mean score when just learnt, without tasks that have no ground "
+        "truth. Intransigence: how much worse that is than full fine-tuning (the mean of several such methods). "
+        "Average and BWT (backward transfer): Lopez-Paz and Ranzato 2017, over all tasks, whichever score they have. "
+        "Trained: millions of trained floats. Disk: files that are needed beside the donor's. Training: gradients and "
+        "Adam's moments, computed from the number of trained floats.",
+        cls="note",
+    )
+
+
+def _table(
+    names: list[str], titles: Mapping[str, str], rows: Mapping[str, Row], sds: Mapping[str, Row], images: int = 0
+) -> None:
+    """sds: by label, the standard deviations over seeds; images: number of test images."""
+    with tags.div(cls="scroll"), tags.table(cls="scores"):
+        _head("", *(titles[name] for name in names))
+        with tags.tbody():
+            for label, row in rows.items():
+                with tags.tr():
+                    tags.th(label)
+                    for name in names:
+                        cell = _shown(name, row[name], images) if name in row else "–"
+                        sd = sds.get(label, {}).get(name)
+                        tags.td(
+                            f"{cell}\u00a0±\u00a0{_shown(name, sd, images)}" if sd and name != "bit_equal" else cell
+                        )
+
+
+def _head(*titles: str) -> None:
+    with tags.thead(), tags.tr():
+        for title in titles:
+            tags.th(title)
+
+
+def _shown(name: str, value: float | None, images: int) -> str:
+    if value is None:
+        return "no difference" if name == "psnr" else "–"
+    if name == "bit_equal":
+        return f"{value} of {images}"
+    if name in ("trainable", "bytes", "training_bytes"):
+        return f"{value / 1e6:.3g}"
+    if name == "retention":
+        return f"{value:z.0%}"
+    return f"{value:z.{1 if name == 'psnr' else 3 if name == 'seconds_per_step' else 4}f}"
+
+
+def proofs_table(study: Study) -> None:
+    """Three proofs for each run whose donor stayed frozen: equal hashes, equal outputs, equal score."""
+    proven = [method for method in study.methods if method.proofs]
+    if not proven:
+        return
+    task, score = study.tasks[0], NAMES[proven[0].score_names[0]]
+    tags.h2("Proofs that the donor is unchanged")
+    with tags.div(cls="scroll"), tags.table(cls="scores"):
+        _head("", "SHA-256 of the donor", "after taking the task off", "outputs", f"{score} before", "after")
+        with tags.tbody():
+            for method in proven:
+                for one in method.seeds or [method]:
+                    for stage, proof in enumerate(one.proofs, 1):
+                        _proof(method.label, proof, one, stage, task.images)
+    tags.p(
+        f"The task was put on its donor, applied to new images and taken off again. The remaining weights were hashed "
+        f"and applied to {task.name} in the same way as the donor. If the donor had to be fitted to a run's number of "
+        f"channels, it was read from its unchanged file for {task.name}.",
+        cls="note",
+    )
+
+
+def _proof(label: str, proof: Mapping, method: Method, stage: int, images: int) -> None:
+    R, equal = method.R, method.measures[stage][0]["bit_equal"]
+    fitted = f"fitted; its file {_short(proof['on_disk'])}" if "on_disk" in proof else ""
+    with tags.tr():
+        tags.th(label, tags.small(proof["run"]))
+        tags.td(_short(proof["donor"]), tags.small(fitted))
+        tags.td(_short(proof["taken_off"]) + _mark(proof["donor"] == proof["taken_off"]))
+        tags.td(f"{equal} of {images} equal bit for bit" + _mark(equal == images))
+        tags.td(f"{R[0, 0]:.10f}")
+        tags.td(f"{R[stage, 0]:.10f}" + _mark(R[stage, 0] == R[0, 0]))
+
+
+def _short(hashes: Mapping[str, str]) -> str:
+    return ", ".join(f"{sha256[:12]}…" for sha256 in hashes.values())
+
+
+def _mark(equal: bool) -> str:
+    return " ✓" if equal else " ✗ differs"
+
+
+def matrices(study: Study) -> None:
+    """The result matrix of each method: rows are the networks, columns the tasks."""
+    with tags.div(cls="figures"):
+        for method in study.methods:
+            with tags.figure(), tags.table(cls="scores"):
+                with tags.thead(), tags.tr():
+                    tags.th(method.label)
+                    for task, name in zip(study.tasks, method.score_names, strict=True):
+                        tags.th(task.name, tags.small(NAMES[name]))
+                with tags.tbody():
+                    for i, (task, network) in enumerate(zip(study.tasks, [study.donor, *method.runs], strict=True)):
+                        with tags.tr():
+                            tags.th(f"after {task.name}", tags.small(network))
+                            for j, value in enumerate(method.R[i]):
+                                _matrix_cell(value, just_learnt=i == j)
+
+
+def _matrix_cell(value: float, just_learnt: bool) -> None:
+    shade = f"background:rgba(0,114,178,{0.55 * min(max(np.nan_to_num(value), 0), 1):.2f})"
+    border = ";outline:2px solid #1f2933;outline-offset:-2px" if just_learnt else ""
+    tags.td("–" if np.isnan(value) else f"{value:z.4f}", style=shade + border)
