@@ -14,10 +14,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from data import DATASETS
-from models import MODELS
-from options.parser import as_dict, as_text
-from options.train import parse, resume_command
+from options.parser import as_dict
+from options.train import as_text, parse, resume_command
 from util import distributed
 from util.errors import run_script
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    opt = parse(MODELS, DATASETS)
+    opt = parse()
 
     # torch takes seconds to load, so it waits until the flags are known to be right.
     from data import create_training, create_validation
