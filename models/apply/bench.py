@@ -17,8 +17,8 @@ from models.piggyback.files import load_task, read_task
 from models.piggyback.task import switch
 from util.forgetting import measure
 from util.forgetting.measure import Measured
-from util.forgetting.plan import TaskData
 from util.run.checkpoint import fingerprint, network_path
+from util.score.evaluate import ImageSet
 
 
 class Bench:
@@ -35,10 +35,10 @@ class Bench:
         torch.backends.cudnn.deterministic = True  # outputs are compared bit for bit, on a GPU too
         self._options, self._device, self._donor = options, device, keep
         self._features = features
-        self._of_donor: dict[TaskData, Measured] = {}
+        self._of_donor: dict[ImageSet, Measured] = {}
         self._loaded: tuple[tuple[Path, int | None], BaseModel] | None = None
 
-    def measure(self, folder: Path, data: TaskData, epoch: int | None = None) -> Measured:
+    def measure(self, folder: Path, data: ImageSet, epoch: int | None = None) -> Measured:
         """Apply the run in `folder` to a task's data and score it."""
         if folder == self._donor and data in self._of_donor:
             return self._of_donor[data]
@@ -48,7 +48,7 @@ class Bench:
             self._of_donor[data] = measured
         return measured
 
-    def taken_off(self, folder: Path, old: TaskData, new: TaskData) -> tuple[Measured, dict]:
+    def taken_off(self, folder: Path, old: ImageSet, new: ImageSet) -> tuple[Measured, dict]:
         """Measure on the old data what an adapted run leaves of its donor, and prove that it leaves all of it.
 
         The run's task is put on, used on a batch of the new data and taken off again. What remains is applied to the
@@ -87,12 +87,12 @@ class Bench:
         return measure.costs(files, trained, folder, recorded)
 
     def _measure(
-        self, model: BaseModel, opt: argparse.Namespace, channels: tuple[int, int], data: TaskData
+        self, model: BaseModel, opt: argparse.Namespace, channels: tuple[int, int], data: ImageSet
     ) -> Measured:
         return measure.measure(tiled(model, opt), data.loader, data.rule, channels, self._features)
 
     def _measure_as_donor(
-        self, nets: Mapping[str, Generator], translator: str, channels: tuple[int, int], data: TaskData
+        self, nets: Mapping[str, Generator], translator: str, channels: tuple[int, int], data: ImageSet
     ) -> Measured:
         """Apply the generators `nets` with the donor's options and scheme. translator: which of them maps A to B."""
         opt = self._options(self._donor)

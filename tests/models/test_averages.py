@@ -1,4 +1,4 @@
-"""Moving averages of weights: the arithmetic, the exchange, and what goes to disk."""
+"""Moving averages of weights: the arithmetic, the exchange, and saving."""
 
 import copy
 
@@ -12,7 +12,7 @@ from tests.models.helpers import model_options
 
 
 class Weight:
-    """One number and a counter, as a network's state."""
+    """Stands in for a network: one number and a counter."""
 
     def __init__(self, value: float):
         self.tensors = {"weight": torch.tensor([value]), "batches": torch.tensor(0)}
@@ -29,8 +29,8 @@ class Weight:
         return self.tensors["weight"].item()
 
 
-def test_the_average_of_three_steps():
-    """It begins with the first step; then 2/11 of it stay, for the run is young, and 3/12; the decay is its limit."""
+def test_the_average_of_three_steps_is_the_one_computed_by_hand():
+    """It begins with the first step. The next two steps keep 2/11 and 3/12 of it, but never more than the decay."""
     for decay, expected in ((0.9, 3 / 12 * (2 / 11 * 1 + 9 / 11 * 2) + 9 / 12 * 5), (0.1, 0.1 * 1.9 + 0.9 * 5)):
         weight = Weight(7.0)
         average = Average(weight, decay)
@@ -45,7 +45,7 @@ def test_the_average_of_three_steps():
         assert weight.value == 5
 
 
-def test_before_the_first_step_there_is_nothing_to_exchange():
+def test_before_the_first_step_swap_does_nothing():
     weight = Weight(7.0)
     average = Average(weight, 0.9)
     average.swap()
@@ -55,8 +55,8 @@ def test_before_the_first_step_there_is_nothing_to_exchange():
     assert again.steps == 0
 
 
-def test_files_hold_the_average_and_beside_it_the_weights():
-    """As train.py saves: exchange, write both, exchange back. Read again, both go on to the same bits."""
+def test_a_resumed_average_goes_on_with_the_same_bits():
+    """train.py exchanges weights and average, saves both, and exchanges them back."""
     weight = Weight(0.0)
     average = Average(weight, 0.9)
     for value in (0.1, 0.7, -0.3):
@@ -77,14 +77,14 @@ def test_files_hold_the_average_and_beside_it_the_weights():
 
 
 def test_generators_are_averaged_and_discriminators_are_not():
-    model = CycleGANModel(model_options(), torch.device("cpu"), training=True)
+    model = CycleGANModel(model_options("cycle_gan"), torch.device("cpu"), training=True)
     assert list(Averages(model, 0.9)) == ["G_A", "G_B"]
     assert not Averages(model, 0.0)
 
 
-def test_of_an_adapted_generator_the_task_is_averaged():
-    """Its donor stays as it is; mask values are averaged as they are trained, and then cut off."""
-    model = CycleGANModel(model_options(), torch.device("cpu"), training=True)
+def test_of_an_adapted_generator_only_the_task_is_averaged():
+    """The donor does not change. The real values of masks are averaged before the cutoff."""
+    model = CycleGANModel(model_options("cycle_gan"), torch.device("cpu"), training=True)
     net = model.networks["G_A"]
     task = model.tasks["G_A"] = attach(net, Settings("masks"))
     averages = Averages(model, 0.5)

@@ -1,4 +1,4 @@
-"""One CycleGAN step, by hand where a hand can follow it."""
+"""A step of CycleGAN, compared with results computed by hand where that is possible."""
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ CPU = torch.device("cpu")
 
 def cycle_options(**changes):
     return model_options(
+        "cycle_gan",
         **{
             "norm": "instance",
             "no_dropout": True,
@@ -21,7 +22,7 @@ def cycle_options(**changes):
             "crop_size": 32,
             "dataset_mode": "unaligned",
         }
-        | changes
+        | changes,
     )
 
 
@@ -29,7 +30,7 @@ def batch(n: int = 1, size: int = 32) -> dict:
     return {"A": torch.rand(n, 3, size, size) * 2 - 1, "B": torch.rand(n, 3, size, size) * 2 - 1}
 
 
-def test_step_trains_four_networks_and_reports_upstreams_losses():
+def test_a_step_trains_four_networks_and_returns_upstreams_losses():
     model = CycleGANModel(cycle_options(), CPU, training=True)
     before = {name: [p.detach().clone() for p in net.parameters()] for name, net in model.networks.items()}
     losses = model.train_step(batch(2))
@@ -42,8 +43,8 @@ def test_step_trains_four_networks_and_reports_upstreams_losses():
     assert list(model.pictures()) == pictures
 
 
-def test_losses_are_the_papers():
-    """Before the step. Both generators step before the discriminators, which therefore judge with their old weights."""
+def test_losses_are_those_of_the_paper():
+    """Computed before the step. The discriminators judge with old weights, because the generators step first."""
     weights = {"lambda_A": 3.0, "lambda_B": 5.0, "lambda_identity": 0.25}
     model = CycleGANModel(cycle_options(**weights), CPU, training=True)
     data, nets = batch(), model.networks
@@ -65,7 +66,7 @@ def test_losses_are_the_papers():
         torch.testing.assert_close(losses[name], value, rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_no_identity_loss():
+def test_without_lambda_identity_no_identity_loss_is_computed():
     model = CycleGANModel(cycle_options(lambda_identity=0.0), CPU, training=True)
     assert "idt_A" not in model.train_step(batch())
     assert list(model.pictures()) == ["real_A", "fake_B", "rec_A", "real_B", "fake_A", "rec_B"]
@@ -77,8 +78,8 @@ def test_other_adversarial_losses_train(gan_mode):
     assert all(torch.isfinite(loss) for loss in model.train_step(batch()).values())
 
 
-def test_grey_to_colour():
-    """D_A sees B and D_B sees A, each with its own channels; the identity loss has no meaning then."""
+def test_grey_images_become_colour_and_back():
+    """D_A sees B and D_B sees A, each with its own channels. An identity loss is impossible then."""
     model = CycleGANModel(cycle_options(input_nc=1, lambda_identity=0.0), CPU, training=True)
     model.train_step({"A": torch.rand(1, 1, 32, 32), "B": torch.rand(1, 3, 32, 32)})
     assert model.translate(torch.rand(2, 1, 32, 32)).shape == (2, 3, 32, 32)
@@ -87,14 +88,15 @@ def test_grey_to_colour():
         CycleGANModel(cycle_options(input_nc=1), CPU, training=True)
 
 
-def test_the_discriminator_sees_the_pools_images():
+def test_the_discriminator_sees_images_of_the_pool():
     model = CycleGANModel(cycle_options(pool_size=1), CPU, training=True)
     seen = []
     for _ in range(8):
         model.train_step(batch())
         newest = model.pictures()["fake_B"]
         seen.append(any(torch.equal(image, newest) for image in model.pools["D_A"].state_dict()["images"]))
-    assert seen[0] and not all(seen), "full, the pool keeps about every second fake"
+    assert seen[0], "a pool that is not full keeps every fake"
+    assert not all(seen), "a full pool keeps about every second fake"
 
 
 def donors(tmp_path, *names: str) -> dict:
@@ -113,12 +115,12 @@ def test_one_donor_starts_both_generators_and_the_log_says_so(tmp_path):
     model = CycleGANModel(cycle_options(pretrained=str(tmp_path)), CPU, training=True)
     assert same(model.networks["G_A"], donor)
     assert same(model.networks["G_B"], donor)
-    said = model.describe()
-    assert f"G_A starts from {tmp_path / 'latest_net_G.pth'}" in said
-    assert f"G_B starts from {tmp_path / 'latest_net_G.pth'}" in said
+    notes = model.describe()
+    assert f"G_A starts from {tmp_path / 'latest_net_G.pth'}" in notes
+    assert f"G_B starts from {tmp_path / 'latest_net_G.pth'}" in notes
 
 
-def test_a_cyclegans_own_twin_starts_g_b(tmp_path):
+def test_a_cyclegans_other_generator_starts_g_b(tmp_path):
     nets = donors(tmp_path, "G_A", "G_B")
     model = CycleGANModel(cycle_options(pretrained=str(tmp_path)), CPU, training=True)
     assert same(model.networks["G_A"], nets["G_A"])
@@ -127,7 +129,7 @@ def test_a_cyclegans_own_twin_starts_g_b(tmp_path):
     assert same(model.networks["G_B"], nets["G_A"])
 
 
-def test_only_one_generator_from_a_donor(tmp_path):
+def test_pretrained_b_none_starts_g_b_with_random_weights(tmp_path):
     donor = donors(tmp_path, "G")["G"]
     model = CycleGANModel(cycle_options(pretrained=str(tmp_path), pretrained_B="none"), CPU, training=True)
     assert same(model.networks["G_A"], donor)
@@ -135,7 +137,7 @@ def test_only_one_generator_from_a_donor(tmp_path):
     assert "G_B has random weights" in model.describe()
 
 
-def test_another_donor_for_g_b(tmp_path):
+def test_pretrained_b_names_another_donor_for_g_b(tmp_path):
     (tmp_path / "other").mkdir()
     donors(tmp_path, "G")
     other = donors(tmp_path / "other", "G")["G"]
@@ -152,7 +154,7 @@ def test_a_donor_for_g_b_needs_one_for_g_a_and_errors_name_its_flag(tmp_path):
         CycleGANModel(cycle_options(pretrained=str(tmp_path), pretrained_B="nothing"), CPU, training=True)
 
 
-def test_what_a_test_shows_besides():
+def test_companions_are_the_cycles_that_a_tests_images_allow():
     model = CycleGANModel(cycle_options(), CPU, training=False)
     data = batch()
     shown = model.companions(data)
@@ -161,13 +163,13 @@ def test_what_a_test_shows_besides():
     assert list(model.companions({"A": data["A"]})) == ["rec_A"]
 
 
-def test_crops_too_small_for_a_network():
+def test_crops_too_small_for_a_network_are_refused():
     with pytest.raises(UserError, match="--crop_size 8: too small for network"):
         CycleGANModel(cycle_options(crop_size=8), CPU, training=True)
 
 
-def test_instance_noise_reaches_the_discriminators_and_nothing_else():
-    """Noise that drowns everything: what D_A says about a real mask no longer depends on it, the cycle's losses do."""
+def test_instance_noise_reaches_only_the_discriminators():
+    """Noise that hides the images changes every loss of a discriminator and no loss of a cycle."""
     data, losses = batch(), {}
     for noise in (0.0, 50.0):
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Losses against values worked out by hand."""
+"""Losses compared with values computed by hand."""
 
 import math
 
@@ -21,7 +21,7 @@ from util.errors import UserError
         ("wgangp", False, 0.5),
     ],
 )
-def test_values(mode, real, expected):
+def test_gan_losses_have_the_values_computed_by_hand(mode, real, expected):
     assert gan_loss(mode)(torch.tensor([1.0, 0.0]), real).item() == pytest.approx(expected)
 
 
@@ -35,7 +35,7 @@ class Linear(torch.nn.Module):
 
 
 @pytest.mark.parametrize(("slope", "expected"), [(0.5, 0.0), (1.0, 10.0)])
-def test_gradient_penalty(slope, expected):
+def test_the_gradient_penalty_of_a_linear_discriminator_is_known(slope, expected):
     """D(x) = slope * sum(x) over 4 pixels has a gradient of norm 2 * slope: penalty 10 * (2 * slope - 1)^2."""
     net = Linear(slope)
     penalty = gradient_penalty(net, torch.rand(3, 1, 2, 2), torch.rand(3, 1, 2, 2))
@@ -66,12 +66,12 @@ def logits(*chances: float) -> torch.Tensor:
         (" 2 * jaccard + .5*focal ", 2 - 1.8 / 1.6 - 0.5 * (0.01 * math.log(0.9) + 0.36 * math.log(0.4)) / 2),
     ],
 )
-def test_mask_losses(spec, expected):
+def test_losses_of_masks_have_the_values_computed_by_hand(spec, expected):
     assert seg_loss(spec)(logits(0.9, 0.6), mask(1, 0)).item() == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", SEG_LOSSES)
-def test_a_perfect_mask_costs_nothing_and_a_wrong_one_much(name):
+def test_a_perfect_mask_costs_nothing_and_a_wrong_one_about_1(name):
     truth = mask(1, 0, 0, 1)
     right = 30 * (2 * truth - 1)
     assert seg_loss(name)(right, truth).item() == pytest.approx(0, abs=1e-5)
@@ -79,8 +79,8 @@ def test_a_perfect_mask_costs_nothing_and_a_wrong_one_much(name):
 
 
 @pytest.mark.parametrize("name", SEG_LOSSES)
-def test_an_empty_mask_pulls_every_pixel_down(name):
-    """Alone, where an overlap has no slope, and beside a mask with foreground; nothing is pulled by a certain zero."""
+def test_an_empty_mask_lowers_every_pixel(name):
+    """Both alone, where an overlap has no slope, and beside a mask with foreground. A certain zero costs nothing."""
     for truth in (torch.zeros(1, 1, 8, 8), torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)])):
         z = torch.zeros_like(truth, requires_grad=True)
         seg_loss(name)(z, truth).backward()
@@ -89,19 +89,19 @@ def test_an_empty_mask_pulls_every_pixel_down(name):
 
 
 @pytest.mark.parametrize("name", SEG_LOSSES)
-def test_no_value_is_waited_for(name):
-    """Tensors without values are enough: on a GPU the host runs ahead."""
+def test_losses_of_masks_do_not_wait_for_the_device(name):
+    """Tensors on the meta device have no values, so a loss that read one would fail."""
     images = torch.empty(2, 1, 8, 8, device="meta")
     assert seg_loss(name)(images, images).shape == ()
 
 
 @pytest.mark.parametrize("spec", ["", "dise", "dice+", "dice*0.5", "-1*dice", "dice-bce", "nan*dice", "0.5*dice*2"])
-def test_losses_that_are_none(spec):
+def test_unknown_losses_are_refused_with_the_known_ones(spec):
     with pytest.raises(UserError, match="want bce, dice, jaccard, focal, tversky, or a sum such as") as error:
         seg_loss(spec)
     assert str(error.value).startswith(f"--seg_loss {spec}:")
 
 
-def test_a_loss_without_weight_teaches_nothing():
+def test_losses_whose_weights_are_all_zero_are_refused():
     with pytest.raises(UserError, match="--seg_loss 0.dice.0.0.bce: all its weights are 0"):
         seg_loss("0*dice+0.0*bce")

@@ -1,4 +1,4 @@
-"""Batch norm by the image's own statistics: deterministic, independent of the batch, nothing stored changes."""
+"""Batch norm by each image's own statistics does not depend on the batch and changes nothing that is stored."""
 
 import argparse
 
@@ -15,13 +15,13 @@ from tests.models.helpers import model_options
 def net():
     torch.manual_seed(1)
     model = Pix2PixModel(model_options(), torch.device("cpu"), training=True)
-    for _ in range(3):  # let the running statistics become different from any image's
+    for _ in range(3):  # so that the running statistics differ from those of any image
         model.train_step({"A": torch.rand(2, 3, 64, 64) * 2 - 1, "B": torch.rand(2, 3, 64, 64) * 2 - 1})
     return model.networks["G"]
 
 
 @pytest.mark.parametrize("norm_stats", ["image", "running"])
-def test_result_does_not_depend_on_the_batch(net, norm_stats):
+def test_an_images_result_does_not_depend_on_its_batch(net, norm_stats):
     images = torch.rand(3, 3, 64, 64) * 2 - 1
     with torch.no_grad(), inference(net, norm_stats):
         together = net(images)
@@ -29,8 +29,8 @@ def test_result_does_not_depend_on_the_batch(net, norm_stats):
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-def test_image_statistics_are_what_training_at_batch_size_1_used(net):
-    """With dropout off, train mode on one image and `image` agree."""
+def test_image_statistics_are_those_of_training_at_batch_size_1(net):
+    """Without dropout, train mode on one image and `image` agree."""
     image = torch.rand(1, 3, 64, 64) * 2 - 1
     with torch.no_grad(), inference(net, "image"):
         ours = net(image)
@@ -42,7 +42,7 @@ def test_image_statistics_are_what_training_at_batch_size_1_used(net):
 
 
 @pytest.mark.parametrize("norm_stats", ["image", "running"])
-def test_nothing_stored_changes(net, norm_stats):
+def test_inference_changes_nothing_that_the_network_stores(net, norm_stats):
     net.train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     with torch.no_grad(), inference(net, norm_stats, dropout=True):
@@ -52,7 +52,7 @@ def test_nothing_stored_changes(net, norm_stats):
     assert not any("forward" in vars(module) for module in net.modules())
 
 
-def test_the_two_statistics_differ(net):
+def test_image_and_running_statistics_give_different_results(net):
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         with inference(net, "image"):
@@ -61,7 +61,7 @@ def test_the_two_statistics_differ(net):
             assert (first - generate(net, image)).abs().max() > 1e-3
 
 
-def test_stochastic_is_seeded_and_leaves_the_global_state_alone():
+def test_dropout_in_testing_is_drawn_from_the_seed_and_not_from_the_global_state():
     model = Pix2PixModel(
         argparse.Namespace(**vars(model_options()) | {"stochastic": True}), torch.device("cpu"), training=False
     )
@@ -70,12 +70,12 @@ def test_stochastic_is_seeded_and_leaves_the_global_state_alone():
     first = model.translate(images)
     assert torch.equal(state, torch.get_rng_state())
     assert torch.equal(first, model.translate(images))
-    torch.testing.assert_close(first[1:], model.translate(images[1:]))  # the batch does not matter
+    torch.testing.assert_close(first[1:], model.translate(images[1:]))  # an image alone gets the same dropout
     model.noise_seed = 1
     assert not torch.equal(first, model.translate(images))
 
 
-def test_dropout_of_whole_channels_comes_alive_too():
+def test_dropout_of_whole_channels_is_kept_on_too():
     net = torch.nn.Sequential(torch.nn.Dropout2d(0.5), torch.nn.Dropout(0.5))
     with inference(net, "image", dropout=True):
         assert all(layer.training for layer in net)

@@ -1,4 +1,4 @@
-"""One pix2pix step, by hand where a hand can follow it."""
+"""A step of pix2pix, compared with results computed by hand where that is possible."""
 
 import re
 
@@ -20,7 +20,7 @@ def batch(n: int = 2, output_nc: int = 3) -> dict:
     return {"A": torch.rand(n, 3, 64, 64) * 2 - 1, "B": torch.rand(n, output_nc, 64, 64) * 2 - 1}
 
 
-def test_step_trains_both_networks_and_reports_upstreams_losses():
+def test_a_step_trains_both_networks_and_returns_upstreams_losses():
     model = Pix2PixModel(model_options(), CPU, training=True)
     before = {name: [p.detach().clone() for p in net.parameters()] for name, net in model.networks.items()}
     losses = model.train_step(batch())
@@ -31,8 +31,8 @@ def test_step_trains_both_networks_and_reports_upstreams_losses():
     assert list(model.pictures()) == ["real_A", "fake_B", "real_B"]
 
 
-def test_losses_are_the_papers():
-    """Before the step: D judges (A, B) and (A, G(A)); L1 is the mean absolute error times its weight."""
+def test_losses_are_those_of_the_paper():
+    """Computed before the step: D judges (A, B) and (A, G(A)); L1 is the mean absolute error times its weight."""
     model = Pix2PixModel(model_options(norm="none", no_dropout=True, lambda_L1=7.0), CPU, training=True)
     data = batch()
     with torch.no_grad():
@@ -46,8 +46,8 @@ def test_losses_are_the_papers():
     torch.testing.assert_close(model.pictures()["fake_B"], fake)
 
 
-def test_a_loss_of_masks_beside_upstreams():
-    """Its logits give the generator's output back: sigmoid(logit) = (y + 1) / 2, at sizes that had to be padded too."""
+def test_lambda_seg_adds_a_loss_of_masks_to_upstreams():
+    """Also at sizes that must be padded, sigmoid(logit) is (y + 1) / 2 for a generator's output y."""
     flags = dict(norm="none", no_dropout=True, output_nc=1, lambda_seg=3.0, seg_loss="dice+2*bce")
     model = Pix2PixModel(model_options(**flags), CPU, training=True)
     data = {"A": torch.rand(2, 3, 70, 81) * 2 - 1, "B": torch.rand(2, 1, 70, 81).round() * 2 - 1}
@@ -65,7 +65,7 @@ def test_a_loss_of_masks_beside_upstreams():
 
 
 def test_a_saturated_output_still_learns_from_its_logits():
-    """Where tanh is exactly 1, L1 and GAN have no slope; cross-entropy on the logit before it does."""
+    """Where tanh is exactly 1, the losses L1 and GAN have no slope, but cross-entropy on the logit has one."""
     net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.Tanh())
     net.multiple = 1
     torch.nn.init.constant_(net[0].bias, 30.0)
@@ -83,22 +83,22 @@ def test_a_saturated_output_still_learns_from_its_logits():
         ({"seg_loss": "bce"}, "--seg_loss bce: it counts only with a weight: add --lambda_seg"),
     ],
 )
-def test_losses_of_masks_that_cannot_be(flags, message):
+def test_a_loss_of_masks_without_a_weight_or_a_mask_is_refused(flags, message):
     with pytest.raises(UserError, match=re.escape(message)):
         Pix2PixModel(model_options(**flags), CPU, training=True)
 
 
 @pytest.mark.parametrize("gan_mode", GAN_LOSSES)
 @pytest.mark.parametrize("norm", ["batch", "instance", "none"])
-def test_every_mode_trains(gan_mode, norm):
+def test_every_gan_mode_trains_with_every_norm(gan_mode, norm):
     model = Pix2PixModel(model_options(gan_mode=gan_mode, norm=norm), CPU, training=True)
     losses = model.train_step(batch())
     assert all(torch.isfinite(loss) for loss in losses.values())
     assert ("D_GP" in losses) == (gan_mode == "wgangp")
 
 
-def test_it_learns_to_copy():
-    """A hundred steps on two images bring the L1 loss well below that of the best constant image."""
+def test_a_hundred_steps_beat_the_best_constant_image():
+    """On two images, the L1 loss falls well below that of the best constant image."""
     torch.manual_seed(0)
     model = Pix2PixModel(model_options(lr=2e-3, no_dropout=True, ngf=8), CPU, training=True)
     data = batch()
@@ -108,13 +108,13 @@ def test_it_learns_to_copy():
     assert losses["G_L1"] < 60
 
 
-def test_sizes_that_the_network_cannot_divide():
+def test_images_of_any_size_can_be_trained_on_and_translated():
     model = Pix2PixModel(model_options(), CPU, training=True)
     model.train_step({"A": torch.rand(1, 3, 70, 81), "B": torch.rand(1, 3, 70, 81)})
     assert model.translate(torch.rand(2, 3, 70, 81)).shape == (2, 3, 70, 81)
 
 
-def test_grey_in_mask_out():
+def test_grey_images_become_masks_of_one_channel():
     model = Pix2PixModel(model_options(input_nc=1, output_nc=1), CPU, training=True)
     model.train_step({"A": torch.rand(1, 1, 64, 64), "B": torch.rand(1, 1, 64, 64)})
     assert model.translate(torch.rand(1, 1, 64, 64)).shape == (1, 1, 64, 64)
@@ -129,13 +129,13 @@ def test_grey_in_mask_out():
         ({"patch": 16, "preprocess": "none"}, "D"),
     ],
 )
-def test_crops_and_patches_too_small_for_a_network(flags, network):
+def test_crops_and_patches_too_small_for_a_network_are_refused(flags, network):
     flag = "patch" if "patch" in flags else "crop_size"
     with pytest.raises(UserError, match=f"--{flag} .*: too small for network {network}"):
         Pix2PixModel(model_options(**flags), CPU, training=True)
 
 
-def test_an_adapted_generators_optimizer_holds_its_task_and_nothing_of_the_donor(tmp_path):
+def test_the_optimizer_of_an_adapted_generator_holds_its_task_and_nothing_of_the_donor(tmp_path):
     donor = Pix2PixModel(model_options(), CPU, training=False).networks["G"]
     torch.save(donor.state_dict(), tmp_path / "latest_net_G.pth")
     model = Pix2PixModel(model_options(pretrained=str(tmp_path), adapt="masks", lr=0.01), CPU, training=True)

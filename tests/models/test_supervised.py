@@ -1,4 +1,4 @@
-"""--model supervised: a mask's loss alone, from logits, for U-Nets and the GANs' generators alike."""
+"""--model supervised: any generator trained by a loss of masks alone."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def square(count: int = 2) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("netG", ["unet_64", "unet_small", "unet_ronneberger"])
-def test_learns_a_square(netG):
+def test_every_u_net_learns_a_square(netG):
     torch.manual_seed(0)
     model = supervised(netG=netG, ngf=4)
     losses = [float(model.train_step(square())["G_seg"]) for _ in range(20)]
@@ -34,13 +34,13 @@ def test_learns_a_square(netG):
     )
 
 
-def test_validation_has_the_loss_of_training():
+def test_validation_computes_the_same_loss_as_training():
     model = supervised(netG="unet_small")
     trained = model.train_step(square())["G_seg"].item()
     shown = model.pictures()
     assert model.loss(shown["fake_B"], shown["real_B"])["G_seg"].item() == pytest.approx(trained, rel=1e-4)
 
 
-def test_wants_pairs():
+def test_data_without_pairs_is_refused():
     with pytest.raises(UserError, match="--model supervised learns from pairs"):
         supervised(dataset_mode="unaligned")

@@ -1,4 +1,4 @@
-"""Patches, mirror images, ensembles and passes: what they do to an image, by networks simple enough to foresee."""
+"""Patches, mirror images, ensembles and passes, applied to networks whose results are easy to predict."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 
 class Net:
-    """A translator made of a function, which notes the sizes it was shown."""
+    """A translator that applies a function and records the sizes of its images."""
 
     def __init__(self, function=lambda images: images):
         self.function, self.sizes = function, []
@@ -32,7 +32,7 @@ def constant(value: float, channels: int = 1) -> Net:
 
 
 def options(**changes):
-    """Of a run as test.py has them."""
+    """test.py's options of a run."""
     own = {
         "samples": 0,
         "tta": False,
@@ -60,7 +60,7 @@ def model(opt):
     channels=st.sampled_from([1, 3]),
     number=st.integers(1, 3),
 )
-def test_a_network_that_does_nothing_gives_back_its_input(height, width, patch, overlap, channels, number):
+def test_patches_of_a_network_that_does_nothing_blend_to_its_input(height, width, patch, overlap, channels, number):
     patch = max(patch, max(height, width) // 6)
     images = torch.rand(number, channels, height, width, generator=torch.Generator().manual_seed(0)) * 2 - 1
     before, net = images.clone(), Net()
@@ -71,8 +71,8 @@ def test_a_network_that_does_nothing_gives_back_its_input(height, width, patch, 
     assert set(net.sizes) == {(patch, patch)}
 
 
-def test_a_pixel_follows_the_patch_it_lies_deepest_in():
-    """Two patches of 32 on a line of 48; the network puts out which of the two it sees."""
+def test_a_pixel_follows_the_patch_whose_centre_is_nearest():
+    """Two patches of 32 on a line of 48. The network puts out -1 for the first and 1 for the second."""
     seen = iter([-1.0, 1.0])
     net = Net(lambda images: torch.stack([torch.full((1, 32, 32), next(seen)) for _ in images]))
     line = Tiled(net, 32, 0.5, CPU).translate(torch.zeros(1, 1, 32, 48))[0, 0, 16]
@@ -85,8 +85,8 @@ def test_a_pixel_follows_the_patch_it_lies_deepest_in():
     assert torch.allclose(both, -both.flip(0), atol=1e-5)
 
 
-def test_the_mirror_image_is_mirrored_back():
-    """A network that darkens the left edge does it on both sides, half as much."""
+def test_the_result_of_the_mirror_image_is_mirrored_back():
+    """A network that darkens the left edge then darkens both edges, half as much."""
     edge = Net(lambda images: torch.cat([images[..., :1] - 1, images[..., 1:]], -1))
     result = Mirrored(edge).translate(torch.zeros(1, 1, 2, 4))
     assert result.tolist() == [[[[-0.5, 0, 0, -0.5]] * 2]]
@@ -95,7 +95,7 @@ def test_the_mirror_image_is_mirrored_back():
     assert Mirrored(edge).companions({"A": picture})["beside"] is picture
 
 
-def test_mean_and_disagreement_by_hand():
+def test_an_ensembles_mean_and_disagreement_are_those_computed_by_hand():
     """Probabilities 0.9, 0.5 and 0.1: their mean is 0.5 and their standard deviation 0.8 / sqrt(6)."""
     ensemble = Ensemble([constant(0.8), constant(0.0), constant(-0.8)])
     assert ensemble.translate(torch.zeros(1, 1, 2, 2)) == pytest.approx(torch.zeros(1, 1, 2, 2).numpy(), abs=1e-6)
@@ -104,14 +104,14 @@ def test_mean_and_disagreement_by_hand():
     assert picture[0, 0, 0, 0].item() == pytest.approx(4 * 0.8 / 6**0.5 - 1, abs=1e-6)
 
 
-def test_who_agrees_is_certain_and_who_could_not_disagree_more_is_not():
+def test_equal_outputs_are_certain_and_opposite_ones_as_uncertain_as_possible():
     for outputs, shown in (((0.3, 0.3, 0.3), -1.0), ((1.0, -1.0), 1.0)):
         ensemble = Ensemble([constant(value, channels=3) for value in outputs])
         ensemble.translate(torch.zeros(1, 3, 1, 1))
         assert ensemble.companions({})["uncertainty"].tolist() == [[[[shown]]]]
 
 
-def test_one_channel_and_three_meet_as_foreground():
+def test_outputs_of_one_and_three_channels_are_averaged_as_foreground():
     def foreground(output):
         return (output.mean(1) + 1) / 2
 
@@ -126,16 +126,16 @@ def test_a_network_of_one_channel_sees_luma():
     assert torch.allclose(Grey(Net()).translate(grey), grey[:, :1])
 
 
-def test_patches_only_where_the_run_had_them():
+def test_only_runs_trained_on_patches_are_applied_in_patches():
     opt = options()
     assert tiled(one := model(opt), opt) is one
     opt = options(patch=64, patch_overlap=0.25)
-    found = tiled(one, opt)
-    assert (found.patch, found.overlap, found.inner) == (64, 0.25, one)
+    patches = tiled(one, opt)
+    assert (patches.patch, patches.overlap, patches.inner) == (64, 0.25, one)
 
 
-def test_passes_differ_by_their_dropout_alone_and_come_again():
-    """netG unet_64 has one dropout; --samples 3 from --seed 5 is the mean of three --stochastic runs."""
+def test_samples_is_the_mean_of_passes_with_different_dropout():
+    """--samples 3 from --seed 5 is the mean of three --stochastic tests with seeds 5, 6 and 7."""
     opt, images = options(samples=3, seed=5, netG="unet_64", norm="instance", init_gain=1.0), torch.rand(2, 3, 64, 64)
     net = model(opt)
     translator = create_translator([net], [opt], None)
@@ -150,14 +150,14 @@ def test_passes_differ_by_their_dropout_alone_and_come_again():
     assert torch.equal(translator.translate(images), result)
 
 
-def test_passes_need_dropout():
+def test_samples_of_a_network_without_dropout_are_refused():
     opt = options(samples=4, no_dropout=True, name="sober")
     with pytest.raises(UserError, match="--samples 4: the generator of run sober has no dropout"):
         create_translator([model(opt)], [opt], None)
 
 
-def test_runs_of_different_makes_together():
-    """Three input channels and one, three output channels and one: the one sees grey, and foregrounds are averaged."""
+def test_runs_with_different_channels_form_an_ensemble():
+    """The network of one input channel sees grey images, and the probabilities of foreground are averaged."""
     runs = [options(name="gan"), options(name="unet", input_nc=1, output_nc=1, seed=3, norm="instance")]
     models, images = [model(opt) for opt in runs], torch.rand(1, 1, 64, 64).expand(1, 3, 64, 64)
     result = create_translator(models, runs, lambda output: (output.mean(1) + 1) / 2).translate(images)
@@ -172,11 +172,11 @@ def test_runs_of_different_makes_together():
     ("flag", "here", "there"),
     [("crop_size", 64, 128), ("preprocess", "none", "scale_width"), ("classes", "lungs", "lungs_dark")],
 )
-def test_an_ensemble_sees_the_same_images(flag, here, there):
+def test_runs_that_read_images_in_different_ways_form_no_ensemble(flag, here, there):
     runs = [options(name="a", **{flag: here}), options(name="b", **{flag: there})]
     with pytest.raises(UserError, match=f"a has --{flag} {here} and b --{flag} {there}; leave one out"):
         shared_input(runs)
 
 
-def test_a_run_that_recorded_no_classes_has_those_of_the_data():
+def test_a_run_that_recorded_no_classes_fits_any():
     assert shared_input([options(name="old"), options(name="new", classes="lungs")]).name == "old"

@@ -113,9 +113,7 @@ def test_of_another_run_only_the_encoder_is_loaded(tmp_path):
         ("theirs.pth", "smp:unet:tu-efficientnet_b0", "weights of encoder tu-efficientnet_b0: it has no model."),
     ],
 )
-def test_weights_that_do_not_fit_are_refused_with_the_first_tensor_that_differs(
-    tmp_path, monkeypatch, weights, netG, message
-):
+def test_weights_that_do_not_fit_are_refused_by_name(tmp_path, monkeypatch, weights, netG, message):
     monkeypatch.chdir(tmp_path)
     theirs = torchvision_models.resnet18().state_dict()
     torch.save(theirs, "theirs.pth")

@@ -1,4 +1,4 @@
-"""Optimizers by their flags, and what is done to encoders and gradients."""
+"""Optimizers by their flags; encoders with a rate of their own or frozen; clipped gradients."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def one(**flags: object) -> tuple[nn.Parameter, torch.optim.Optimizer]:
 @pytest.mark.parametrize(
     ("flags", "after"),
     [
-        # gradient 3: Adam's first step has the size of the learning rate, SGD's is the gradient times it
+        # the gradient is 3; Adam's first step is as large as the learning rate, SGD's is the rate times the gradient
         ({}, 2 - 0.1),
         ({"optimizer": "adamw"}, 2 * (1 - 0.1 * 0.01) - 0.1),
         ({"optimizer": "adamw", "weight_decay": 0.5}, 2 * (1 - 0.1 * 0.5) - 0.1),
@@ -35,7 +35,7 @@ def one(**flags: object) -> tuple[nn.Parameter, torch.optim.Optimizer]:
         ({"optimizer": "sgd", "weight_decay": 0.5}, 2 - 0.1 * (3 + 0.5 * 2)),
     ],
 )
-def test_the_first_step(flags, after):
+def test_the_first_step_is_the_one_computed_by_hand(flags, after):
     parameter, optimizer = one(**flags)
     parameter.grad = torch.tensor([3.0])
     optimizer.step()
@@ -57,7 +57,7 @@ def test_the_default_is_upstreams_adam():
     assert (group["betas"], group["eps"], group["weight_decay"], group["amsgrad"]) == ((0.5, 0.999), 1e-8, 0, False)
 
 
-def test_an_encoder_with_a_learning_rate_of_its_own():
+def test_lr_encoder_gives_the_encoder_a_learning_rate_of_its_own():
     net = Net()
     optimizer = create_optimizer(model_options(lr=0.1, lr_encoder=0.01), net.parameters(), net.encoder.parameters())
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
@@ -104,7 +104,7 @@ def test_gradients_are_clipped_to_one_norm_over_all_parameters():
         ({"freeze_encoder": 3, "adapt": "masks"}, {"G": Net()}, "--freeze_encoder 3: --adapt masks never trains"),
     ],
 )
-def test_flags_of_encoders_that_are_not_there(flags, networks, message):
+def test_flags_of_encoders_are_refused_where_no_encoder_is_trained(flags, networks, message):
     with pytest.raises(UserError, match=message):
         check_encoder_flags(model_options(**flags), networks)
     check_encoder_flags(model_options(), networks)

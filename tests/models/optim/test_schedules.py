@@ -19,20 +19,20 @@ def rates(epochs: int, scores: list[float] | None = None, **flags: object) -> li
     return seen
 
 
-def test_linear_is_upstreams_and_never_zero():
+def test_linear_is_upstreams_and_never_reaches_zero():
     assert rates(4, n_epochs=2, n_epochs_decay=2) == pytest.approx([1, 1, 2 / 3, 1 / 3])
 
 
-def test_decay_over_all_epochs():
+def test_linear_may_decay_over_all_epochs():
     assert rates(3, n_epochs=0, n_epochs_decay=3) == pytest.approx([3 / 4, 2 / 4, 1 / 4])
 
 
-def test_epoch_count_moves_the_start():
+def test_epoch_count_starts_in_the_middle_of_the_schedule():
     assert rates(2, n_epochs=2, n_epochs_decay=2, epoch_count=3) == pytest.approx([2 / 3, 1 / 3])
 
 
-def test_upstreams_way_to_resume_counts_no_epoch_twice():
-    """`--continue_train --epoch_count 3` beside a state that knows it is the third epoch."""
+def test_epoch_count_and_a_resumed_state_do_not_count_an_epoch_twice():
+    """`--continue_train --epoch_count 3` is upstream's way to resume; the saved state counts epochs too."""
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     flags = dict(n_epochs=2, n_epochs_decay=2)
     (first,) = create_schedulers(model_options(**flags), {"G": optimizer}).values()
@@ -48,27 +48,27 @@ def test_upstreams_way_to_resume_counts_no_epoch_twice():
     assert again.state_dict() == {"last_epoch": 3}
 
 
-def test_cosine_covers_all_epochs():
+def test_cosine_falls_over_all_epochs():
     got = rates(4, lr_policy="cosine", n_epochs=2, n_epochs_decay=2)
     assert got == pytest.approx([1, 0.853553, 0.5, 0.146447], rel=1e-4)
 
 
-def test_step_counts_epochs():
+def test_step_divides_by_ten_after_every_lr_decay_iters_epochs():
     assert rates(5, lr_policy="step", lr_decay_iters=2) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
-def test_plateau_watches_the_validation_score():
+def test_plateau_lowers_the_rate_when_the_validation_score_stops_rising():
     got = rates(9, scores=[0.5] + [0.5] * 8, lr_policy="plateau")
     assert got[:7] == [1.0] * 7
     assert got[7:] == pytest.approx([0.2, 0.2])
     assert rates(9, scores=[0.1 * n for n in range(9)], lr_policy="plateau") == [1.0] * 9
 
 
-def test_patience():
+def test_patience_is_the_number_of_validations_without_a_gain():
     assert rates(4, scores=[0.5] * 4, lr_policy="plateau", patience=1) == pytest.approx([1, 1, 1, 0.2])
 
 
-def test_warm_up_rises_to_the_schedule():
+def test_warm_up_rises_in_a_line_to_the_schedule():
     flags = dict(n_epochs=3, n_epochs_decay=1)
     assert rates(4, **flags, warmup=2) == pytest.approx([1 / 3, 2 / 3, 1, 1 / 2])
     assert rates(3, **flags, warmup=2, lr_policy="cosine") == pytest.approx([1 / 3, 2 / 3 * 0.853553, 0.5], rel=1e-4)
@@ -76,13 +76,13 @@ def test_warm_up_rises_to_the_schedule():
 
 
 def test_plateau_waits_for_the_warm_up():
-    """Scores of the first two epochs do not count; of the three after them the first is the best."""
+    """Scores of the two epochs of warm-up do not count."""
     got = rates(6, scores=[0.9, 0.8, 0.5, 0.5, 0.5, 0.5], lr_policy="plateau", patience=1, warmup=2)
     assert got == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 0.2])
 
 
 @pytest.mark.parametrize("policy", ["cosine", "plateau"])
-def test_groups_keep_their_ratio(policy):
+def test_learning_rates_of_groups_keep_their_ratio(policy):
     parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
     optimizer = torch.optim.Adam([{"params": [parameters[0]]}, {"params": [parameters[1]], "lr": 0.1}], lr=1.0)
     schedulers = create_schedulers(model_options(lr_policy=policy, warmup=1, patience=0), {"G": optimizer})

@@ -1,4 +1,4 @@
-"""A task is put on, trained, taken off, exchanged; the donor is never the worse for it."""
+"""A task is put on, trained, taken off and exchanged, and the donor never changes."""
 
 import copy
 
@@ -17,7 +17,7 @@ each_method = pytest.mark.parametrize("how", all_settings(), ids=lambda how: how
 @each_net
 @each_method
 @pytest.mark.parametrize("norm_stats", ["image", "running"])
-def test_a_new_task_is_its_donor(netG, how, norm_stats):
+def test_a_new_task_has_the_outputs_of_its_donor(netG, how, norm_stats):
     net = donor(netG)
     before = output(net, norm_stats)
     attach(net, how)
@@ -72,8 +72,8 @@ def test_the_plain_state_dict_is_the_adapted_generator(netG, how):
     assert torch.equal(output(plain, "image"), output(net, "image"))
 
 
-def test_what_each_method_trains():
-    """The U-Net's first and last convolution are whole; between them a bit, a mix or a product per weight."""
+def test_each_method_trains_its_own_tensors():
+    """The first and last convolution are trained whole. The others have a mask, a mix of filters or a product."""
     trained = {
         how.method: {name for name, tensor in attach(donor(), how).own.items() if tensor.requires_grad}
         for how in all_settings()
@@ -84,13 +84,13 @@ def test_what_each_method_trains():
     assert trained["masks"] - trained["norm_only"] == ends
     assert "model.model.1.model.2.bias" in trained["norm_only"], "batch norm's shift"
     masks = attach(donor(), Settings("masks")).tensors()
-    assert masks["model.model.1.model.1.weight.mask"].numel() < 4 * 8 * 4 * 4 / 8, "all kept: nearly nothing to say"
+    assert masks["model.model.1.model.1.weight.mask"].numel() < 4 * 8 * 4 * 4 / 8, "a mask that keeps all is small"
     assert masks["model.model.1.model.2.running_mean"].shape == (8,)
     assert not set(masks) & {"model.model.1.model.1.weight"}, "no donor weight is stored"
 
 
-def test_shared_norm_statistics_would_forget():
-    """The control: frozen convolutions alone do not keep the donor's outputs, so the tests above can fail."""
+def test_a_task_that_shared_its_norm_statistics_would_change_the_donor():
+    """Frozen convolutions alone do not keep the donor's outputs, so the tests above can fail."""
     net = donor()
     before, task = output(net), attach(donor_copy := copy.deepcopy(net), Settings("masks"))
     learn(donor_copy, task)
@@ -101,12 +101,12 @@ def test_shared_norm_statistics_would_forget():
 
 
 @each_method
-def test_many_tasks_beside_one_donor(how):
+def test_many_tasks_share_one_donor_and_are_exchanged_bit_for_bit(how):
     net = donor()
     before, tasks, outputs = output(net), [], []
     for lr in (0.02, 0.05):
         tasks.append(attach(net, how))
-        assert torch.equal(output(net), before), "each starts at the donor, not at the task before"
+        assert torch.equal(output(net), before), "each task starts from the donor, not from the task before it"
         learn(net, tasks[-1], lr=lr)
         outputs.append(output(net))
     for i in (0, 1, 1, None, 0, None):
@@ -118,7 +118,7 @@ def test_many_tasks_beside_one_donor(how):
 
 @each_net
 @each_method
-def test_the_exact_state_comes_back_into_the_optimizers_own_tensors(netG, how):
+def test_a_saved_state_is_loaded_into_the_tensors_that_the_optimizer_holds(netG, how):
     net = donor(netG)
     task = attach(net, how)
     learn(net, task)
@@ -131,7 +131,7 @@ def test_the_exact_state_comes_back_into_the_optimizers_own_tensors(netG, how):
 
 
 @each_method
-def test_what_is_stored_makes_the_same_generator(how):
+def test_stored_tensors_restore_the_same_generator(how):
     net = donor()
     task = attach(net, how)
     learn(net, task)
@@ -147,14 +147,14 @@ def test_what_is_stored_makes_the_same_generator(how):
             again.restore(wrong)
 
 
-def test_tasks_do_not_depend_on_the_random_order_of_sets():
+def test_tasks_have_their_tensors_in_the_same_order_every_time():
     torch.manual_seed(7)
     first = attach(donor(), Settings("lowrank")).tensors()
     torch.manual_seed(7)
     assert list(first) == list(attach(donor(), Settings("lowrank")).tensors())
 
 
-def test_a_fingerprint_tells_names_types_shapes_and_bytes():
+def test_a_fingerprint_depends_on_names_types_shapes_and_bytes():
     state = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor(3)}
     marks = [
         fingerprint(s)
@@ -171,7 +171,7 @@ def test_a_fingerprint_tells_names_types_shapes_and_bytes():
     assert fingerprint(dict(reversed(state.items()))) == marks[0]
 
 
-def test_a_network_of_two_layers_is_all_ends():
+def test_a_network_of_two_convolutions_is_trained_whole():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3))
     task = attach(net, Settings("masks"))
     assert not task.adapters

@@ -1,4 +1,4 @@
-"""A layer's weights out of its donor's: exact at the start, the right filters, few bytes."""
+"""A layer's weights computed from its donor's: equal at the start, from the right filters, stored in few bytes."""
 
 import copy
 import math
@@ -25,22 +25,22 @@ def layer(shape: tuple[int, ...], kind: type) -> nn.Module:
 
 @settings(deadline=None, max_examples=60)
 @given(shape=SHAPES, kind=KINDS, method=st.sampled_from(METHODS), fraction=st.floats(0.01, 1), rank=st.integers(1, 12))
-def test_any_shape_starts_as_its_donor_and_comes_back_from_what_is_stored(shape, kind, method, fraction, rank):
+def test_weights_of_any_shape_start_as_the_donors_and_are_restored_from_a_file(shape, kind, method, fraction, rank):
     conv = layer(shape, kind)
     how = Settings(method, bank_fraction=fraction, rank=rank)
-    made = how.adapter(conv)
-    assert torch.equal(made(conv.weight), conv.weight)
-    assert made(conv.weight).shape == conv.weight.shape
+    adapter = how.adapter(conv)
+    assert torch.equal(adapter(conv.weight), conv.weight)
+    assert adapter(conv.weight).shape == conv.weight.shape
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in adapter.parameters():
             parameter += torch.randn_like(parameter) * 0.02
-    stored, again = made.stored(), how.adapter(conv)
-    assert stored.keys() == made.expected().keys()
-    for name, (dtype, shape) in made.expected().items():
+    stored, again = adapter.stored(), how.adapter(conv)
+    assert stored.keys() == adapter.expected().keys()
+    for name, (dtype, shape) in adapter.expected().items():
         assert stored[name].dtype == dtype
         assert shape in (None, tuple(stored[name].shape))
     again.restore(stored)
-    assert torch.equal(again(conv.weight), made(conv.weight))
+    assert torch.equal(again(conv.weight), adapter(conv.weight))
 
 
 @settings(deadline=None)
@@ -66,12 +66,12 @@ def test_the_fewer_weights_are_dropped_the_smaller_the_mask(dropped, most):
         inflate(packed, len(packed))
 
 
-def test_packed_by_hand():
+def test_packed_bytes_are_those_computed_by_hand():
     assert pack_bits(torch.tensor([True, False, True])).tolist() == [0b10100000]
     assert pack_trits(torch.tensor([[1, -1], [0, 1]])).tolist() == [2 + 0 * 3 + 1 * 9 + 2 * 27 + 1 * 81]
 
 
-def test_a_mask_keeps_what_lies_above_the_cutoff_and_its_gradient_passes_the_threshold():
+def test_a_mask_keeps_weights_above_the_cutoff_and_its_gradient_passes_straight_through():
     donor = torch.tensor([[2.0, -3.0, 5.0]])
     mask = Mask(donor, init=0.01, cutoff=0.005)
     mask.real.data = torch.tensor([[0.006, 0.005, -1.0]])
@@ -85,8 +85,8 @@ def test_a_mask_keeps_what_lies_above_the_cutoff_and_its_gradient_passes_the_thr
 
 
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
-def test_selecting_a_filter_gives_the_banks_filter(kind):
-    """A filter is what makes one output channel, whichever axis of the weights counts them."""
+def test_mixing_a_single_filter_returns_that_filter_of_the_bank(kind):
+    """A filter computes one output channel. In a transposed convolution another axis of the weights counts them."""
     conv = layer((8, 8, 3, 3), kind)
     bank = FilterBank(conv.weight, filter_axis(conv), 0.25)
     assert bank.unconstrained.shape == (2, 8, 3, 3)
@@ -102,7 +102,7 @@ def test_selecting_a_filter_gives_the_banks_filter(kind):
 
 
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
-def test_a_grown_bank_also_offers_the_earlier_tasks_filters(kind):
+def test_a_cumulative_bank_also_holds_the_filters_of_earlier_tasks(kind):
     conv = layer((8, 8, 3, 3), kind)
     axis = filter_axis(conv)
     earlier = tuple(torch.rand(2, 8, 3, 3) for _ in range(2))
@@ -120,8 +120,8 @@ def test_a_grown_bank_also_offers_the_earlier_tasks_filters(kind):
     [Settings("filter_bank"), Settings("filter_bank", bank_fraction=1.0), Settings("lowrank")],
     ids=["bank", "whole bank", "lowrank"],
 )
-def test_training_mixes_answers_instead_of_filters_and_learns_the_same(netG, how):
-    """Without weights made anew, which would be dear: outputs and gradients are those of the weights that are kept."""
+def test_training_mixes_answers_instead_of_filters_with_the_same_outputs_and_gradients(netG, how):
+    """In training, `forward` is never called for a layer without groups."""
     net = donor(netG).double().eval()
     task = attach(net, how)
     nudge(task)
@@ -135,14 +135,14 @@ def test_training_mixes_answers_instead_of_filters_and_learns_the_same(netG, how
         found.append([out, *torch.autograd.grad(out.square().sum(), parameters)])
     for kept, answered in zip(*found, strict=True):
         torch.testing.assert_close(answered, kept)
-    if netG != "mobile_resnet_9blocks":  # of whose convolutions some are grouped
+    if netG != "mobile_resnet_9blocks":  # some of its convolutions have groups
         made = [p for conv in convs if hasattr(conv, "parametrizations") for p in conv.parametrizations.weight]
         for module in made:
             module.forward = None
         net(image().double())
 
 
-def test_answers_of_earlier_tasks_filters_are_mixed_too():
+def test_answers_of_the_filters_of_earlier_tasks_are_mixed_too():
     conv = nn.ConvTranspose2d(8, 8, 4, stride=2, padding=1, output_padding=1)
     earlier = {"0.weight.unconstrained": torch.rand(2, 8, 4, 4)}
     net = nn.Sequential(nn.Conv2d(3, 8, 1), conv, nn.Conv2d(8, 3, 1))
@@ -151,7 +151,7 @@ def test_answers_of_earlier_tasks_filters_are_mixed_too():
     torch.testing.assert_close(net.train()(picture), net.eval()(picture))
 
 
-def test_a_copy_of_an_adapted_network_is_its_own():
+def test_a_copy_of_an_adapted_network_does_not_share_its_weights():
     net = donor()
     nudge(attach(net, Settings("filter_bank")))
     twin = copy.deepcopy(net)
@@ -168,7 +168,7 @@ def nudge(task: Task) -> None:
             parameter += torch.randn_like(parameter) * 0.05
 
 
-def test_low_rank_is_low():
+def test_lowrank_changes_weights_by_a_matrix_of_that_rank():
     conv = nn.ConvTranspose2d(16, 12, 3)
     change = LowRank(conv.weight, 1, rank=2)
     nn.init.normal_(change.up)
@@ -177,7 +177,7 @@ def test_low_rank_is_low():
     assert sum(p.numel() for p in change.parameters()) == 2 * (12 + 16 * 9)
 
 
-def test_a_start_that_would_not_be_the_donor_is_refused():
+def test_settings_that_would_not_start_as_the_donor_are_refused():
     from util.errors import UserError
 
     with pytest.raises(UserError, match="--mask_cutoff 0.02: .* less than --mask_init 0.01"):
