@@ -1,17 +1,20 @@
-"""Fixtures every test may use."""
+"""Fixtures that every test may use."""
 
 import importlib.util
-import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from tests.helpers import ROOT, read_json
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Folder of real X-rays, facades and weights (see README); skips where PIX2MASK_DATA is unset."""
+    """Folder of real X-rays, facades and weights (see README). Skips the test if PIX2MASK_DATA is not set."""
     folder = os.environ.get("PIX2MASK_DATA")
     if not folder:
         pytest.skip("PIX2MASK_DATA is not set: no real data on this machine")
@@ -19,36 +22,51 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def script():
-    """test.py as a module; a plain import would meet the standard library's own `test`."""
-    spec = importlib.util.spec_from_file_location("test_script", Path(__file__).parent.parent / "test.py")
+def script() -> ModuleType:
+    """test.py as a module. A plain `import test` would find the standard library's package of that name."""
+    spec = importlib.util.spec_from_file_location("test_script", ROOT / "test.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
-    """Call train.py; returns the run's folder, in tmp_path."""
-    import train  # seconds: only for those who train
+def start(monkeypatch) -> Callable[..., int]:
+    """Start a script in this process: start(main, "--name", "run") returns main's exit code."""
 
-    def call(*flags: str, name: str = "run") -> Path:
-        monkeypatch.setattr(sys, "argv", ["train.py", "--checkpoints_dir", str(tmp_path), "--name", name, *flags])
-        assert train.main() == 0
+    def call(main: Callable[[], int], *flags: object) -> int:
+        monkeypatch.setattr(sys, "argv", [main.__module__, *map(str, flags)])
+        return main()
+
+    return call
+
+
+@pytest.fixture
+def run(start, tmp_path) -> Callable[..., Path]:
+    """Train with train.py: run("--netG", "unet_64", name="run") returns the run's folder, tmp_path / name."""
+    import train  # takes seconds, so only where a test trains
+
+    def call(*flags: str, name: str = "run", code: int = 0) -> Path:
+        assert start(train.main, "--checkpoints_dir", tmp_path, "--name", name, *flags) == code
         return tmp_path / name
 
     return call
 
 
 @pytest.fixture
-def apply(script, monkeypatch, tmp_path):
-    """Call test.py on phase val of a run in tmp_path; returns its metrics.json."""
+def apply(start, script, tmp_path) -> Callable[..., Path]:
+    """Test a run of tmp_path with test.py on the CPU: apply("--tta", name="run") returns the folder of results."""
 
-    def call(*flags: str, name: str = "run") -> dict:
-        where = ["--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path / "results"), "--name", name]
-        monkeypatch.setattr(sys, "argv", ["test.py", *where, "--gpu_ids", "-1", "--phase", "val", *flags])
-        assert script.main() == 0
-        folder = max((tmp_path / "results" / name).iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        return json.loads((folder / "metrics.json").read_text())
+    def call(*flags: str, name: str = "run", phase: str = "val", epoch: str = "latest") -> Path:
+        where = ["--checkpoints_dir", tmp_path, "--results_dir", tmp_path / "results"]
+        which = [*(["--name", name] if name else []), "--phase", phase, "--epoch", epoch]
+        assert start(script.main, *where, *which, "--gpu_ids", "-1", *flags) == 0
+        return max((tmp_path / "results").glob("*/*"), key=lambda folder: folder.stat().st_mtime_ns)
 
     return call
+
+
+@pytest.fixture
+def score(apply) -> Callable[..., dict]:
+    """As `apply`, but returns metrics.json."""
+    return lambda *flags, **which: read_json(apply(*flags, **which) / "metrics.json")

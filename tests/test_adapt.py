@@ -1,45 +1,22 @@
-"""train.py --adapt and test.py as a user runs them: the donor stays, a small task file comes, resume is exact."""
+"""train.py --adapt and test.py as a user runs them: the donor stays as it is, and the run is a small task file."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from models.networks import define_G
-from models.piggyback import METHODS, fingerprint, read_task
+from models.networks.define import define_G
+from models.piggyback import METHODS
 from models.piggyback import __main__ as piggyback
-from options.train import FROZEN
+from models.piggyback.files import read_task
+from tests.helpers import words
 from util.errors import UserError
+from util.run.checkpoint import fingerprint
 
-TINY = [
-    "--netG",
-    "unet_64",
-    "--ngf",
-    "4",
-    "--ndf",
-    "4",
-    "--load_size",
-    "70",
-    "--crop_size",
-    "64",
-    "--gpu_ids",
-    "-1",
-    "--display_id",
-    "0",
-    "--dataset_mode",
-    "phantom",
-    "--phantom_count",
-    "4",
-    "--val_freq",
-    "2",
-    "--lr",
-    "0.02",
-    "--n_epochs_decay",
-    "0",
-    "--rank",
-    "2",
-]
+TINY = words(
+    "--netG unet_64 --ngf 4 --ndf 4 --load_size 70 --crop_size 64 --gpu_ids -1 --display_id 0 "
+    "--dataset_mode phantom --phantom_count 4 --val_freq 2 --lr 0.02 --n_epochs_decay 0 --rank 2"
+)
 
 
 @pytest.fixture
@@ -57,7 +34,7 @@ def same_tasks(one: Path, other: Path) -> bool:
 
 
 @pytest.mark.parametrize("how", METHODS)
-def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, apply, donor, how, capsys):
+def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, score, donor, how, capsys):
     before = donor.read_bytes()
     flags = [*TINY, "--pretrained", "donor", "--adapt", how, "--ema", "0.9"]
     whole = run(*flags, "--n_epochs", "4", name="whole")
@@ -69,66 +46,45 @@ def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, apply, donor, 
     assert (whole / "latest_net_D.pth").is_file()
     assert not list(whole.glob("*_net_G.pth"))
     assert donor.read_bytes() == before
-    said = capsys.readouterr().out
-    assert f"G: {how}, " in said
-    assert "of the generator" in said
+    printed = capsys.readouterr().out
+    assert f"G: {how}, " in printed
+    assert "of the generator" in printed
     state = torch.load(donor, weights_only=True)
     header = read_task(whole / "latest_task_G.pth").header
     assert header["donor"]["sha256"] == fingerprint(state)
-    adapted = apply(name="whole")
-    base = apply("--task", "base", name="whole")
+    adapted = score(name="whole")
+    base = score("--task", "base", name="whole")
     assert adapted["macro"] != base["macro"]
     assert base["settings"]["task"].startswith("base")
 
 
-def test_the_donor_untouched_scores_as_it_scores_by_itself(run, apply, donor, tmp_path):
+def test_task_base_scores_as_the_donor_itself_does(run, score, donor, tmp_path):
     run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
-    base = apply("--task", "base")
+    base = score("--task", "base")
     for name in ("latest_task_G.pth", "best_task_G.pth"):
         (tmp_path / "run" / name).unlink(missing_ok=True)
     (tmp_path / "run" / "latest_net_G.pth").write_bytes(donor.read_bytes())
     with pytest.raises(UserError, match="--task base: run run has no task file of epoch latest"):
-        apply("--task", "base")
-    assert apply()["macro"] == base["macro"]
+        score("--task", "base")
+    assert score()["macro"] == base["macro"]
 
 
-def test_a_colour_donor_adapts_to_grey_pictures_and_masks_of_one_channel(run, apply, donor):
-    folder = run(
-        *TINY,
-        "--pretrained",
-        "donor",
-        "--adapt",
-        "filter_bank",
-        "--n_epochs",
-        "1",
-        "--input_nc",
-        "1",
-        "--output_nc",
-        "1",
-    )
+def test_a_donor_of_colour_images_adapts_to_grey_images_and_masks(run, score, donor):
+    folder = run(*TINY, *words("--pretrained donor --adapt filter_bank --n_epochs 1 --input_nc 1 --output_nc 1"))
     assert read_task(folder / "latest_task_G.pth").tensors["model.model.0.weight"].shape[1] == 1
-    assert apply("--epoch", "latest")["images"] > 0
+    assert score("--epoch", "latest")["images"] > 0
 
 
-def test_a_cyclegan_adapts_both_generators(run, apply, tmp_path):
+def test_a_cyclegan_adapts_both_generators_and_resumes_exactly(run, score, tmp_path):
     (tmp_path / "twins").mkdir()
     for side in "AB":
         net = define_G(3, 3, 4, "resnet_6blocks", "instance", dropout=False)
         torch.save(net.state_dict(), tmp_path / "twins" / f"latest_net_G_{side}.pth")
     flags = [
         *TINY,
-        "--model",
-        "cycle_gan",
-        "--netG",
-        "resnet_6blocks",
-        "--crop_size",
-        "32",
-        "--load_size",
-        "36",
-        "--pretrained",
-        "twins",
-        "--adapt",
-        "lowrank",
+        *words(
+            "--model cycle_gan --netG resnet_6blocks --crop_size 32 --load_size 36 --pretrained twins --adapt lowrank"
+        ),
     ]
     whole = run(*flags, "--n_epochs", "2", name="whole")
     parts = run(*flags, "--n_epochs", "1", name="parts")
@@ -137,24 +93,24 @@ def test_a_cyclegan_adapts_both_generators(run, apply, tmp_path):
     assert len(donors) == 2
     for side in "AB":
         assert same_tasks(whole / f"latest_task_G_{side}.pth", parts / f"latest_task_G_{side}.pth")
-    assert apply("--model", "cycle_gan", name="whole")["images"] > 0
+    assert score("--model", "cycle_gan", name="whole")["images"] > 0
 
 
-def test_a_moved_folder_of_runs_still_finds_its_donor(run, apply, donor, tmp_path, monkeypatch):
+def test_a_moved_folder_of_runs_still_finds_its_donor(run, score, donor, tmp_path, monkeypatch):
     run(*TINY, "--pretrained", str(donor), "--adapt", "head_only", "--n_epochs", "1")
     (tmp_path / "moved").mkdir()
     for name in ("run", "donor"):
         (tmp_path / name).rename(tmp_path / "moved" / name)
-    assert apply("--checkpoints_dir", str(tmp_path / "moved"))["images"] > 0
+    assert score("--checkpoints_dir", str(tmp_path / "moved"))["images"] > 0
     (tmp_path / "moved" / "donor").rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="its donor sha256 .* is not at .*; put it back"):
-        apply("--checkpoints_dir", str(tmp_path / "moved"))
+        score("--checkpoints_dir", str(tmp_path / "moved"))
 
 
-def test_a_third_task_builds_on_the_second_and_leaves_it_alone(run, apply, donor, tmp_path):
+def test_a_third_task_builds_on_the_second_and_leaves_it_alone(run, score, donor, tmp_path):
     bank = ["--adapt", "filter_bank", "--bank", "cumulative", "--n_epochs", "1"]
     second = run(*TINY, *bank, "--pretrained", "donor", name="second") / "latest_task_G.pth"
-    before, scores = second.read_bytes(), apply(name="second")["macro"]
+    before, scores = second.read_bytes(), score(name="second")["macro"]
     third = run(*TINY, *bank, "--pretrained", "second", "--phantom", "facades", name="third") / "latest_task_G.pth"
     file = read_task(third)
     assert [other.path.resolve() for other in file.dependencies()] == [second.resolve()]
@@ -166,29 +122,29 @@ def test_a_third_task_builds_on_the_second_and_leaves_it_alone(run, apply, donor
     assert fourth.tensors[layer].shape == (6, 8 + 2 + 2)
     assert len(fourth.dependencies()) == 2
     assert second.read_bytes() == before
-    assert apply(name="second")["macro"] == scores
+    assert score(name="second")["macro"] == scores
     run("--continue_train", "--n_epochs", "2", name="third")
-    assert apply(name="third")["images"] > 0
+    assert score(name="third")["images"] > 0
     run("--continue_train", "--n_epochs", "2", name="second")
     with pytest.raises(UserError, match="it mixes filters of .* as it was"):
-        apply(name="third")
+        score(name="third")
 
 
-def test_a_donor_that_changed_is_not_passed_off_as_the_one_of_the_run(run, apply, donor):
+def test_a_task_refuses_a_donor_that_has_changed_since(run, score, donor):
     run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
     torch.save(define_G(3, 3, 4, "unet_64", "batch").state_dict(), donor)
     with pytest.raises(UserError, match="belongs to another donor"):
-        apply("--task", "base")
+        score("--task", "base")
 
 
 @pytest.mark.parametrize("flags", [["--adapt", "masks"], ["--adapt", "filter_bank"], []])
-def test_a_task_is_no_donor(run, donor, flags):
+def test_a_run_that_is_a_task_cannot_be_a_donor(run, donor, flags):
     run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
     with pytest.raises(UserError, match="is a task .masks. on the donor .*donor/latest_net_G.pth: adapt that, or"):
         run(*TINY, "--pretrained", "run", *flags, name="other")
 
 
-def test_a_networks_size_is_that_of_the_network_whatever_lies_beside_it(run, donor, capsys):
+def test_the_printed_number_of_weights_counts_the_generator_without_its_task(run, donor, capsys):
     lines = set()
     for how in ("finetune", "masks", "lowrank"):
         run(*TINY, "--pretrained", "donor", "--adapt", how, "--n_epochs", "1", name=how)
@@ -196,12 +152,12 @@ def test_a_networks_size_is_that_of_the_network_whatever_lies_beside_it(run, don
     assert len(lines) == 1
 
 
-def test_frozen_ways_need_a_donor(run):
+def test_adapt_ways_that_freeze_the_donor_need_one(run):
     with pytest.raises(UserError, match="--adapt ternary trains beside a frozen donor: name it with --pretrained"):
         run(*TINY, "--adapt", "ternary")
 
 
-def test_a_run_goes_on_as_it_began(run, donor):
+def test_a_resume_refuses_another_way_to_adapt_and_other_settings_of_it(run, donor):
     run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
     with pytest.raises(UserError, match="--adapt ternary: .* was trained with --adapt masks"):
         run("--continue_train", "--n_epochs", "2", "--adapt", "ternary")
@@ -212,7 +168,7 @@ def test_a_run_goes_on_as_it_began(run, donor):
         run("--continue_train", "--n_epochs", "2", "--adapt", "masks", name="plain")
 
 
-def test_a_generators_last_written_kind_of_file_stands(run, donor):
+def test_a_new_run_with_plain_weights_leaves_no_task_files_of_the_old_run(run, donor):
     folder = run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "2")
     run(*TINY, "--pretrained", "donor", "--n_epochs", "2")
     assert (folder / "best_net_G.pth").is_file()
@@ -220,27 +176,23 @@ def test_a_generators_last_written_kind_of_file_stands(run, donor):
     assert not list(folder.glob("*_task_*"))
 
 
-def test_the_flags_and_the_methods_know_the_same_ways():
-    """options/ must not import models/, so the names stand in both."""
-    assert FROZEN == METHODS
-
-
 @pytest.fixture
-def tool(monkeypatch, tmp_path, capsys):
-    def call(*words: str) -> tuple[int, str]:
+def tool(start, tmp_path, capsys):
+    """python -m models.piggyback: returns the exit code and what it prints."""
+
+    def call(*flags: str) -> tuple[int, str]:
         capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["piggyback", *words, "--checkpoints_dir", str(tmp_path)])
-        code = piggyback.main()
+        code = start(piggyback.main, *flags, "--checkpoints_dir", tmp_path)
         return code, capsys.readouterr().out
 
     return call
 
 
-def test_export_is_the_adapted_generator_for_everybody(run, apply, tool, donor, tmp_path):
+def test_an_exported_generator_has_plain_weights_and_scores_as_its_task_does(run, score, tool, donor, tmp_path):
     run(*TINY, "--pretrained", "donor", "--adapt", "ternary", "--n_epochs", "1")
     options = (tmp_path / "run" / "options.json").read_text()
     assert tool("export", "run")[0] == 0
-    assert apply(name="run_plain")["macro"] == apply(name="run")["macro"]
+    assert score(name="run_plain")["macro"] == score(name="run")["macro"]
     plain = define_G(3, 3, 4, "unet_64", "batch")
     plain.load_state_dict(torch.load(tmp_path / "run_plain" / "latest_net_G.pth", weights_only=True), strict=True)
     (tmp_path / "run" / "options.json").write_text('{"netG": "unet')
@@ -252,78 +204,66 @@ def test_export_is_the_adapted_generator_for_everybody(run, apply, tool, donor, 
         tool("export", "run", "--out", str(donor.parent))
     with pytest.raises(UserError, match="latest_task_G.pth exists already"):
         tool("export", "run", "--out", str(tmp_path / "run"))
-    run("--continue_train", name="run_plain")  # whole, without a task, as any other run
+    run("--continue_train", name="run_plain")  # it has plain weights, so it trains like any other run
 
 
-def test_export_of_a_cyclegan_with_one_adapted_generator_takes_the_other_along(run, apply, tool, tmp_path):
+def test_an_exported_cyclegan_also_has_its_generator_without_a_task(run, score, tool, tmp_path):
     (tmp_path / "horses").mkdir()
     net = define_G(3, 3, 4, "resnet_6blocks", "instance", dropout=False)
     torch.save(net.state_dict(), tmp_path / "horses" / "latest_net_G_A.pth")
     run(
         *TINY,
-        "--model",
-        "cycle_gan",
-        "--netG",
-        "resnet_6blocks",
-        "--crop_size",
-        "32",
-        "--load_size",
-        "36",
-        "--pretrained",
-        "horses",
-        "--pretrained_B",
-        "none",
-        "--adapt",
-        "masks",
-        "--n_epochs",
-        "1",
+        *words(
+            "--model cycle_gan --netG resnet_6blocks --crop_size 32 --load_size 36 --pretrained horses "
+            "--pretrained_B none --adapt masks --n_epochs 1"
+        ),
     )
     assert tool("export", "run")[0] == 0
     plain = tmp_path / "run_plain"
     assert sorted(path.name for path in plain.glob("*.pth")) == ["latest_net_G_A.pth", "latest_net_G_B.pth"]
     exported, trained = (torch.load(folder / "latest_net_G_B.pth") for folder in (plain, tmp_path / "run"))
     assert fingerprint(exported) == fingerprint(trained)
-    assert apply(name="run_plain")["macro"] == apply(name="run")["macro"]
+    assert score(name="run_plain")["macro"] == score(name="run")["macro"]
 
 
-def test_verify_proves_and_notices_another_donor(run, tool, donor):
+def test_verify_shows_that_the_donor_is_kept_and_notices_another_donor(run, tool, donor):
     run(*TINY, "--pretrained", "donor", "--adapt", "filter_bank", "--n_epochs", "1", "--input_nc", "1")
-    code, said = tool("verify", "run")
+    code, printed = tool("verify", "run")
     assert code == 0
-    assert said.count(": yes") == 3
-    assert "NO" not in said
+    assert printed.count(": yes") == 3
+    assert "NO" not in printed
     torch.save(define_G(3, 3, 4, "unet_64", "batch").state_dict(), donor)
     with pytest.raises(UserError, match="another donor"):
         tool("verify", "run")
 
 
-def test_list_inspect_and_what_needs_what(run, tool, donor):
+def test_list_inspect_and_prune_check_show_which_runs_need_which_files(run, tool, donor):
     bank = ["--adapt", "filter_bank", "--bank", "cumulative", "--n_epochs", "1"]
     run(*TINY, *bank, "--pretrained", "donor", name="second")
     run(*TINY, *bank, "--pretrained", "second", name="third")
-    said = tool("list")[1].splitlines()
-    assert [line.split()[:3] for line in said] == [[n, "G", "filter_bank"] for n in ("second", "third")]
-    assert "on donor/latest_net_G.pth" in said[0]
-    assert said[1].endswith("and earlier tasks")
+    printed = tool("list")[1].splitlines()
+    assert [line.split()[:3] for line in printed] == [[n, "G", "filter_bank"] for n in ("second", "third")]
+    assert "on donor/latest_net_G.pth" in printed[0]
+    assert printed[1].endswith("and earlier tasks")
     inspected = tool("inspect", "third")[1]
     assert "bank_fraction: 0.25" in inspected
     assert "unconstrained" in inspected
     assert "mixes filters of" in inspected
     assert tool("prune-check", "third")[0] == 0
-    code, said = tool("prune-check", "second")
+    code, printed = tool("prune-check", "second")
     assert code == 1
-    assert "third/latest_task_G.pth mixes filters of latest_task_G.pth" in said
+    assert "third/latest_task_G.pth mixes filters of latest_task_G.pth" in printed
     (donor.parent.parent / "third" / "best_task_G.pth").write_bytes(b"PK")
     assert "cannot tell: " in tool("prune-check", "third")[1] + tool("prune-check", "second")[1]
     assert "third/best_task_G.pth: " in tool("list", "--epoch", "best")[1]
-    code, said = tool("prune-check", "donor")
+    code, printed = tool("prune-check", "donor")
     assert code == 1
-    assert "second/latest_task_G.pth has its donor here" in said
-    assert "third" in said
+    assert "second/latest_task_G.pth has its donor here" in printed
+    assert "third" in printed
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("flags", "message"),
     [
         (["verify"], "verify: name a run"),
         (["inspect", "nothing"], "nothing: no run under"),
@@ -333,6 +273,6 @@ def test_list_inspect_and_what_needs_what(run, tool, donor):
         (["export", "donor", "--epoch", "3"], "epoch 3"),
     ],
 )
-def test_the_tools_mistakes_end_in_one_line(tool, donor, words, message):
+def test_mistakes_with_the_tool_end_in_one_line(tool, donor, flags, message):
     with pytest.raises(UserError, match=message):
-        tool(*words)
+        tool(*flags)

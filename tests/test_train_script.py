@@ -1,11 +1,9 @@
-"""train.py as a user runs it, on phantoms small enough for a test."""
+"""train.py as a user runs it, on a few small drawn images."""
 
 import io
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,41 +15,18 @@ try:
 except ImportError:  # Windows
     resource = None
 
-import train
 from data.phantom.__main__ import write_chests
 from models.networks.define import define_G
 from models.pix2pix import Pix2PixModel
+from tests.helpers import python, words
 from tests.util.web import serving
 from util.errors import UserError
 from util.fetch import catalogue
 from util.run.log import read_losses, read_metrics
 from util.score import evaluate as scoring
 
-ROOT = Path(__file__).parent.parent
-TINY = [
-    "--netG",
-    "unet_64",
-    "--ngf",
-    "4",
-    "--ndf",
-    "4",
-    "--load_size",
-    "70",
-    "--crop_size",
-    "64",
-    "--gpu_ids",
-    "-1",
-    "--display_id",
-    "0",
-]
+TINY = words("--netG unet_64 --ngf 4 --ndf 4 --load_size 70 --crop_size 64 --gpu_ids -1 --display_id 0")
 SMALL = [*TINY, "--dataset_mode", "phantom", "--phantom_count", "6"]
-
-
-def run(monkeypatch, folder: Path, *flags: str, name: str = "run") -> int:
-    """train.py's main in this process; returns its exit code."""
-    argv = ["train.py", "--checkpoints_dir", str(folder), "--name", name, *flags]
-    monkeypatch.setattr(sys, "argv", argv)
-    return train.main()
 
 
 def weights(folder: Path, epoch: str = "latest") -> dict[str, torch.Tensor]:
@@ -72,39 +47,13 @@ def assert_same(first: dict, second: dict) -> None:
     assert not different, f"{len(different)} tensors differ, such as {different[0]}"
 
 
-def test_a_run_leaves_what_users_of_upstream_expect(monkeypatch, tmp_path, capsys):
-    code = run(
-        monkeypatch,
-        tmp_path,
-        *SMALL,
-        "--n_epochs",
-        "1",
-        "--n_epochs_decay",
-        "1",
-        "--save_epoch_freq",
-        "1",
-        "--print_freq",
-        "3",
-        "--update_html_freq",
-        "3",
-    )
-    folder = tmp_path / "run"
-    assert code == 0
-    for name in (
-        "latest_net_G.pth",
-        "latest_net_D.pth",
-        "1_net_G.pth",
-        "2_net_D.pth",
-        "best_net_G.pth",
-        "train_opt.txt",
-        "options.json",
-        "loss_log.txt",
-        "metrics.csv",
-        "web/index.html",
-        "web/images/epoch002_fake_B.png",
-        "web/curves.png",
-        "latest_train_state.pth",
-    ):
+def test_a_run_leaves_the_files_that_users_of_upstream_expect(run, capsys):
+    often = words("--n_epochs 1 --n_epochs_decay 1 --save_epoch_freq 1 --print_freq 3 --update_html_freq 3")
+    folder = run(*SMALL, *often)
+    networks = "latest_net_G.pth latest_net_D.pth 1_net_G.pth 2_net_D.pth best_net_G.pth"
+    records = "train_opt.txt options.json loss_log.txt metrics.csv latest_train_state.pth"
+    pages = "web/index.html web/images/epoch002_fake_B.png web/curves.png"
+    for name in f"{networks} {records} {pages}".split():
         assert (folder / name).is_file(), name
     assert [row["iters"] for row in read_losses(folder / "loss_log.txt")] == [3, 6, 3, 6]
     rows = read_metrics(folder / "metrics.csv")
@@ -123,52 +72,33 @@ EXACT = ["--augment", "strong", "--batch_size", "2", "--save_epoch_freq", "1"]
     "policy",
     ["linear", "step --lr_decay_iters 1 --optimizer sgd", "plateau --patience 0 --warmup 1 --optimizer adamw --ema .9"],
 )
-def test_resuming_is_exact_to_the_bit(monkeypatch, tmp_path, policy):
-    """2 epochs, a new process's worth of fresh state, 2 more: the weights of 4 epochs in one go."""
+def test_resuming_is_exact_to_the_bit(run, tmp_path, policy):
+    """Two epochs, then two more after a resume, give the same weights as four epochs in one go."""
     flags = [*SMALL, *EXACT, "--n_epochs_decay", "0", "--lr_policy", *policy.split()]
-    run(monkeypatch, tmp_path, *flags, "--n_epochs", "4", name="whole")
-    run(monkeypatch, tmp_path, *flags, "--n_epochs", "2", name="parts")
+    run(*flags, "--n_epochs", "4", name="whole")
+    run(*flags, "--n_epochs", "2", name="parts")
     torch.manual_seed(12345)
-    run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "4", name="parts")
+    run("--continue_train", "--n_epochs", "4", name="parts")
     assert_same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     whole, parts = (read_metrics(tmp_path / name / "metrics.csv") for name in ("whole", "parts"))
     assert whole == parts
 
 
 @pytest.mark.slow
-def test_an_encoder_thaws_on_time_after_a_resume(monkeypatch, tmp_path):
-    """Two frozen epochs, the run cut after the first: bit for bit the run in one go, and the encoder as it began."""
+def test_a_frozen_encoder_starts_to_learn_at_its_epoch_even_after_a_resume(run, tmp_path):
+    """The encoder is frozen for two epochs. A run that is resumed after the first ends with the same weights."""
     flags = [
         *SMALL,
-        "--model",
-        "supervised",
-        "--netG",
-        "smp:unet:mobilenet_v2",
-        "--load_size",
-        "36",
-        "--crop_size",
-        "32",
-        "--batch_size",
-        "2",
-        "--n_epochs_decay",
-        "0",
-        "--save_epoch_freq",
-        "1",
-        "--val_freq",
-        "0",
-        "--freeze_encoder",
-        "2",
-        "--lr_encoder",
-        "0.01",
-        "--warmup",
-        "1",
-        "--ema",
-        "0.5",
+        *words(
+            "--model supervised --netG smp:unet:mobilenet_v2 --load_size 36 --crop_size 32 --batch_size 2 "
+            "--n_epochs_decay 0 --save_epoch_freq 1 --val_freq 0 --freeze_encoder 2 --lr_encoder 0.01 "
+            "--warmup 1 --ema 0.5"
+        ),
     ]
-    run(monkeypatch, tmp_path, *flags, "--n_epochs", "3", name="whole")
-    run(monkeypatch, tmp_path, *flags, "--n_epochs", "1", name="parts")
+    run(*flags, "--n_epochs", "3", name="whole")
+    run(*flags, "--n_epochs", "1", name="parts")
     torch.manual_seed(12345)
-    run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "3", name="parts")
+    run("--continue_train", "--n_epochs", "3", name="parts")
     first, second, third = (weights(tmp_path / "whole", epoch) for epoch in "123")
     assert_same(third, weights(tmp_path / "parts"))
     inside = [key for key in first if ".encoder." in key]
@@ -177,23 +107,13 @@ def test_an_encoder_thaws_on_time_after_a_resume(monkeypatch, tmp_path):
     assert not all(torch.equal(second[key], third[key]) for key in inside)
 
 
-def test_the_average_is_validated_and_saved_and_training_goes_on_from_the_weights(monkeypatch, tmp_path):
-    """With --ema the weights take the same way as without; the generator's files hold their average, D's do not."""
+def test_averaged_weights_are_validated_and_saved_but_training_goes_on_from_the_plain_ones(run, monkeypatch, tmp_path):
+    """--ema does not change how the weights learn. The generator's files hold the average, D's files do not."""
     flags = [
         *SMALL,
-        "--norm",
-        "instance",
-        "--no_dropout",
-        "--n_epochs",
-        "2",
-        "--n_epochs_decay",
-        "0",
-        "--save_latest_freq",
-        "4",
-        "--save_epoch_freq",
-        "1",
+        *words("--norm instance --no_dropout --n_epochs 2 --n_epochs_decay 0 --save_latest_freq 4 --save_epoch_freq 1"),
     ]
-    run(monkeypatch, tmp_path, *flags, name="plain")
+    run(*flags, name="plain")
     validated, original = [], scoring.evaluate
 
     def evaluate(model, *others, **more):
@@ -201,7 +121,7 @@ def test_the_average_is_validated_and_saved_and_training_goes_on_from_the_weight
         return original(model, *others, **more)
 
     monkeypatch.setattr(scoring, "evaluate", evaluate)
-    run(monkeypatch, tmp_path, *flags, "--ema", "0.9", name="averaged")
+    run(*flags, "--ema", "0.9", name="averaged")
     plain, averaged = weights(tmp_path / "plain"), weights(tmp_path / "averaged")
     state = train_state(tmp_path / "averaged")["averages"]["G"]
     assert state["steps"] == 12
@@ -211,35 +131,25 @@ def test_the_average_is_validated_and_saved_and_training_goes_on_from_the_weight
     assert_same(averaged, weights(tmp_path / "averaged", "2"))
     assert all(torch.equal(x, averaged[f"G.{key}"]) for key, x in validated[-1].items())
     with pytest.raises(UserError, match=r"other averages .*check --model and --ema"):
-        run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "3", "--ema", "0", name="averaged")
+        run("--continue_train", "--n_epochs", "3", "--ema", "0", name="averaged")
     with pytest.raises(UserError, match=r"optimizer G was made with other flags; .* --weight_decay"):
-        run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "3", "--weight_decay", "0.1", name="averaged")
+        run("--continue_train", "--n_epochs", "3", "--weight_decay", "0.1", name="averaged")
 
 
 @pytest.mark.parametrize(
     ("number", "step", "policy"),
     [(signal.SIGINT, 5, "linear"), (signal.SIGTERM, 5, "cosine"), (signal.SIGINT, 6, "step")],
 )
-def test_an_interrupted_epoch_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys, number, step, policy):
+def test_ctrl_c_ends_the_step_and_saves_so_that_a_resume_loses_nothing(
+    run, monkeypatch, tmp_path, capsys, number, step, policy
+):
     flags = [
         *SMALL,
         *EXACT,
-        "--n_epochs",
-        "1",
-        "--n_epochs_decay",
-        "2",
-        "--lr_policy",
-        policy,
-        "--lr_decay_iters",
-        "1",
-        "--ema",
-        "0.99",
-        "--clip_grad",
-        "0.1",
-        "--warmup",
-        "1",
+        *words(f"--n_epochs 1 --n_epochs_decay 2 --lr_policy {policy} --lr_decay_iters 1"),
+        *words("--ema 0.99 --clip_grad 0.1 --warmup 1"),
     ]
-    run(monkeypatch, tmp_path, *flags, name="whole")
+    run(*flags, name="whole")
 
     real_step, steps = Pix2PixModel.train_step, []
 
@@ -250,123 +160,90 @@ def test_an_interrupted_epoch_goes_on_where_it_stopped(monkeypatch, tmp_path, ca
         return real_step(self, batch)
 
     monkeypatch.setattr(Pix2PixModel, "train_step", step_and_interrupt)
-    code = run(monkeypatch, tmp_path, *flags, name="parts")
-    assert code == 128 + number
+    run(*flags, name="parts", code=128 + number)
     assert "--name parts" in capsys.readouterr().out
     assert len(steps) == step
     monkeypatch.setattr(Pix2PixModel, "train_step", real_step)
     torch.manual_seed(12345)
-    assert run(monkeypatch, tmp_path, "--continue_train", name="parts") == 0
+    run("--continue_train", name="parts")
     assert_same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
 
 
-def test_cyclegan_without_pairs_resumes_exactly_pool_and_all(monkeypatch, tmp_path):
-    """Masks and images of different patients; the pool (4 images) is full long before the run is cut in two."""
+def test_resuming_an_unpaired_cyclegan_is_exact_to_the_bit_with_its_image_pools(run, tmp_path):
+    """Masks and images are of different patients. The pool of 4 images is full long before the resume."""
     write_chests(tmp_path / "data", 12, 64)
     flags = [
         *TINY,
-        "--model",
-        "cycle_gan",
-        "--dataset_mode",
-        "masks",
-        "--unpaired",
-        "--pool_size",
-        "4",
+        *words("--model cycle_gan --dataset_mode masks --unpaired --pool_size 4"),
         "--dataroot",
         str(tmp_path / "data"),
-        "--netG",
-        "resnet_6blocks",
-        "--load_size",
-        "36",
-        "--crop_size",
-        "32",
-        "--n_epochs_decay",
-        "0",
-        "--ema",
-        "0.9",
+        *words("--netG resnet_6blocks --load_size 36 --crop_size 32 --n_epochs_decay 0 --ema 0.9"),
     ]
-    run(monkeypatch, tmp_path, *flags, "--n_epochs", "3", name="whole")
-    run(monkeypatch, tmp_path, *flags, "--n_epochs", "2", name="parts")
+    run(*flags, "--n_epochs", "3", name="whole")
+    run(*flags, "--n_epochs", "2", name="parts")
     torch.manual_seed(12345)
-    run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "3", name="parts")
+    run("--continue_train", "--n_epochs", "3", name="parts")
     whole = weights(tmp_path / "whole")
     assert {key.split(".")[0] for key in whole} == {"G_A", "G_B", "D_A", "D_B"}
     assert_same(whole, weights(tmp_path / "parts"))
     row = read_metrics(tmp_path / "whole" / "metrics.csv")[-1]
     assert {"D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B", "val_dice"} <= row.keys()
-    assert "train_dice" not in row  # the masks of a step are not those of its images
+    assert "train_dice" not in row  # a step's masks belong to other images, so nothing can be scored
     assert (tmp_path / "whole" / "best_net_G_A.pth").is_file()
     for label in ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A"):
         assert (tmp_path / "whole" / "web" / "images" / f"epoch003_{label}.png").is_file()
     with pytest.raises(UserError, match="--model pix2pix learns from pairs"):
-        run(monkeypatch, tmp_path, *flags, "--model", "pix2pix", name="wrong")
+        run(*flags, "--model", "pix2pix", name="wrong")
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(monkeypatch, tmp_path):
+def test_the_same_seed_gives_the_same_weights_and_another_seed_gives_others(run, tmp_path):
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", seed, name=name)
+        run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", seed, name=name)
     assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     with pytest.raises(AssertionError):
         assert_same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
-def test_fine_tuning_starts_from_the_donor(monkeypatch, tmp_path, capsys):
-    run(monkeypatch, tmp_path, *SMALL, "--phantom", "facades", "--n_epochs", "1", "--n_epochs_decay", "0", name="donor")
-    run(monkeypatch, tmp_path, *SMALL, "--pretrained", "donor", "--lr", "0", "--n_epochs", "1", "--n_epochs_decay", "0")
+def test_fine_tuning_starts_from_the_donor(run, tmp_path, capsys):
+    run(*SMALL, "--phantom", "facades", "--n_epochs", "1", "--n_epochs_decay", "0", name="donor")
+    run(*SMALL, "--pretrained", "donor", "--lr", "0", "--n_epochs", "1", "--n_epochs_decay", "0")
     assert "G starts from" in capsys.readouterr().out
     donor, tuned = weights(tmp_path / "donor"), weights(tmp_path / "run")
-    for key in donor:  # with a learning rate of 0 only batch norm's averages may move
+    for key in donor:  # with a learning rate of 0 only batch norm's averages change
         if key.startswith("G.") and "running" not in key and "batches" not in key:
             assert torch.equal(donor[key], tuned[key]), key
     with pytest.raises(UserError, match="made with .*--ngf 4.*: change --ngf$"):
-        run(monkeypatch, tmp_path, *SMALL, "--ngf", "8", "--pretrained", "donor", name="wrong")
+        run(*SMALL, "--ngf", "8", "--pretrained", "donor", name="wrong")
     assert not (tmp_path / "wrong").exists()
 
 
-def test_a_folder_of_upstreams_can_be_continued(monkeypatch, tmp_path, capsys):
-    """Generator only, no options, no state: fresh discriminator and optimizers, as far as upstream's files go."""
-    run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+def test_training_continues_from_a_folder_that_upstream_left(run, tmp_path, capsys):
+    """It has a generator, but no options and no training state, so discriminator and optimizers start from nothing."""
+    run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
     for name in ("options.json", "latest_train_state.pth", "latest_net_D.pth"):
         (tmp_path / "run" / name).unlink()
     flags = [*SMALL, "--continue_train", "--epoch_count", "2", "--n_epochs", "2", "--n_epochs_decay", "0"]
-    assert run(monkeypatch, tmp_path, *flags) == 0
+    run(*flags)
     assert "continuing at epoch 2: optimizers start afresh" in capsys.readouterr().out
 
 
-def test_early_stop(monkeypatch, tmp_path, capsys):
-    run(
-        monkeypatch,
-        tmp_path,
-        *SMALL,
-        "--lr",
-        "0",
-        "--n_epochs",
-        "9",
-        "--n_epochs_decay",
-        "0",
-        "--early_stop",
-        "2",
-        "--norm",
-        "instance",
-    )
+def test_early_stop_ends_after_so_many_validations_without_gain(run, tmp_path, capsys):
+    run(*SMALL, *words("--lr 0 --n_epochs 9 --n_epochs_decay 0 --early_stop 2 --norm instance"))
     assert "no gain in 2 validations: stopping; best epoch 1" in capsys.readouterr().out
     assert len(read_metrics(tmp_path / "run" / "metrics.csv")) == 3
 
 
 @pytest.mark.skipif(resource is None, reason="no limits on file sizes on this system")
-def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
-    """Files may not grow beyond 100 kB: G (0.5 MB) cannot be written, and nothing that belongs to it is replaced."""
-    flags = ["--checkpoints_dir", str(tmp_path), "--name", "run"]
-    command = [sys.executable, "train.py", *flags, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0"]
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    before = weights(tmp_path / "run")
+def test_a_full_disk_leaves_the_last_checkpoint_whole(run, tmp_path):
+    """Files may not grow beyond 100 kB, so G (0.5 MB) cannot be written. No file of that save replaces an old one."""
+    before = weights(run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0"))
 
     def small_files():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    command = [sys.executable, "train.py", *flags, "--continue_train", "--n_epochs", "2"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=small_files)
+    flags = ["--checkpoints_dir", tmp_path, "--name", "run", "--continue_train", "--n_epochs", "2"]
+    done = python("train.py", *flags, preexec_fn=small_files)
     assert done.returncode == 2
     assert "not written: File too large" in done.stderr
     assert "Traceback" not in done.stderr
@@ -374,36 +251,36 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     assert not list((tmp_path / "run").glob(".*"))
 
 
-def test_a_new_run_under_an_old_name_puts_the_old_one_aside(monkeypatch, tmp_path):
-    """Killed before its first save, it must not go on with the old run's weights under its own options."""
-    run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+def test_a_new_run_under_an_old_name_moves_the_old_files_to_before(run, monkeypatch, tmp_path):
+    """Even if it is killed before its first save, it cannot continue with the old run's weights and its own options."""
+    run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
 
     def killed(self, batch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Pix2PixModel, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+        run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
     assert not list((tmp_path / "run").glob("*.pth"))
     before = {path.name for path in (tmp_path / "run" / "before").iterdir()}
     assert before >= {"latest_net_G.pth", "best_net_G.pth", "latest_train_state.pth", "options.json"}
     monkeypatch.undo()
-    run(monkeypatch, tmp_path, "--continue_train", "--n_epochs", "2", name="run/before")
+    run("--continue_train", "--n_epochs", "2", name="run/before")
     with pytest.raises(UserError, match="latest_net_G.pth does not exist"):
-        run(monkeypatch, tmp_path, "--continue_train")
+        run("--continue_train")
 
 
-def test_a_run_does_not_start_from_itself(monkeypatch, tmp_path):
-    run(monkeypatch, tmp_path, *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+def test_a_run_cannot_start_from_itself(run, tmp_path):
+    run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
     old = weights(tmp_path / "run")
     with pytest.raises(UserError, match="--pretrained run: that is run itself"):
-        run(monkeypatch, tmp_path, *SMALL, "--pretrained", "run", "--adapt", "masks")
+        run(*SMALL, "--pretrained", "run", "--adapt", "masks")
     assert_same(old, weights(tmp_path / "run"))
 
 
-def test_patience_needs_a_validation(monkeypatch, tmp_path):
+def test_early_stop_needs_a_validation(run):
     with pytest.raises(UserError, match="there is no validation"):
-        run(monkeypatch, tmp_path, *SMALL, "--val_freq", "0", "--early_stop", "2")
+        run(*SMALL, "--val_freq", "0", "--early_stop", "2")
 
 
 @pytest.mark.parametrize(
@@ -418,27 +295,25 @@ def test_patience_needs_a_validation(monkeypatch, tmp_path):
         ([*SMALL, "--crop_size", "80"], "--crop_size 80"),
     ],
 )
-def test_mistakes_end_in_one_line_and_leave_nothing(monkeypatch, tmp_path, flags, message):
+def test_mistakes_end_in_one_line_and_leave_no_files(run, tmp_path, flags, message):
     with pytest.raises(UserError) as error:
-        run(monkeypatch, tmp_path, *flags)
+        run(*flags)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_process_ends_with_code_2_and_without_a_traceback(tmp_path):
-    command = [sys.executable, "train.py", "--dataroot", str(tmp_path / "none"), "--n_epoch", "3"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_a_mistyped_flag_ends_with_one_line_and_exit_code_2(tmp_path):
+    done = python("train.py", "--dataroot", tmp_path / "none", "--n_epoch", "3")
     assert done.returncode == 2
     assert done.stderr.strip() == "error: unknown flag --n_epoch: did you mean --n_epochs? (see --help)"
 
 
 @pytest.mark.slow
-def test_torchrun_trains_on_two_processes_and_only_one_writes(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "train.py"]
-    command += [*SMALL, "--checkpoints_dir", str(tmp_path), "--name", "run", "--n_epochs", "2", "--n_epochs_decay", "0"]
-    command += ["--print_freq", "2", "--ema", "0.9", "--clip_grad", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_torchrun_trains_in_two_processes_and_only_one_writes(tmp_path):
+    launcher = words("-m torch.distributed.run --standalone --nproc_per_node 2 train.py")
+    flags = words("--n_epochs 2 --n_epochs_decay 0 --print_freq 2 --ema 0.9 --clip_grad 1")
+    done = python(*launcher, *SMALL, "--checkpoints_dir", tmp_path, "--name", "run", *flags)
     assert done.returncode == 0, done.stderr[-2000:]
     log = (tmp_path / "run" / "loss_log.txt").read_text()
     assert log.count("Training Loss") == 1
@@ -446,7 +321,7 @@ def test_torchrun_trains_on_two_processes_and_only_one_writes(tmp_path):
     assert [row["iters"] for row in read_metrics(tmp_path / "run" / "metrics.csv")] == [6, 12]
 
 
-def test_a_published_generator_is_downloaded_and_trained(monkeypatch, tmp_path, capsys):
+def test_a_published_generator_is_downloaded_by_its_name_and_trained(run, monkeypatch, tmp_path, capsys):
     donor = define_G(3, 3, 4, "unet_64")
     data = io.BytesIO()
     torch.save(donor.state_dict(), data)
@@ -454,20 +329,7 @@ def test_a_published_generator_is_downloaded_and_trained(monkeypatch, tmp_path, 
     with serving() as web:
         file = replace(known.file, url=web.put("/day2night.pth", data.getvalue(), cut=[1000]))
         monkeypatch.setitem(catalogue.DONORS, "day2night", replace(known, file=file))
-        code = run(
-            monkeypatch,
-            tmp_path,
-            *SMALL,
-            "--pretrained",
-            "day2night",
-            "--n_epochs",
-            "1",
-            "--n_epochs_decay",
-            "0",
-            "--lr",
-            "0",
-        )
-    assert code == 0
+        run(*SMALL, "--pretrained", "day2night", *words("--n_epochs 1 --n_epochs_decay 0 --lr 0"))
     assert "cite P. Isola" in capsys.readouterr().out
     trained = torch.load(tmp_path / "run" / "latest_net_G.pth", weights_only=True)
     assert torch.equal(trained["model.model.0.weight"], donor.state_dict()["model.model.0.weight"])
