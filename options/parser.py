@@ -115,9 +115,13 @@ class Script:
         check(opt)
         return opt
 
+    def default_values(self, model: str, mode: str) -> dict[str, object]:
+        """The flags that this model and data set have, with their defaults."""
+        return self._parser(model, mode).defaults()
+
     def as_text(self, opt: argparse.Namespace) -> str:
         """The options as upstream prints and stores them, with the default where a value differs from it."""
-        defaults = self._parser(opt.model, opt.dataset_mode).defaults()
+        defaults = self.default_values(opt.model, opt.dataset_mode)
         lines = ["----------------- Options ---------------"]
         for key, value in sorted(as_dict(opt).items()):
             default = defaults.get(key)

@@ -8,44 +8,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-FLAGS = {
-    "dataroot": "",
-    "dataset_mode": "masks",
-    "direction": "AtoB",
-    "classes": None,
-    "input_nc": 3,
-    "output_nc": 3,
-    "preprocess": "resize_and_crop",
-    "load_size": 36,
-    "crop_size": 32,
-    "no_flip": False,
-    "serial_batches": False,
-    "batch_size": 1,
-    "val_freq": 1,
-    "early_stop": 0,
-    "lr_policy": "linear",
-    "num_threads": 2,
-    "max_dataset_size": float("inf"),
-    "cache_gb": 1.0,
-    "skip_bad_files": False,
-    "seed": 0,
-    "source": "",
-    "split_seed": 0,
-    "fold": -1,
-    "patient_regex": "",
-    "unpaired": False,
-    "train_images": 0,
-    "intensity": "none",
-    "clahe": False,
-    "balance": None,
-    "patch": 0,
-}
+from options.train import TRAIN
+
+SMALL = {"dataset_mode": "masks", "load_size": 36, "crop_size": 32, "num_threads": 2, "cache_gb": 1.0, "classes": None}
 
 
 @pytest.fixture
 def flags() -> Callable[..., Namespace]:
-    """Options as the scripts would give them, small sizes, with changes as keywords."""
-    return lambda **changes: Namespace(**FLAGS | changes)
+    """train.py's options for a pix2pix, with small images, and with changes as keywords."""
+
+    def options(**changes: object) -> Namespace:
+        values = SMALL | changes
+        return Namespace(**TRAIN.default_values("pix2pix", str(values["dataset_mode"])) | values)
+
+    return options
 
 
 def write(path: Path, array: np.ndarray, **how: object) -> Path:
