@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from data import create_dataset
@@ -11,23 +10,8 @@ from data.classes import Classes
 from data.loader import Loader
 from util.errors import UserError
 from util.flags import Fact, flags
+from util.score.evaluate import ImageSet
 from util.score.mask_rule import MaskRule
-
-
-@dataclass(frozen=True, eq=False)
-class Shelved:
-    """A data set to test on. rule: how its masks are made, see util.score.evaluate.evaluate."""
-
-    loader: Loader
-    name: str
-    phase: str
-    rule: MaskRule
-
-    @property
-    def shows(self) -> tuple:
-        """Equal where two sets are of the same images with the same kind of target, however a network reads them."""
-        classes = self.loader.dataset.classes
-        return self.name, self.phase, self.loader.dataset.ids, classes and classes.binary
 
 
 class Shelf:
@@ -35,9 +19,9 @@ class Shelf:
 
     def __init__(self, num_test: float = float("inf")):
         self._num_test = num_test
-        self._read: dict[tuple, Shelved] = {}
+        self._read: dict[tuple, ImageSet] = {}
 
-    def get(self, opt: argparse.Namespace) -> Shelved:
+    def get(self, opt: argparse.Namespace) -> ImageSet:
         """The data set of `opt`: the same object wherever the options that say how to read it are the same."""
         rule = MaskRule.of(opt)
         key = (*(getattr(opt, name, None) for name in flags(Fact.IMAGES | Fact.READING)), rule)
@@ -45,11 +29,11 @@ class Shelf:
             loader = create_dataset(opt, opt.phase, train=False, num_test=self._num_test)
             name = Path(opt.dataroot).resolve().name if opt.dataroot else getattr(opt, "phantom", opt.dataset_mode)
             name += " reversed" if opt.direction == "BtoA" else ""
-            self._read[key] = Shelved(loader, name, opt.phase, rule)
+            self._read[key] = ImageSet(loader, name, opt.phase, rule)
         return self._read[key]
 
 
-def same_images(runs: Sequence[argparse.Namespace]) -> list[Shelved]:
+def same_images(runs: Sequence[argparse.Namespace]) -> list[ImageSet]:
     """The data as each run of --compare reads them. UserError: other images than the first run's, or not of two
     classes."""
     shelf = Shelf(runs[0].num_test)

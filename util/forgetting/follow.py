@@ -8,15 +8,16 @@ import numpy as np
 
 from util.forgetting.measure import Measured, against, chance, line, scores
 from util.forgetting.pictures import Pictures
-from util.forgetting.plan import Plan, TaskData
+from util.forgetting.plan import Plan
 from util.forgetting.study import Method, training
+from util.score.evaluate import ImageSet
 
 
 class Bench(Protocol):
     """Applies runs to data sets (`models.apply.bench.Bench`)."""
 
-    def measure(self, folder: Path, data: TaskData, epoch: int | None = None, /) -> Measured: ...
-    def taken_off(self, folder: Path, old: TaskData, new: TaskData, /) -> tuple[Measured, dict]: ...
+    def measure(self, folder: Path, data: ImageSet, epoch: int | None = None, /) -> Measured: ...
+    def taken_off(self, folder: Path, old: ImageSet, new: ImageSet, /) -> tuple[Measured, dict]: ...
     def costs(self, folder: Path, recorded: Mapping[str, Any], /) -> dict[str, Any]: ...
 
 

@@ -6,28 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from util.contracts import Batches
 from util.errors import UserError
 from util.forgetting.study import FROM_DONOR, Task
-from util.score.mask_rule import MaskRule
+from util.score.evaluate import ImageSet
 
-
-class TaskData(Protocol):
-    """The images of a task (`data.same_images.Shelved`).
-
-    rule: how masks are made of outputs; shows: equal for data sets of the same images.
-    """
-
-    @property
-    def loader(self) -> Batches: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def phase(self) -> str: ...
-    @property
-    def rule(self) -> MaskRule: ...
-    @property
-    def shows(self) -> tuple: ...
+Read = Callable[[argparse.Namespace], ImageSet]
 
 
 class Runs(Protocol):
@@ -44,18 +27,16 @@ class Runs(Protocol):
 class Plan:
     """One method as learnt by the runs of one seed.
 
-    title: the label, with the seed's number if there are several. runs: names, one for each new task. adapt: their
-    --adapt. stages: folders, the donor's and then that of each run; recorded: the options.json of each stage; data:
-    each task's images, the donor's task first.
+    runs: names, one for each new task. adapt: their --adapt. stages: folders, the donor's and then that of each run;
+    recorded: the options.json of each stage; data: each task's images, the donor's task first.
     """
 
     label: str
-    title: str
     runs: list[str]
     adapt: str
     stages: list[Path]
     recorded: list[Mapping[str, Any]]
-    data: list[TaskData]
+    data: list[ImageSet]
 
     @property
     def tasks(self) -> list[Task]:
@@ -67,22 +48,17 @@ class Plan:
         return self.adapt not in FROM_DONOR
 
 
-def read_plans(
-    methods: Mapping[str, Sequence[list[str]]], runs: Runs, read: Callable[[argparse.Namespace], TaskData]
-) -> list[list[Plan]]:
+def read_plans(methods: Mapping[str, Sequence[list[str]]], runs: Runs, read: Read) -> list[list[Plan]]:
     """The plans of all methods, one for each seed. methods: by label, each seed's runs; read: gives a run's data.
 
     UserError: runs or images that cannot be compared.
     """
-    plans = []
-    for label, seeds in methods.items():
-        titles = [f"{label} (seed {i + 1})" if len(seeds) > 1 else label for i in range(len(seeds))]
-        plans.append([_plan(label, title, names, runs, read) for title, names in zip(titles, seeds, strict=True)])
+    plans = [[_plan(label, names, runs, read) for names in seeds] for label, seeds in methods.items()]
     _same_images([plan for seeds in plans for plan in seeds])
     return plans
 
 
-def _plan(label: str, title: str, names: list[str], runs: Runs, read: Callable[[argparse.Namespace], TaskData]) -> Plan:
+def _plan(label: str, names: list[str], runs: Runs, read: Read) -> Plan:
     stages = [runs.donor, *(runs.folder(name) for name in names)]
     recorded = [runs.recorded(stage) for stage in stages]
     ways = [str(options.get("adapt", "finetune")) for options in recorded[1:]]
@@ -92,10 +68,10 @@ def _plan(label: str, title: str, names: list[str], runs: Runs, read: Callable[[
             f"{', '.join(ways)}); all runs of a sequence must do the same"
         )
     data = [_task_data(runs, read, stage, task) for task, stage in enumerate(stages)]
-    return Plan(label, title, names, ways[-1], stages, recorded, data)
+    return Plan(label, names, ways[-1], stages, recorded, data)
 
 
-def _task_data(runs: Runs, read: Callable[[argparse.Namespace], TaskData], learner: Path, task: int) -> TaskData:
+def _task_data(runs: Runs, read: Read, learner: Path, task: int) -> ImageSet:
     """The data of a task, as the run that learnt it reads them."""
     try:
         return read(runs.options(learner, task=task))
@@ -108,10 +84,12 @@ def _same_images(plans: Sequence[Plan]) -> None:
     """UserError if two plans have different images for a task: their scores could not be compared."""
     first = plans[0]
     for plan in plans[1:]:
-        for task, (one, other) in enumerate(zip(first.data, plan.data, strict=True)):
+        for task in range(1, len(plan.data)):  # all read the old task as the donor does
+            one, other = first.data[task], plan.data[task]
             if one.shows != other.shows:
                 raise UserError(
-                    f"--runs: for new task {task} {first.title} learnt {one.name} ({len(one.loader.dataset)} images of "
-                    f"{one.phase}) and {plan.title} {other.name} ({len(other.loader.dataset)} of {other.phase}): name "
-                    "the test images of all with --new_data, --new_mode, --new_classes, or compare these runs apart"
+                    f"--runs: for new task {task} {first.runs[task - 1]} learnt {one.name} ({len(one.loader.dataset)} "
+                    f"images of {one.phase}) and {plan.runs[task - 1]} {other.name} ({len(other.loader.dataset)} of "
+                    f"{other.phase}): name the test images of all with --new_data, --new_mode, --new_classes, or "
+                    "compare these runs apart"
                 )

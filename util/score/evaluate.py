@@ -26,6 +26,22 @@ WORKERS = 4  # threads that read ground truths, resize, count and write while th
 Loss = Callable[[torch.Tensor, torch.Tensor], Mapping[str, torch.Tensor]]
 
 
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images to test several networks on. rule: how their masks are made of outputs."""
+
+    loader: Batches
+    name: str
+    phase: str
+    rule: MaskRule
+
+    @property
+    def shows(self) -> tuple:
+        """Equal for sets of the same images with the same kind of target, even if networks read them differently."""
+        classes = self.loader.dataset.classes
+        return self.name, self.phase, self.loader.dataset.ids, classes and classes.binary
+
+
 @dataclass
 class Evaluation:
     """Scores of a model on a data set: one row for each image, in the order of the data set."""
@@ -93,10 +109,8 @@ class Evaluation:
             shares = (pooled[:, 0] + pooled[:, 2]) / np.maximum(pooled.sum(1), 1)
             macro = result["macro"] | {"foreground": float(shares.mean())}
             micro = result["micro"] | {"foreground": result["foreground"]}
-            result["contradictions"] = [
-                *contradictions(macro, rounding=1e-9),
-                *contradictions(micro, "micro", rounding=1e-9),
-            ]
+            sentences = contradictions(macro, rounding=1e-9) + contradictions(micro, "micro", rounding=1e-9)
+            result["contradictions"] = sentences
             if detected := detection(rows):
                 result["detection"] = detected
         else:
@@ -168,24 +182,16 @@ def _in_order(model: Translator, loader: Batches, scorer: ImageScorer, losses: "
                     pictures = model.companions(batch) if scorer.on_image else {}
                 pictures = {label: each.float().cpu() for label, each in pictures.items()}
                 targets = batch["B"] if "B" in batch else [None] * len(fakes)
-                for i, (index, (height, width)) in enumerate(
-                    zip(batch["index"].tolist(), batch["size"].tolist(), strict=True)
-                ):
+                for i, (height, width) in enumerate(batch["size"].tolist()):
                     companions = {label: each[i] for label, each in pictures.items()}
-                    image = Scored(index, (height, width), fakes[i], targets[i], companions)
+                    image = Scored(int(batch["index"][i]), (height, width), fakes[i], targets[i], companions)
                     waiting.append(pool.submit(scorer, image))
                 while len(waiting) > 4 * WORKERS:
-                    yield _finished(waiting.popleft())
+                    yield waiting.popleft().result()
             while waiting:
-                yield _finished(waiting.popleft())
+                yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _finished(future: Future[Scored]) -> Scored:
-    image = future.result()
-    image.drop_pictures()  # the pictures of a whole test set may not fit into memory
-    return image
 
 
 class _Losses:

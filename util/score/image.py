@@ -16,7 +16,10 @@ from util.score.mask_rule import MaskRule
 
 @dataclass
 class Scored:
-    """One translated image. A field is None where the data set has nothing to fill it."""
+    """One translated image. A field is None where the data set has nothing to fill it.
+
+    The pictures, from `fake` to `truth`, are there until `on_image` returns.
+    """
 
     index: int
     size: tuple[int, int]  # height and width of the original
@@ -29,32 +32,26 @@ class Scored:
     pooled: np.ndarray | None = None  # TP FP FN TN, or the confusion matrix
     histogram: np.ndarray | None = None  # see metrics.histogram
 
-    def drop_pictures(self) -> None:
-        """Free the memory of everything but the row and the counts; the other fields must not be used afterwards."""
-        self.companions = {}
-        for name in ("fake", "target", "labels", "truth"):
-            setattr(self, name, None)
 
-
+@dataclass
 class ImageScorer:
     """Fills in an image's labels, counts and row; may be called from several threads. See util.score.evaluate."""
 
-    def __init__(
-        self,
-        data: ScoredData,
-        rule: MaskRule,
-        surface: bool,
-        on_image: Callable[[Scored], None] | None,
-        within: Masks | None,
-    ):
-        self.data, self.rule, self.surface, self.on_image, self.within = data, rule, surface, on_image, within
-        if surface and data.classes and not data.classes.binary:
+    data: ScoredData
+    rule: MaskRule
+    surface: bool
+    on_image: Callable[[Scored], None] | None
+    within: Masks | None
+
+    def __post_init__(self) -> None:
+        data = self.data
+        if self.surface and data.classes and not data.classes.binary:
             raise UserError(
                 "--surface: distances between outlines are of one foreground; these masks have "
                 f"{len(data.classes.names)} classes: leave it out"
             )
         # One unit for all images: a mean of some distances in mm and others in pixels would mean nothing.
-        self.spacings = [mm for i in range(len(data)) if (mm := data.spacing(i))] if surface else []
+        self.spacings = [mm for i in range(len(data)) if (mm := data.spacing(i))] if self.surface else []
         self.in_mm = len(self.spacings) == len(data)
 
     def __call__(self, image: Scored) -> Scored:
@@ -68,6 +65,8 @@ class ImageScorer:
             self._segment(image, data.classes)
         if self.on_image:
             self.on_image(image)
+        for name in ("fake", "target", "companions", "labels", "truth"):
+            setattr(image, name, None)  # the pictures of a whole test set may not fit into memory
         return image
 
     def _segment(self, image: Scored, classes: ClassMap) -> None:
