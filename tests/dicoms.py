@@ -1,4 +1,4 @@
-"""Write an array as a DICOM file, for the tests of every room."""
+"""Write arrays as DICOM files, for the tests of every room."""
 
 import io
 from pathlib import Path
@@ -24,47 +24,26 @@ PATIENT = {
     "OtherPatientIDs": "ALT-3390021",
     "PatientComments": "Likes jazzercise",
 }
-"""Values that a search finds nowhere else, some of them such as pydicom and highdicom complain about."""
+"""Values that a search finds nowhere else. pydicom and highdicom complain about some of them."""
 
 
 def write_dicom(path: Path, pixels: np.ndarray, syntax: uid.UID = uid.ExplicitVRLittleEndian, **header: object) -> Path:
-    """An X-ray of one frame, [H, W] of uint8, uint16 or int16, of a patient whose name must not get about (`PATIENT`).
+    """Write an X-ray of one frame, [H, W] of uint8, uint16 or int16, with the private data of `PATIENT`.
 
-    syntax: how the pixels are compressed; header: further elements by keyword, None takes one out.
+    syntax: how the pixels are compressed. header: further elements by keyword; None leaves one out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    bits = pixels.dtype.itemsize * 8
     image = Dataset()
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    values = (
-        PATIENT
-        | {
-            "SOPClassUID": uid.ComputedRadiographyImageStorage,
-            "SOPInstanceUID": uid.generate_uid(),
-            "Modality": "CR",
-            "StudyInstanceUID": uid.generate_uid(),
-            "SeriesInstanceUID": uid.generate_uid(),
-            "SeriesNumber": 1,
-            "InstanceNumber": 1,
-            "BodyPartExamined": "CHEST",
-            "Rows": pixels.shape[0],
-            "Columns": pixels.shape[1],
-            "SamplesPerPixel": 1,
-            "PhotometricInterpretation": "MONOCHROME2",
-            "BitsAllocated": bits,
-            "BitsStored": bits,
-            "PixelRepresentation": int(pixels.dtype.kind == "i"),
-        }
-        | header
-    )
-    values.setdefault("HighBit", values["BitsStored"] - 1)
-    for keyword, value in values.items():
+    elements = _elements(pixels) | header
+    elements.setdefault("HighBit", elements["BitsStored"] - 1)
+    for keyword, value in elements.items():
         if value is not None:
             setattr(image, keyword, value)
     image.PixelData = pixels.tobytes()
-    image["PixelData"].VR = "OW" if bits > 8 else "OB"
-    if frame := _frame(pixels, syntax, values["BitsStored"]):
+    image["PixelData"].VR = "OW" if pixels.dtype.itemsize > 1 else "OB"
+    if frame := _frame(pixels, syntax, elements["BitsStored"]):
         image.PixelData = encapsulate([frame])
         image.file_meta.TransferSyntaxUID = syntax
     elif syntax.is_compressed:
@@ -75,8 +54,30 @@ def write_dicom(path: Path, pixels: np.ndarray, syntax: uid.UID = uid.ExplicitVR
     return path
 
 
+def _elements(pixels: np.ndarray) -> dict:
+    """The header of an X-ray of the chest with these pixels."""
+    bits = pixels.dtype.itemsize * 8
+    return PATIENT | {
+        "SOPClassUID": uid.ComputedRadiographyImageStorage,
+        "SOPInstanceUID": uid.generate_uid(),
+        "Modality": "CR",
+        "StudyInstanceUID": uid.generate_uid(),
+        "SeriesInstanceUID": uid.generate_uid(),
+        "SeriesNumber": 1,
+        "InstanceNumber": 1,
+        "BodyPartExamined": "CHEST",
+        "Rows": pixels.shape[0],
+        "Columns": pixels.shape[1],
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "BitsAllocated": bits,
+        "BitsStored": bits,
+        "PixelRepresentation": int(pixels.dtype.kind == "i"),
+    }
+
+
 def _frame(pixels: np.ndarray, syntax: uid.UID, bits: int) -> bytes | None:
-    """The compressed frame; None where pydicom can compress."""
+    """The compressed frame; None if pydicom can compress it itself."""
     if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
         return imagecodecs.jpeg8_encode(pixels, level=95, bitspersample=bits)
     if syntax in (uid.JPEGLossless, uid.JPEGLosslessSV1):

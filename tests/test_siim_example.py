@@ -1,24 +1,22 @@
-"""docs/siim.md, typed as it stands there, on a small tree of drawn X-rays."""
+"""The commands of docs/siim.md, typed as they are, on a small folder of drawn X-rays."""
 
 import csv
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from data.phantom import chest
+from data.phantom.chests import chest
 from tests.dicoms import PATIENT, write_dicom
-from tests.helpers import ROOT, commands
+from tests.helpers import ROOT, commands, python, read_json
 
 
 def write_siim(folder: Path, count: int) -> dict[str, int]:
-    """SIIM-ACR's layout: an X-ray a file three folders deep, and a table of run lengths; in every other a drawn
-    pneumothorax, in every sixth one on each side. Returns the pixels of each image's pneumothorax."""
+    """Write drawn X-rays in SIIM-ACR's layout: DICOM files three folders deep, and a table of run lengths.
+
+    Every other image shows a pneumothorax, every sixth one on each side. Returns its number of pixels by image.
+    """
     rows, areas = [], {}
     for i in range(count):
         image, lungs = chest(i, size=128)
@@ -46,48 +44,41 @@ def pneumothorax(lungs: np.ndarray, side: str) -> np.ndarray:
 
 
 def run_lengths(mask: np.ndarray) -> str:
-    """`start length start length ...`: down the columns, each start counted from the end of the run before."""
+    """`start length start length ...`, down the columns. Each start is counted from the end of the run before."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.T.ravel().astype(int), [0]])))
     starts, ends = edges[::2], edges[1::2]
     gaps = starts - np.concatenate([[0], ends[:-1]])
     return " ".join(f"{gap} {length}" for gap, length in zip(gaps, ends - starts, strict=True))
 
 
-def test_run_lengths_by_hand():
+def test_run_lengths_equal_those_worked_out_by_hand():
     mask = np.array([[0, 1, 0], [1, 1, 0], [0, 0, 1]], bool)
     assert run_lengths(mask) == "1 1 1 2 3 1"
 
 
 @pytest.mark.slow
-def test_siim_from_dicom_to_a_page(tmp_path):
-    """Every command of docs/siim.md, in order, on a tree like SIIM's. Only --display_id 0 is added: no test draws in a
-    visdom that happens to run."""
+def test_the_commands_for_siim_lead_from_dicom_files_to_a_page(tmp_path):
+    """Only --display_id 0 is added, so that no test draws in a visdom that happens to run."""
     areas = write_siim(tmp_path / "datasets" / "siim_dicom", 30)
-    said = ""
+    printed = ""
     typed = commands("docs/siim.md")
     assert len(typed) == 4
-    for words in typed:
-        script = [str(ROOT / words[0])] if words[0] != "-m" else words[:1]
-        extra = ["--display_id", "0"] if words[0] == "train.py" else []
-        done = subprocess.run(
-            [sys.executable, *script, *words[1:], *extra],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        said += done.stdout + done.stderr
+    for command in typed:
+        script = [ROOT / command[0]] if command[0] != "-m" else command[:1]
+        extra = ["--display_id", "0"] if command[0] == "train.py" else []
+        done = python(*script, *command[1:], *extra, cwd=tmp_path)
+        assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        printed += done.stdout + done.stderr
 
     masks = {path.stem: np.array(Image.open(path)) for path in (tmp_path / "datasets/siim/masks").iterdir()}
     assert {uid: (mask > 0).sum() for uid, mask in masks.items()} == {uid: 4 * area for uid, area in areas.items()}
     folder = tmp_path / "results" / "siim" / "test_latest"
-    scores = json.loads((folder / "metrics.json").read_text())
+    scores = read_json(folder / "metrics.json")
     assert scores["images"] == len(list((folder / "masks").glob("*.png"))) > 3
     assert 0 <= scores["macro"]["dice"] <= 1
 
-    made = [path for top in ("datasets/siim", "checkpoints", "results") for path in (tmp_path / top).rglob("*")]
-    said += "".join(path.read_text() for path in made if path.suffix in (".html", ".csv", ".json", ".txt"))
-    said += "".join(map(str, made))
+    written = [path for top in ("datasets/siim", "checkpoints", "results") for path in (tmp_path / top).rglob("*")]
+    printed += "".join(path.read_text() for path in written if path.suffix in (".html", ".csv", ".json", ".txt"))
+    printed += "".join(map(str, written))
     for private in (*PATIENT.values(), "MRN-"):
-        assert private not in said
+        assert private not in printed
