@@ -30,13 +30,13 @@ class BaseModel(ABC):
     """Networks and optimizers by name, one training step, one translation.
 
     networks: "G", "D" (or "G_A", ...). optimizers: by the same kind of name. pools: image histories of discriminators.
-    tasks: what is trained, or was, of generators whose donor stays frozen (`--adapt`). translator: name of the network
-    that maps A to B. labels: upstream's names for its input and output. training: whether the model will train.
-    images: the last step's, by upstream's labels.
+    tasks: of generators that are adapted beside a frozen donor (`--adapt`). translator: name of the network that maps A
+    to B. labels: upstream's names for its input and output. training: whether the model will train. images: the last
+    step's, by upstream's labels. loaded: task files of generators, which need no file of weights.
+
     Saving, scheduling, showing and distributing are done to a model from outside.
     """
 
-    defaults: dict[str, object] = {}
     translator = "G"
     labels = ("real_A", "fake_B")
 
@@ -48,14 +48,10 @@ class BaseModel(ABC):
         self.pools: dict[str, ImagePool] = {}
         self.tasks: dict[str, Task] = {}
         self.images: dict[str, torch.Tensor] = {}
-        self.loaded: dict[str, Path] = {}  # task files of generators, which need no file of weights
+        self.loaded: dict[str, Path] = {}
         self.norm_stats = opt.norm_stats
         self.notes: list[str] = []
         self.noise_seed: int | None = opt.seed if opt.stochastic else None
-
-    @staticmethod  # noqa: B027 (a model may have no flags)
-    def add_options(group: argparse._ArgumentGroup, training: bool) -> None:
-        """Add the model's own flags."""
 
     def add_generator(
         self, opt: argparse.Namespace, name: str, donor: Path | None = None, backwards: bool = False
@@ -107,7 +103,7 @@ class BaseModel(ABC):
     def _saved_task(self, opt: argparse.Namespace, name: str) -> TaskFile | None:
         """The task file that the run wrote for generator `name`; None where it wrote none.
 
-        UserError where training would go on with other flags than the task was made with.
+        UserError where training would continue with other flags than the task began with.
         """
         path = task_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
         if not path.is_file():

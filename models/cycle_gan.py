@@ -18,7 +18,7 @@ from util.errors import UserError
 
 
 class CycleGANModel(BaseModel):
-    """G_A maps A to B; D_A tells its results from real B. G_B maps B to A; D_B tells its results from real A.
+    """G_A maps A to B, and D_A learns to tell its results from real B. G_B maps B to A, with D_B against it.
 
     G_A and G_B minimise GAN + lambda_A * |G_B(G_A(A)) - A| + lambda_B * |G_A(G_B(B)) - B|, and lambda_identity times
     as much for |G_A(B) - B| and |G_B(A) - A|. The discriminators also see earlier fakes (`ImagePool`). With

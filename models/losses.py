@@ -61,7 +61,7 @@ def seg_loss(spec: str, flag: str = "--seg_loss") -> Loss:
     tversky: 1 - overlap of the whole batch (Milletari et al. 2016, arXiv 1606.04797). tversky weighs a missed pixel by
     0.7 and a false one by 0.3 (Salehi et al. 2017, arXiv 1706.05721).
 
-    The overlap with an empty mask is 0 for every prediction, and so its slope is 0 too. The overlap is therefore
+    The overlap with an empty mask is 0 for every prediction, and so is its slope. The overlap is therefore
     counted over the whole batch, where false foreground in an image with an empty mask lowers the overlap of the
     others. If all masks of a batch are empty, the overlap of the background is taken instead.
 

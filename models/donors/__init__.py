@@ -1,1 +1,1 @@
-"""Pretrained generators and encoders: found, read, fitted."""
+"""Pretrained generators and encoders: find one by its name, read its architecture, start a network from it."""

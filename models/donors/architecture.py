@@ -61,13 +61,12 @@ def infer_architecture(state: State) -> Architecture | None:
     ends = end_layers(state)
     if ends is None:
         return None
-    first, last = ends
+    first, last, output_axis = ends
     norm = "batch" if any(key.endswith("running_mean") for key in state) else "none"
     if first.removesuffix("weight") + "bias" in state:
         norm = "instance"
     ngf, input_nc = state[first].shape[:2]
-    # The last layer of a U-Net is a transposed convolution, which has its output channels on axis 1.
-    output_nc = state[last].shape[1 if first == UNET_FIRST else 0]
+    output_nc = state[last].shape[output_axis]
     if first == UNET_FIRST:
         halvings = 1 + sum(key.endswith(".model.1.weight") for key in state)
         return Architecture(f"unet_{2**halvings}", input_nc, output_nc, ngf, norm, None)
@@ -83,13 +82,16 @@ def completed(inferred: Architecture | None, wanted: Architecture) -> Architectu
     return replace(inferred, input_norm=wanted.input_norm) if inferred else wanted
 
 
-def end_layers(state: State) -> tuple[str, str] | None:
-    """Keys of the first and the last convolution's weights; None for an unknown network."""
+def end_layers(state: State) -> tuple[str, str, int] | None:
+    """Keys of the first and the last convolution's weights, and the axis of the last one that counts output channels.
+
+    None for an unknown network.
+    """
     if UNET_FIRST in state and UNET_LAST in state:
-        return UNET_FIRST, UNET_LAST
+        return UNET_FIRST, UNET_LAST, 1  # a transposed convolution
     if RESNET_FIRST in state and state[RESNET_FIRST].ndim == 4 and state[RESNET_FIRST].shape[-1] == 7:
         top = [key for key in state if key.endswith(".weight") and key.count(".") == 2]
-        return RESNET_FIRST, max(top, key=lambda key: int(key.split(".")[1]))
+        return RESNET_FIRST, max(top, key=lambda key: int(key.split(".")[1])), 0
     return None
 
 

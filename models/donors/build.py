@@ -3,14 +3,7 @@
 import argparse
 from pathlib import Path
 
-from models.donors.architecture import (
-    UNET_FIRST,
-    Architecture,
-    State,
-    end_layers,
-    explain_mismatch,
-    infer_architecture,
-)
+from models.donors.architecture import Architecture, State, end_layers, explain_mismatch, infer_architecture
 from models.donors.encoders import load_encoder
 from models.networks.define import define_G
 from models.networks.generator import Generator
@@ -51,18 +44,8 @@ def from_architecture(
 ) -> Generator:
     """A generator with random weights. state: weights that the widths of a mobile ResNet are read from."""
     widths = widths_of(state) if wanted.netG.startswith("mobile") else None
-    return define_G(
-        wanted.input_nc,
-        wanted.output_nc,
-        wanted.ngf or 0,
-        wanted.netG,
-        wanted.norm,
-        not wanted.no_dropout,
-        init_type,
-        init_gain,
-        widths,
-        wanted.input_norm or "signed",
-    )
+    layers = (wanted.input_nc, wanted.output_nc, wanted.ngf or 0, wanted.netG, wanted.norm, not wanted.no_dropout)
+    return define_G(*layers, init_type, init_gain, widths, wanted.input_norm or "signed")
 
 
 def load_donor(net: Generator, state: State, path: Path, wanted: Architecture) -> list[str]:
@@ -97,13 +80,13 @@ def _fit_channels(state: State, wanted: Architecture) -> list[str]:
     inferred, ends = infer_architecture(state), end_layers(state)
     if inferred is None or ends is None:
         return []
-    first, last = ends
+    first, last, output_axis = ends
     notes = []
     if (inferred.input_nc, wanted.input_nc) == (3, 1):
         state[first] = state[first].sum(1, keepdim=True)
         notes.append("its first layer is summed to 1 input channel (the same as repeating the grey image)")
     if (inferred.output_nc, wanted.output_nc) == (3, 1):
-        state[last] = state[last].mean(1 if first == UNET_FIRST else 0, keepdim=True)
+        state[last] = state[last].mean(output_axis, keepdim=True)
         bias = last.removesuffix("weight") + "bias"
         state[bias] = state[bias].mean(0, keepdim=True)
         notes.append("its last layer is averaged to 1 output channel")

@@ -45,9 +45,8 @@ def init_orthogonal(weight: torch.Tensor, gain: float) -> None:
 def conv_bias(norm: str) -> bool:
     """Whether convolutions before a norm have a bias: only with instance norm.
 
-    Batch norm has a shift of its own, which makes a bias useless. Instance norm here has none, and although it removes
-    a bias by subtracting the mean, upstream's checkpoints hold one. `none` has no bias because upstream asks only for
-    instance norm.
+    Batch and instance norm subtract the mean, so a bias before them changes nothing. Upstream's checkpoints hold one
+    beside instance norm nevertheless, and none beside batch norm and `none`, and must fit.
     """
     return norm == "instance"
 

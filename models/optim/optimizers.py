@@ -1,4 +1,4 @@
-"""Optimizers by name (`--optimizer`), and what is done to their parameters and gradients from outside."""
+"""Optimizers by name (`--optimizer`), frozen encoders and clipped gradients."""
 
 import argparse
 from collections.abc import Iterable
