@@ -122,10 +122,6 @@ class Runs:
         """A run's options.json; {} without one."""
         return read_run(folder)
 
-    def adapt(self, folder: Path) -> str:
-        """How a run was trained: train.py's --adapt; finetune if nothing is recorded."""
-        return str(self.recorded(folder).get("adapt", "finetune"))
-
     def options(
         self, folder: Path, epoch: int | None = None, task: int | None = None, base: bool = False
     ) -> argparse.Namespace:

@@ -13,47 +13,32 @@ def summary(study: Study) -> list[str]:
 
 def caveats(study: Study) -> list[str]:
     """Paragraphs about what limits the figures, so that nobody reads too much into them."""
-    return [
-        paragraph
-        for about in (_about_proofs, _about_seeds, _about_starts, _about_training)
-        for paragraph in about(study)
-    ]
+    abouts = (_about_proofs, _about_seeds, _about_starts, _about_training)
+    return [paragraph for about in abouts if (paragraph := about(study))]
 
 
-def _about_proofs(study: Study) -> list[str]:
+def _about_proofs(study: Study) -> str:
     proven = [method for method in study.methods if method.proofs]
-    if not proven:
-        return []
-    broken = [method.label for method in proven if not study.unchanged(method)]
-    return [
-        "A method with a frozen donor stores each task in a file of its own. "
-        + (
-            f"But the proofs below fail for {' and '.join(broken)}: was it trained on another donor?"
-            if broken
-            else "It forgets nothing, but the user must say which task an image belongs to."
-        )
-    ]
+    broken = " and ".join(method.label for method in proven if not study.unchanged(method))
+    failed = f"But the proofs below fail for {broken}: was it trained on another donor?"
+    held = "It forgets nothing, but the user must say which task an image belongs to."
+    files = "A method with a frozen donor stores each task in a file of its own."
+    return f"{files} {failed if broken else held}" if proven else ""
 
 
-def _about_seeds(study: Study) -> list[str]:
-    if several := [f"{method.label} ({len(method.seeds)})" for method in study.methods if method.seeds]:
-        return [
-            f"Figures are means over runs that differ in their seed, ± one standard deviation: {', '.join(several)}. "
-            "The pictures are the first run's."
-        ]
-    return []
+def _about_seeds(study: Study) -> str:
+    several = ", ".join(f"{method.label} ({len(method.seeds)})" for method in study.methods if method.seeds)
+    text = f"Figures are means over runs that differ in their seed, ± one standard deviation: {several}."
+    return f"{text} The pictures are the first run's." if several else ""
 
 
-def _about_starts(study: Study) -> list[str]:
-    if wrong := dict.fromkeys(phrase for phrases in study.wrong_starts for phrase in phrases):
-        return [
-            f"Some runs did not start from the network before them: {'; '.join(wrong)}. They may never have known what "
-            "they seem to have forgotten."
-        ]
-    return []
+def _about_starts(study: Study) -> str:
+    phrases = "; ".join(dict.fromkeys(phrase for phrases in study.wrong_starts for phrase in phrases))
+    text = f"Some runs did not start from the network before them: {phrases}."
+    return f"{text} They may never have known what they seem to have forgotten." if phrases else ""
 
 
-def _about_training(study: Study) -> list[str]:
+def _about_training(study: Study) -> str:
     differences = []
     for stage, task in enumerate(study.tasks[1:]):
         options = {m.label: m.training[stage] for m in study.methods if len(m.training) > stage}
@@ -64,7 +49,7 @@ def _about_training(study: Study) -> list[str]:
             if len(labels) > 1:
                 values = ", ".join(f"{value} ({' and '.join(some)})" for value, some in labels.items())
                 differences.append(f"{task.name}: --{name} {values}")
-    return [f"The runs were trained with different options: {'; '.join(differences)}."] if differences else []
+    return f"The runs were trained with different options: {'; '.join(differences)}." if differences else ""
 
 
 def verdict(kept: float | None, equal: bool) -> str:

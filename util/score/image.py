@@ -18,7 +18,7 @@ from util.score.mask_rule import MaskRule
 class Scored:
     """One translated image. A field is None where the data set has nothing to fill it.
 
-    The pictures, from `fake` to `truth`, are there until `on_image` returns.
+    The pictures, from `fake` to `truth`, are dropped when `on_image` has returned.
     """
 
     index: int
@@ -47,7 +47,7 @@ class ImageScorer:
         data = self.data
         if self.surface and data.classes and not data.classes.binary:
             raise UserError(
-                "--surface: distances between outlines are of one foreground; these masks have "
+                "--surface: distances are measured between outlines of one foreground, but these masks have "
                 f"{len(data.classes.names)} classes: leave it out"
             )
         # One unit for all images: a mean of some distances in mm and others in pixels would mean nothing.

@@ -144,7 +144,9 @@ def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo
 
 def test_surface_distances_of_more_than_two_classes_are_refused(pictures, echo):
     data = pictures([np.zeros((3, 2, 4))], [TRUTH], classes="facades")
-    with pytest.raises(UserError, match="--surface: distances between outlines are of one foreground; these masks "):
+    with pytest.raises(
+        UserError, match="--surface: distances are measured between outlines of one foreground, but these "
+    ):
         evaluate(echo, data.loader(), surface=True)
 
 

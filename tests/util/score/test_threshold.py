@@ -59,6 +59,13 @@ def test_other_weights_or_flags_have_no_threshold(tmp_path, weights):
             kept_threshold(tmp_path, key, "x", "data")
 
 
+def test_a_threshold_chosen_under_other_classes_does_not_hold(tmp_path, weights):
+    """lungs_dark shows lungs black on white: three channels give another map of foreground than under lungs."""
+    keep_threshold(tmp_path, applied([flags(classes="lungs_dark")], [weights]), histograms([0.3, 0.9, 0.2, 0.1]), "data")
+    with pytest.raises(UserError, match="none for these weights and flags"):
+        kept_threshold(tmp_path, applied([flags(classes="lungs")], [weights]), "x", "data")
+
+
 def test_each_data_set_has_its_own_threshold_and_one_without_val_takes_the_last(tmp_path, weights):
     key = applied([flags()], [weights])
     keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "ours")
