@@ -15,7 +15,7 @@ from util.run.checkpoint import fingerprint
 
 TINY = words(
     "--netG unet_64 --ngf 4 --ndf 4 --load_size 70 --crop_size 64 --gpu_ids -1 --display_id 0 "
-    "--dataset_mode phantom --phantom_count 4 --val_freq 2 --lr 0.02 --n_epochs_decay 0 --rank 2"
+    "--dataset_mode phantom --phantom_count 4 --val_freq 2 --lr 0.02 --n_epochs_decay 0 --rank 2 --no_html"
 )
 
 

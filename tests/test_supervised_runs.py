@@ -15,7 +15,7 @@ from util.errors import UserError
 TINY = words(
     "--model supervised --load_size 70 --crop_size 64 --gpu_ids -1 --display_id 0 "
     "--dataset_mode phantom --phantom_count 4 --val_freq 2 --batch_size 2 --lr 0.01 "
-    "--n_epochs_decay 0"
+    "--n_epochs_decay 0 --no_html"
 )
 SMALL = [*TINY, "--netG", "unet_small"]
 
