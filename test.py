@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import torch
 
     from data.base import PairedDataset
+    from util.contracts import ScoredData
+    from util.score.evaluate import Evaluation
     from util.score.image import Scored
     from util.score.within import Within
 
@@ -40,16 +42,15 @@ def main() -> int:
 
 
 def test(runs: list[argparse.Namespace]) -> int:
-    """Translate the images of a phase with a run, or with several runs together, and score the results."""
+    """Translate the images of a phase with a run, or several runs together; score them; write a page."""
     from data import create_dataset
     from models.apply.trained import Trained
     from models.apply.translators import shared_input
-    from util.files import replacing_folder, write_json, write_text
+    from util.files import replacing_folder, write_text
     from util.run.device import pick_device
     from util.score.evaluate import evaluate
     from util.score.summary import in_words
     from util.seeding import seed_everything
-    from util.show.test_page import write_test_page
     from util.show.test_pictures import OURS, PictureWriter
 
     opt = shared_input(runs)
@@ -62,7 +63,6 @@ def test(runs: list[argparse.Namespace]) -> int:
     print(as_text(opt))
     for run in runs:
         write_text(Path(run.checkpoints_dir) / run.name / "test_opt.txt", as_text(run) + "\n")
-
     within = masks_within(opt, device, loader.dataset)
     rule = trained.rule(loader, within)
     settings = trained.settings(loader.dataset, rule, {run.name: other_split(run) for run in runs})
@@ -75,10 +75,8 @@ def test(runs: list[argparse.Namespace]) -> int:
             write_segmentation(folder, image)
 
         evaluation = evaluate(translator, loader, rule, opt.surface, write, within=within, progress="testing")
-        evaluation.write_csv(folder / "metrics.csv")
-        write_json(folder / "metrics.json", {"settings": settings} | evaluation.summary)
         title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-        write_test_page(folder, title, evaluation, settings, opt.display_winsize)
+        write_results(folder, title, evaluation, settings, opt.display_winsize)
     if evaluation.scored:
         print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
     print(f"page: {results / 'index.html'}")
@@ -117,6 +115,18 @@ def compare(runs: list[argparse.Namespace]) -> int:
     return 0
 
 
+def write_results(
+    folder: Path, title: str, evaluation: Evaluation, settings: dict[str, object], picture_width: int
+) -> None:
+    """Write the scores as tables, and the page that shows them with the pictures in `folder`."""
+    from util.files import write_json
+    from util.show.test_page import write_test_page
+
+    evaluation.write_csv(folder / "metrics.csv")
+    write_json(folder / "metrics.json", {"settings": settings} | evaluation.summary)
+    write_test_page(folder, title, evaluation, settings, picture_width)
+
+
 def segmentation_writer(opt: argparse.Namespace, name: str, dataset: PairedDataset) -> Callable[[Path, Scored], None]:
     """Writes the mask of one image into a folder of results, if --write asks for DICOM Segmentation objects."""
     if opt.write != "dicomseg":
@@ -124,10 +134,15 @@ def segmentation_writer(opt: argparse.Namespace, name: str, dataset: PairedDatas
     from data.dicomseg import SegmentationWriter
 
     writer = SegmentationWriter(dataset, f"{name}, epoch {opt.epoch}")
-    return lambda folder, image: writer(folder / "dicomseg", image.index, image.labels)
+
+    def write(folder: Path, image: Scored) -> None:
+        if image.labels is not None:
+            writer(folder / "dicomseg", image.index, image.labels)
+
+    return write
 
 
-def masks_within(opt: argparse.Namespace, device: torch.device, dataset: PairedDataset) -> Within | None:
+def masks_within(opt: argparse.Namespace, device: torch.device, dataset: ScoredData) -> Within | None:
     """The masks of --within RUN for the images of `dataset`, made as that run's own options say."""
     if not opt.within:
         return None

@@ -16,7 +16,7 @@ from data.classes import VOID_BIT, Classes, without_void
 from data.enhance import Enhance
 from data.read.headers import read_spacing
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
-from util.contracts import VOID, Item
+from util.contracts import VOID, ClassMap, Item
 from util.errors import UserError
 
 
@@ -75,7 +75,8 @@ class PairedDataset(Dataset[Item], ABC):
         self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, not opt.no_flip, train, opt.patch)
         self.swap = self.swaps and opt.direction == "BtoA"
         self.skipped: list[str] = []
-        self.classes = self._stored_as = self.target_classes(opt)
+        self._stored_as = self.target_classes(opt)
+        self.classes: ClassMap | None = self._stored_as
         self._channels = (opt.input_nc, opt.output_nc)
         self._enhance = Enhance(opt.intensity, opt.clahe)
         if self.swap and self._enhance:

@@ -115,8 +115,8 @@ def _data(opt: argparse.Namespace, side: str, task: int = 0) -> Values:
 
 def _new_data(opt: argparse.Namespace, tasks: int) -> list[Values]:
     for end in DATA:
-        values = getattr(opt, f"new_{end}") or [None]
-        if len(values) not in (1, tasks):
+        values: list[str] = getattr(opt, f"new_{end}") or []
+        if len(values) not in (0, 1, tasks):
             raise UserError(
                 f"--new_{end} {' '.join(values)}: {len(values)} values for {tasks} new tasks; "
                 f"give one, or {tasks} (and to --runs RUN,RUN,... for a sequence of tasks)"

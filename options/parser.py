@@ -51,7 +51,10 @@ class Parser(argparse.ArgumentParser):
     def parse_all(self, argv: list[str] | None, owners: Mapping[str, str]) -> argparse.Namespace:
         """Parse everything. owners: which choice brings a flag (such as "--model pix2pix"), for flags that not every
         command line has. UserError: an unknown flag, with the nearest known one."""
-        opt, unknown = self.parse_known_args(argv)
+        try:
+            opt, unknown = self.parse_known_args(argv)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"a file given as @FILE cannot be read as flags: {error}") from error
         if unknown:
             flags = [option for action in self._actions for option in action.option_strings]
             nearest = difflib.get_close_matches(unknown[0].split("=")[0], flags, n=1, cutoff=0.75)
@@ -59,12 +62,6 @@ class Parser(argparse.ArgumentParser):
             hint = f": did you mean {nearest[0]}{owner}?" if nearest else ""
             raise UserError(f"unknown flag {unknown[0]}{hint} (see --help)")
         return opt
-
-    def parse_known_args(self, args=None, namespace=None):
-        try:
-            return super().parse_known_args(args, namespace)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"a file given as @FILE cannot be read as flags: {error}") from error
 
 
 AddOptions = Callable[[argparse.ArgumentParser], None]

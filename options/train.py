@@ -17,6 +17,7 @@ from util.errors import UserError
 def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags that only training has, group by group."""
     _add_start(parser.add_argument_group("where the generator starts"))
+    _add_task(parser.add_argument_group("tasks beside a frozen donor, by --adapt"))
     _add_training(parser.add_argument_group("training"))
     _add_schedule(parser.add_argument_group("learning rate"))
     _add_images(parser.add_argument_group("training images and validation"))
@@ -39,6 +40,17 @@ def _add_start(group: argparse._ArgumentGroup) -> None:
         "each weight (masks), also with signs (ternary), a few filters and mixtures of the donor's (filter_bank), a "
         "change of low rank (lowrank), only norms and biases (norm_only), only the last layer (head_only)",
     )
+    group.add_argument(
+        "--encoder_weights",
+        default="none",
+        metavar="none|imagenet|FILE",
+        help="start the encoder of --netG smp:... from torchvision's ImageNet weights (downloaded if needed), or from "
+        "a .pth file: torchvision's or another run's",
+    )
+    group.add_argument("--continue_train", action="store_true", help="continue exactly where the run stopped")
+
+
+def _add_task(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--mask_init", type=amount, default=1e-2, help="masks, ternary: first value for each weight")
     group.add_argument(
         "--mask_cutoff", type=amount, default=5e-3, help="masks, ternary: keep a weight while its value is above this"
@@ -57,14 +69,6 @@ def _add_start(group: argparse._ArgumentGroup) -> None:
         "of all runs that it was built on (cumulative)",
     )
     group.add_argument("--rank", type=count, default=8, help="lowrank: rank of each layer's change")
-    group.add_argument(
-        "--encoder_weights",
-        default="none",
-        metavar="none|imagenet|FILE",
-        help="start the encoder of --netG smp:... from torchvision's ImageNet weights (downloaded if needed), or from "
-        "a .pth file: torchvision's or another run's",
-    )
-    group.add_argument("--continue_train", action="store_true", help="continue exactly where the run stopped")
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:

@@ -61,7 +61,9 @@ def test_other_weights_or_flags_have_no_threshold(tmp_path, weights):
 
 def test_a_threshold_chosen_under_other_classes_does_not_hold(tmp_path, weights):
     """lungs_dark shows lungs black on white: three channels give another map of foreground than under lungs."""
-    keep_threshold(tmp_path, applied([flags(classes="lungs_dark")], [weights]), histograms([0.3, 0.9, 0.2, 0.1]), "data")
+    keep_threshold(
+        tmp_path, applied([flags(classes="lungs_dark")], [weights]), histograms([0.3, 0.9, 0.2, 0.1]), "data"
+    )
     with pytest.raises(UserError, match="none for these weights and flags"):
         kept_threshold(tmp_path, applied([flags(classes="lungs")], [weights]), "x", "data")
 
