@@ -101,10 +101,11 @@ def measure(opt: argparse.Namespace, rounds: int) -> None:
 def plain_ways(opt: argparse.Namespace, cached: Loader) -> dict[str, Callable[[], Iterable]]:
     """The plain pipeline over the same images, without and with workers."""
     plain = Plain([(s.image, s.targets[0]) for s in cached.dataset.samples], opt.load_size, opt.crop_size)
+    workers = opt.num_threads
     alone = DataLoader(plain, opt.batch_size, shuffle=True)
-    helped = DataLoader(plain, opt.batch_size, shuffle=True, num_workers=opt.num_threads, persistent_workers=True)
+    helped = DataLoader(plain, opt.batch_size, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
     next(iter(helped))  # its workers start here and not in a timed pass
-    return {"plain, no workers": lambda: alone, f"plain, {opt.num_threads} workers": lambda: helped}
+    return {"plain, no workers": lambda: alone, f"plain, {workers} workers": lambda: helped}
 
 
 def ways_with_workers(opt: argparse.Namespace, cached: Loader) -> dict[str, Callable[[], Iterable]]:
