@@ -12,7 +12,7 @@ import torch
 from torch.nn.modules.dropout import _DropoutNd
 
 from models.base import BaseModel
-from util.contracts import Batch, Translator
+from util.contracts import Batch, Trainable, Translator
 from util.errors import UserError
 from util.flags import Fact, flags
 from util.score.uncertainty import LABEL, as_picture
@@ -112,7 +112,7 @@ class Ensemble:
         return self.foreground(output)[:, None] * 2 - 1 if self.foreground else output
 
 
-def tiled(model: BaseModel, opt: argparse.Namespace) -> Translator:
+def tiled(model: Trainable, opt: argparse.Namespace) -> Translator:
     """The model, applied in patches if its run was trained on patches (`--patch`)."""
     return Tiled(model, opt.patch, opt.patch_overlap, model.device) if opt.patch else model
 

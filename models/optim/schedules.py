@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pkgutil import resolve_name
 
@@ -122,7 +122,7 @@ def create_schedulers(opt: argparse.Namespace, optimizers: dict[str, Optimizer])
     return {name: create(optimizer, opt) for name, optimizer in optimizers.items()}
 
 
-def step_schedulers(schedulers: dict[str, LRScheduler], score: float | None) -> None:
+def step_schedulers(schedulers: Mapping[str, LRScheduler], score: float | None) -> None:
     """Call at the end of each epoch. score: its validation score, higher is better; None without a validation."""
     for scheduler in schedulers.values():
         if isinstance(scheduler, PlateauLR):
