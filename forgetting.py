@@ -21,7 +21,7 @@ from util.files import replacing_folder
 def main() -> int:
     asked = parse()
     # These import torch, which takes seconds: --help and a mistyped flag need not wait for it.
-    from data.same_images import Shelf
+    from data.same_images import ImageSets
     from models.apply.bench import Bench
     from models.donors.find import find_donor, upstream_options, wrong_starts
     from util.forgetting.follow import measure_method
@@ -41,7 +41,7 @@ def main() -> int:
     device = pick_device(opt.gpu_ids)
     features = create_features(opt.kid_weights, device)
     bench = Bench(runs.options, device, runs.donor, features)
-    plans = read_plans(asked.methods, runs, Shelf(opt.num_test).get)
+    plans = read_plans(asked.methods, runs, ImageSets(opt.num_test).get)
     results = Path(opt.results_dir) / opt.name
     with replacing_folder(results, OURS, "forgetting.json") as folder:
         pictures = Pictures(folder, opt.pictures)

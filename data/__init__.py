@@ -24,29 +24,30 @@ DATASETS = {
 
 
 def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> Loader:
-    """Batches of one phase of the data set that the flags describe; at most `num_test` images of it.
+    """Batches of one phase of the data set that the flags describe, at most `num_test` images of it.
 
-    train: shuffled (unless --serial_batches), resized to --load_size, cropped and flipped at random, and under
-    torchrun only this process's share; else in order, whole images, one by one where their sizes may differ.
-    `loader.dataset` is the data set, `loader.sampler.set_position(epoch, start)` places it.
+    With `train`, images are shuffled (unless --serial_batches), resized to --load_size, cropped and flipped at random,
+    and under torchrun each process gets its share. Without it, images come whole and in order, in batches of one if
+    their sizes may differ. `loader.sampler.set_position(epoch, start)` chooses the epoch.
+
+    UserError: a limit below one image, or the data set cannot be read.
     """
     from data.loader import Loader
 
     for flag, limit in (("--max_dataset_size", opt.max_dataset_size), ("--num_test", num_test)):
-        if not limit >= 1:  # NaN neither
+        if not limit >= 1:  # written so that NaN is refused, too
             raise UserError(f"{flag} {limit}: must be at least 1")
     dataset = resolve_name(DATASETS[opt.dataset_mode])(opt, phase, train, num_test)
     for line in dataset.skipped:
         distributed.say(f"skipped: {line}", file=sys.stderr)
     if balance := dataset.balance:
         with_finding = int(balance.positive.sum())
-        there = (with_finding, len(dataset) - with_finding)
+        positives, negatives = balance.counts
         distributed.say(
-            "--balance: an epoch has {} images with a finding and {} without, of {} and {}".format(
-                *balance.counts, *there
-            )
+            f"--balance: an epoch has {positives} images with a finding and {negatives} without, "
+            f"of {with_finding} and {len(dataset) - with_finding}"
         )
-    # With everything in memory an item takes less time than handing it from one process to another.
+    # With everything in memory, making an item takes less time than passing it from a worker process to this one.
     workers = 0 if dataset.cached else opt.num_threads
     share = (distributed.rank(), distributed.world_size()) if train else (0, 1)
     batch_size = opt.batch_size if train or dataset.geometry.one_size else 1
@@ -85,7 +86,7 @@ def _find_validation(opt: argparse.Namespace) -> Loader | None:
         return None
     if loader.dataset.classes is None or not loader.dataset.has_targets:
         distributed.say(
-            "no validation: a score needs images with targets of their own, and --classes that tell what these mean"
+            "no validation: a score needs images with targets of their own, and --classes for these targets"
         )
         return None
     return loader

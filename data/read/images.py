@@ -117,11 +117,7 @@ def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
     number)."""
     parts = [without_extension(p.relative_to(root) if p.is_relative_to(root) else Path(p.name)).parts for p in paths]
     suffixes = [p.suffix[1:] for p in paths]
-    candidates = [
-        lambda i: parts[i][-1],
-        lambda i: "_".join(parts[i]),
-        lambda i: "_".join((*parts[i], suffixes[i])),
-    ]
+    candidates = [lambda i: parts[i][-1], lambda i: "_".join(parts[i]), lambda i: "_".join((*parts[i], suffixes[i]))]
     ids = [_clean(candidates[0](i)) for i in range(len(parts))]
     for candidate in candidates[1:]:
         clashes = _clashes(ids)

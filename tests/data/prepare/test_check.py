@@ -96,8 +96,7 @@ def test_two_images_of_one_name(listed, save):
     assert errors(listed) == [], "the list says which of the two is meant"
     (listed / "splits.csv").unlink()
     assert errors(listed) == [
-        "images/p3.png and p3.bmp: two images of one name, so a mask could belong to "
-        "either; rename or remove one"
+        "images/p3.png and p3.bmp: two images of one name, so a mask could belong to either; rename or remove one"
     ]
 
 
