@@ -1,10 +1,8 @@
 """forgetting.py from the command line, with tiny random generators and procedural facades and chests."""
 
 import csv
-import json
 import re
 import shutil
-import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,6 +18,7 @@ from models.donors.architecture import Architecture
 from models.donors.build import load_donor
 from models.piggyback.task import Settings, attach
 from options.parser import as_dict
+from tests.helpers import read_json, save_run
 from util.errors import UserError
 from util.files import write_json
 from util.forgetting import continual, kid
@@ -34,40 +33,33 @@ HOUSES, CHESTS = (
 
 @pytest.fixture
 def save(tmp_path):
-    """Save a run as train.py leaves it: random weights, some epochs, its options."""
+    """`save_run` with a tiny generator; returns the run's folder."""
 
-    def call(name: str, *flags: str, seed: int = 0, epochs: tuple = ("latest",), **recorded) -> Path:
-        argv = ["--checkpoints_dir", str(tmp_path / "ck"), "--name", name, "--gpu_ids", "-1", *NET, *flags]
-        opt, folder = options.test.parse(argv), tmp_path / "ck" / name
-        torch.manual_seed(seed)
-        model = create_model(opt, torch.device("cpu"), training=False)
-        for epoch in epochs:
-            save_networks(folder, epoch, model.networks)
-        write_json(folder / "options.json", as_dict(opt) | recorded)
-        return folder
+    def call(name: str, *flags: str, **which) -> Path:
+        save_run(tmp_path / "ck", name, *NET, *flags, **which)
+        return tmp_path / "ck" / name
 
     return call
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
-    """Call forgetting.py with the flags given; returns the results folder and forgetting.json."""
+def study(start, tmp_path):
+    """Start forgetting.py with the flags given; returns the folder of results and forgetting.json."""
 
     def call(*flags: str) -> tuple[Path, dict]:
-        where = ["--checkpoints_dir", str(tmp_path / "ck"), "--results_dir", str(tmp_path / "results")]
-        monkeypatch.setattr(sys, "argv", ["forgetting.py", *where, "--gpu_ids", "-1", "--num_threads", "0", *flags])
-        assert forgetting.main() == 0
+        where = ["--checkpoints_dir", tmp_path / "ck", "--results_dir", tmp_path / "results"]
+        assert start(forgetting.main, *where, "--gpu_ids", "-1", "--num_threads", "0", *flags) == 0
         folder = tmp_path / "results" / "forgetting"
-        return folder, json.loads((folder / "forgetting.json").read_text())
+        return folder, read_json(folder / "forgetting.json")
 
     return call
 
 
-def test_data_classes_and_networks_are_read_from_what_the_runs_recorded(save, run):
+def test_data_classes_and_networks_are_read_from_what_the_runs_recorded(save, study):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1, epochs=(1, 2, "latest"))
     save("blank", *CHESTS, seed=2, adapt="scratch")
-    folder, found = run("--donor", "houses", "--runs", "tuned=lungs", "blank", "--pictures", "2")
+    folder, found = study("--donor", "houses", "--runs", "tuned=lungs", "blank", "--pictures", "2")
     assert [task["name"] for task in found["tasks"]] == ["facades", "chests"]
     tuned = found["methods"]["tuned"]
     assert tuned["runs"] == ["lungs"]
@@ -91,11 +83,11 @@ def test_data_classes_and_networks_are_read_from_what_the_runs_recorded(save, ru
     assert all((folder / unquote(link)).is_file() for link in links)
 
 
-def test_a_copy_of_the_donor_has_forgotten_nothing(save, run, monkeypatch):
+def test_a_copy_of_the_donor_has_forgotten_nothing(save, study, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     save("houses", *HOUSES)
     save("same", *CHESTS)
-    folder, found = run("--donor", "houses", "--runs", "same")
+    folder, found = study("--donor", "houses", "--runs", "same")
     method = found["methods"]["same"]
     assert method["measures"][1][0]["bit_equal"] == 8
     assert method["figures"]["forgetting"] == 0
@@ -105,7 +97,7 @@ def test_a_copy_of_the_donor_has_forgotten_nothing(save, run, monkeypatch):
     assert torch.backends.cudnn.deterministic  # else transposed convolutions on a GPU may differ from pass to pass
 
 
-def test_a_task_without_ground_truth_has_ssim_to_first_outputs_and_kid(save, run, tmp_path):
+def test_a_task_without_ground_truth_has_ssim_to_first_outputs_and_kid(save, study, tmp_path):
     """Three tasks, the last of them pairs of pictures without classes."""
     pairs, random = tmp_path / "pairs" / "test", np.random.default_rng(0)
     pairs.mkdir(parents=True)
@@ -114,7 +106,7 @@ def test_a_task_without_ground_truth_has_ssim_to_first_outputs_and_kid(save, run
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     save("third", "--dataset_mode", "aligned", seed=2)
-    _, found = run(
+    _, found = study(
         "--donor",
         "houses",
         "--runs",
@@ -137,7 +129,7 @@ def test_a_task_without_ground_truth_has_ssim_to_first_outputs_and_kid(save, run
     assert "ssim" not in measures[0][1]
 
 
-def test_kid_weights_choose_the_features_of_kid(save, run, tmp_path, monkeypatch):
+def test_kid_weights_choose_the_features_of_kid(save, study, tmp_path, monkeypatch):
     """Another random network takes the place of Inception, whose weights are large."""
     pairs, random = tmp_path / "pairs" / "test", np.random.default_rng(0)
     pairs.mkdir(parents=True)
@@ -148,14 +140,14 @@ def test_kid_weights_choose_the_features_of_kid(save, run, tmp_path, monkeypatch
     given = []
     monkeypatch.setattr(kid, "InceptionFeatures", lambda path: given.append(path) or RandomFeatures(seed=1))
     flags = ["--donor", "pairs", "--runs", "lungs", "--num_test", "3", "--curve_points", "0"]
-    found = [run(*flags, *more)[1] for more in ([], ["--kid_weights", "mine.pth"])]
+    found = [study(*flags, *more)[1] for more in ([], ["--kid_weights", "mine.pth"])]
     assert given == [Path("mine.pth")]
     assert [each["features of kid"] for each in found] == ["random:0", "random:1"]
     kids = [each["methods"]["lungs"]["measures"][1][0]["kid"] for each in found]
     assert kids[0] != kids[1]
 
 
-def test_a_cycle_gan_donor_is_measured_by_its_cycle_kid_and_drift(save, run, tmp_path):
+def test_a_cycle_gan_donor_is_measured_by_its_cycle_kid_and_drift(save, study, tmp_path):
     """Horses have no ground truth: there are the error of the cycle, KID to the zebras, and drift."""
     random = np.random.default_rng(0)
     for side in "AB":
@@ -176,7 +168,7 @@ def test_a_cycle_gan_donor_is_measured_by_its_cycle_kid_and_drift(save, run, tmp
     ]
     save("horses", *cycle)
     save("lungs", *CHESTS, "--netG", "resnet_6blocks", "--norm", "instance", "--no_dropout", seed=1)
-    _, found = run("--donor", "horses", "--runs", "lungs", "--curve_points", "0")
+    _, found = study("--donor", "horses", "--runs", "lungs", "--curve_points", "0")
     method = found["methods"]["lungs"]
     before, after = (method["measures"][i][0] for i in range(2))
     assert before["cycle_l1"] > 0
@@ -188,18 +180,18 @@ def test_a_cycle_gan_donor_is_measured_by_its_cycle_kid_and_drift(save, run, tmp
     assert found["donor"]["bytes"] > 1.9 * method["figures"]["bytes"]
 
 
-def test_a_grey_network_is_applied_to_a_colour_task(save, run):
+def test_a_grey_network_is_applied_to_a_colour_task(save, study):
     save("houses", *HOUSES)
     save("grey", *CHESTS, "--input_nc", "1", "--output_nc", "1", seed=1)
-    _, found = run("--donor", "houses", "--runs", "grey")
+    _, found = study("--donor", "houses", "--runs", "grey")
     assert found["methods"]["grey"]["measures"][1][0]["void_rate"] > 0.9  # grey is no class's colour
 
 
-def test_a_folder_that_upstream_wrote_can_be_the_donor(save, run):
+def test_a_folder_that_upstream_wrote_can_be_the_donor(save, study):
     folder = save("houses", *HOUSES)
     (folder / "options.json").unlink()
     save("lungs", *CHESTS, seed=1)
-    _, found = run("--donor", "houses", "--runs", "lungs", "--old_mode", "phantom")
+    _, found = study("--donor", "houses", "--runs", "lungs", "--old_mode", "phantom")
     assert found["tasks"][0]["name"] == "chests"  # the default of --phantom, which is not recorded
 
 
@@ -221,14 +213,14 @@ def test_a_folder_that_upstream_wrote_can_be_the_donor(save, run):
         (["--runs", "lungs", "--ols_data", "x"], "did you mean --old_data"),
     ],
 )
-def test_a_wrong_flag_is_refused_with_a_message_that_names_it(save, run, flags, message):
+def test_a_wrong_flag_is_refused_with_a_message_that_names_it(save, study, flags, message):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     with pytest.raises(UserError, match=message):
-        run("--donor", "houses", *flags)
+        study("--donor", "houses", *flags)
 
 
-def test_runs_that_cannot_be_compared_are_refused_before_anything_is_measured(save, run, tmp_path, capsys):
+def test_runs_that_cannot_be_compared_are_refused_before_anything_is_measured(save, study, tmp_path, capsys):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     save("doors", *HOUSES, seed=2)
@@ -240,19 +232,19 @@ def test_runs_that_cannot_be_compared_are_refused_before_anything_is_measured(sa
         (["mixed=lungs,masks"], "--runs mixed: some .* kept their donor frozen, .*--adapt finetune, masks"),
     ):
         with pytest.raises(UserError, match=message):
-            run("--donor", "houses", "--runs", *runs)
+            study("--donor", "houses", "--runs", *runs)
     assert capsys.readouterr().out == ""
-    run("--donor", "houses", "--runs", "lungs", "masks")
+    study("--donor", "houses", "--runs", "lungs", "masks")
 
 
-def test_a_folder_that_is_no_result_is_not_replaced(save, run, tmp_path):
+def test_a_folder_that_is_no_result_is_not_replaced(save, study, tmp_path):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     mine = tmp_path / "results" / "forgetting" / "thesis.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
     with pytest.raises(UserError, match="not the result of a test"):
-        run("--donor", "houses", "--runs", "lungs")
+        study("--donor", "houses", "--runs", "lungs")
     assert mine.read_text() == "mine"
 
 
@@ -273,21 +265,21 @@ def adapted(tmp_path: Path, name: str, donor: str, method: str, seed: int, *flag
     write_json(tmp_path / "ck" / name / "options.json", as_dict(opt) | {"adapt": method})
 
 
-def test_the_donors_scores_are_printed_once_for_all_methods(save, run, capsys):
+def test_the_donors_scores_are_printed_once_for_all_methods(save, study, capsys):
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
-    run("--donor", "houses", "--runs", "one=lungs", "two=lungs", "--curve_points", "0")
+    study("--donor", "houses", "--runs", "one=lungs", "two=lungs", "--curve_points", "0")
     said = capsys.readouterr().out
     assert said.count("donor on facades") == said.count("donor on chests") == 1
     assert said.count("one: lungs on") == said.count("two: lungs on") == 2
 
 
-def test_a_frozen_donor_is_proven_unchanged(save, run, tmp_path):
+def test_a_frozen_donor_is_proven_unchanged(save, study, tmp_path):
     """Three tasks: after the third, the second is still measured with its own file."""
     save("houses", *HOUSES)
     for name, seed in (("second", 1), ("third", 2)):
         adapted(tmp_path, name, "houses", "masks", seed)
-    folder, found = run("--donor", "houses", "--runs", "masks=second,third")
+    folder, found = study("--donor", "houses", "--runs", "masks=second,third")
     method = found["methods"]["masks"]
     assert [method["measures"][after][0]["bit_equal"] for after in range(3)] == [8, 8, 8]
     assert method["measures"][2][1]["bit_equal"] == 8
@@ -301,12 +293,12 @@ def test_a_frozen_donor_is_proven_unchanged(save, run, tmp_path):
     assert "differs" not in (folder / "index.html").read_text()
 
 
-def test_a_donor_fitted_to_grey_pictures_is_proven_unchanged_by_its_file(save, run, tmp_path):
+def test_a_donor_fitted_to_grey_pictures_is_proven_unchanged_by_its_file(save, study, tmp_path):
     """It is applied with its own options, not with the run's."""
     save("houses", *HOUSES)
     grey = ["--input_nc", "1", "--output_nc", "1", "--norm_stats", "running"]
     adapted(tmp_path, "lungs", "houses", "masks", 1, *grey)
-    folder, found = run("--donor", "houses", "--runs", "lungs")
+    folder, found = study("--donor", "houses", "--runs", "lungs")
     method = found["methods"]["lungs"]
     assert method["measures"][1][0]["bit_equal"] == 8
     assert method["R"][1][0] == method["R"][0][0]
@@ -317,15 +309,15 @@ def test_a_donor_fitted_to_grey_pictures_is_proven_unchanged_by_its_file(save, r
     assert "differs" not in (folder / "index.html").read_text()
     save("houses", *HOUSES, seed=5)
     with pytest.raises(UserError, match="belongs to another donor"):
-        run("--donor", "houses", "--runs", "lungs")
+        study("--donor", "houses", "--runs", "lungs")
 
 
-def test_runs_with_different_seeds_are_averaged(save, run, tmp_path):
+def test_runs_with_different_seeds_are_averaged(save, study, tmp_path):
     save("houses", *HOUSES)
     for seed in (1, 2):
         save(f"ft{seed}", *CHESTS, seed=seed, epochs=(1, seed + 1, "latest"))
         adapted(tmp_path, f"m{seed}", "houses", "masks", seed)
-    folder, found = run("--donor", "houses", "--runs", "ft=ft1+ft2", "masks=m1+m2", "m1", "--pictures", "1")
+    folder, found = study("--donor", "houses", "--runs", "ft=ft1+ft2", "masks=m1+m2", "m1", "--pictures", "1")
     tuned, masks = found["methods"]["ft"], found["methods"]["masks"]
     one, two = (seed["figures"]["new_score"] for seed in tuned["seeds"])
     assert one != two
@@ -347,7 +339,7 @@ def test_runs_with_different_seeds_are_averaged(save, run, tmp_path):
     assert rows["m1"]["new_score_sd"] == ""
 
 
-def test_a_fine_tuned_run_of_another_donor_is_named_on_the_page(save, run, tmp_path):
+def test_a_fine_tuned_run_of_another_donor_is_named_on_the_page(save, study, tmp_path):
     """Its options record --pretrained, which may be a name, a path or a copy, or may not exist any more."""
     save("houses", *HOUSES)
     save("others", *HOUSES, seed=5)
@@ -364,20 +356,20 @@ def test_a_fine_tuned_run_of_another_donor_is_named_on_the_page(save, run, tmp_p
         save(name, *CHESTS, seed=seed, pretrained=start, adapt="finetune")
     save("next", *CHESTS, seed=9, pretrained="good", adapt="finetune")
     flags = ["--num_test", "2", "--pictures", "1", "--curve_points", "0"]
-    folder, _ = run("--donor", "houses", "--runs", *starts, *flags)
+    folder, _ = study("--donor", "houses", "--runs", *starts, *flags)
     words = (folder / "index.html").read_text()
     assert "bad started from others, not houses; fresh started from random weights, not houses." in words
-    folder, _ = run("--donor", "houses", "--runs", "right=good,next", "wrong=path,next", *flags)
+    folder, _ = study("--donor", "houses", "--runs", "right=good,next", "wrong=path,next", *flags)
     words = (folder / "index.html").read_text()
     assert "did not start from the network before them: next started from good, not path." in words
 
 
-def test_a_task_on_another_donor_fails_the_proof(save, run, tmp_path):
+def test_a_task_on_another_donor_fails_the_proof(save, study, tmp_path):
     save("houses", *HOUSES)
     save("others", *HOUSES, seed=5)
     adapted(tmp_path, "lungs", "others", "norm_only", 1)
-    folder, found = run("--donor", "houses", "--runs", "lungs")
+    folder, found = study("--donor", "houses", "--runs", "lungs")
     assert found["methods"]["lungs"]["measures"][1][0]["bit_equal"] == 0
     assert "✗ differs" in (folder / "index.html").read_text()
     with pytest.raises(UserError, match="is a task beside a donor: name that donor, or plain weights"):
-        run("--donor", "lungs", "--runs", "lungs")
+        study("--donor", "lungs", "--runs", "lungs")

@@ -3,7 +3,6 @@
 import errno
 import io
 import re
-import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,18 +25,17 @@ def web():
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
-    """Run the command in an empty folder; returns (exit code, what it said)."""
+def run(start, monkeypatch, tmp_path, capsys):
+    """Start the command in an empty folder; returns its exit code and what it prints."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["download", *words])
+    def call(*names: str) -> tuple[int, str]:
         with pytest.raises(SystemExit) as end:
-            run_script(download.main)
-        said = capsys.readouterr()
-        return end.value.code, said.out + said.err
+            start(lambda: run_script(download.main), *names)
+        printed = capsys.readouterr()
+        return end.value.code, printed.out + printed.err
 
-    return run
+    return call
 
 
 def packed(files):

@@ -11,14 +11,9 @@ from tests.data.prepare.helpers import MONTGOMERY, SHENZHEN
 
 
 @pytest.fixture
-def prepare(monkeypatch) -> Callable[..., int | None]:
-    """`python -m data.prepare` with these arguments; errors are raised, the exit code is returned."""
-
-    def run(*arguments: object) -> int | None:
-        monkeypatch.setattr("sys.argv", ["data.prepare", *map(str, arguments)])
-        return main()
-
-    return run
+def prepare(start) -> Callable[..., int | None]:
+    """`python -m data.prepare` with these arguments. Raises its errors, returns its exit code."""
+    return lambda *arguments: start(main, *arguments)
 
 
 @pytest.fixture
