@@ -73,7 +73,7 @@ def test_flags_for_images_count_for_all_runs(compare, tmp_path, chests):
         (["one", "one"], "--compare one one: want two or more different runs"),
         (["one", "lost"], "--compare lost: there is no run "),
         (["one", "two", "--name", "three"], "--name three: --compare names the runs; leave --name out"),
-        (["one", "two", "--dataset_mode", "phantom", "--phantom", "facades"], "--compare one: only masks of two classes"),
+        (["one", "two", *words("--dataset_mode phantom --phantom facades")], "--compare one: only masks of two classes"),
         (["one", "two", "--surface"], "--surface: --compare does not do that; leave it out, or test one run by --name"),
         (["one", "two", "--write", "dicomseg"], "--write dicomseg: --compare does not do that; "),
         (["one", "two", "--aspect_ratio", "2"], "--aspect_ratio: --compare does not do that; "),

@@ -101,10 +101,14 @@ def test_sizes_of_b_count_for_a_batch_too(folders, flags, save):
         "train",
         train=True,
     )
-    with pytest.raises(UserError, match="one batch cannot hold .*--batch_size 1"):
+
+    def some_epochs():
         for epoch in range(5):
             loader.sampler.set_position(epoch)
             list(loader)
+
+    with pytest.raises(UserError, match="one batch cannot hold .*--batch_size 1"):
+        some_epochs()
 
 
 def test_folders_that_are_not_there(folders, flags):

@@ -23,9 +23,14 @@ def test_networks_are_bare_state_dicts_under_upstreams_name(tmp_path):
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "file.txt"
     write_text(path, "old")
-    with pytest.raises(RuntimeError), replacing(path) as file:
-        file.write("half")
-        raise RuntimeError
+
+    def half_a_write():
+        with replacing(path) as file:
+            file.write("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half_a_write()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file.txt"]
 
@@ -75,6 +80,6 @@ def test_prefix_of_dataparallel_goes(tmp_path):
 
 
 def test_mismatch_ends_in_the_advice(tmp_path):
+    net = torch.nn.Conv2d(1, 2, 3)
     with pytest.raises(UserError, match="x.pth: does not fit .*; change --ngf"):
-        net = torch.nn.Conv2d(1, 2, 3)
         load_state(net, {"weight": torch.zeros(1)}, tmp_path / "x.pth", lambda state: "change --ngf")

@@ -6,8 +6,7 @@ import signal
 import pytest
 import torch
 
-from models import create_schedulers
-from models.optim.schedules import step_schedulers
+from models.optim.schedules import create_schedulers, step_schedulers
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
 from util.errors import UserError
@@ -85,6 +84,11 @@ def test_a_signal_is_noted_and_the_step_goes_on(number):
 def test_a_second_ctrl_c_stops_at_once(request):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
-    with pytest.raises(KeyboardInterrupt), Interrupts():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+
+    def two_in_a_row():
+        with Interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        two_in_a_row()
