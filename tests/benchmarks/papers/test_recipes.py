@@ -13,7 +13,7 @@ RECIPES = read_recipes()
 PARSE = {
     "train.py": options.train.parse,
     "test.py": options.test.parse,
-    "forgetting.py": options.forgetting.parse,
+    "forgetting.py": lambda words: options.forgetting.parse(words).opt,
 }
 
 
