@@ -15,11 +15,10 @@ from util.errors import UserError
 
 if TYPE_CHECKING:  # flags are parsed and messages printed without torch
     from torch import nn
-    from torch.distributed import ProcessGroup
     from torch.optim import Optimizer
 
 _rank, _world_size = 0, 1
-_cpu_group: ProcessGroup | None = None  # for short messages: a CPU group makes no process wait for its GPU
+_cpu_group: Any = None  # a torch.distributed.ProcessGroup for short messages: no process has to wait for its GPU
 
 
 def start() -> None:
@@ -41,9 +40,7 @@ def join(backend: str, **settings: Any) -> None:
     import torch.distributed as dist
 
     dist.init_process_group(backend, **settings)
-    group = dist.new_group(backend="gloo")
-    if isinstance(group, dist.ProcessGroup):  # always so for a group of all processes
-        _cpu_group = group
+    _cpu_group = dist.new_group(backend="gloo")
     _rank, _world_size = dist.get_rank(), dist.get_world_size()
 
 
@@ -80,22 +77,6 @@ def say(*lines: object, file: TextIO | None = None) -> None:
         print(*lines, sep="\n", file=file, flush=True)
 
 
-def average_gradients(optimizer: Optimizer) -> None:
-    """Have `optimizer` average its gradients over all processes before each step."""
-    import torch
-    import torch.distributed as dist
-
-    def average(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
-        flat /= dist.get_world_size()
-        for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(mean.view_as(gradient))
-
-    optimizer.register_step_pre_hook(average)
-
-
 def share(networks: Iterable[nn.Module], optimizers: Iterable[Optimizer]) -> None:
     """Copy process 0's weights to all processes and keep them equal by averaging gradients. Does nothing alone."""
     if world_size() == 1:
@@ -106,7 +87,20 @@ def share(networks: Iterable[nn.Module], optimizers: Iterable[Optimizer]) -> Non
         for tensor in net.state_dict().values():
             dist.broadcast(tensor, 0)
     for optimizer in optimizers:
-        average_gradients(optimizer)
+        optimizer.register_step_pre_hook(_average_gradients)
+
+
+def _average_gradients(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+    """Average the gradients over all processes: an optimizer's hook, called before each step."""
+    import torch
+    import torch.distributed as dist
+
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])  # one message is faster than many small ones
+    dist.all_reduce(flat)
+    flat /= world_size()
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
 
 
 def from_first(value: float | None) -> float | None:

@@ -80,21 +80,11 @@ def _paired(name: str, about: str, size: int | None, licence: str, citation: str
 
 
 def _unpaired(
-    name: str,
-    about: str,
-    licence: str,
-    size: int | None = None,
-    sha256: str = "",
-    citation: str = ZHU,
-    own_name: str = "",
+    name: str, about: str, licence: str, size: int | None = None, sha256: str = "", citation: str = ZHU, ours: str = ""
 ) -> DataSet:
-    file = File(
-        f"{BERKELEY}/cyclegan/datasets/{name}.zip",
-        f"{own_name or name}.zip",
-        size,
-        f"sha256:{sha256}" if sha256 else None,
-    )
-    return DataSet(own_name or name, about, (file,), licence, citation)
+    checksum = f"sha256:{sha256}" if sha256 else None
+    file = File(f"{BERKELEY}/cyclegan/datasets/{name}.zip", f"{ours or name}.zip", size, checksum)
+    return DataSet(ours or name, about, (file,), licence, citation)
 
 
 IMAGENET = "images from ImageNet: non-commercial research and education"
@@ -212,7 +202,7 @@ _SETS = (
         GOOGLE,
         1476754427,
         "639534f69dbf9f36bef8d6292a7698006361221f83f0285d7c9ca78afe6e8a9e",
-        own_name="cyclegan_maps",
+        ours="cyclegan_maps",
     ),
     _unpaired(
         "facades",
@@ -292,9 +282,9 @@ def _pix2pix(name: str, about: str, twin: str | None = None, size: int | None = 
     return Donor(name, about, file, ISOLA, "unet_256", "batch", no_dropout=False, twin=twin)
 
 
-def _cyclegan(name: str, about: str, twin: str | None, own_name: str = "") -> Donor:
+def _cyclegan(name: str, about: str, twin: str | None, ours: str = "") -> Donor:
     file = File(f"{BERKELEY}/cyclegan/pretrained_models/{name}.pth", "latest_net_G.pth")
-    return Donor(own_name or name, about, file, ZHU, "resnet_9blocks", "instance", no_dropout=True, twin=twin)
+    return Donor(ours or name, about, file, ZHU, "resnet_9blocks", "instance", no_dropout=True, twin=twin)
 
 
 _DONORS = (

@@ -35,7 +35,7 @@ def fetch(
     timeout: float = 30,
     pauses: tuple[float, ...] = PAUSES,
 ) -> None:
-    """Download `url` to `to`. Until the file is complete it is `<to>.part`, which the next call continues.
+    """Download `url` to `to`. An incomplete file is kept as `<to>.part`, which the next call continues.
 
     Args:
         size: in bytes.
@@ -45,11 +45,9 @@ def fetch(
         pauses: seconds between attempts.
 
     Raises:
-        UserError: the file cannot be downloaded, is not the expected one or does not fit on the disk. The message says
-            how to get it by hand.
+        UserError: there is no such file, not the expected one, or no room for it; with advice how to get it by hand.
     """
     part = to.with_name(f"{to.name}.part")
-    by_hand = f"or fetch it by hand and save it as {to}"
     with _writing(part):
         to.parent.mkdir(parents=True, exist_ok=True)
     for pause in (*pauses, None):
@@ -57,19 +55,14 @@ def fetch(
             _transfer(url, part, size, timeout)
             break
         except (OSError, http.client.HTTPException) as error:
-            why, lasting = _reason(error, to)
-        if pause is None or lasting:
-            kept = f" (the bytes so far are kept in {part})" if part.is_file() else ""
-            raise UserError(f"{url}: {why}; run this again later{kept}, {by_hand} and run this again")
-        print(f"{url}: {why}; trying again in {pause:g} s", file=sys.stderr)
-        time.sleep(pause)
+            _wait(error, url, to, part, pause)
     try:
         verify(part, size, checksum)
         if check:
             check(part)
     except UserError as error:
         _forget(part)
-        raise UserError(f"{url}: {error}; nothing was kept: run this again, {by_hand}") from error
+        raise UserError(f"{url}: {error}; nothing was kept: run this again, or {_by_hand(to)}") from error
     with _writing(to):
         os.replace(part, to)
     _forget(part)
@@ -104,24 +97,28 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         yield
 
 
-def _reason(error: Exception, to: Path) -> tuple[str, bool]:
-    """Return why an attempt failed, and whether another attempt would fail in the same way.
-
-    Raises UserError where the server refuses the file: that does not change later.
-    """
+def _wait(error: Exception, url: str, to: Path, part: Path, pause: float | None) -> None:
+    """Wait `pause` seconds after a failed attempt. Raise UserError if it was the last one, or another cannot help."""
+    reason = error.reason if isinstance(error, URLError) else error
+    why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     if isinstance(error, HTTPError):
         error.close()
         why = f"the server says {error.code} {error.reason}"
         if error.code < 500 and error.code not in (408, 425, 429):
             raise UserError(
-                f"{error.url}: {why}; look for the file on the web, save it as {to} and run this again"
+                f"{url}: {why}; look for the file on the web, save it as {to} and run this again"
             ) from error
-        return why, False
-    reason = error.reason if isinstance(error, URLError) else error
-    why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    if isinstance(reason, socket.gaierror):
-        return f"cannot be reached from here ({why})", True
-    return why, False
+    elif isinstance(reason, socket.gaierror):
+        why, pause = f"cannot be reached from here ({why})", None
+    if pause is None:
+        kept = f" (the bytes so far are kept in {part})" if part.is_file() else ""
+        raise UserError(f"{url}: {why}; run this again later{kept}, or {_by_hand(to)} and run this again") from error
+    print(f"{url}: {why}; trying again in {pause:g} s", file=sys.stderr)
+    time.sleep(pause)
+
+
+def _by_hand(to: Path) -> str:
+    return f"fetch it by hand and save it as {to}"
 
 
 def _transfer(url: str, part: Path, size: int | None, timeout: float) -> None:
@@ -206,10 +203,9 @@ class _NetworkError(http.client.HTTPException):
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
         return response.read1(CHUNK)
-    except TimeoutError as error:
-        raise _NetworkError("the server stopped sending") from error
     except OSError as error:
-        raise _NetworkError(error.strerror or str(error)) from error
+        stopped = isinstance(error, TimeoutError)
+        raise _NetworkError("the server stopped sending" if stopped else error.strerror or str(error)) from error
 
 
 @contextlib.contextmanager

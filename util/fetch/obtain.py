@@ -17,9 +17,7 @@ SOURCE = "SOURCE.txt"
 
 def donor_path(donor: Donor, checkpoints_dir: Path) -> Path:
     """Where upstream's scripts put a generator: <checkpoints_dir>/<name>_pretrained/latest_net_G.pth"""
-    from util.run.checkpoint import network_path  # with torch, which listing the catalogue does not need
-
-    return network_path(checkpoints_dir / f"{donor.name}_pretrained", "latest", "G")
+    return checkpoints_dir / f"{donor.name}_pretrained" / donor.file.name
 
 
 def obtain_donor(donor: Donor, checkpoints_dir: Path) -> Path:
@@ -30,7 +28,7 @@ def obtain_donor(donor: Donor, checkpoints_dir: Path) -> Path:
     path = donor_path(donor, checkpoints_dir)
     if path.is_file():  # needs no lock, so that the folder may be read-only
         return path
-    from util.run.checkpoint import read_state_dict
+    from util.run.checkpoint import read_state_dict  # with torch, which listing the catalogue does not need
 
     with one_at_a_time(checkpoints_dir):
         if path.is_file():  # another process has just downloaded it

@@ -10,13 +10,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from util.contracts import Batches, Translator
+from util.contracts import Batches, Masks, Translator
 from util.score import metrics
 from util.score.evaluate import WORKERS, Evaluation, evaluate
 from util.score.image import Scored
 from util.score.mask_rule import MaskRule
 from util.score.summary import paired_difference
-from util.score.within import Within
 from util.show.pictures import outlines, save_jpeg, save_png, small
 
 # The entries of a results folder that a comparison writes. The next one replaces them, and keeps all others.
@@ -41,16 +40,16 @@ class Comparison:
         self,
         run: str,
         model: Translator,
-        loader: Batches,
+        data: Batches,
         rule: MaskRule,
         settings: Mapping[str, object],
-        within: Within | None = None,
+        within: Masks | None = None,
     ) -> Evaluation:
         """Translate all images with a run's model and score them (`util.score.evaluate.evaluate`).
 
         settings: the options that the scores depend on, by name.
         """
-        dataset, first = loader.dataset, not self.evaluations
+        dataset, first = data.dataset, not self.evaluations
         bar = tqdm(total=len(dataset), unit="img", desc=run, leave=False, disable=None)
 
         def write(image: Scored) -> None:
@@ -67,7 +66,7 @@ class Comparison:
             bar.update()
 
         with bar:
-            self.evaluations[run] = evaluate(model, loader, rule, on_image=write, within=within)
+            self.evaluations[run] = evaluate(model, data, rule, on_image=write, within=within)
         self.settings[run] = settings
         return self.evaluations[run]
 

@@ -8,7 +8,7 @@ from dominate import tags
 from dominate.util import raw, text
 
 from util.show.comparison import Comparison
-from util.show.pages import colour_key, link, page, write_page
+from util.show.pages import colour_key, link, page, score_table, write_page
 from util.show.pictures import BOTH, PREDICTION, TRUTH
 
 # A click on a column's button puts the most interesting rows first: the lowest values if data-first is 1, the highest
@@ -57,27 +57,22 @@ def write_comparison_page(folder: Path, comparison: Comparison, winsize: int = 2
 
 
 def _runs(comparison: Comparison) -> None:
-    heads = ["mean Dice", "mean IoU", f"Dice minus {comparison.first}'s", "p", "better / worse"]
-    with tags.div(cls="scroll"), tags.table(cls="scores"):
-        with tags.thead(), tags.tr():
-            tags.th("")
-            for head in heads if comparison.scored else []:
-                tags.th(head)
-        with tags.tbody():
-            for run, evaluation in comparison.evaluations.items():
-                with tags.tr():
-                    tags.th(run, tags.small(_listed(comparison.own(run)), cls="wrap"))
-                    if not comparison.scored:
-                        continue
-                    for name in ("dice", "iou"):
-                        _cell(evaluation.summary["macro"][name], evaluation.summary["interval"]["macro"][name], ".4f")
-                    if difference := comparison.difference(run):
-                        _cell(difference["mean"], difference["interval"], "+.4f")
-                        tags.td(f"{difference['p']:.2g}" if difference["p"] >= 1e-4 else "<0.0001")
-                        tags.td(f"{difference['better']} / {difference['worse']}")
-                    else:
-                        for _ in range(3):
-                            tags.td("")
+    titles = ["mean Dice", "mean IoU", f"Dice minus {comparison.first}'s", "p", "better / worse"]
+    with score_table(["", *(titles if comparison.scored else [])]):
+        for run, evaluation in comparison.evaluations.items():
+            with tags.tr():
+                tags.th(run, tags.small(_listed(comparison.own(run)), cls="wrap"))
+                if not comparison.scored:
+                    continue
+                for name in ("dice", "iou"):
+                    _cell(evaluation.summary["macro"][name], evaluation.summary["interval"]["macro"][name], ".4f")
+                if difference := comparison.difference(run):
+                    _cell(difference["mean"], difference["interval"], "+.4f")
+                    tags.td(f"{difference['p']:.2g}" if difference["p"] >= 1e-4 else "<0.0001")
+                    tags.td(f"{difference['better']} / {difference['worse']}")
+                else:
+                    for _ in range(3):
+                        tags.td("")
     with tags.p(cls="note"):
         if comparison.scored:
             text(

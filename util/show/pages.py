@@ -3,6 +3,8 @@
 A page is one file with relative links, so that it can be moved with its folder and needs no network.
 """
 
+import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,8 +34,8 @@ table.scores small.wrap { white-space: normal; max-width: 46ch; overflow-wrap: a
 section.image { background: #fff; border: 1px solid #dde2e8; padding: 14px 16px 6px; margin: 0 0 14px; }
 section.image table { border-spacing: 8px 0; margin-left: -8px; }
 section.image td { vertical-align: top; text-align: center; color: #5b6876; }
-section.image td p { margin: 2px 0 6px; }
-section.image img { display: block; image-rendering: auto; background: #dde2e8; }
+section.image td p, table.compare td p { margin: 2px 0 6px; }
+section.image img, table.compare img { display: block; background: #dde2e8; }
 .scroll { overflow-x: auto; }
 .figures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 20px; }
 figure { margin: 0; background: #fff; border: 1px solid #dde2e8; padding: 12px; max-width: 560px; }
@@ -43,8 +45,6 @@ table.compare { border-spacing: 8px; margin-left: -8px; }
 table.compare th { position: sticky; top: 0; background: #f6f7f9; padding: 6px 0; text-align: left; font-weight: 600;
   vertical-align: top; overflow-wrap: anywhere; }
 table.compare td { vertical-align: top; color: #5b6876; font-variant-numeric: tabular-nums; }
-table.compare td p { margin: 2px 0 6px; }
-table.compare img { display: block; background: #dde2e8; }
 table.compare button { font: inherit; font-weight: normal; padding: 2px 8px; cursor: pointer; display: block; }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
@@ -77,6 +77,17 @@ def colour_key(colour: tuple[int, int, int], meaning: str) -> None:
     """Add a patch of colour and its meaning to the open element."""
     tags.span(cls="key", style=f"background:rgb{colour}")
     text(meaning)
+
+
+@contextlib.contextmanager
+def score_table(titles: Iterable[str]) -> Iterator[None]:
+    """Add a table with these column titles to the open element. Its rows are added inside the `with` block."""
+    with tags.div(cls="scroll"), tags.table(cls="scores"):
+        with tags.thead(), tags.tr():
+            for title in titles:
+                tags.th(title)
+        with tags.tbody():
+            yield
 
 
 def link(path: Path) -> str:

@@ -1,18 +1,13 @@
 """Pictures to look at: tensors as images, outlines over X-rays, correct and wrong pixels in colour."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image
 
 from util.contracts import VOID
 from util.files import replacing
-
-if TYPE_CHECKING:
-    import torch
 
 # From Okabe and Ito's palette: these differ from each other, and from grey, in every common kind of colour blindness.
 TRUTH = (86, 180, 233)  # sky blue: outlines of the ground truth, false negatives

@@ -1,23 +1,19 @@
 """Figures for the pages, by matplotlib without pyplot: no global state, no display, safe in any thread.
 
-matplotlib is imported by the functions at the end of this file, because it takes a second.
+matplotlib takes a second to import, so import this module inside the function that draws.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from util.files import replacing
 from util.run.log import train_and_val
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a00", "#444444")  # Okabe and Ito
 NOT_LOSSES = {"epoch", "iters", "time", "data"}
@@ -52,7 +48,7 @@ def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, 
             ax.plot([r["epoch"] for r in rows], [r[column] for r in rows], "o-", color=colour, ms=3, label=name)
         ax.set(title=title, xlabel="epoch")
     for ax in axes:
-        _whole_numbers(ax.xaxis)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         _finish(ax)
     _save(figure, path)
 
@@ -99,7 +95,7 @@ def histogram_plot(groups: Mapping[str, Sequence[float]], label: str, path: Path
     ax.hist(values, bins=np.linspace(low, 1, 41).tolist(), stacked=True, color=colours, label=list(groups))
     ax.axvline(every.mean() if len(every) else 0, color="#444444", linestyle="--", linewidth=1, label="mean")
     ax.set(title=f"{label} of single images", xlabel=label, ylabel="images", xlim=(low, 1))
-    _whole_numbers(ax.yaxis)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     _finish(ax)
     _save(figure, path)
 
@@ -141,7 +137,7 @@ def paths(
             ax.axhline(value, color="#444444", linestyle=dash, linewidth=1, label=name)
         ax.set(title=title, xlabel="epochs of learning", ylabel=score)
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
-        _whole_numbers(ax.xaxis)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         _finish(ax)
     _save(figure, path)
 
@@ -165,15 +161,7 @@ def _smooth(y: np.ndarray) -> np.ndarray:
 
 def _figure(width: float, height: float) -> Figure:
     """An empty figure. width, height: in inches."""
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(width, height), dpi=144, layout="constrained")
-
-
-def _whole_numbers(axis: Axis) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _finish(ax: Axes) -> None:
@@ -184,7 +172,5 @@ def _finish(ax: Axes) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     with replacing(path, "wb") as file:
         FigureCanvasAgg(figure).print_png(file)

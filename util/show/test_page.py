@@ -12,8 +12,7 @@ from util.score import uncertainty
 from util.score.evaluate import SURFACE, Evaluation
 from util.score.metrics import threshold_curve
 from util.score.summary import parts
-from util.show import plots
-from util.show.pages import colour_key, page, picture_row, write_page
+from util.show.pages import colour_key, page, picture_row, score_table, write_page
 from util.show.pictures import BOTH, OPEN, PREDICTION, TRUTH
 
 TITLES = {
@@ -64,6 +63,8 @@ def _listed(value: object) -> object:
 
 
 def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -> None:
+    from util.show import plots
+
     summary, main = evaluation.summary, TITLES[evaluation.columns[0]]
     for message in summary.get("contradictions", []):
         tags.p(f"These scores contradict each other: {message}", cls="warning")
@@ -79,11 +80,8 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -
         cls="note",
     )
     for name, number in summary["undefined"].items():
-        tags.p(
-            f"{TITLES[name]} is undefined for {number} of {summary['images']} images, because a mask is "
-            "empty; its mean leaves them out.",
-            cls="note",
-        )
+        count = f"{number} of {summary['images']} images"
+        tags.p(f"{TITLES[name]} is undefined for {count} with an empty mask; its mean leaves them out.", cls="note")
     if any("detection" in part for part in parts(summary).values()):
         tags.h2("With and without a finding")
         _detection_table(summary)
@@ -95,21 +93,21 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -
         _class_table(summary["class_iou"])
     tags.h2("Spread")
     with tags.div(cls="figures"):
-        _histogram(folder, evaluation)
+        plots.histogram_plot(_by_source(evaluation), main, folder / "histogram.png")
+        tags.figure(tags.img(src="histogram.png", alt=f"histogram of {main}"))
         if evaluation.histograms is not None:
-            curve, chosen = threshold_curve(evaluation.histograms), float(settings["threshold"])
-            plots.threshold_plot(curve, chosen, folder / "thresholds.png")
-            image = tags.img(src="thresholds.png", alt="Dice and IoU by threshold")
-            tags.figure(image, tags.figcaption(_about_thresholds(settings)))
+            curve = threshold_curve(evaluation.histograms)
+            plots.threshold_plot(curve, float(settings["threshold"]), folder / "thresholds.png")
+            caption = tags.figcaption(_about_thresholds(settings))
+            tags.figure(tags.img(src="thresholds.png", alt="Dice and IoU by threshold"), caption)
 
 
-def _histogram(folder: Path, evaluation: Evaluation) -> None:
-    main = evaluation.columns[0]
+def _by_source(evaluation: Evaluation) -> dict[str, list[float]]:
+    """The main score of the images of each source."""
     groups: dict[str, list[float]] = {}
     for row in evaluation.rows:
-        groups.setdefault(row["source"] or "all images", []).append(row[main])
-    plots.histogram_plot(dict(sorted(groups.items())), TITLES[main], folder / "histogram.png")
-    tags.figure(tags.img(src="histogram.png", alt=f"histogram of {TITLES[main]}"))
+        groups.setdefault(row["source"] or "all images", []).append(row[evaluation.columns[0]])
+    return dict(sorted(groups.items()))
 
 
 def _about_thresholds(settings: Mapping[str, Any]) -> str:
@@ -124,37 +122,27 @@ def _about_thresholds(settings: Mapping[str, Any]) -> str:
 
 def _table(evaluation: Evaluation) -> None:
     summary, columns = evaluation.summary, evaluation.columns
-    with tags.div(cls="scroll"), tags.table(cls="scores"):
-        with tags.thead(), tags.tr():
-            tags.th("")
-            tags.th("images")
-            for name in columns:
-                tags.th(TITLES[name])
-        with tags.tbody():
-            for part, numbers in parts(summary).items():
-                for kind, title in (("macro", "mean"), ("micro", "pooled")):
-                    with tags.tr():
-                        tags.th(f"{part}, {title}")
-                        tags.td(str(numbers["images"]) if kind == "macro" else "")
-                        for name in columns:
-                            _cell(name, numbers[kind].get(name), numbers["interval"][kind].get(name))
+    with score_table(("", "images", *(TITLES[name] for name in columns))):
+        for part, numbers in parts(summary).items():
+            for kind, title in (("macro", "mean"), ("micro", "pooled")):
+                with tags.tr():
+                    tags.th(f"{part}, {title}")
+                    tags.td(str(numbers["images"]) if kind == "macro" else "")
+                    for name in columns:
+                        _cell(name, numbers[kind].get(name), numbers["interval"][kind].get(name))
 
 
 def _detection_table(summary: Mapping) -> None:
     columns = ("dice_positives", "dice_all", "sensitivity", "specificity", "auc")
-    with tags.div(cls="scroll"), tags.table(cls="scores"):
-        with tags.thead(), tags.tr():
-            for title in ("", "with", "without", *(TITLES[name] for name in columns)):
-                tags.th(title)
-        with tags.tbody():
-            for part, numbers in parts(summary).items():
-                if detection := numbers.get("detection"):
-                    with tags.tr():
-                        tags.th(part)
-                        tags.td(str(detection["positives"]))
-                        tags.td(str(detection["negatives"]))
-                        for name in columns:
-                            _cell(name, detection[name], detection["interval"][name])
+    with score_table(("", "with", "without", *(TITLES[name] for name in columns))):
+        for part, numbers in parts(summary).items():
+            if detection := numbers.get("detection"):
+                with tags.tr():
+                    tags.th(part)
+                    tags.td(str(detection["positives"]))
+                    tags.td(str(detection["negatives"]))
+                    for name in columns:
+                        _cell(name, detection[name], detection["interval"][name])
     tags.p(
         "An image is positive if its ground truth has foreground. Dice is averaged over the positive images, and over "
         "all images: it is 1 if ground truth and mask are both empty, and 0 if only one of them is. Sensitivity and "
@@ -175,13 +163,9 @@ def _number(name: str, value: float) -> str:
 
 
 def _class_table(class_iou: Mapping[str, float | None]) -> None:
-    with tags.div(cls="scroll"), tags.table(cls="scores"):
-        with tags.thead(), tags.tr():
-            for name in class_iou:
-                tags.th(name)
-        with tags.tbody(), tags.tr():
-            for value in class_iou.values():
-                tags.td("absent" if value is None else f"{value:.4f}")
+    with score_table(class_iou), tags.tr():
+        for value in class_iou.values():
+            tags.td("absent" if value is None else f"{value:.4f}")
 
 
 def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str) -> None:

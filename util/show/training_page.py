@@ -1,22 +1,16 @@
 """web/index.html of a training run: the generator's pictures of each epoch, and the curves so far."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
 from dominate import tags
 
 from util.run.log import read_losses, read_metrics
-from util.show import plots
 from util.show.pages import page, picture_row, write_page
 from util.show.pictures import save_png, to_picture
-
-if TYPE_CHECKING:
-    import torch
 
 REFRESH = 60  # seconds after which an open page reloads during training
 CURVES_EVERY = 30  # seconds between drawings of the curves: on a fast GPU a page is due every other second
@@ -63,6 +57,8 @@ class TrainingPage:
         if curves:
             losses, scores = read_losses(self.run_dir / "loss_log.txt"), read_metrics(self.run_dir / "metrics.csv")
             if losses or scores:
+                from util.show import plots
+
                 plots.curves(losses, scores, web / "curves.png")
             self._drawn_at = time.monotonic()
         doc = page(f"Experiment name = {self.name}", refresh)
