@@ -9,6 +9,7 @@ from tests.helpers import read_json, read_table, save_run, words
 from util.errors import UserError
 
 SMALL = words("--netG unet_64 --ngf 4 --crop_size 64")
+FACADES = words("--dataset_mode phantom --phantom facades")
 OTHER = words("--netG resnet_6blocks --ngf 4 --crop_size 48 --model cycle_gan --input_nc 1 --output_nc 1")
 
 
@@ -73,7 +74,7 @@ def test_flags_for_images_count_for_all_runs(compare, tmp_path, chests):
         (["one", "one"], "--compare one one: want two or more different runs"),
         (["one", "lost"], "--compare lost: there is no run "),
         (["one", "two", "--name", "three"], "--name three: --compare names the runs; leave --name out"),
-        (["one", "two", *words("--dataset_mode phantom --phantom facades")], "--compare one: only masks of two classes"),
+        (["one", "two", *FACADES], "--compare one: only masks of two classes"),
         (["one", "two", "--surface"], "--surface: --compare does not do that; leave it out, or test one run by --name"),
         (["one", "two", "--write", "dicomseg"], "--write dicomseg: --compare does not do that; "),
         (["one", "two", "--aspect_ratio", "2"], "--aspect_ratio: --compare does not do that; "),
