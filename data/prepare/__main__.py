@@ -38,35 +38,18 @@ def main() -> int | None:
 
 def add_source(commands: argparse._SubParsersAction, source: Source) -> None:
     command = commands.add_parser(source.name, help=source.about, description=source.__doc__)
-    command.add_argument("src", type=Path, metavar="SRC", help="folder of the unpacked set")
-    command.add_argument(
-        "dst", type=Path, metavar="DST", help="a new folder, or one that this command has filled before"
-    )
-    command.add_argument("--size", type=int, help="scale to SIZE x SIZE pixels (default: the size of the mask)")
-    command.add_argument(
-        "--keep_bits",
-        action="store_true",
-        help="write 16-bit PNG if the source has more than 8 bits (default: scale to 8 bits)",
-    )
-    command.add_argument(
-        "--clahe",
-        action="store_true",
-        help="equalise the contrast of small regions (CLAHE, clip limit 2, 8 x 8 regions)",
-    )
-    command.add_argument("--split_file", type=Path, help="your own split: a CSV file with the columns image and split")
-    command.add_argument(
-        "--split_seed",
-        type=int,
-        help="draw train, val and test (70, 10, 20 %%) by patient and label with this seed "
-        "(default: the published split of the set, else seed 0)",
-    )
-    command.add_argument(
-        "--folds",
-        type=int,
-        metavar="K",
-        help="also divide train and val into K folds, by patient and label, for train.py's --fold",
-    )
-    command.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+    add = command.add_argument
+    add("src", type=Path, metavar="SRC", help="folder of the unpacked set")
+    add("dst", type=Path, metavar="DST", help="a new folder, or one that this command has filled before")
+    add("--size", type=int, help="scale to SIZE x SIZE pixels (default: the size of the mask)")
+    add("--keep_bits", action="store_true", help="16-bit PNG if the source has more than 8 bits (default: scale to 8)")
+    add("--clahe", action="store_true", help="equalise contrast by region (CLAHE, clip limit 2, 8 x 8 regions)")
+    add("--split_file", type=Path, help="your own split: a CSV file with the columns image and split")
+    seed = "draw train, val and test (70, 10, 20 %%) by patient and label with this seed"
+    add("--split_seed", type=int, help=f"{seed} (default: the published split of the set, else seed 0)")
+    folds = "also divide train and val into K folds, by patient and label, for train.py's --fold"
+    add("--folds", type=int, metavar="K", help=folds)
+    add("--verbose", action="store_true", help="show the traceback of an error")
     command.set_defaults(run=prepare)
 
 

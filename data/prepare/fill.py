@@ -25,11 +25,8 @@ def fill(source: Source, opt: argparse.Namespace) -> None:
     if not inventory.items:
         reasons = (f"{len(names)} {why}, such as {names[0]}" for why, names in inventory.left_out.items() if names)
         raise UserError(f"{root}: no image of {source.name} can be used: {'; '.join(reasons)}")
-    settings = {
-        "split_file": opt.split_file.name if opt.split_file else None,
-        "split_seed": opt.split_seed,
-        "folds": opt.folds,
-    } | vars(pixels)
+    split_file = opt.split_file.name if opt.split_file else None
+    settings = {"split_file": split_file, "split_seed": opt.split_seed, "folds": opt.folds} | vars(pixels)
     # Splits are drawn before any file is converted. Otherwise a damaged file, once repaired, would move other patients.
     earlier_splits, earlier_folds = earlier(opt.dst, source.name, settings)
     splits, how = _splits(opt, inventory, earlier_splits)
@@ -47,7 +44,7 @@ def _check_flags(source: Source, opt: argparse.Namespace) -> None:
     if opt.folds is not None and opt.folds < 2:
         raise UserError(f"--folds {opt.folds}: want at least 2")
     if opt.split_file and opt.split_seed is not None:
-        raise UserError("--split_seed: --split_file already says which image is in which split; leave one away")
+        raise UserError("--split_seed: --split_file already says which image is in which split; leave one out")
     if opt.clahe and source.colour:
         raise UserError(f"--clahe: for grey images; those of {source.name} keep their colour")
 

@@ -4,14 +4,9 @@ pydicom could also use pylibjpeg-libjpeg, which is under the GPL, or GDCM, which
 """
 
 import numpy as np
-from pydicom.pixels.decoders.base import (
-    DecodeRunner,
-    JPEGExtended12BitDecoder,
-    JPEGLosslessDecoder,
-    JPEGLosslessSV1Decoder,
-)
+from pydicom.pixels.decoders import base
 
-DECODERS = (JPEGExtended12BitDecoder, JPEGLosslessDecoder, JPEGLosslessSV1Decoder)
+DECODERS = (base.JPEGExtended12BitDecoder, base.JPEGLosslessDecoder, base.JPEGLosslessSV1Decoder)
 # pydicom looks for the names DECODER_DEPENDENCIES and is_available in a module that adds a decoder.
 DECODER_DEPENDENCIES = {decoder.UID: ("imagecodecs",) for decoder in DECODERS}
 
@@ -21,7 +16,7 @@ def is_available(uid: str) -> bool:
     return uid in DECODER_DEPENDENCIES
 
 
-def decode(source: bytes, runner: DecodeRunner) -> bytes:
+def decode(source: bytes, runner: base.DecodeRunner) -> bytes:
     """The samples of one grey frame, one or two bytes each. Raises an exception of any kind if the frame is damaged or
     has another size than the header says."""
     import imagecodecs

@@ -86,7 +86,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(montgomery, tmp_path, prepare):
         ("archive", "out", ("--folds", 1), "--folds 1: want at least 2"),
         ("archive", "out", ("--folds", 8), "--folds 8: train and val have 7 patients; want at least one a fold"),
         ("archive", "out", ("--split_file", "mine.csv"), "--split_file mine.csv: no such file"),
-        ("archive", "out", ("--split_file", "mine.csv", "--split_seed", 1), "leave one away"),
+        ("archive", "out", ("--split_file", "mine.csv", "--split_seed", 1), "leave one out"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_writes_nothing(montgomery, tmp_path, prepare, src, dst, more, message):
