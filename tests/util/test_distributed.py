@@ -1,6 +1,6 @@
 """Several processes train as one: two gloo processes with one image each equal one process with both images.
 
-Gradients are clipped, and what is compared is the generator's moving average.
+Gradients are clipped, and the generators' moving averages are compared.
 """
 
 import socket
@@ -15,7 +15,7 @@ from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
 from util import distributed
 
-# Nothing that depends on the batch or on chance. Adam would not notice a gradient of the wrong length.
+# Nothing here depends on the batch or on chance. Adam would hide a gradient that is wrong by a factor.
 FLAGS = dict(norm="none", no_dropout=True, optimizer="sgd", lr=0.1)
 
 
@@ -28,7 +28,9 @@ def train(seed: int, batch: dict, steps: int = 2) -> Pix2PixModel:
     torch.manual_seed(seed)
     model = Pix2PixModel(model_options(**FLAGS), torch.device("cpu"), training=True)
     distributed.share(model.networks.values(), model.optimizers.values())
-    clip_gradients(model.optimizers.values(), 0.05)  # G's are larger; clipped before the mean, another one
+    clip_gradients(
+        model.optimizers.values(), 0.05
+    )  # G's are longer, so clipping before averaging would give another mean
     averages = Averages(model, 0.9)
     for _ in range(steps):
         model.train_step(batch)
@@ -49,7 +51,7 @@ def worker(rank: int, port: int, folder: str) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one(tmp_path):
+def test_two_processes_with_an_image_each_train_like_one_with_both(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -62,7 +64,14 @@ def test_two_processes_equal_one(tmp_path):
             torch.testing.assert_close(first[name][key], value, atol=2e-5, rtol=1e-3)
 
 
-def test_alone_nothing_happens():
+def test_only_the_first_process_prints(monkeypatch, capsys):
+    distributed.say("first", "second")
+    monkeypatch.setattr(distributed, "_rank", 1)
+    distributed.say("third")
+    assert capsys.readouterr().out == "first\nsecond\n"
+
+
+def test_a_single_process_agrees_with_itself():
     assert (distributed.rank(), distributed.world_size()) == (0, 1)
     assert distributed.from_first(0.25) == 0.25
     assert not distributed.any_process(False)
