@@ -18,11 +18,8 @@ def train(*argv: str) -> argparse.Namespace:
     return options.train.parse(list(argv))
 
 
-def test(*argv: str) -> argparse.Namespace:
+def apply(*argv: str) -> argparse.Namespace:
     return options.test.parse(list(argv))
-
-
-test.__test__ = False
 
 
 def named(*argv: str) -> list[argparse.Namespace]:
@@ -101,7 +98,7 @@ def test_a_flag_of_upstream_has_upstreams_default():
     ],
 )
 def test_model_and_data_set_suit_each_other(flags, training, testing):
-    for parse, expected in ((train, training), (test, testing)):
+    for parse, expected in ((train, training), (apply, testing)):
         opt = parse(*flags)
         assert (opt.model, opt.dataset_mode) == expected
 
@@ -109,7 +106,7 @@ def test_model_and_data_set_suit_each_other(flags, training, testing):
 def test_one_generator_of_a_run_reads_plain_images(tmp_path):
     """--model test with a run that was trained in pairs: `single`, as upstream, and the run's networks."""
     argv = run_folder(tmp_path, "--model", "cycle_gan", "--dataset_mode", "masks", "--ngf", "8")
-    opt = test(*argv, "--model", "test", "--model_suffix", "_B")
+    opt = apply(*argv, "--model", "test", "--model_suffix", "_B")
     assert (opt.model, opt.dataset_mode, opt.ngf, opt.no_dropout, opt.model_suffix) == ("test", "single", 8, True, "_B")
 
 
@@ -236,12 +233,12 @@ def test_testing_takes_what_is_not_given_from_the_run(tmp_path):
         "--seed",
         "7",
     )
-    opt = test(*argv)
+    opt = apply(*argv)
     assert (opt.ngf, opt.dataset_mode, opt.dataroot, opt.source, opt.norm) == (8, "masks", "lungs", "a", "instance")
     assert (opt.crop_size, opt.load_size, opt.seed) == (128, 128, 7)
     assert (opt.phase, opt.batch_size, opt.stochastic) == ("test", 8, False)
-    assert test(*argv, "--ngf", "4", "--phase", "val").ngf == 4
-    assert test(*argv, "--dataroot", "elsewhere").source == ""  # other data knows other sources
+    assert apply(*argv, "--ngf", "4", "--phase", "val").ngf == 4
+    assert apply(*argv, "--dataroot", "elsewhere").source == ""  # other data knows other sources
 
 
 def test_the_runs_own_data_keep_their_draw(tmp_path, monkeypatch):
@@ -249,22 +246,22 @@ def test_the_runs_own_data_keep_their_draw(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     argv = run_folder(tmp_path, "--dataset_mode", "masks", "--dataroot", "./lungs", "--source", "a")
     for same in ("lungs", str(tmp_path / "lungs"), "lungs/"):
-        assert test(*argv, "--dataroot", same).source == "a"
-    assert test(*argv, "--dataroot", "lungs", "--source", "b").source == "b"
+        assert apply(*argv, "--dataroot", same).source == "a"
+    assert apply(*argv, "--dataroot", "lungs", "--source", "b").source == "b"
 
 
 def test_a_folder_of_upstreams_is_tested_as_upstream_does(tmp_path, capsys):
     (tmp_path / "old").mkdir()
-    opt = test("--checkpoints_dir", str(tmp_path), "--name", "old")
+    opt = apply("--checkpoints_dir", str(tmp_path), "--name", "old")
     assert (opt.stochastic, opt.num_test) == (True, 50)
     assert "has no options.json" in capsys.readouterr().out
-    opt = test("--checkpoints_dir", str(tmp_path), "--name", "old", "--eval")
+    opt = apply("--checkpoints_dir", str(tmp_path), "--name", "old", "--eval")
     assert (opt.norm_stats, opt.stochastic) == ("running", False)
 
 
 def test_load_size_in_testing_is_crop_size():
     with pytest.raises(UserError, match="--load_size 300: testing scales to --crop_size 256"):
-        test("--load_size", "300")
+        apply("--load_size", "300")
 
 
 def test_continuing_keeps_the_runs_options(tmp_path):
@@ -286,7 +283,7 @@ def test_a_name_with_a_suffix(tmp_path):
         ["--name", "run", "--suffix", "{ngf}", "--ngf", "8"],
     ):
         words = ["--checkpoints_dir", str(tmp_path), *words]
-        assert [(o.name, o.ngf) for o in (train(*words, "--continue_train"), test(*words))] == [("run_8", 8)] * 2
+        assert [(o.name, o.ngf) for o in (train(*words, "--continue_train"), apply(*words))] == [("run_8", 8)] * 2
     with pytest.raises(UserError, match="--suffix {ngf.x}: 'int' object has no attribute 'x' is no flag's name"):
         train("--suffix", "{ngf.x}", "--ngf", "8")
 
@@ -295,16 +292,16 @@ def test_damaged_options_file(tmp_path):
     argv = run_folder(tmp_path)
     (tmp_path / "run" / "options.json").write_text("{")
     with pytest.raises(UserError, match="options.json: damaged"):
-        test(*argv)
+        apply(*argv)
     (tmp_path / "run" / "options.json").write_text("[1]")
     with pytest.raises(UserError, match="options.json: damaged"):
-        test(*argv)
+        apply(*argv)
     (tmp_path / "run" / "options.json").write_text('{"netG": "vgg"}')
     with pytest.raises(UserError, match="options.json of run: argument --netG: vgg: no generator"):
-        test(*argv)
+        apply(*argv)
     (tmp_path / "run" / "options.json").write_text('{"norm": "bats"}')
     with pytest.raises(UserError, match="options.json of run: argument --norm: invalid choice: 'bats'"):
-        test(*argv)
+        apply(*argv)
 
 
 def test_text_as_upstream_writes_it():
@@ -345,10 +342,10 @@ def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
     ("parse", "flags", "message"),
     [
         (train, ["--name", "a,b"], "--name a,b: commas are for the runs of an ensemble"),
-        (test, ["--samples", "1"], "--samples 1: passes are compared with one another, so take at least 2"),
-        (test, ["--patch_overlap", "1"], "1 must be 0 or more, and less than 1"),
+        (apply, ["--samples", "1"], "--samples 1: passes are compared with one another, so take at least 2"),
+        (apply, ["--patch_overlap", "1"], "1 must be 0 or more, and less than 1"),
         (train, ["--patch", "-1"], "must be 0 or more"),
-        (test, ["--patch", "512"], "--patch 512: larger than the images, which testing scales to --crop_size 256"),
+        (apply, ["--patch", "512"], "--patch 512: larger than the images, which testing scales to --crop_size 256"),
     ],
 )
 def test_ways_to_apply_a_run_that_cannot_be(parse, flags, message):
