@@ -32,13 +32,13 @@ def write(path: Path, array: np.ndarray, **how: object) -> Path:
 
 @pytest.fixture
 def save() -> Callable[..., Path]:
-    """Write an array as a picture, with the folders it needs."""
+    """Write an array as a picture, and create its folder."""
     return write
 
 
 @pytest.fixture
 def lungs(tmp_path: Path) -> Path:
-    """Ten X-rays of 40 x 48 pixels with masks, without a list: each image is noise, its mask a box of its own."""
+    """Ten X-rays of 40 x 48 pixels with masks, without splits.csv. Images are noise; each mask is another box."""
     root = tmp_path / "lungs"
     random = np.random.default_rng(0)
     for i in range(10):

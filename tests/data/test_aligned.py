@@ -62,12 +62,12 @@ def test_both_halves_get_the_same_crop_and_flip(tmp_path, flags, save):
     assert (views[3]["A"] == dataset[0, 3]["A"]).all()
 
 
-def test_grey_input_and_output(pairs, flags):
+def test_input_and_output_may_be_grey(pairs, flags):
     item = AlignedDataset(flags(dataroot=pairs, input_nc=1, output_nc=1), "train", train=False)[0]
     assert item["A"].shape == item["B"].shape == (1, 32, 32)
 
 
-def test_an_odd_width_and_a_missing_phase(pairs, flags, save):
+def test_an_odd_width_and_a_missing_phase_are_refused(pairs, flags, save):
     with pytest.raises(NoSuchPhase, match="no folder 'val'; --dataset_mode aligned wants .*; there is train"):
         AlignedDataset(flags(dataroot=pairs), "val", train=False)
     (pairs / "test").mkdir()

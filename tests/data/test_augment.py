@@ -1,4 +1,4 @@
-"""Augmentation on the batch: the target follows the image, its values stay what they are."""
+"""Augmentation of a batch: the target follows the image, and its classes keep their values."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def squares(n: int = 8) -> dict:
 
 
 def label_pictures(seed: int, n: int = 2, size: int = 32) -> torch.Tensor:
-    """[n, 3, size, size]: blocks in twelve colours whose values are no round numbers."""
+    """[n, 3, size, size]: blocks in twelve random colours."""
     random = torch.Generator().manual_seed(seed)
     colours = torch.rand(12, 3, generator=random) * 2 - 1
     blocks = torch.randint(12, (n, size // 4, size // 4), generator=random)
@@ -29,20 +29,20 @@ def label_pictures(seed: int, n: int = 2, size: int = 32) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", ["none", "flip"])
-def test_none_and_flip_are_the_same_batch(name):
-    """The loader has flipped it."""
+def test_augment_none_and_flip_return_the_batch_unchanged(name):
+    """The loader has flipped the images already."""
     batch = squares()
     assert Augment(name, CPU)(batch) is batch
 
 
 @pytest.mark.parametrize("name", MOVING)
-def test_target_follows_the_image(name):
+def test_the_target_moves_with_the_image(name):
     torch.manual_seed(0)
     batch = Augment(name, CPU)(squares())
     image, target = batch["A"].mean(1), batch["B"][:, 0] > 0
-    for one, mask in zip(image, target, strict=True):  # thresholding the image halfway gives the mask but for its rim
-        found = one > (one.max() + one.min()) / 2
-        assert (found != mask).float().mean() < 0.02
+    for one, mask in zip(image, target, strict=True):  # the image, thresholded halfway, is the mask except for its rim
+        bright = one > (one.max() + one.min()) / 2
+        assert (bright != mask).float().mean() < 0.02
     assert len({mask.sum().item() for mask in target}) > 4  # each image has a pose of its own
     assert batch["A_paths"] == ["x"] * 8
 
@@ -61,9 +61,9 @@ def test_image_and_target_that_are_equal_stay_equal_and_keep_their_colours(name,
 
 @given(st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
-def test_no_half_pixel_lies_between_a_picture_and_its_mask(seed):
-    """Where the bilinear picture is of one colour, all pixels it is mixed from are, and the mask's nearest is one of
-    them."""
+def test_a_picture_and_its_mask_are_not_shifted_by_half_a_pixel(seed):
+    """If a pixel of the bilinear picture has a pure colour, all pixels it is mixed from have it. The mask's nearest
+    pixel is one of these."""
     torch.manual_seed(seed)
     mask = (label_pictures(seed)[:, :1] > 0) * 2.0 - 1
     batch = Augment("paper003", CPU)({"A": mask, "B": mask})
@@ -73,7 +73,7 @@ def test_no_half_pixel_lies_between_a_picture_and_its_mask(seed):
 
 
 @pytest.mark.parametrize("name", MOVING)
-def test_values_stay_in_range_and_targets_stay_classes(name):
+def test_augmented_values_stay_in_range_and_targets_stay_classes(name):
     torch.manual_seed(1)
     batch = Augment(name, CPU)(squares())
     assert set(batch["B"].unique().tolist()) == {-1.0, 1.0}
@@ -81,7 +81,7 @@ def test_values_stay_in_range_and_targets_stay_classes(name):
     assert batch["A"].max() <= 1
 
 
-def test_a_target_that_is_a_photo_is_moved_smoothly():
+def test_a_target_that_is_a_photo_is_moved_bilinearly():
     torch.manual_seed(0)
     ramp = torch.linspace(-1, 1, 64).expand(4, 3, 64, 64)
     smooth, stepped = (Augment("strong", CPU, labels)({"A": ramp, "B": ramp})["B"] for labels in ("", "B"))
@@ -90,7 +90,7 @@ def test_a_target_that_is_a_photo_is_moved_smoothly():
 
 
 def test_label_pictures_that_are_the_input_keep_their_colours():
-    """--direction BtoA: from labels to a photo, which keeps its exposure."""
+    """With --direction BtoA, the target is a photo, and its exposure does not change."""
     torch.manual_seed(0)
     labels, photo = label_pictures(0), torch.full((2, 3, 32, 32), 0.3)
     batch = Augment("strong", CPU, labels="A")({"A": labels, "B": photo})
@@ -103,7 +103,7 @@ def test_a_data_set_knows_which_side_shows_classes(lungs, flags, changes, sides)
     assert create_dataset(flags(dataroot=str(lungs), **changes), "train", train=True).dataset.labels == sides
 
 
-def test_only_classes_make_a_picture_a_label_picture(tmp_path, flags, save, lungs):
+def test_a_side_shows_labels_only_with_classes(tmp_path, flags, save, lungs):
     for side, folder in zip("AB", ("images", "masks"), strict=True):
         (lungs / folder).rename(tmp_path / f"train{side}")
     opt = flags(dataroot=str(tmp_path), dataset_mode="unaligned")
@@ -123,13 +123,13 @@ def test_draws_come_from_the_global_generator(name):
 
 
 def test_images_and_targets_of_two_sizes_are_refused():
-    """As data without pairs can have them."""
+    """Data without pairs can have them."""
     batch = squares(1) | {"B": torch.zeros(1, 3, 64, 32), "A_paths": ["a.png"], "B_paths": ["b.png"]}
     with pytest.raises(UserError, match="a.png and b.png are loaded at different sizes; .* resize_and_crop"):
         Augment("strong", CPU)(batch)
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_grey_stays_grey(name):
+def test_augmented_grey_stays_grey(name):
     batch = Augment(name, CPU)(squares())
     assert torch.equal(batch["A"][:, 0], batch["A"][:, 2])

@@ -1,4 +1,4 @@
-"""As many images with a finding as without: what an epoch takes, and how findings are known."""
+"""--balance: which images an epoch takes, and which images count as having a finding."""
 
 import numpy as np
 import pytest
@@ -36,12 +36,12 @@ def epoch(sampler: EpochSampler, number: int, start: int = 0) -> list[int]:
         (1, 2, 0.9, (1, 1)),
     ],
 )
-def test_the_kind_that_there_is_too_much_of_is_cut(with_finding, without, share, counts):
+def test_an_epoch_leaves_out_images_of_the_more_frequent_kind(with_finding, without, share, counts):
     assert Balance(np.arange(with_finding + without) < with_finding, share).counts == counts
 
 
 @given(st.lists(st.booleans(), min_size=2).filter(lambda p: 0 < sum(p) < len(p)), st.floats(0.01, 0.99))
-def test_an_epoch_has_the_share_as_nearly_as_whole_images_can(positive, share):
+def test_an_epoch_has_the_share_to_within_one_image(positive, share):
     balance = Balance(np.array(positive), share)
     drawn = balance.take(seed=0, epoch=3)
     counts = int(balance.positive[drawn].sum()), int((~balance.positive[drawn]).sum())
@@ -51,7 +51,7 @@ def test_an_epoch_has_the_share_as_nearly_as_whole_images_can(positive, share):
     assert abs(counts[0] - share * sum(counts)) <= 1
 
 
-def test_epochs_take_turns_with_the_frequent_kind():
+def test_epochs_take_turns_with_images_of_the_more_frequent_kind():
     sampler = EpochSampler(50, 1, True, balance=RARE)
     rare, left = {0, 10, 20, 30, 40}, set(range(50))
     for number in range(1, 10):  # 45 others, 5 in each epoch
@@ -64,7 +64,7 @@ def test_epochs_take_turns_with_the_frequent_kind():
     assert [i in rare for i in taken] != [True] * 5 + [False] * 5  # mixed, not one kind after the other
 
 
-def test_a_balanced_epoch_is_a_function_of_seed_and_epoch_and_can_be_resumed():
+def test_a_balanced_epoch_depends_on_seed_and_epoch_alone_and_can_be_resumed():
     one, other = EpochSampler(50, 1, True, balance=RARE), EpochSampler(50, 1, True, balance=RARE)
     assert epoch(one, 3) == epoch(other, 3) != epoch(one, 4)
     assert epoch(one, 3) != epoch(EpochSampler(50, 2, True, balance=RARE), 3)
@@ -92,7 +92,7 @@ def test_labels_that_name_a_finding_and_labels_that_do_not():
 
 
 @pytest.mark.parametrize("cache_gb", [1.0, 0.0])
-def test_without_labels_masks_tell(findings, flags, cache_gb, capsys):
+def test_without_labels_a_mask_with_foreground_is_a_finding(findings, flags, cache_gb, capsys):
     opt = flags(dataroot=str(findings), balance=0.5, cache_gb=cache_gb, num_threads=0)
     loader = create_dataset(opt, "all", train=True)
     assert loader.dataset.balance.positive.nonzero()[0].tolist() == [2, 5, 8]
@@ -102,18 +102,18 @@ def test_without_labels_masks_tell(findings, flags, cache_gb, capsys):
     assert len(loader) == 6
 
 
-def test_labels_tell_before_masks(findings, flags):
+def test_labels_decide_about_findings_even_if_masks_differ(findings, flags):
     rows = [f"images/p{i}.png,train,{'pneumothorax' if i > 6 else 'no pneumothorax'}" for i in range(10)]
     (findings / "splits.csv").write_text("\n".join(["image,split,label", *rows]))
     dataset = create_dataset(flags(dataroot=str(findings), balance=0.5), "train", train=True).dataset
     assert dataset.balance.positive.nonzero()[0].tolist() == [7, 8, 9]
 
 
-def test_testing_takes_every_image(findings, flags):
+def test_balance_leaves_out_no_image_in_testing(findings, flags):
     assert len(create_dataset(flags(dataroot=str(findings), balance=0.5), "all", train=False)) == 10
 
 
-def test_nothing_to_balance(lungs, flags):
+def test_balance_is_refused_if_all_images_have_a_finding_or_masks_are_unpaired(lungs, flags):
     with pytest.raises(UserError, match="--balance: all images are with a finding, so there is nothing to"):
         create_dataset(flags(dataroot=str(lungs), balance=0.5), "all", train=True)
     with pytest.raises(UserError, match="--balance needs images with masks of their own, and --classes"):

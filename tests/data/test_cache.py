@@ -1,4 +1,4 @@
-"""Decoding once, within a budget."""
+"""The cache decodes each sample once, within a budget of memory."""
 
 import gc
 import pickle
@@ -19,7 +19,7 @@ class Item:
 
 
 class Reader:
-    """Decodes an item to itself and keeps count."""
+    """Decodes an item to itself and records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -37,7 +37,7 @@ def no_other_caches():
     assert Cache.used == 0, "a data set of an earlier test is still held"
 
 
-def test_what_is_held_is_not_decoded_again():
+def test_samples_in_memory_are_not_decoded_again():
     read, items = Reader(), [Item(i) for i in range(30)]
     cache = Cache(read, 1, threads=3, skip_bad=False)
     assert cache.fill(items, "test") == {}
@@ -73,7 +73,7 @@ def test_all_caches_share_the_budget_and_give_it_back():
     assert Cache.used == 300
 
 
-def test_bad_items_are_told_all_at_once():
+def test_all_bad_files_are_reported_together():
     items = [Item(i, bad=i in (3, 7)) for i in range(10)]
     with pytest.raises(UserError, match=r"2 bad files: 3.png: bad; 7.png: bad \(--skip_bad_files goes on without them"):
         Cache(Reader(), 1, 2, skip_bad=False).fill(items, "test")
@@ -81,7 +81,7 @@ def test_bad_items_are_told_all_at_once():
         Cache(Reader(), 1, 2, skip_bad=False).fill([Item(i, bad=True) for i in range(12)], "test")
 
 
-def test_skipping_finds_bad_items_beyond_the_budget_too():
+def test_skipping_bad_files_checks_those_beyond_the_budget_too():
     items = [Item(i, bad=i == 25) for i in range(30)]
     assert Cache(Reader(), 1050 / GB, 2, skip_bad=True).fill(items, "test") == {25: "25.png: bad"}
 
@@ -93,7 +93,7 @@ def test_a_copy_for_a_worker_carries_no_pictures():
 
 
 def test_an_epoch_after_the_first_decodes_nothing(lungs, flags, monkeypatch):
-    """Neither the batches nor the ground truth, nor pages where the original is what is held."""
+    """Neither batches nor the ground truth open a file again."""
     opt = flags(dataroot=str(lungs), batch_size=3, crop_size=32)
     loaders = [create_dataset(opt, "all", train=True), create_dataset(opt, "all", train=False)]
     monkeypatch.setattr(data.read.images.Image, "open", lambda *a, **k: pytest.fail("a file was opened"))
@@ -105,7 +105,7 @@ def test_an_epoch_after_the_first_decodes_nothing(lungs, flags, monkeypatch):
     assert loaders[1].dataset.truth(3).shape == (48, 40)
 
 
-def test_beyond_the_budget_an_epoch_works_all_the_same(lungs, flags):
+def test_images_beyond_the_budget_give_the_same_items(lungs, flags):
     held = MasksDataset(flags(dataroot=str(lungs)), "all", train=True)
     read = MasksDataset(flags(dataroot=str(lungs), cache_gb=0.0), "all", train=True)
     assert held.cached
@@ -115,13 +115,13 @@ def test_beyond_the_budget_an_epoch_works_all_the_same(lungs, flags):
     assert (held.truth(4) == read.truth(4)).all()
 
 
-def test_grey_is_held_as_one_channel_of_one_byte(lungs, flags):
+def test_grey_is_kept_as_one_channel_of_one_byte(lungs, flags):
     dataset = MasksDataset(flags(dataroot=str(lungs), load_size=32), "all", train=False)
     assert Cache.used == 10 * (32 * 32 * 2 + 48 * 40)  # image, mask, mask at its original size
     assert to_network(dataset._decoded(0).image, 3).shape == (3, 32, 32)
 
 
-def test_a_mask_that_keeps_its_size_is_held_once(lungs, flags):
+def test_a_mask_that_keeps_its_size_is_kept_once(lungs, flags):
     dataset = MasksDataset(flags(dataroot=str(lungs), preprocess="none"), "all", train=False)
     assert Cache.used == 10 * 48 * 40 * 2
     assert len(dataset) == 10

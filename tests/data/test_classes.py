@@ -1,4 +1,4 @@
-"""Names and colours of classes, and the way back from colours."""
+"""Names and colours of classes, and how colours become class indices again."""
 
 import json
 
@@ -21,14 +21,14 @@ def label_maps(classes: int) -> st.SearchStrategy[np.ndarray]:
 
 @given(st.sampled_from([LUNGS, FACADES]).flatmap(lambda c: st.tuples(st.just(c), label_maps(len(c)))))
 @settings(max_examples=30, deadline=None)
-def test_labels_survive_the_way_through_colours_and_through_the_network(case):
+def test_labels_survive_encoding_to_colours_and_to_the_network(case):
     classes, labels = case
     assert np.array_equal(classes.nearest(classes.encode(labels))[0], labels)
     output = classes.to_network(labels, 3)
     assert output.shape == (3, *labels.shape)
     assert output.dtype == torch.float32
     assert np.array_equal(classes.decode(output[None])[0].numpy(), labels)
-    # What the network is shown is the label picture, scaled as any picture.
+    # The network's target is the label picture, scaled like any picture.
     assert np.allclose(output.permute(1, 2, 0) * 127.5 + 127.5, classes.encode(labels), atol=1e-4)
 
 
@@ -58,7 +58,7 @@ def test_foreground_of_black_and_white_is_the_mean_of_the_channels():
     assert LUNGS.foreground(torch.full((1, 1, 1, 1), -0.5)).item() == pytest.approx(0.25)
 
 
-def test_foreground_of_other_colours_is_the_place_on_the_line_between_them(tmp_path):
+def test_foreground_of_other_colours_is_the_position_on_the_line_between_them(tmp_path):
     path = tmp_path / "heart.json"
     path.write_text(json.dumps({"background": [0, 0, 255], "heart": [255, 0, 255]}))
     heart = Classes.load(str(path))
@@ -66,20 +66,20 @@ def test_foreground_of_other_colours_is_the_place_on_the_line_between_them(tmp_p
     assert heart.binary
     assert not heart.grey
     assert heart.foreground(halfway).item() == pytest.approx(0.5)
-    # Blue-green does not lie on the line; green does not move it.
+    # Blue-green is not on the line between the colours. Green does not change the position on that line.
     assert heart.foreground(torch.tensor([0.0, 1.0, 1.0]).view(1, 3, 1, 1)).item() == pytest.approx(0.5)
     assert heart.to_network(np.array([[0, 1]], np.uint8), 1).tolist() == [[[-1.0, 1.0]]]
 
 
-def test_two_classes_are_decoded_at_the_middle_between_them():
+def test_two_classes_are_decoded_with_a_threshold_halfway_between_them():
     assert LUNGS.decode(torch.tensor([-0.1, 0.0, 0.1]).view(1, 1, 1, 3)).tolist() == [[[0, 1, 1]]]
     assert LUNGS.decode(torch.tensor([-0.1, 0.0, 0.1]).expand(1, 3, 1, 3)).tolist() == [[[0, 1, 1]]]
 
 
-def test_void_rate_tells_a_generator_that_no_longer_speaks_in_these_colours():
+def test_void_rate_is_the_share_of_pixels_far_from_every_class():
     labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
     assert FACADES.void_rate(FACADES.to_network(labels, 3)[None]) == 0
-    assert FACADES.void_rate(torch.ones(1, 3, 4, 4)) == 1  # white, as a lung
+    assert FACADES.void_rate(torch.ones(1, 3, 4, 4)) == 1  # white is far from every facade colour
     half = FACADES.to_network(labels, 3)[None].clone()
     half[:, :, :, :2] = -1
     assert FACADES.void_rate(half) == 0.5
@@ -110,7 +110,7 @@ def test_an_unknown_set_of_classes_lists_the_known_ones():
         Classes.load("hearts")
 
 
-def test_dark_lungs_are_the_same_lungs_seen_the_other_way_round():
+def test_lungs_dark_is_lungs_with_inverted_brightness():
     bright, dark = Classes.load("lungs"), Classes.load("lungs_dark")
     assert bright.names == dark.names == ("background", "lung")
     shown = torch.tensor([-1.0, -0.5, 0.5, 1.0]).view(1, 1, 1, 4).expand(1, 3, 1, 4)

@@ -15,7 +15,7 @@ from tests.dicoms import write_dicom
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 
 
-def test_a_dicom_needs_no_extension(tmp_path, save):
+def test_dicom_files_are_found_without_an_extension(tmp_path, save):
     write_dicom(tmp_path / "a" / "IM0001", GREY)
     write_dicom(tmp_path / "a" / "1.2.840.10008.1", GREY)
     write_dicom(tmp_path / "a" / "1.2.840.10008.2", GREY)
@@ -63,7 +63,7 @@ def test_images_of_a_masks_folder_may_be_dicom(dicom_lungs, flags):
     assert [data.spacing(i) for i in range(2)] == [(0.3, 0.3), (0.2, 0.1)]
 
 
-def test_a_folder_and_a_pair_may_be_dicom(dicom_lungs, flags):
+def test_single_folders_and_aligned_pairs_may_be_dicom(dicom_lungs, flags):
     data = SingleDataset(flags(dataroot=str(dicom_lungs / "images")), "test", train=False)
     assert data.ids == ["1.2.840.3", "a"]
     assert data.spacing(1) == (0.2, 0.1)

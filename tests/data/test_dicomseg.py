@@ -1,4 +1,4 @@
-"""Predicted masks as DICOM Segmentation objects: what is in them, and which image they belong to."""
+"""Predicted masks as DICOM Segmentation objects: their contents, and the image they refer to."""
 
 import json
 
@@ -35,7 +35,7 @@ def test_a_lung_mask_comes_back_and_refers_to_its_source(tmp_path, single):
     plain = pydicom.dcmread(tmp_path / "x.dcm")
     assert np.array_equal(plain.pixel_array, LUNG)
     assert plain.SegmentationType == "BINARY"
-    assert np.array_equal(read_image(tmp_path / "x.dcm"), LUNG * 255)  # so it can serve as a mask again
+    assert np.array_equal(read_image(tmp_path / "x.dcm"), LUNG * 255)  # so the file can be read as a mask again
     assert plain.StudyInstanceUID == source.StudyInstanceUID
     assert plain.SeriesInstanceUID != source.SeriesInstanceUID
     series = plain.ReferencedSeriesSequence[0]
@@ -58,7 +58,7 @@ def test_a_lung_mask_comes_back_and_refers_to_its_source(tmp_path, single):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:highdicom")
-def test_every_class_is_a_segment_even_where_it_is_empty(tmp_path, single):
+def test_every_class_is_a_segment_even_if_it_is_empty(tmp_path, single):
     table = {"nothing": [0, 0, 0], "heart": [255, 0, 0], "锁骨\\l": [0, 255, 0], "rib": [0, 0, 255]}
     (tmp_path / "classes.json").write_text(json.dumps(table))
     source = pydicom.dcmread(write_dicom(tmp_path / "in" / "x.dcm", GREY))
@@ -78,12 +78,12 @@ def test_every_class_is_a_segment_even_where_it_is_empty(tmp_path, single):
     [
         {"SliceThickness": 1, "PixelSpacing": [0.2, 0.1]},
         {"FrameOfReferenceUID": uid.generate_uid(), "PixelSpacing": [0.2, 0.1]},
-        dict.fromkeys([*PATIENT, "Modality", "SeriesNumber", "InstanceNumber"]),  # anonymised with a broad brush
+        dict.fromkeys([*PATIENT, "Modality", "SeriesNumber", "InstanceNumber"]),  # anonymised thoroughly
         {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jürgen"},
     ],
     ids=["thick", "framed", "anonymised", "latin"],
 )
-def test_sources_of_other_kinds(tmp_path, single, header):
+def test_sources_with_missing_or_faulty_header_values_are_accepted(tmp_path, single, header):
     source = pydicom.dcmread(write_dicom(tmp_path / "in" / "x.dcm", GREY, **header))
     SegmentationWriter(single(), "v")(tmp_path, 0, 0 * LUNG)
     read = highdicom.seg.segread(tmp_path / "x.dcm")
@@ -91,7 +91,7 @@ def test_sources_of_other_kinds(tmp_path, single, header):
     assert read.PatientName == (header.get("PatientName", PATIENT["PatientName"]) or "")
 
 
-def test_what_cannot_be_referred_to_is_told_at_once(tmp_path, single, flags, save):
+def test_images_that_no_object_can_refer_to_are_refused_before_writing(tmp_path, single, flags, save):
     write_dicom(tmp_path / "in" / "a.dcm", GREY, SeriesInstanceUID=None)
     with pytest.raises(UserError, match="a.dcm: its header has no SeriesInstanceUID to refer to"):
         SegmentationWriter(single(), "v")

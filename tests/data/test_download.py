@@ -1,4 +1,4 @@
-"""python -m data.download against a server on loopback, as a user would type it."""
+"""python -m data.download, run as a user would, with a server on this machine."""
 
 import errno
 import io
@@ -50,7 +50,7 @@ PICTURES = {"cezanne2photo/trainA/1.jpg": b"Cezanne", "cezanne2photo/trainB/2.jp
 
 
 def publish(monkeypatch, url, name="cezanne2photo", checksum=None):
-    """Let a data set of the catalogue, of one file, lie at `url`."""
+    """Put a data set of one file, at `url`, into the catalogue."""
     known = catalogue.DATA_SETS[name]
     file = replace(known.files[0], url=url, size=None, checksum=checksum)
     monkeypatch.setitem(catalogue.DATA_SETS, name, replace(known, files=(file,)))
@@ -71,7 +71,7 @@ def tree(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_data_set_comes_with_its_terms_and_the_next_command(run, web, monkeypatch, tmp_path):
+def test_downloading_a_data_set_prints_its_terms_and_the_next_command(run, web, monkeypatch, tmp_path):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     code, said = run("cezanne2photo")
     assert code == 0
@@ -96,7 +96,7 @@ def test_a_second_call_fetches_nothing(run, web, monkeypatch):
     assert len(web.asked) == 1
 
 
-def test_a_folder_of_the_users_own_is_left_alone(run, web, monkeypatch, tmp_path):
+def test_an_existing_folder_of_the_users_is_not_changed(run, web, monkeypatch, tmp_path):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     mine = tmp_path / "datasets/cezanne2photo/mine.jpg"
     mine.parent.mkdir(parents=True)
@@ -111,7 +111,7 @@ def test_a_folder_of_the_users_own_is_left_alone(run, web, monkeypatch, tmp_path
     assert (tmp_path / "elsewhere/cezanne2photo/trainA/1.jpg").is_file()
 
 
-def test_an_archive_put_there_by_hand_is_used_and_kept(run, monkeypatch, tmp_path):
+def test_an_archive_that_was_downloaded_by_hand_is_used_and_kept(run, monkeypatch, tmp_path):
     publish(monkeypatch, "http://nowhere.invalid/a.zip")
     code, said = run("cezanne2photo")
     assert code == 2
@@ -132,7 +132,7 @@ def test_an_archive_put_there_by_hand_is_used_and_kept(run, monkeypatch, tmp_pat
         (b"<html>Log in", None, "damaged or unknown archive.*delete it"),
     ],
 )
-def test_a_wrong_archive_put_there_by_hand(run, monkeypatch, tmp_path, content, checksum, message):
+def test_a_wrong_archive_that_was_downloaded_by_hand_is_refused(run, monkeypatch, tmp_path, content, checksum, message):
     publish(monkeypatch, "http://nowhere.invalid/a.zip", checksum=checksum)
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets/cezanne2photo.zip").write_bytes(content)
@@ -143,7 +143,7 @@ def test_a_wrong_archive_put_there_by_hand(run, monkeypatch, tmp_path, content, 
 
 
 @pytest.mark.parametrize("page", [b"<html>Log in", packed(PICTURES)[:-30]])
-def test_what_is_no_archive_is_not_kept(run, web, monkeypatch, tmp_path, page):
+def test_a_download_that_is_no_archive_is_deleted(run, web, monkeypatch, tmp_path, page):
     publish(monkeypatch, web.put("/a.zip", page, length=False))
     code, said = run("cezanne2photo")
     assert code == 2
@@ -151,7 +151,7 @@ def test_what_is_no_archive_is_not_kept(run, web, monkeypatch, tmp_path, page):
     assert tree(tmp_path) == []
 
 
-def test_what_a_killed_call_left_is_not_mixed_in(run, web, monkeypatch, tmp_path):
+def test_files_of_a_killed_download_do_not_get_into_the_next(run, web, monkeypatch, tmp_path):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     stale = tmp_path / "datasets/.cezanne2photo.unpacking/stale.jpg"
     stale.parent.mkdir(parents=True)
@@ -161,7 +161,7 @@ def test_what_a_killed_call_left_is_not_mixed_in(run, web, monkeypatch, tmp_path
     assert not (tmp_path / "datasets/cezanne2photo/stale.jpg").exists()
 
 
-def test_an_archive_that_means_harm_leaves_nothing_visible(run, web, monkeypatch, tmp_path):
+def test_an_archive_with_harmful_paths_leaves_no_files(run, web, monkeypatch, tmp_path):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES | {"../../evil": b"evil"})))
     code, said = run("cezanne2photo")
     assert code == 2
@@ -169,7 +169,7 @@ def test_an_archive_that_means_harm_leaves_nothing_visible(run, web, monkeypatch
     assert tree(tmp_path) == ["datasets/cezanne2photo.zip"]
 
 
-def test_a_disk_that_fills_up_leaves_nothing_visible(run, web, monkeypatch, tmp_path):
+def test_a_full_disk_leaves_no_partial_data_set(run, web, monkeypatch, tmp_path):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -196,7 +196,7 @@ def test_several_archives_become_one_folder(run, web, monkeypatch, tmp_path):
     assert tree(folder) == ["SOURCE.txt", "base/cmp_b0001.jpg", "extended/cmp_e0001.jpg"]
 
 
-def test_what_needs_a_login_says_how_to_get_it(run, web, monkeypatch, tmp_path):
+def test_a_set_behind_a_login_says_how_to_get_it(run, web, monkeypatch, tmp_path):
     code, said = run("siim")
     assert code == 2
     assert "log in at https://www.kaggle.com" in said
@@ -208,7 +208,7 @@ def test_what_needs_a_login_says_how_to_get_it(run, web, monkeypatch, tmp_path):
     assert "data.prepare jsrt datasets/jsrt" in said
 
 
-def test_a_generator_lies_where_upstreams_scripts_put_it(run, web, monkeypatch, tmp_path):
+def test_a_generator_is_saved_where_upstreams_scripts_put_it(run, web, monkeypatch, tmp_path):
     publish_donor(monkeypatch, web.put("/a.pth", generator()))
     code, said = run("zebra2horse")
     assert code == 0
@@ -225,7 +225,7 @@ def test_a_generator_lies_where_upstreams_scripts_put_it(run, web, monkeypatch, 
 
 
 @pytest.mark.parametrize("page", [b"not torch's", b"PK\x03\x04 damaged"])
-def test_a_generator_that_is_none_never_takes_its_place(run, web, monkeypatch, tmp_path, page):
+def test_a_download_that_is_no_generator_is_not_saved(run, web, monkeypatch, tmp_path, page):
     publish_donor(monkeypatch, web.put("/a.pth", page))
     code, said = run("zebra2horse")
     assert code == 2
@@ -233,7 +233,7 @@ def test_a_generator_that_is_none_never_takes_its_place(run, web, monkeypatch, t
     assert not any((tmp_path / "checkpoints").iterdir())
 
 
-def test_processes_that_want_the_same_generator_fetch_it_once(web, monkeypatch, tmp_path):
+def test_processes_that_need_the_same_generator_download_it_once(web, monkeypatch, tmp_path):
     publish_donor(monkeypatch, web.put("/a.pth", generator(), cut=[1000]))
     with ThreadPoolExecutor() as pool:
         paths = {pool.submit(obtain_donor, catalogue.DONORS["zebra2horse"], tmp_path) for _ in range(4)}
@@ -241,7 +241,7 @@ def test_processes_that_want_the_same_generator_fetch_it_once(web, monkeypatch, 
     assert [asked for _, asked in web.asked] == [None, "bytes=1000-"]
 
 
-def test_a_name_of_both_brings_both(run, web, monkeypatch, tmp_path):
+def test_a_name_of_a_data_set_and_a_generator_downloads_both(run, web, monkeypatch, tmp_path):
     publish(monkeypatch, web.put("/a.zip", packed({"horse2zebra/trainA/1.jpg": b"x"})), "horse2zebra")
     publish_donor(monkeypatch, web.put("/a.pth", generator()), "horse2zebra")
     assert run("horse2zebra")[0] == 0
@@ -249,7 +249,7 @@ def test_a_name_of_both_brings_both(run, web, monkeypatch, tmp_path):
     assert (tmp_path / "checkpoints/horse2zebra_pretrained/latest_net_G.pth").is_file()
 
 
-def test_an_unknown_name_stops_before_anything_is_fetched(run, web, monkeypatch):
+def test_an_unknown_name_is_refused_before_any_download(run, web, monkeypatch):
     publish(monkeypatch, web.put("/a.zip", packed(PICTURES)))
     code, said = run("cezanne2photo", "horse2zebr")
     assert code == 2
@@ -258,14 +258,14 @@ def test_an_unknown_name_stops_before_anything_is_fetched(run, web, monkeypatch)
     assert "did you mean horse2zebra" in run("Horse2Zebra")[1]
 
 
-def test_the_list_names_all(run):
+def test_the_list_names_all_data_sets_and_generators(run):
     code, said = run("--list")
     assert code == 0
     for name in [*catalogue.DATA_SETS, *catalogue.DONORS, "facades_photo2label"]:
         assert f" {name} " in said
 
 
-def test_nothing_asked(run):
+def test_without_a_name_the_command_prints_its_usage(run):
     code, said = run()
     assert code == 2
     assert "want a NAME or --list" in said

@@ -1,4 +1,4 @@
-"""Grey values: stretched by an image's own percentiles, evened out by CLAHE; the same in training and testing."""
+"""--intensity and --clahe change grey values in the same way in training and in testing."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_stretching_a_picture_by_its_own_values():
     assert stretch(even, 0, 100) is even
 
 
-def test_percentiles_leave_single_bright_pixels_out():
+def test_percentiles_ignore_single_bright_pixels():
     picture = np.arange(100, 200, dtype=np.uint8).reshape(10, 10)
     picture[0, 0] = 255  # a letter that a technician left on the film
     assert Enhance("minmax")(picture, "x").max() == 255
@@ -34,8 +34,8 @@ def test_colours_keep_their_hue():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_clahe_raises_the_contrast_of_each_part_for_itself(dtype):
-    """Left dark and right bright, both with faint stripes: afterwards the stripes differ more on both sides."""
+def test_clahe_raises_the_contrast_of_each_region_separately(dtype):
+    """A dark left and a bright right half, both with faint stripes. CLAHE makes the stripes clearer in both."""
     unit = np.iinfo(dtype).max / 255
     picture = np.full((64, 64), 40, np.float64)
     picture[:, 32:] = 200
@@ -44,7 +44,7 @@ def test_clahe_raises_the_contrast_of_each_part_for_itself(dtype):
     even = clahe(picture)
     assert even.dtype == dtype
     assert even.shape == picture.shape
-    for side in (slice(8, 24), slice(40, 56)):  # of 4 grey values, at least 6
+    for side in (slice(8, 24), slice(40, 56)):  # stripes of 4 grey values now differ by at least 6
         assert even[::4, side].mean() - even[1::4, side].mean() > 6 * unit
     assert np.array_equal(clahe(np.repeat(picture[:, :, None], 3, 2))[:, :, 1], even)
 
@@ -58,7 +58,7 @@ def test_clahe_needs_room_for_its_tiles(lungs, flags, save):
 
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("cache_gb", [1.0, 0.0])
-def test_a_data_set_enhances_its_images_once_they_have_their_size(lungs, flags, train, cache_gb):
+def test_images_are_enhanced_after_they_are_resized(lungs, flags, train, cache_gb):
     opt = flags(dataroot=str(lungs), preprocess="none", no_flip=True, input_nc=1, output_nc=1, cache_gb=cache_gb)
     opt.intensity, opt.clahe = "percentile", True
     dataset = create_dataset(opt, "all", train).dataset

@@ -1,4 +1,4 @@
-"""Order of an epoch, resuming within it, workers, and batches that cannot be."""
+"""The order of an epoch, resuming within it, worker processes, and impossible batches."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ def order(sampler: EpochSampler, epoch: int, start: int = 0) -> list[int]:
     return [index for index, _ in pairs]
 
 
-def test_the_order_is_a_function_of_seed_and_epoch():
+def test_the_order_depends_on_seed_and_epoch_alone():
     one, other = EpochSampler(50, 1, True), EpochSampler(50, 1, True)
     assert order(one, 3) == order(one, 3) == order(other, 3)
     assert sorted(order(one, 3)) == list(range(50))
@@ -69,7 +69,7 @@ def test_workers_and_resuming_change_no_pixel(lungs, flags):
 
 @pytest.mark.slow
 def test_workers_may_be_spawned(lungs, flags, monkeypatch):
-    """As on Windows and macOS: nothing that a worker needs may be unpicklable."""
+    """Windows and macOS start workers this way: everything that a worker needs must be picklable."""
     here = create_dataset(flags(dataroot=str(lungs), batch_size=5), "all", train=True)
     spawned = Loader(here.dataset, 5, shuffle=True, workers=1)
     spawned.batches.multiprocessing_context = multiprocessing.get_context("spawn")
@@ -114,7 +114,7 @@ def test_evaluation_takes_images_of_several_sizes_one_by_one(lungs, flags, save,
     assert batches[4]["A"].shape != batches[5]["A"].shape
 
 
-def test_a_bad_file_met_by_a_worker_is_one_line(lungs, flags):
+def test_a_bad_file_in_a_worker_process_is_a_one_line_error(lungs, flags):
     opt = flags(dataroot=str(lungs), cache_gb=0.0, num_threads=1, batch_size=2)
     loader = create_dataset(opt, "all", train=False)
     path = lungs / "images" / "p9.png"
@@ -142,7 +142,7 @@ def test_bad_files_are_skipped_and_listed(lungs, flags, capsys):
         create_dataset(flags(dataroot=str(lungs), skip_bad_files=True), "all", train=True)
 
 
-def test_validation_takes_all_of_val_or_says_why_not(lungs, flags, capsys):
+def test_validation_reads_all_of_val_or_says_why_not(lungs, flags, capsys):
     loader = create_validation(flags(dataroot=str(lungs), max_dataset_size=1))
     assert loader.dataset.ids == ["p7", "p8"]
     assert not loader.dataset.train
@@ -171,7 +171,7 @@ def test_a_limit_below_one_image_is_refused(lungs, flags, count):
         create_dataset(flags(dataroot=str(lungs), max_dataset_size=count), "all", train=True)
 
 
-def test_there_is_no_validation_without_something_to_score_by(tmp_path, flags, save, capsys):
+def test_validation_needs_paired_targets_with_classes(tmp_path, flags, save, capsys):
     for name in ("valA", "valB"):
         save(tmp_path / name / "x.png", np.zeros((40, 40), np.uint8))
     assert create_validation(flags(dataroot=str(tmp_path), dataset_mode="unaligned")) is None

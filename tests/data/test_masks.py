@@ -21,7 +21,7 @@ def write_list(root, *lines: str) -> None:
     (root / "splits.csv").write_text("\n".join(lines) + "\n")
 
 
-def test_without_a_list_the_phases_share_the_patients_out(lungs, flags):
+def test_without_a_list_patients_are_divided_among_the_phases(lungs, flags):
     parts = [names(MasksDataset(flags(dataroot=lungs), phase, train=False)) for phase in ("train", "val", "test")]
     everything = names(MasksDataset(flags(dataroot=lungs), "all", train=False))
     assert everything == set.union(*parts) == {f"p{i}" for i in range(10)}
@@ -30,7 +30,7 @@ def test_without_a_list_the_phases_share_the_patients_out(lungs, flags):
     assert other != parts[0]
 
 
-def test_a_phase_that_gets_nobody_says_what_there_is(lungs, flags):
+def test_an_empty_phase_is_an_error_that_lists_the_other_phases(lungs, flags):
     for i in (7, 8):
         (lungs / "images" / f"p{i}.png").unlink()
         (lungs / "masks" / f"p{i}.png").unlink()
@@ -49,8 +49,8 @@ def test_all_images_of_a_patient_are_in_one_phase(lungs, flags):
     assert list(phases.values()) == [10]
 
 
-def test_dicom_files_know_their_patients(lungs, flags):
-    """By the ID in the header, which shows up nowhere: a patient is called like their first image."""
+def test_the_patient_of_a_dicom_file_comes_from_its_header(lungs, flags):
+    """The ID must not become visible, so a patient is named after their first image."""
     pixels = np.zeros((16, 16), np.uint8)
 
     def phases(*owners: str) -> dict[str, tuple[str, str]]:
@@ -71,12 +71,12 @@ def test_dicom_files_know_their_patients(lungs, flags):
 
 
 @pytest.mark.parametrize(("regex", "message"), [("(", "--patient_regex"), ("q", "finds nothing in 'p0'")])
-def test_a_bad_patient_regex(lungs, flags, regex, message):
+def test_a_bad_patient_regex_is_refused(lungs, flags, regex, message):
     with pytest.raises(UserError, match=message):
         MasksDataset(flags(dataroot=lungs, patient_regex=regex), "all", train=False)
 
 
-def test_a_list_says_phase_source_patient_and_mask(lungs, flags):
+def test_a_list_gives_phase_source_patient_and_mask(lungs, flags):
     write_list(
         lungs,
         "image,mask,split,source,patient",
@@ -129,13 +129,13 @@ def test_a_source_needs_a_list(lungs, flags):
         MasksDataset(flags(dataroot=lungs, source="A"), "all", train=False)
 
 
-def test_a_listed_file_that_is_not_there(lungs, flags):
+def test_a_listed_file_that_does_not_exist_is_an_error(lungs, flags):
     write_list(lungs, "image,mask,split", "images/p0.png,masks/gone.png,train")
     with pytest.raises(UserError, match="masks/gone.png: no such file"):
         MasksDataset(flags(dataroot=lungs), "train", train=False)
 
 
-def test_an_image_without_a_mask_and_a_mask_without_an_image(lungs, flags):
+def test_an_image_without_a_mask_or_a_mask_without_an_image_is_an_error(lungs, flags):
     (lungs / "masks" / "p3.png").unlink()
     with pytest.raises(UserError, match=r"images/p3.png: no mask of this name in .*masks; --skip_bad_files"):
         MasksDataset(flags(dataroot=lungs), "all", train=False)
@@ -147,7 +147,7 @@ def test_an_image_without_a_mask_and_a_mask_without_an_image(lungs, flags):
     assert [line.split(": ")[1][:20] for line in dataset.skipped] == ["no mask of this name", "no image of this nam"]
 
 
-def test_each_phase_lists_its_own_files_and_validation_no_strays_again(lungs, flags):
+def test_each_phase_reports_its_own_problems_and_val_reports_no_stray_masks(lungs, flags):
     everywhere = {phase: MasksDataset(flags(dataroot=lungs), phase, train=False).ids for phase in ("train", "val")}
     missing = {phase: ids[0] for phase, ids in everywhere.items()}
     for name in missing.values():
@@ -173,7 +173,7 @@ def test_images_alone_can_be_tested_but_not_trained_on(lungs, flags):
         MasksDataset(flags(dataroot=lungs), "all", train=True)
 
 
-def test_truth_has_the_original_size_and_the_batch_the_network_s(lungs, flags):
+def test_truth_has_the_original_size_and_the_batch_the_size_of_the_network(lungs, flags):
     dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
     item, truth = dataset[2], dataset.truth(2)
     assert truth.shape == (48, 40)
@@ -189,12 +189,12 @@ def test_truth_has_the_original_size_and_the_batch_the_network_s(lungs, flags):
     assert dataset.image(2).shape == (48, 40, 3)
 
 
-def test_truth_of_training_data_is_there_too(lungs, flags):
+def test_training_data_has_ground_truth_too(lungs, flags):
     dataset = MasksDataset(flags(dataroot=lungs), "all", train=True)
     assert dataset.truth(2).sum() == (30 - 12) * (22 - 5)
 
 
-def test_direction_b_to_a_turns_masks_into_the_input(lungs, flags):
+def test_direction_b_to_a_makes_masks_the_input(lungs, flags):
     dataset = MasksDataset(flags(dataroot=lungs, direction="BtoA", input_nc=1), "all", train=False)
     item = dataset[0]
     assert item["A"].shape == (1, 32, 32)
@@ -219,12 +219,12 @@ def test_direction_b_to_a_turns_masks_into_the_input(lungs, flags):
         ({"dataroot": __file__}, "a file, not a folder"),
     ],
 )
-def test_flags_that_do_not_fit(lungs, flags, changes, message):
+def test_flags_that_contradict_the_data_set_are_refused(lungs, flags, changes, message):
     with pytest.raises(UserError, match=message):
         MasksDataset(flags(**{"dataroot": lungs} | changes), "all", train=False)
 
 
-def test_a_folder_without_images_in_it(tmp_path, flags):
+def test_a_folder_without_images_is_an_error(tmp_path, flags):
     with pytest.raises(UserError, match="no folder images/ in it.*--dataset_mode single"):
         MasksDataset(flags(dataroot=tmp_path), "test", train=False)
     (tmp_path / "images").mkdir()
@@ -232,13 +232,13 @@ def test_a_folder_without_images_in_it(tmp_path, flags):
         MasksDataset(flags(dataroot=tmp_path), "test", train=False)
 
 
-def test_sizes_that_differ_name_both_files(lungs, flags, save):
+def test_an_image_and_a_mask_of_different_sizes_are_both_named(lungs, flags, save):
     save(lungs / "masks" / "p5.png", np.zeros((40, 48), np.uint8))
     with pytest.raises(UserError, match=r"masks/p5.png: 48 x 40 pixels, but its image .*images/p5.png has 40 x 48"):
         MasksDataset(flags(dataroot=lungs), "all", train=False)
 
 
-def test_train_images_draws_some_to_train_on_and_leaves_the_other_phases_alone(lungs, flags):
+def test_train_images_draws_training_images_and_does_not_change_other_phases(lungs, flags):
     def drawn(phase="train", **changes) -> list[str]:
         return MasksDataset(flags(dataroot=lungs, **changes), phase, train=phase == "train").ids
 
@@ -246,21 +246,21 @@ def test_train_images_draws_some_to_train_on_and_leaves_the_other_phases_alone(l
     assert (len(few), len(more)) == (2, 4)
     assert set(few) < set(more) < set(everything)
     assert more == sorted(more)
-    assert more != everything[:4]  # not the head of the list
+    assert more != everything[:4]  # not the first of the list
     assert drawn("test", train_images=2) == drawn("test")
 
 
 @pytest.mark.parametrize("count", [-1, 100])
-def test_train_images_are_there(lungs, flags, count):
+def test_train_images_cannot_exceed_the_number_of_images(lungs, flags, count):
     with pytest.raises(UserError, match=f"--train_images {count}: want 1 to 7"):
         MasksDataset(flags(dataroot=lungs, train_images=count), "train", train=True)
 
 
-def test_max_dataset_size_takes_the_sorted_head(lungs, flags):
+def test_max_dataset_size_takes_the_first_images_in_sorted_order(lungs, flags):
     assert MasksDataset(flags(dataroot=lungs, max_dataset_size=3), "all", train=False).ids == ["p0", "p1", "p2"]
 
 
-def test_odd_names_survive(lungs, flags, save):
+def test_unusual_file_names_are_read(lungs, flags, save):
     name = "<b>&\"'%20 ä 肺 #?"
     image = np.zeros((48, 40), np.uint8)
     save(lungs / "images" / f"{name}.png", image)
@@ -283,7 +283,7 @@ def test_real_lungs_are_split_as_published(real_data, flags):
 
 @pytest.mark.parametrize("preprocess", ["crop", "none", "resize_and_crop", "scale_width_and_crop"])
 def test_a_mask_follows_its_image_through_every_crop_and_flip(lungs, flags, save, preprocess):
-    """The image is its own mask: whatever is drawn at random, A and B agree (but for bicubic edges where resized)."""
+    """The image is its own mask, so A and B agree in every random view (except at bicubic edges, if resized)."""
     for i in range(10):
         mask = np.zeros((64, 64), np.uint8)
         mask[8 + i : 40, 4 : 30 + i] = 255
@@ -296,7 +296,7 @@ def test_a_mask_follows_its_image_through_every_crop_and_flip(lungs, flags, save
     assert len({view["B"].numpy().tobytes() for view in views}) > 10
 
 
-def test_a_name_that_leaves_open_what_it_belongs_to(lungs, flags, save):
+def test_two_images_of_one_name_are_refused(lungs, flags, save):
     save(lungs / "images" / "p3.jpg", np.zeros((48, 40), np.uint8))
     with pytest.raises(UserError, match=r"p3.png and p3.jpg: two images of one name"):
         MasksDataset(flags(dataroot=lungs), "all", train=False)

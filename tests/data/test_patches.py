@@ -1,4 +1,4 @@
-"""Training on patches: small views of large images, the same of image and mask."""
+"""Training on patches: small views of large images, at the same place in image and mask."""
 
 import numpy as np
 import pytest
@@ -36,8 +36,8 @@ def test_image_and_mask_show_the_same_patch(flags, spots, cache_gb):
         assert np.array_equal(batch["A"], batch["B"])
 
 
-def test_small_findings_are_seen(flags, spots):
-    """A patch that lies anywhere shows the spot of two pixels once in 14 times."""
+def test_patches_show_small_findings_in_half_of_the_draws(flags, spots):
+    """A patch from a random place would show the spot of two pixels only once in 14 times."""
     loader = create_dataset(options(flags, spots), "all", train=True)
     shown = np.zeros(6)
     for epoch in range(1, 101):
@@ -54,12 +54,12 @@ def test_a_patch_depends_on_seed_epoch_and_index_alone(flags, spots):
     assert any(not np.array_equal(one[2, 7]["A"], one[2, epoch]["A"]) for epoch in range(8, 12))
 
 
-def test_evaluation_is_given_whole_images(flags, spots):
+def test_evaluation_reads_whole_images_not_patches(flags, spots):
     item = create_dataset(options(flags, spots), "all", train=False).dataset[2]
     assert np.array_equal(item["A"], to_network(read_image(spots / "images" / "p2.png"), 1))
 
 
-def test_patches_of_images_and_masks_that_do_not_belong_together(flags, spots):
+def test_unpaired_images_and_masks_are_cut_into_patches(flags, spots):
     opt = options(flags, spots, unpaired=True, batch_size=6)
     (batch,) = create_dataset(opt, "all", train=True)
     assert batch["A"].shape == batch["B"].shape

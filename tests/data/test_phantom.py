@@ -1,4 +1,4 @@
-"""Phantoms: what is drawn, the data set, and the command that writes files."""
+"""Phantoms: the pictures, the data set, and the command that writes them as files."""
 
 import argparse
 import subprocess
@@ -70,7 +70,7 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def otsu(image: np.ndarray) -> int:
-    """The threshold that best parts the grey values in two (Otsu 1979)."""
+    """The threshold that best divides the grey values into two groups (Otsu 1979)."""
     count = np.bincount(image.ravel(), minlength=256)
     below, mass = count.cumsum(), (count * np.arange(256)).cumsum()
     inner = slice(0, np.flatnonzero(count)[-1])
@@ -102,7 +102,7 @@ def test_a_phantom_is_the_same_picture_at_every_size(draw, size):
     )
     assert np.abs(small - other_small).mean() < 4
     nearest = Image.fromarray(other_labels).resize((256, 256), Image.Resampling.NEAREST)
-    # At 64 pixels a front's many edges lie up to two pixels of 256 aside.
+    # At 64 pixels, the edges of a front are shifted by up to two pixels of 256.
     assert (np.asarray(nearest) == labels).mean() > (0.97 if draw is chest else 0.85)
 
 
@@ -110,10 +110,10 @@ def test_chests_have_two_lungs_of_a_plausible_size(chests):
     for image, mask in chests:
         assert image.dtype == mask.dtype == np.uint8
         assert set(np.unique(mask)) == {0, 1}
-        # In the train part of Montgomery and Shenzhen 1 to 99 % of the images lie between .11 and .40.
+        # In the train split of Montgomery and Shenzhen, the 1st and 99th percentiles are .11 and .40.
         assert 0.1 < mask.mean() < 0.42
         parts = np.bincount(ndimage.label(mask)[0].ravel())[1:]
-        assert (parts > 10).sum() == 2  # but for a pixel or two at a tip
+        assert (parts > 10).sum() == 2  # a tip may be cut off, one or two pixels large
     # Left to right: a lung, the mediastinum, a lung.
     for _, mask in chests[:10]:
         columns = np.flatnonzero(mask.any(axis=0))
@@ -121,7 +121,7 @@ def test_chests_have_two_lungs_of_a_plausible_size(chests):
         assert mask[:, middle].sum() < mask[:, columns[len(columns) // 4]].sum()
 
 
-def test_lungs_are_darker_than_what_lies_between_them(chests):
+def test_lungs_are_darker_than_the_mediastinum(chests):
     for image, mask in chests:
         rows = np.flatnonzero(mask.any(axis=1))
         between = np.zeros_like(mask, bool)
@@ -152,8 +152,8 @@ def test_chests_vary_in_exposure(chests):
     assert np.ptp(lungs) > 60
 
 
-def test_a_threshold_does_not_find_the_lungs(chests):
-    """The air around the patient is as dark as the lungs: what is learnt has to be a shape."""
+def test_no_threshold_alone_finds_the_lungs(chests):
+    """The air around the patient is as dark as the lungs, so a network has to learn their shape."""
     scores = [dice(image <= otsu(image), mask == 1) for image, mask in chests]
     assert np.mean(scores) < 0.6
     best = [max(dice(image <= t, mask == 1) for t in range(10, 250, 10)) for image, mask in chests]
@@ -186,7 +186,7 @@ def test_many_facades_can_be_drawn():
         assert labels.max() < 12
 
 
-def test_phases_are_disjoint_and_keep_their_images():
+def test_phases_share_no_image_and_keep_theirs_when_the_count_changes():
     phases = {phase: PhantomDataset(options(), phase, train=phase == "train") for phase in ("train", "val", "test")}
     assert [len(d) for d in phases.values()] == [10, 8, 8]
     ids = [name for d in phases.values() for name in d.ids]
@@ -231,7 +231,7 @@ def test_facades_come_in_class_colours():
         ({}, "holdout", "--phase holdout"),
     ],
 )
-def test_wrong_flags_end_in_one_line(flags, phase, message):
+def test_wrong_phantom_flags_are_refused_in_one_line(flags, phase, message):
     with pytest.raises(UserError, match=message) as error:
         PhantomDataset(options(**flags), phase, train=phase == "train")
     assert "\n" not in str(error.value)

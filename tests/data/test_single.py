@@ -7,7 +7,7 @@ from data.single import SingleDataset
 from util.errors import UserError
 
 
-def test_every_image_below_the_folder(tmp_path, flags, save):
+def test_every_image_in_or_below_the_folder_is_read(tmp_path, flags, save):
     save(tmp_path / "x.png", np.zeros((10, 20), np.uint8))
     save(tmp_path / "sub" / "x.jpg", np.zeros((30, 20, 3), np.uint8))
     dataset = SingleDataset(flags(dataroot=tmp_path), "test", train=False)
@@ -28,22 +28,22 @@ def test_without_preprocessing_images_keep_their_size(tmp_path, flags, save):
     assert dataset.image(0).max() == 1
 
 
-def test_nothing_to_test_and_nothing_to_train_on(tmp_path, flags):
+def test_an_empty_folder_is_an_error_and_training_is_refused(tmp_path, flags):
     with pytest.raises(UserError, match="no images in this folder"):
         SingleDataset(flags(dataroot=tmp_path), "test", train=False)
     with pytest.raises(UserError, match="no targets to train on"):
         SingleDataset(flags(dataroot=tmp_path), "train", train=True)
 
 
-def test_the_images_are_the_input_whatever_direction_a_run_recorded(tmp_path, flags, save):
+def test_the_images_are_the_input_in_every_recorded_direction(tmp_path, flags, save):
     save(tmp_path / "x.png", np.full((20, 20), 255, np.uint8))
     item = SingleDataset(flags(dataroot=tmp_path, direction="BtoA", input_nc=1), "test", train=False)[0]
     assert item["A"].shape == (1, 32, 32)
     assert item["A"].min() == 1
 
 
-def test_a_run_from_labels_to_photos_puts_out_no_labels(tmp_path, flags, save):
-    """So that test.py writes no masks of its photos; the other way round the colours mean what they meant."""
+def test_a_run_from_labels_to_photos_has_no_classes(tmp_path, flags, save):
+    """Otherwise test.py would write masks of photos. With --direction AtoB the classes stay."""
     save(tmp_path / "x.png", np.zeros((20, 20, 3), np.uint8))
     classes = [
         SingleDataset(flags(dataroot=tmp_path, direction=way, classes="facades"), "test", train=False).classes

@@ -1,4 +1,4 @@
-"""Geometry that image and target share, and the scale of what a network reads."""
+"""The geometry of image and target, and the scale of a network's input."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_loaded_size_of_a_600_x_300_image(preprocess, train, evaluation):
     assert geometry(preprocess, train=False).loaded_size(300, 600) == evaluation
 
 
-def test_a_crop_that_does_not_fit():
+def test_a_crop_that_does_not_fit_is_refused():
     with pytest.raises(UserError, match="--crop_size 256 does not fit into --load_size 100"):
         geometry("resize_and_crop", load=100)
     with pytest.raises(UserError, match="x.png: 300 x 200 pixels is smaller than --crop_size 256"):
@@ -52,7 +52,7 @@ def test_a_view_is_a_crop_of_the_image_or_its_mirror(height, width, crop, flip, 
     assert np.array_equal(view, picture[top : top + crop, left : left + crop])
 
 
-def test_every_crop_and_both_directions_come_up():
+def test_every_crop_and_both_orientations_are_drawn():
     random = np.random.default_rng(0)
     seen = {str(geometry("crop", crop=3).draw(4, 5, random, "x")) for _ in range(300)}
     assert len(seen) == 2 * 3 * 2
@@ -67,7 +67,7 @@ def test_without_a_crop_the_whole_image_is_flipped_or_not():
 
 @given(st.integers(1, 5), st.integers(0, 2**16 - 1))
 @settings(max_examples=20, deadline=None)
-def test_labels_take_the_value_at_the_new_pixel_s_centre(factor, seed):
+def test_resized_labels_take_the_value_at_the_new_pixels_centre(factor, seed):
     labels = np.random.default_rng(seed).integers(0, 12, (4, 4), np.uint8)
     large = resize_labels(labels, (4 * factor, 4 * factor))
     assert np.array_equal(large, labels.repeat(factor, axis=0).repeat(factor, axis=1))
@@ -77,7 +77,7 @@ def test_labels_take_the_value_at_the_new_pixel_s_centre(factor, seed):
 @given(st.integers(20, 90), st.integers(20, 90), st.integers(0, 2**16 - 1))
 @settings(max_examples=25, deadline=None)
 def test_an_image_that_equals_its_mask_still_does_after_resizing(height, width, seed):
-    """The picture's bicubic and the labels' nearest neighbour share one grid: nothing is shifted by half a pixel."""
+    """Bicubic pictures and nearest-neighbour labels share one grid: nothing is shifted by half a pixel."""
     random = np.random.default_rng(seed)
     top, left = random.integers(4, 10, 2)
     mask = np.zeros((64, 64), np.uint8)
@@ -85,7 +85,7 @@ def test_an_image_that_equals_its_mask_still_does_after_resizing(height, width, 
     picture = resize_picture(mask * np.uint8(255), (height, width))
     labels = resize_labels(mask, (height, width))
     assert set(np.unique(labels)) <= {0, 1}
-    # They may differ where the edge falls into a pixel, by at most that pixel, and on both sides alike.
+    # They may differ by one pixel if the edge is inside it, equally on both sides.
     differ = (picture > 127) != labels.astype(bool)
     assert differ.mean() < 0.05
 
@@ -133,7 +133,7 @@ def test_grey_of_a_colour_is_its_luma():
     assert to_grey(np.array([[7]], np.uint16)).dtype == np.uint16
 
 
-def test_pages_show_16_bits_by_their_depth():
+def test_16_bits_are_scaled_to_8_for_pages():
     assert to_rgb8(np.array([[0, 257, 65535]], np.uint16)).tolist() == [[[0] * 3, [1] * 3, [255] * 3]]
 
 
@@ -154,7 +154,7 @@ def patches(patch: int, **changes: object) -> Geometry:
 @given(st.integers(1, 20), st.integers(0, 19), st.integers(0, 29), st.integers(0, 10**6))
 @settings(max_examples=60, deadline=None)
 def test_half_of_the_patches_are_drawn_around_the_foreground(patch, row, column, seed):
-    """However small it is and however close to the border."""
+    """Even if it is one pixel and close to the border."""
     foreground = np.zeros((20, 30), bool)
     foreground[row, column] = True
     random, seen = np.random.default_rng(seed), []
@@ -162,10 +162,10 @@ def test_half_of_the_patches_are_drawn_around_the_foreground(patch, row, column,
         rows, columns = patches(patch).draw(20, 30, random, "x", foreground)
         assert foreground[rows, columns].shape == (patch, patch)
         seen.append(foreground[rows, columns].any())
-    assert sum(seen) >= 60 * 0.25  # half, and chance's
+    assert sum(seen) >= 60 * 0.25  # about half, with room for chance
 
 
-def test_a_patch_around_a_pixel_shows_it_anywhere():
+def test_a_patch_may_have_its_foreground_pixel_in_any_place():
     foreground = np.zeros((20, 30), bool)
     foreground[10, 10] = True
     random = np.random.default_rng(0)
@@ -174,13 +174,13 @@ def test_a_patch_around_a_pixel_shows_it_anywhere():
     assert places == {(y, x) for y in range(3) for x in range(3)}
 
 
-def test_patches_of_an_image_without_foreground_lie_anywhere():
+def test_patches_of_an_image_without_foreground_may_come_from_anywhere():
     random = np.random.default_rng(0)
     drawn = [patches(3).draw(4, 5, random, "x", foreground) for foreground in (np.zeros((4, 5), bool), None) * 100]
     assert {(rows.start, columns.start) for rows, columns in drawn} == {(y, x) for y in range(2) for x in range(3)}
 
 
-def test_patches_that_cannot_be():
+def test_impossible_patches_are_refused():
     with pytest.raises(UserError, match="--patch 65 does not fit into --load_size 64"):
         patches(65)
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""--dataset_mode unaligned, and masks --unpaired: images and targets that do not belong together."""
+"""--dataset_mode unaligned, and masks --unpaired: images and targets that are not pairs."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from util.errors import UserError
 
 @pytest.fixture
 def folders(tmp_path, save):
-    """Three A of values 10, 20, 30 (48 x 40) and five B of 100, 110, ... 140 (40 x 48), to train and to test."""
+    """Three A with the values 10, 20, 30 (48 x 40) and five B with 100, 110, ... 140 (40 x 48), in train and test."""
     for phase in ("train", "test"):
         for i in range(3):
             save(tmp_path / f"{phase}A" / f"a{i}.png", np.full((48, 40), 10 + 10 * i, np.uint8))
@@ -38,7 +38,7 @@ def test_every_epoch_shows_all_of_both_folders_in_new_pairs(folders, flags):
     assert [values(again[i, 7]) for i in range(5)] == epochs[6], "the deal depends on seed and epoch alone"
 
 
-def test_paths_tell_who_met(folders, flags):
+def test_paths_name_the_two_files_of_a_pair(folders, flags):
     item = UnalignedDataset(flags(dataroot=folders), "train", train=True)[1, 3]
     assert item["A_paths"].endswith("trainA/a1.png")
     assert "trainB/b" in item["B_paths"]
@@ -49,7 +49,7 @@ def test_serial_batches_pair_in_order(folders, flags):
     assert [values(dataset[i, 1]) for i in range(5)] == [(10, 100), (20, 110), (30, 120), (10, 130), (20, 140)]
 
 
-def test_backwards_the_folders_change_places(folders, flags):
+def test_direction_b_to_a_swaps_the_folders(folders, flags):
     dataset = UnalignedDataset(flags(dataroot=folders, direction="BtoA", serial_batches=True), "train", train=True)
     assert values(dataset[1, 1]) == (110, 20)
     tested = UnalignedDataset(flags(dataroot=folders, direction="BtoA"), "test", train=False)
@@ -58,7 +58,7 @@ def test_backwards_the_folders_change_places(folders, flags):
 
 
 def test_classes_are_those_of_the_target(folders, flags, save):
-    """Photos in A, labels in B: backwards B is the input, and nobody takes the photos for labels."""
+    """A has photos, B labels. With --direction BtoA, B is the input, and the photos are not read as labels."""
     for i in range(5):
         save(folders / "trainB" / f"b{i}.png", np.full((40, 48), 255 * (i % 2), np.uint8))
     forward = UnalignedDataset(flags(dataroot=folders, classes="lungs"), "train", train=True)
@@ -68,7 +68,7 @@ def test_classes_are_those_of_the_target(folders, flags, save):
     assert values(back[1])[1] in (10, 20, 30)
 
 
-def test_testing_goes_through_a_and_scores_nothing(folders, flags):
+def test_testing_reads_a_in_order_and_has_nothing_to_score(folders, flags):
     dataset = UnalignedDataset(flags(dataroot=folders), "test", train=False)
     assert len(dataset) == 3
     assert dataset.ids == ["a0", "a1", "a2"]
@@ -78,14 +78,14 @@ def test_testing_goes_through_a_and_scores_nothing(folders, flags):
     assert dataset[2]["size"].tolist() == [48, 40]
 
 
-def test_files_of_one_name_in_both_folders_are_two_pictures(tmp_path, flags, save):
+def test_files_with_one_name_in_both_folders_are_different_pictures(tmp_path, flags, save):
     for side, value in (("A", 10), ("B", 200)):
         save(tmp_path / f"train{side}" / "001.png", np.full((48, 48), value, np.uint8))
     assert values(UnalignedDataset(flags(dataroot=tmp_path), "train", train=True)[0, 1]) == (10, 200)
 
 
-def test_views_of_a_and_b_are_drawn_apart(tmp_path, flags, save):
-    """A and B hold the same picture; crops and flips make them differ."""
+def test_views_of_a_and_b_are_drawn_independently(tmp_path, flags, save):
+    """A and B hold the same picture, but get different crops and flips."""
     picture = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48) % 251
     for side in "AB":
         save(tmp_path / f"train{side}" / "x.png", picture.astype(np.uint8))
@@ -94,7 +94,7 @@ def test_views_of_a_and_b_are_drawn_apart(tmp_path, flags, save):
     assert not any(same)
 
 
-def test_sizes_of_b_count_for_a_batch_too(folders, flags, save):
+def test_a_batch_cannot_hold_targets_of_several_sizes(folders, flags, save):
     save(folders / "trainB" / "b9.png", np.zeros((64, 64), np.uint8))
     loader = create_dataset(
         flags(dataroot=folders, dataset_mode="unaligned", preprocess="none", batch_size=3, cache_gb=1),
@@ -111,7 +111,7 @@ def test_sizes_of_b_count_for_a_batch_too(folders, flags, save):
         some_epochs()
 
 
-def test_folders_that_are_not_there(folders, flags):
+def test_missing_folders_are_named(folders, flags):
     with pytest.raises(NoSuchPhase, match="no folder 'valA'; .* <phase>A and <phase>B; there is testA, testB, trainA"):
         UnalignedDataset(flags(dataroot=folders), "val", train=False)
     for path in (folders / "trainB").iterdir():
@@ -121,7 +121,7 @@ def test_folders_that_are_not_there(folders, flags):
 
 
 def test_unpaired_masks_come_from_other_patients(lungs, flags):
-    """Two images a patient: no patient gives both an image and a mask, whatever the epoch."""
+    """Each patient has two images. In no epoch does a patient give both an image and a mask."""
     opt = flags(dataroot=lungs, unpaired=True, patient_regex="p([0-4]|[5-9])", split_seed=1)
     dataset = MasksDataset(opt, "all", train=True)
     assert len(dataset) == 5
@@ -138,14 +138,14 @@ def test_unpaired_needs_two_patients(lungs, flags):
         MasksDataset(flags(dataroot=lungs, unpaired=True, patient_regex="(p)"), "all", train=True)
 
 
-def test_validation_stays_paired(lungs, flags):
+def test_unpaired_changes_training_data_and_not_validation(lungs, flags):
     dataset = MasksDataset(flags(dataroot=lungs, unpaired=True), "all", train=False)
     assert len(dataset) == 10
     assert dataset.has_targets
     assert all(dataset[i]["A_paths"].replace("images", "masks") == dataset[i]["B_paths"] for i in range(10))
 
 
-def test_real_lungs_never_meet_their_own_mask(real_data, flags):
+def test_unpaired_real_lungs_are_never_paired_with_their_own_mask(real_data, flags):
     dataset = MasksDataset(flags(dataroot=real_data / "lungs", unpaired=True), "train", train=True)
     assert len(dataset) == 246
     images = {sample.patient for sample in dataset.samples}
@@ -153,7 +153,7 @@ def test_real_lungs_never_meet_their_own_mask(real_data, flags):
     assert len(images) == 246
 
 
-def test_real_horses(real_data, flags):
+def test_real_horses_and_zebras_are_read(real_data, flags):
     dataset = UnalignedDataset(flags(dataroot=real_data / "horse2zebra"), "train", train=True)
     assert len(dataset) == 60
     assert dataset[0, 1]["A"].shape == (3, 32, 32)

@@ -41,7 +41,7 @@ def montgomery(tmp_path, save) -> Path:
 
 @pytest.fixture
 def shenzhen(tmp_path, save) -> Path:
-    """Five X-rays of their own sizes, one of them in colours, and four masks beside the set."""
+    """Five X-rays of different sizes, one of them in colour, and four masks in a folder beside the set."""
     root = tmp_path / "downloads"
     for i, name in enumerate(SHENZHEN):
         image = np.full((20 + i, 24), 40 + i, np.uint8)

@@ -1,4 +1,4 @@
-"""What tests of `python -m data.prepare` look at."""
+"""Reads a prepared folder for tests of `python -m data.prepare`."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 MONTGOMERY = [(1, 0), (2, 0), (3, 0), (4, 0), (104, 1), (108, 1), (117, 1), (162, 1)]
-"""Number and label: 3 and 117 are val, 4 is test in the published split."""
+"""Numbers and labels. In the published split, 3 and 117 are val and 4 is test."""
 SHENZHEN = ["CHNCXR_0001_0", "CHNCXR_0002_0", "CHNCXR_0003_0", "CHNCXR_0327_1", "CHNCXR_0025_0"]
 
 
@@ -22,7 +22,7 @@ def splits_of(dst: Path) -> dict[str, str]:
 
 
 def facts_of(dst: Path) -> dict:
-    """What dataset.json says of the only set."""
+    """The facts about the only set in dataset.json."""
     (facts,) = json.loads((dst / "dataset.json").read_text(encoding="utf-8"))["sets"].values()
     return facts
 

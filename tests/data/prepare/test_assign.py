@@ -1,4 +1,4 @@
-"""Splits and folds: by patient, as published, by label."""
+"""Splits and folds: drawn by patient and label, or as published."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,7 @@ def people(count: int, label: str = "", prefix: str = "p") -> list[Item]:
     return [item(f"{prefix}{i}", label=label) for i in range(count)]
 
 
-def test_seventy_ten_twenty_of_each_label():
+def test_the_draw_gives_70_10_20_percent_of_each_label():
     items = people(100, "ill", "a") + people(10, "well", "b")
     places = deal(items, SPLITS, 0, {})
     assert Counter(places[i.id] for i in items[:100]) == {"train": 70, "val": 10, "test": 20}
@@ -30,7 +30,7 @@ def test_seventy_ten_twenty_of_each_label():
 def test_the_draw_depends_on_names_and_seed_alone():
     items = people(40)
     assert deal(items, SPLITS, 0, {}) == deal(items[::-1], SPLITS, 0, {}) != deal(items, SPLITS, 1, {})
-    # Known for good: a new version must not move a patient from test to train.
+    # Fixed values: a new version of the program must not move a patient from test to train.
     places = deal(items, SPLITS, 0, {})
     assert [name for name, split in places.items() if split == "val"] == ["p25", "p34", "p20", "p19"]
 
@@ -39,7 +39,7 @@ IMAGES = st.lists(st.tuples(st.integers(0, 12), st.sampled_from("xyz")), max_siz
 
 
 @given(IMAGES, IMAGES, st.integers(0, 9))
-def test_a_patient_is_never_in_two_splits_and_who_is_settled_stays(first, more, seed):
+def test_a_patient_is_never_in_two_splits_and_earlier_places_stay(first, more, seed):
     items = [item(f"i{n}", f"p{patient}", label) for n, (patient, label) in enumerate(first + more)]
     before = deal(items[: len(first)], SPLITS, seed, {})
     after = deal(items, SPLITS, seed, before)
@@ -66,7 +66,7 @@ def test_the_published_split_has_the_published_counts():
     assert {"val": 56, "test": 114}.items() <= Counter(shenzhen.values()).items()
 
 
-def test_other_names_have_no_published_split():
+def test_names_of_other_sets_have_no_published_split():
     assert published([item("MCUCXR_0001_0"), item("1.2.840.3")]) is None
 
 
@@ -84,13 +84,13 @@ def test_real_lungs_are_split_as_published(real_data):
         ("a.png,train\nx/a.png,val\nb,val\nc,val\nd,val\n", "a is listed as train and as val"),
     ],
 )
-def test_a_list_that_will_not_do(tmp_path, text, message):
+def test_a_bad_split_file_is_refused(tmp_path, text, message):
     path = tmp_path / "mine.csv"
     path.write_text("image,split\n" + text)
     with pytest.raises(UserError, match=f"--split_file .*mine.csv: {message}"):
         from_file([item(name) for name in "abcd"], path)
 
 
-def test_torn_patients_are_told():
+def test_patients_in_two_splits_are_listed():
     items = [item(f"i{n}", patient) for n, patient in enumerate("aabb")]
     assert torn(items, {"i0": "train", "i1": "test", "i2": "val", "i3": "val"}) == ["a"]

@@ -1,4 +1,4 @@
-"""What `python -m data.prepare masks` finds in a folder."""
+"""`python -m data.prepare masks` lists the errors and hints about a folder."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def change_list(root: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
-def test_a_folder_in_order(listed):
+def test_a_folder_in_order_has_no_errors(listed):
     found = look(listed)
     assert found.errors == []
     assert found.summary == {
@@ -76,7 +76,7 @@ def test_a_folder_in_order(listed):
     }
 
 
-def test_pairs(listed, save):
+def test_images_without_masks_are_errors_and_masks_without_images_hints(listed, save):
     (listed / "masks" / "p0.png").unlink()
     (listed / "masks" / "p1.png").rename(listed / "masks" / "q1.png")
     save(listed / "images" / "new.png", np.zeros((48, 40), np.uint8))
@@ -91,7 +91,7 @@ def test_pairs(listed, save):
     assert errors(listed)[2] == "masks/q1.png: no image of this name in images/"
 
 
-def test_two_images_of_one_name(listed, save):
+def test_two_images_of_one_name_are_an_error_unless_a_list_decides(listed, save):
     save(listed / "images" / "p3.bmp", np.zeros((48, 40), np.uint8))
     assert errors(listed) == [], "the list says which of the two is meant"
     (listed / "splits.csv").unlink()
@@ -106,12 +106,12 @@ def test_a_folder_without_any_mask_says_so_once(listed):
     assert errors(listed) == ["masks: no image has a mask, so there is nothing to train on"]
 
 
-def test_sizes(listed, save):
+def test_a_mask_of_another_size_than_its_image_is_an_error(listed, save):
     save(listed / "masks" / "p0.png", np.zeros((40, 48), np.uint8))
     assert errors(listed) == ["masks/p0.png: 48 x 40, but its image images/p0.png has 40 x 48: both need one size"]
 
 
-def test_files_that_cannot_be_read(listed):
+def test_files_that_cannot_be_read_are_errors(listed):
     (listed / "images" / "p0.png").write_bytes(b"")
     (listed / "masks" / "p1.png").write_bytes((listed / "masks" / "p1.png").read_bytes()[:60])
     (listed / "images" / "p2.png").write_text("<!doctype html>")
@@ -122,7 +122,7 @@ def test_files_that_cannot_be_read(listed):
     ]
 
 
-def test_mask_values(listed, save):
+def test_a_mask_with_three_values_is_an_error(listed, save):
     grey = np.zeros((48, 40), np.uint8)
     grey[10:20, 10:20] = 100
     grey[20:30, 10:20] = 200
@@ -133,7 +133,7 @@ def test_mask_values(listed, save):
     ]
 
 
-def test_more_classes_than_two(listed):
+def test_classes_that_no_mask_has_are_a_hint(listed):
     colours = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.uint8)
     found = check(listed, Classes(("air", "lung", "heart"), colours))
     assert not found.errors
@@ -158,7 +158,7 @@ def test_masks_that_are_perhaps_wrong_are_hints(listed, save):
     assert 1 < share < 30
 
 
-def test_the_parts_of_a_mask_are_not_empty_if_one_is_not(listed, save):
+def test_a_mask_is_empty_only_if_all_its_parts_are(listed, save):
     whole = np.array(Image.open(listed / "masks" / "p0.png"))
     (listed / "masks" / "p0.png").unlink()
     save(listed / "masks" / "p0_left.png", whole)
@@ -168,7 +168,7 @@ def test_the_parts_of_a_mask_are_not_empty_if_one_is_not(listed, save):
     assert EMPTY not in found.hints
 
 
-def test_12_bits_in_16_look_dark(listed, save):
+def test_12_bit_values_in_16_bit_files_are_a_hint(listed, save):
     random = np.random.default_rng(1)
     deep = random.integers(0, 4096, (48, 40)).astype(np.uint16)
     save(listed / "images" / "p0.png", deep)
@@ -181,7 +181,7 @@ def test_12_bits_in_16_look_dark(listed, save):
     assert found.summary["pixels"] == "8-bit grey (7), 16-bit grey (3)"
 
 
-def test_the_same_picture_in_two_splits_however_it_is_stored(listed):
+def test_the_same_picture_in_two_splits_is_an_error_in_any_file_format(listed):
     first = Image.open(listed / "images" / "p0.png")
     first.convert("RGB").save(listed / "images" / "p9.png", compress_level=1)
     first.save(listed / "images" / "p1.png", compress_level=0)
@@ -195,7 +195,7 @@ def test_the_same_picture_in_two_splits_however_it_is_stored(listed):
     assert found.hints[TWICE] == ["images/p0.png: images/p1.png"]
 
 
-def test_of_many_images_of_one_picture_a_few_are_named(listed, tmp_path):
+def test_many_copies_of_a_picture_name_a_few_files(listed, tmp_path):
     picture = (listed / "images" / "p0.png").read_bytes()
     for i in range(1, 6):
         (listed / "images" / f"p{i}.png").write_bytes(picture)
@@ -210,7 +210,7 @@ def test_of_many_images_of_one_picture_a_few_are_named(listed, tmp_path):
     )
 
 
-def test_the_same_picture_in_two_splits_of_a_draw(lungs):
+def test_the_same_picture_in_two_drawn_splits_is_an_error(lungs):
     split_of = {row.stem: split for split in ("train", "test") for row in _drawn(lungs, split)}
     train, test = (next(name for name, split in split_of.items() if split == want) for want in ("train", "test"))
     Image.open(lungs / "images" / f"{train}.png").save(lungs / "images" / f"{test}.png", compress_level=1)
@@ -223,14 +223,14 @@ def _drawn(root: Path, split: str) -> list[Path]:
     return [row.image for row in find_rows(root).values() if row.split == split]
 
 
-def test_different_images_with_one_mask(listed):
+def test_different_images_with_the_same_mask_are_a_hint(listed):
     (listed / "masks" / "p1.png").write_bytes((listed / "masks" / "p0.png").read_bytes())
     found = look(listed)
     assert not found.errors
     assert found.hints[SAME_MASK] == ["images/p0.png: images/p1.png"]
 
 
-def test_a_patient_in_two_splits(listed):
+def test_a_patient_in_two_splits_is_an_error(listed):
     change_list(listed, "images/p9.png,test,P4", "images/p9.png,test,P0")
     assert errors(listed) == [
         "splits.csv: patient P0 is in split train (images/p0.png) and split test "
@@ -238,7 +238,7 @@ def test_a_patient_in_two_splits(listed):
     ]
 
 
-def test_a_patient_in_two_folds(listed):
+def test_a_patient_in_two_folds_is_an_error(listed):
     write_list(
         listed,
         [f"images/p{i}.png,{'test' if i > 7 else 'train'},P{i // 2},{'' if i > 7 else i % 4 // 3}" for i in range(10)],
@@ -251,7 +251,7 @@ def test_a_patient_in_two_folds(listed):
     ]
 
 
-def test_dicom_files_of_one_patient_in_two_splits_by_their_headers(listed):
+def test_dicom_headers_that_put_a_patient_in_two_splits_are_a_hint(listed):
     change_list(listed, "images/p0.png", "images/p0.dcm")
     change_list(listed, "images/p1.png", "images/p1.dcm")
     change_list(listed, "images/p8.png", "images/p8.dcm")
@@ -270,14 +270,14 @@ def test_dicom_files_of_one_patient_in_two_splits_by_their_headers(listed):
     assert hints("anonymous", "anonymous", "anonymous") == [], "blanked ids say nothing"
 
 
-def test_a_list_that_does_not_fit_the_folder(listed):
+def test_a_listed_file_that_is_missing_is_an_error(listed):
     change_list(listed, "images/p0.png", "images/gone.png")
     found = look(listed)
     assert found.errors == ["images/gone.png: splits.csv lists it, but there is no such file"]
     assert found.hints[UNLISTED] == ["images/p0.png"]
 
 
-def test_splits_of_other_names_and_empty_ones(listed):
+def test_unknown_and_empty_splits_are_hints(listed):
     change_list(listed, ",val,", ",validation,")
     change_list(listed, "p9.png,test", "p9.png,")
     found = look(listed)
@@ -293,13 +293,13 @@ def test_splits_of_other_names_and_empty_ones(listed):
     assert errors(listed) == ["splits.csv: no image is in split train"]
 
 
-def test_kinds_of_file_that_are_not_read(listed):
+def test_file_types_that_are_not_read_are_a_hint(listed):
     (listed / "images" / "p0.nii").touch()
     (listed / "images" / ".hidden").touch()
     assert look(listed).hints[UNREAD] == ["images/: .nii (1)"]
 
 
-def test_the_command_prints_errors_and_hints_apart(listed, prepare, capsys):
+def test_the_command_prints_errors_and_hints_separately(listed, prepare, capsys):
     assert prepare("masks", listed) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{listed}\n  images      10\n")
@@ -314,7 +314,7 @@ def test_the_command_prints_errors_and_hints_apart(listed, prepare, capsys):
     assert "python train.py" not in said
 
 
-def test_of_many_hints_of_one_kind_ten_are_shown(listed, prepare, capsys):
+def test_a_hint_names_ten_files_and_counts_the_rest(listed, prepare, capsys):
     for i in range(11, 26):
         (listed / "images" / f"new{i}.png").write_bytes((listed / "images" / "p0.png").read_bytes())
     assert prepare("masks", listed) == 0
@@ -323,7 +323,7 @@ def test_of_many_hints_of_one_kind_ten_are_shown(listed, prepare, capsys):
     assert "... and 5 more" in said
 
 
-def test_a_folder_that_is_none(tmp_path, prepare):
+def test_a_missing_folder_is_refused(tmp_path, prepare):
     with pytest.raises(UserError, match="nowhere: no such folder"):
         prepare("masks", tmp_path / "nowhere")
     with pytest.raises(UserError, match="no folder images/ in it"):

@@ -113,7 +113,7 @@ def test_labels_become_the_colours_of_the_classes(facades, tmp_path, prepare, fl
     assert dataset.truth(0)[5].tolist() == [0, 0, *np.repeat(np.arange(12), 2)]
 
 
-def test_the_two_parts_are_told_apart_and_shared_out(facades, tmp_path, prepare):
+def test_base_and_extended_are_sources_and_both_are_split(facades, tmp_path, prepare):
     dst = tmp_path / "out"
     prepare("facades", facades, dst)
     rows = rows_of(dst)
@@ -136,7 +136,7 @@ def test_the_two_parts_are_told_apart_and_shared_out(facades, tmp_path, prepare)
     assert facts["left_out"] == facts["odd"] == {}
 
 
-def test_what_was_prepared_passes_the_check(facades, tmp_path, prepare, capsys):
+def test_a_prepared_folder_passes_the_check(facades, tmp_path, prepare, capsys):
     prepare("facades", facades, tmp_path / "out", "--size", 16)
     capsys.readouterr()
     assert prepare("masks", tmp_path / "out", "--classes", "facades") == 0
@@ -183,7 +183,7 @@ def test_another_order_of_labels_is_refused(facades, tmp_path, prepare):
         prepare("facades", facades, tmp_path / "out")
 
 
-def test_the_copy_of_pix2pix_is_not_the_original(tmp_path, save, prepare):
+def test_pix2pixs_copy_of_the_facades_is_refused(tmp_path, save, prepare):
     save(tmp_path / "facades" / "train" / "1.jpg", np.zeros((8, 16, 3), np.uint8))
     with pytest.raises(UserError, match=r"not the CMP facades: .*found 0\).*--dataset_mode aligned reads it"):
         prepare("facades", tmp_path / "facades", tmp_path / "out")
@@ -194,5 +194,5 @@ def test_clahe_is_for_grey_images(facades, tmp_path, prepare):
         prepare("facades", facades, tmp_path / "out", "--clahe")
 
 
-def test_the_classes_stand_in_cmp_s_order():
+def test_the_classes_have_cmps_order():
     assert list(Facades.classes.names) == NAMES

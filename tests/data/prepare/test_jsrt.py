@@ -1,4 +1,4 @@
-"""`python -m data.prepare jsrt`: raw files of 12 bits, masks of another size."""
+"""`python -m data.prepare jsrt`: 12-bit raw files, and masks of another size."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_a_file_of_the_real_size_is_big_endian_and_its_0_is_white(tmp_path):
     assert image[2047, 2047] == round(2047 * 65535 / 4095)
 
 
-def test_image_and_mask_meet_at_the_mask_s_size(jsrt, tmp_path, prepare):
+def test_the_image_is_scaled_to_the_size_of_its_mask(jsrt, tmp_path, prepare):
     dst = tmp_path / "out"
     prepare("jsrt", jsrt, dst, "--keep_bits")
     rows = rows_of(dst)
@@ -73,7 +73,7 @@ def test_without_keep_bits_twelve_bits_become_eight(jsrt, tmp_path, prepare):
     assert rows_of(tmp_path / "out")["JPCLN001"]["spacing"] == "0.175 0.175"
 
 
-def test_a_short_file_and_a_swapped_one_are_named(jsrt, tmp_path, prepare):
+def test_short_and_byte_swapped_files_are_refused(jsrt, tmp_path, prepare):
     images = jsrt / "All247images"
     (images / "JPCLN001.IMG").write_bytes(b"\0" * 100)
     np.full((32, 32), 300, "<u2").tofile(images / "JPCNN001.IMG")
@@ -83,7 +83,7 @@ def test_a_short_file_and_a_swapped_one_are_named(jsrt, tmp_path, prepare):
     assert "JPCNN001.IMG: values up to 11265; want 12 bits (0 to 4095) in big-endian order" in swapped
 
 
-def test_the_masks_are_a_download_of_their_own(jsrt, tmp_path, prepare):
+def test_images_without_the_separate_download_of_masks_are_refused(jsrt, tmp_path, prepare):
     (jsrt / "scratch").rename(tmp_path / "scratch")
     with pytest.raises(UserError, match=r"JPCLN001.IMG .*\(found 4\).*\(found 0\).* two downloads"):
         prepare("jsrt", jsrt, tmp_path / "out")

@@ -9,7 +9,7 @@ from tests.data.prepare.helpers import facts_of, pixels, rows_of, splits_of
 from util.errors import UserError
 
 
-def test_both_lungs_are_one_mask_and_the_names_say_the_rest(montgomery, tmp_path, prepare, capsys):
+def test_both_lungs_become_one_mask_and_file_names_give_patient_and_label(montgomery, tmp_path, prepare, capsys):
     dst = tmp_path / "out"
     prepare("montgomery", montgomery, dst)
     mask = pixels(dst / "masks" / "MCUCXR_0001_0.png")
@@ -49,7 +49,7 @@ def test_a_folder_around_or_inside_the_set_will_do(montgomery, tmp_path, prepare
     assert len(rows_of(tmp_path / "out")) == 8
 
 
-def test_links_are_followed_and_other_cases_known(montgomery, tmp_path, prepare):
+def test_links_are_followed_and_names_match_in_any_case(montgomery, tmp_path, prepare):
     (montgomery / "CXR_png").rename(tmp_path / "elsewhere")
     (montgomery / "cxr_PNG").symlink_to(tmp_path / "elsewhere")
     (montgomery / "around").symlink_to(montgomery)
@@ -58,7 +58,7 @@ def test_links_are_followed_and_other_cases_known(montgomery, tmp_path, prepare)
     assert facts_of(tmp_path / "out")["odd"] == {}
 
 
-def test_half_a_mask_is_no_mask(montgomery, tmp_path, prepare, capsys):
+def test_an_image_with_the_mask_of_one_lung_is_left_out(montgomery, tmp_path, prepare, capsys):
     (montgomery / "ManualMask" / "leftMask" / "MCUCXR_0002_0.png").unlink()
     (montgomery / "CXR_png" / "MCUCXR_0003_0.png").unlink()
     prepare("montgomery", montgomery, tmp_path / "out")
@@ -71,7 +71,7 @@ def test_half_a_mask_is_no_mask(montgomery, tmp_path, prepare, capsys):
     assert "left out: 1 (no mask of the left lung)\n  MCUCXR_0002_0.png" in capsys.readouterr().out
 
 
-def test_another_folder_is_told_from_the_set(tmp_path, prepare, save):
+def test_a_folder_that_is_not_the_set_is_refused(tmp_path, prepare, save):
     save(tmp_path / "src" / "CXR_png" / "MCUCXR_0001_0.png", np.zeros((8, 8), np.uint8))
     with pytest.raises(UserError, match=r"src: not the Montgomery set: .*\(found 1\).*leftMask/ \(found 0\)"):
         prepare("montgomery", tmp_path / "src", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""What `python -m data.prepare` promises of every set, shown on Montgomery's layout."""
+"""Promises of `python -m data.prepare` that hold for every set, tested with Montgomery's layout."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ def test_a_second_run_touches_nothing(montgomery, tmp_path, prepare):
     assert states(dst) == before
 
 
-def test_a_run_that_was_cut_is_taken_up(montgomery, tmp_path, prepare, monkeypatch):
+def test_an_interrupted_run_is_continued(montgomery, tmp_path, prepare, monkeypatch):
     dst = tmp_path / "out"
     read = Montgomery.read
 
@@ -46,7 +46,7 @@ def test_a_run_that_was_cut_is_taken_up(montgomery, tmp_path, prepare, monkeypat
     assert len(rows_of(dst)) == len(list((dst / "masks").iterdir())) == 8
 
 
-def test_other_pixels_want_another_folder(montgomery, tmp_path, prepare):
+def test_other_pixel_flags_need_another_folder(montgomery, tmp_path, prepare):
     dst = tmp_path / "out"
     prepare("montgomery", montgomery, dst, "--size", 16)
     with pytest.raises(UserError, match="holds lungs --size 16; this run wants lungs --clahe --size 16: name another"):
@@ -63,7 +63,7 @@ def test_another_split_rewrites_only_the_lists(montgomery, tmp_path, prepare):
     assert facts_of(dst)["split"] == "drawn by patient and label with seed 3"
 
 
-def test_a_folder_that_is_not_ours_is_left_alone(montgomery, tmp_path, prepare):
+def test_a_folder_with_other_files_is_not_changed(montgomery, tmp_path, prepare):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match="out: not empty, and not begun by data.prepare"):
@@ -89,14 +89,16 @@ def test_a_folder_that_is_not_ours_is_left_alone(montgomery, tmp_path, prepare):
         ("archive", "out", ("--split_file", "mine.csv", "--split_seed", 1), "leave one out"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_writes_nothing(montgomery, tmp_path, prepare, src, dst, more, message):
+def test_impossible_arguments_are_a_one_line_error_and_write_nothing(
+    montgomery, tmp_path, prepare, src, dst, more, message
+):
     (tmp_path / "archive.zip").write_bytes(b"PK")
     with pytest.raises(UserError, match=message):
         prepare("montgomery", tmp_path / src, tmp_path / dst, *more)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_file_is_named_and_the_others_go_on(montgomery, tmp_path, prepare, capsys):
+def test_a_damaged_file_is_left_out_and_named(montgomery, tmp_path, prepare, capsys):
     dst = tmp_path / "out"
     whole = (montgomery / "CXR_png" / "MCUCXR_0104_1.png").read_bytes()
     (montgomery / "CXR_png" / "MCUCXR_0104_1.png").write_bytes(whole[:200])
@@ -115,7 +117,7 @@ def test_a_damaged_file_is_named_and_the_others_go_on(montgomery, tmp_path, prep
     places = splits_of(dst)
     (montgomery / "CXR_png" / "MCUCXR_0104_1.png").write_bytes(whole)
     prepare("montgomery", montgomery, dst, "--split_seed", 0)
-    assert places.items() < splits_of(dst).items()  # mended, it moves nobody
+    assert places.items() < splits_of(dst).items()  # once repaired, it moves no other patient
     assert len(rows_of(dst)) == 7
 
 
@@ -126,7 +128,7 @@ def test_nothing_but_damaged_files_is_an_error(montgomery, tmp_path, prepare):
         prepare("montgomery", montgomery, tmp_path / "out")
 
 
-def test_a_disk_that_cannot_be_written_is_no_damaged_image(montgomery, tmp_path, prepare):
+def test_a_disk_that_cannot_be_written_is_an_error_not_a_damaged_image(montgomery, tmp_path, prepare):
     dst = tmp_path / "out"
     prepare("montgomery", montgomery, dst)
     shutil.rmtree(dst / "images")
@@ -135,7 +137,7 @@ def test_a_disk_that_cannot_be_written_is_no_damaged_image(montgomery, tmp_path,
         prepare("montgomery", montgomery, dst)
 
 
-def test_patients_who_come_later_move_nobody(montgomery, tmp_path, prepare):
+def test_new_patients_move_no_other_patient(montgomery, tmp_path, prepare):
     dst, later = tmp_path / "out", tmp_path / "later"
     later.mkdir()
     names = [f"MCUCXR_0{number}.png" for number in ("002_0", "104_1", "162_1")]
@@ -151,7 +153,7 @@ def test_patients_who_come_later_move_nobody(montgomery, tmp_path, prepare):
     assert len(after) == 8
 
 
-def test_a_list_of_one_s_own(montgomery, tmp_path, prepare, capsys):
+def test_a_users_own_split_file_is_followed(montgomery, tmp_path, prepare, capsys):
     mine = tmp_path / "mine.csv"
     names = [path.name for path in (montgomery / "CXR_png").glob("*.png")]
     lines = [f"x/{name},{'test' if '_1.' in name else 'train'}" for name in names]
@@ -161,7 +163,7 @@ def test_a_list_of_one_s_own(montgomery, tmp_path, prepare, capsys):
     assert "odd: 1 (listed in mine.csv, but not in this set)\n  other_0" in capsys.readouterr().out
 
 
-def test_folds_share_train_and_val_out(montgomery, tmp_path, prepare):
+def test_folds_divide_train_and_val(montgomery, tmp_path, prepare):
     prepare("montgomery", montgomery, tmp_path / "out", "--folds", 2)
     rows = rows_of(tmp_path / "out").values()
     assert {row["fold"] for row in rows if row["split"] == "test"} == {""}
@@ -186,7 +188,7 @@ def deep(value: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     return np.full((16, 16), value, np.uint16), np.ones((16, 16), np.uint8)
 
 
-def test_bits_are_scaled_or_kept():
+def test_16_bits_are_scaled_to_8_or_kept():
     image, mask = convert.prepare(Montgomery(), *deep(257 * 100), convert.Pixels())
     assert image.dtype == np.uint8
     assert (image == 100).all()
@@ -212,7 +214,7 @@ def test_clahe_stretches_a_flat_region_but_not_without_limit(dtype):
     assert 0.1 < np.ptp(out / top) < 0.9  # kornia's own limit of 40 stretches it to the full range
 
 
-def test_sixteen_bits_reach_the_file(montgomery, tmp_path, prepare, save):
+def test_keep_bits_writes_16_bit_files(montgomery, tmp_path, prepare, save):
     path = montgomery / "CXR_png" / "MCUCXR_0001_0.png"
     save(path, np.full((24, 20), 30000, np.uint16))
     prepare("montgomery", montgomery, tmp_path / "out", "--keep_bits")
@@ -243,7 +245,7 @@ def test_several_sets_of_lungs_share_a_folder(montgomery, shenzhen, tmp_path, pr
     assert len(folds[0] + folds[1]) == 7
 
 
-def test_sets_with_other_masks_do_not(montgomery, tmp_path, prepare, monkeypatch):
+def test_sets_with_other_masks_cannot_share_a_folder(montgomery, tmp_path, prepare, monkeypatch):
     prepare("montgomery", montgomery, tmp_path / "out")
     monkeypatch.setattr(Montgomery, "target", "pneumothorax")
     with pytest.raises(UserError, match="holds lungs without --size, .*; this run wants pneumothorax without"):

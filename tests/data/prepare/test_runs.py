@@ -1,4 +1,4 @@
-"""Masks as runs of pixels: relative gaps, down the columns."""
+"""Masks as runs of pixels, with relative gaps, counted down the columns."""
 
 import csv
 
@@ -19,7 +19,7 @@ def test_gaps_are_relative_and_pixels_run_down_the_columns():
     assert decode(" 1 2 3 4", 3, 4).sum() == 6  # the challenge's file has a blank in front
 
 
-def test_first_and_last_pixel_and_none_and_all():
+def test_runs_may_cover_the_first_and_last_pixel_or_none_or_all():
     assert decode("0 1 10 1", 3, 4).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
     assert decode("-1", 3, 4).tolist() == decode(" -1", 3, 4).tolist() == np.zeros((3, 4)).tolist()
     assert decode("0 12", 3, 4).all()
@@ -37,13 +37,13 @@ def test_first_and_last_pixel_and_none_and_all():
         ("99999999999999999999 1", "not a list of numbers"),
     ],
 )
-def test_runs_that_cannot_be(runs, message):
+def test_impossible_runs_are_refused(runs, message):
     with pytest.raises(UserError, match=message):
         decode(runs, 3, 4)
 
 
 def encode(mask: np.ndarray) -> str:
-    """The same runs, by walking the pixels one by one."""
+    """The same runs, computed pixel by pixel."""
     words, gap, length = [], 0, 0
     for pixel in [*mask.T.ravel().tolist(), 0]:
         if pixel:
@@ -61,7 +61,7 @@ def test_decoding_is_the_inverse_of_encoding(mask):
     assert (decode(encode(mask), *mask.shape) == mask).all()
 
 
-def test_real_masks_lie_inside_a_real_image(real_data):
+def test_real_masks_fit_into_their_image(real_data):
     table = real_data / "dicom" / "siim_train-rle-sample.csv"
     rows = read_table(table)
     assert len(rows) == 10
@@ -71,7 +71,7 @@ def test_real_masks_lie_inside_a_real_image(real_data):
     assert len(areas) == 5
     lengths = [sum(map(int, part.split()[1::2])) for parts in rows.values() for part in parts if part != "-1"]
     assert areas == lengths
-    # Of one piece from column to column: read along the rows, such a mask falls into stripes.
+    # Neighbouring columns touch. A mask read along the rows by mistake would fall into stripes.
     assert all((np.diff(np.flatnonzero(mask.any(axis=0))) == 1).all() for mask in masks)
 
 
@@ -79,7 +79,7 @@ def test_the_table_is_found_among_other_files(tmp_path):
     (tmp_path / "sample_submission.csv").write_text("ImageId,EncodedPixels\na,-1\n")
     (tmp_path / "train-rle-sample.csv").write_text("fname,mask\na,-1\n")
     (tmp_path / "other.csv").write_text("name,age\na,3\n")
-    assert find_table(tmp_path).name == "train-rle-sample.csv"  # better than nothing
+    assert find_table(tmp_path).name == "train-rle-sample.csv"  # used if there is no better table
     (tmp_path / "train-rle.csv").write_text("ImageId, EncodedPixels\na, 0 1\nb, -1\na, 5 2\n\n")
     assert read_table(find_table(tmp_path)) == {"a": ["0 1", "5 2"], "b": ["-1"]}
     (tmp_path / "stage_2_train.csv").write_text("ImageId,EncodedPixels\na,-1\n")
@@ -87,7 +87,7 @@ def test_the_table_is_found_among_other_files(tmp_path):
         find_table(tmp_path)
 
 
-def test_no_table_and_a_damaged_one(tmp_path):
+def test_a_missing_or_damaged_table_is_an_error(tmp_path):
     with pytest.raises(UserError, match="not the SIIM-ACR set: looked for a CSV file with the columns ImageId and Enc"):
         find_table(tmp_path)
     (tmp_path / "train-rle.csv").write_text("ImageId,EncodedPixels\na," + "1" * (csv.field_size_limit() + 1))

@@ -41,6 +41,6 @@ def test_a_copy_of_a_file_is_not_a_second_image(shenzhen, tmp_path, prepare, sav
     assert (pixels(tmp_path / "out" / "images" / "CHNCXR_0001_0.png") == 40).all()
 
 
-def test_images_and_masks_are_two_downloads(shenzhen, tmp_path, prepare):
+def test_images_without_the_separate_download_of_masks_are_refused(shenzhen, tmp_path, prepare):
     with pytest.raises(UserError, match=r"\(found 5\) .*_mask.png \(found 0\).* name a folder that holds both"):
         prepare("shenzhen", shenzhen / "ChinaSet_AllFiles", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""`python -m data.prepare siim`: a tree of DICOM files, a table of masks, and nothing of the patients."""
+"""`python -m data.prepare siim`: DICOM files, a table of masks, and no patient data in the result."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ UIDS = [f"{ROOT}.{i}.1517875160.{i}" for i in range(1, 6)]
 
 @pytest.fixture
 def siim(tmp_path) -> Path:
-    """Five images of 20 x 16 pixels; the second and third are one patient's, the fourth is not in the table."""
+    """Five images of 20 x 16 pixels; the second and third show one patient, the fourth is not in the table."""
     root = tmp_path / "siim"
     for i, (uid, patient) in enumerate(zip(UIDS, ("SECRET-9", "SECRET-1", "SECRET-1", "SECRET-3", ""), strict=True)):
         folder = root / "dicom-images-train" / f"{uid}.1" / f"{uid}.2"
@@ -44,7 +44,7 @@ def siim(tmp_path) -> Path:
     return root
 
 
-def test_the_rows_of_an_image_are_one_mask(siim, tmp_path, prepare):
+def test_several_rows_of_one_image_form_one_mask(siim, tmp_path, prepare):
     dst = tmp_path / "out"
     prepare("siim", siim, dst)
     mask = pixels(dst / "masks" / f"{UIDS[1]}.png")
@@ -66,7 +66,7 @@ def test_the_rows_of_an_image_are_one_mask(siim, tmp_path, prepare):
     }
 
 
-def test_patients_are_numbers_and_stay_together(siim, tmp_path, prepare, capsys):
+def test_patients_are_numbered_and_stay_in_one_split(siim, tmp_path, prepare, capsys):
     dst = tmp_path / "out"
     prepare("siim", siim, dst, "--folds", 2)
     rows = rows_of(dst)
@@ -87,7 +87,7 @@ def test_patients_are_numbers_and_stay_together(siim, tmp_path, prepare, capsys)
         assert secret not in out.out + out.err
 
 
-def test_a_list_that_tears_a_patient_apart_is_told(siim, tmp_path, prepare, capsys):
+def test_a_split_file_that_divides_a_patient_is_reported(siim, tmp_path, prepare, capsys):
     mine = tmp_path / "mine.csv"
     mine.write_text(f"image,split\n{UIDS[0]}.dcm,train\n{UIDS[1]}.png,train\n{UIDS[2]},test\n{UIDS[4]},test\n")
     prepare("siim", siim, tmp_path / "out", "--split_file", mine)
@@ -100,7 +100,7 @@ def test_a_folder_around_or_inside_the_set_will_do(siim, tmp_path, prepare, src)
     assert len(rows_of(tmp_path.parent / f"{tmp_path.name}-out")) == 4
 
 
-def test_twelve_bits_and_monochrome1(siim, tmp_path, prepare):
+def test_12_bits_and_monochrome1_are_converted(siim, tmp_path, prepare):
     path = next(siim.rglob(f"{UIDS[0]}.dcm"))
     write_dicom(
         path,
@@ -126,14 +126,14 @@ def test_bad_files_and_bad_runs_are_named_and_left_out(siim, tmp_path, prepare):
     assert f"{UIDS[2]}.dcm: the table gives it a mask that reaches pixel 10005 of an image of 16 x 20" in runs
 
 
-def test_a_table_without_images(siim, tmp_path, prepare):
+def test_a_table_without_dicom_files_is_an_error(siim, tmp_path, prepare):
     for path in siim.rglob("*.dcm"):
         path.unlink()
     with pytest.raises(UserError, match=r"train-rle.csv lists masks, but there are no DICOM files \(\*.dcm\)"):
         prepare("siim", siim, tmp_path / "out")
 
 
-def test_a_table_of_other_images(siim, tmp_path, prepare):
+def test_a_table_of_other_images_is_an_error(siim, tmp_path, prepare):
     (siim / "train-rle.csv").write_text(f"ImageId,EncodedPixels\n{ROOT}.98.1,-1\n{ROOT}.99.1,-1\n")
     with pytest.raises(
         UserError,
@@ -143,7 +143,7 @@ def test_a_table_of_other_images(siim, tmp_path, prepare):
         prepare("siim", siim, tmp_path / "out")
 
 
-def test_real_dicoms_with_a_table(real_data, tmp_path, prepare):
+def test_real_dicom_files_with_a_table_are_prepared(real_data, tmp_path, prepare):
     files = sorted((real_data / "dicom").glob("siim_*.dcm"))
     uids = [path.stem.removeprefix("siim_") for path in files]
     src = tmp_path / "src"

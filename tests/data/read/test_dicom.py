@@ -1,4 +1,4 @@
-"""A DICOM file becomes the picture that a viewer shows, and one line says why where it cannot."""
+"""DICOM files are read as a viewer shows them; a file that cannot be read is a one-line error."""
 
 import io
 from pathlib import Path
@@ -32,7 +32,7 @@ def lut(first: int, bits: int, entries: list[int]) -> list[Dataset]:
 
 
 def shades(tmp_path: Path, values: list[int], kind: type = np.uint8, **header: object) -> list[int]:
-    """What one row of stored values becomes."""
+    """The pixels that one row of stored values becomes."""
     return read_dicom(write_dicom(tmp_path / "x.dcm", np.array([values], kind), **header)).pixels[0].tolist()
 
 
@@ -74,30 +74,30 @@ def test_lossy_syntaxes_are_close_and_known_to_be_lossy(tmp_path, syntax):
     assert read_pixels(tmp_path / "x.dcm")[1]
 
 
-def test_jpeg_of_twelve_bits(tmp_path):
+def test_12_bit_jpeg_is_decoded(tmp_path):
     picture = read_dicom(write_dicom(tmp_path / "x.dcm", DEEP, uid.JPEGExtended12Bit, BitsStored=12))
     assert picture.lossy
     assert picture.pixels.dtype == np.uint16
     assert np.abs(picture.pixels / 65535 - DEEP / 4095).max() < 0.02
 
 
-def test_pixels_that_were_once_lossy_stay_so(tmp_path):
+def test_pixels_that_were_once_compressed_lossily_count_as_lossy(tmp_path):
     assert read_dicom(write_dicom(tmp_path / "x.dcm", GREY, LossyImageCompression="01")).lossy
 
 
-def test_the_range_is_that_of_the_bits_stored_not_of_the_brightest_pixel(tmp_path):
+def test_the_range_comes_from_the_stored_bits_not_from_the_brightest_pixel(tmp_path):
     assert shades(tmp_path, [0, 10, 100]) == [0, 10, 100]
     assert shades(tmp_path, [0, 1023], np.uint16, BitsStored=10) == [0, 65535]
-    assert shades(tmp_path, [0, 1023], np.uint16, BitsStored=12) == [0, 16372]  # a dim picture stays dim
+    assert shades(tmp_path, [0, 1023], np.uint16, BitsStored=12) == [0, 16372]  # a dark picture stays dark
     assert shades(tmp_path, [0, 1, 63], np.uint8, BitsStored=6) == [0, 4, 255]
 
 
-def test_signed_pixels_begin_at_the_lowest_number(tmp_path):
+def test_black_is_the_lowest_number_of_signed_pixels(tmp_path):
     assert shades(tmp_path, [-2048, 0, 2047], np.int16, BitsStored=12) == [0, 32776, 65535]
 
 
-def test_bits_above_those_stored_do_not_count(tmp_path):
-    """Old files keep an overlay there."""
+def test_bits_above_the_stored_bits_are_ignored(tmp_path):
+    """Old files store an overlay in these bits."""
     assert shades(tmp_path, [0xF000 | 4095, 0x1000], np.uint16, BitsStored=12) == [65535, 0]
 
 
@@ -108,7 +108,7 @@ def test_monochrome1_is_inverted(tmp_path):
     assert shades(tmp_path, [0, 100, 200], **header) == [255, 0, 0]
 
 
-def test_a_rescale_alone_changes_nothing_but_may_turn_the_picture_round(tmp_path):
+def test_a_rescale_alone_changes_nothing_unless_its_slope_is_negative(tmp_path):
     assert shades(tmp_path, [0, 10, 255], RescaleSlope=2, RescaleIntercept=-1024) == [0, 10, 255]
     assert shades(tmp_path, [0, 10, 255], RescaleSlope=-1, RescaleIntercept=0) == [255, 245, 0]
 
@@ -127,11 +127,11 @@ def test_a_modality_lut_has_the_range_of_its_own_bits(tmp_path):
         (50, 1, "LINEAR", [0, 255, 255, 255]),  # a threshold: from 49.5 on
         (50, 100, "SIGMOID", [30, 128, 225, 254]),  # 1 / (1 + e**2), 1/2, ...
         ([50.5, 9], [101, 3], None, [0, 128, 255, 255]),  # the first of two
-        (50, 0, None, [0, 50, 100, 200]),  # forbidden: as if there were none
+        (50, 0, None, [0, 50, 100, 200]),  # forbidden by the standard, so it is ignored
         (None, 100, None, [0, 50, 100, 200]),
     ],
 )
-def test_the_first_window_comes_to_fill_the_range(tmp_path, center, width, function, expected):
+def test_the_first_window_fills_the_range(tmp_path, center, width, function, expected):
     header = {"WindowCenter": center, "WindowWidth": width, "VOILUTFunction": function}
     assert shades(tmp_path, [0, 50, 100, 200], **header) == expected
 
@@ -143,14 +143,14 @@ def test_a_window_is_in_units_of_the_rescale(tmp_path):
 
 @given(center=st.integers(-300, 300), width=st.integers(2, 600), function=st.sampled_from(["LINEAR", "LINEAR_EXACT"]))
 @settings(max_examples=25, deadline=None)
-def test_windows_are_pydicoms(tmp_path_factory, center, width, function):
+def test_windows_agree_with_pydicom(tmp_path_factory, center, width, function):
     header = {"WindowCenter": center, "WindowWidth": width, "VOILUTFunction": function}
     path = write_dicom(tmp_path_factory.mktemp("window") / "x.dcm", np.arange(256, dtype=np.uint8)[None], **header)
     image = pydicom.dcmread(path)
     assert np.abs(read_dicom(path).pixels - apply_voi_lut(image.pixel_array, image)).max() <= 0.5 + 1e-6
 
 
-def test_a_lut_that_breaks_its_own_bounds_is_cut_off(tmp_path):
+def test_values_beyond_the_bounds_of_a_lut_are_clipped(tmp_path):
     assert shades(tmp_path, [0, 1, 2], VOILUTSequence=lut(0, 10, [0, 2000, 512])) == [0, 255, 128]
 
 
@@ -159,7 +159,7 @@ def test_a_voi_lut_goes_before_a_window(tmp_path):
     assert shades(tmp_path, [0, 1, 2, 3, 9], **header) == [10, 10, 255, 20, 20]
 
 
-def test_a_mask_of_one_bit(tmp_path):
+def test_a_one_bit_mask_is_black_and_white(tmp_path):
     path = write_dicom(tmp_path / "x.dcm", GREY)
     image = pydicom.dcmread(path)
     image.BitsAllocated = image.BitsStored = 1
@@ -185,7 +185,7 @@ def test_a_mask_of_one_bit(tmp_path):
         ({"PixelSpacing": []}, None),
     ],
 )
-def test_the_spacing_is_the_patients_else_the_detectors(tmp_path, header, spacing):
+def test_the_pixel_spacing_is_the_patients_or_else_the_detectors(tmp_path, header, spacing):
     path = write_dicom(tmp_path / "x.dcm", GREY, **header)
     assert read_dicom(path).spacing == spacing_of(read_header(path)) == spacing
 
@@ -196,7 +196,8 @@ def test_a_spacing_that_is_no_number_is_none(tmp_path):
     assert read_dicom(path).spacing is None
 
 
-# --- what cannot be read --------------------------------------------------------------------------------------------
+# --- files that cannot be read
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_a_spacing_that_is_no_number_is_none(tmp_path):
         ({"RescaleSlope": 0, "RescaleIntercept": 3}, "all values equal"),
     ],
 )
-def test_what_is_not_one_grey_image_is_one_line(tmp_path, header, message):
+def test_a_dicom_file_without_one_grey_image_is_a_one_line_error(tmp_path, header, message):
     path = write_dicom(tmp_path / "x.dcm", GREY, **header)
     with pytest.raises(UserError, match=message) as caught:
         read_image(path)
@@ -231,7 +232,7 @@ def test_a_report_has_no_pixels(tmp_path):
         read_image(path)
 
 
-def test_other_files_of_this_name(tmp_path, save):
+def test_files_that_are_only_named_dcm_say_what_they_are(tmp_path, save):
     path = tmp_path / "x.dcm"
     save(tmp_path / "x.png", GREY).rename(path)
     with pytest.raises(UserError, match="x.dcm: not a DICOM file but a PNG; give it that extension"):
@@ -265,8 +266,8 @@ def test_other_files_of_this_name(tmp_path, save):
 )
 @given(share=st.floats(0, 0.9))
 @settings(max_examples=12, deadline=None)
-@pytest.mark.filterwarnings("ignore::UserWarning")  # pytest resets what data.read.dicom asked for
-def test_a_file_cut_anywhere_is_one_line(tmp_path_factory, syntax, share):
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pytest resets the filter that data.read.dicom has set
+def test_a_file_cut_anywhere_is_a_one_line_error(tmp_path_factory, syntax, share):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
     path = write_dicom(tmp_path_factory.mktemp("cut") / "x.dcm", noise, syntax)
     data = path.read_bytes()
@@ -283,7 +284,7 @@ def test_a_file_cut_anywhere_is_one_line(tmp_path_factory, syntax, share):
     [uid.JPEGBaseline8Bit, uid.JPEGLossless, uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.RLELossless],
     ids=lambda syntax: syntax.name,
 )
-def test_a_frame_cut_short_in_a_whole_file_is_not_filled_up_with_grey(tmp_path, syntax):
+def test_a_frame_that_is_cut_short_is_not_filled_with_grey(tmp_path, syntax):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
     path = write_dicom(tmp_path / "x.dcm", noise, syntax)
     image = pydicom.dcmread(path)
@@ -297,13 +298,13 @@ def test_a_frame_cut_short_in_a_whole_file_is_not_filled_up_with_grey(tmp_path, 
 # --- real files -----------------------------------------------------------------------------------------------------
 
 
-def test_real_x_rays(real_data):
+def test_real_x_rays_are_read(real_data):
     folder = real_data / "dicom"
     name = "siim_1.2.276.0.7230010.3.1.4.8323329.6904.1517875201.850819.dcm"
     original, twin = read_dicom(folder / name), read_dicom(folder / "Fake_MONOHR1.dcm")
     assert original.spacing == twin.spacing == (0.168, 0.168)
     assert original.lossy
-    # The twin has the original's very bytes and is only marked MONOCHROME1: read right, it is the negative.
+    # The second file has the same pixel bytes but is marked MONOCHROME1, so it is the negative.
     assert np.array_equal(twin.pixels, 255 - original.pixels)
     frame = pydicom.dcmread(folder / name)
     jpeg = next(generate_frames(frame.PixelData, number_of_frames=1))

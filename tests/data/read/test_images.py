@@ -1,4 +1,4 @@
-"""Reading pictures of every common kind, and one line for those that cannot be read."""
+"""Pictures of every common format are read; those that cannot be read are one-line errors."""
 
 import os
 import struct
@@ -29,14 +29,14 @@ def test_lossless_files_come_back_as_they_were(tmp_path, save, suffix, array):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bits_are_kept_whatever_the_brightest_pixel_is(tmp_path, save, suffix):
+def test_16_bits_keep_their_values_however_dark_the_picture_is(tmp_path, save, suffix):
     dim = DEEP // 100
     pixels = read_image(save(tmp_path / f"x.{suffix}", dim))
     assert pixels.dtype == np.uint16
     assert np.array_equal(pixels, dim)
 
 
-def test_big_endian_16_bit_tiff(tmp_path):
+def test_big_endian_16_bit_tiff_is_read(tmp_path):
     path = tmp_path / "x.tif"
     tags = [(256, 8), (257, 6), (258, 16), (259, 1), (262, 1), (273, 200), (277, 1), (278, 6), (279, 96)]
     entries = b"".join(struct.pack(">HHIHH", tag, 3, 1, value, 0) for tag, value in tags)
@@ -52,7 +52,7 @@ def test_jpeg_is_close_and_known_to_be_lossy(tmp_path, save):
     assert np.abs(pixels.astype(int) - GREY).max() < 12
 
 
-def test_palette_one_bit_and_cmyk(tmp_path):
+def test_palette_one_bit_and_cmyk_pictures_are_read(tmp_path):
     palette = Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8), mode="P")
     palette.putpalette([0, 0, 0, 255, 255, 255, 200, 10, 20])
     palette.save(tmp_path / "p.png")
@@ -64,7 +64,7 @@ def test_palette_one_bit_and_cmyk(tmp_path):
     assert read_image(tmp_path / "ink.jpg").max() < 10
 
 
-def test_transparent_pixels_are_seen_on_black(tmp_path, save):
+def test_transparent_pixels_are_put_on_black(tmp_path, save):
     rgba = np.array([[[255, 255, 255, 0], [200, 100, 50, 255]]], np.uint8)
     assert read_image(save(tmp_path / "x.png", rgba)).tolist() == [[[0, 0, 0], [200, 100, 50]]]
     grey = np.array([[[255, 0], [90, 255]]], np.uint8)
@@ -79,7 +79,7 @@ def test_floating_point_runs_from_0_to_1(tmp_path, save):
         read_image(save(tmp_path / "z.tif", np.array([[0, np.nan]], np.float32)))
 
 
-def test_32_bit_whole_numbers_count_as_16_bit_or_are_refused(tmp_path, save):
+def test_32_bit_integers_are_read_as_16_bit_or_refused(tmp_path, save):
     assert read_image(save(tmp_path / "x.tif", DEEP.astype(np.int32))).max() == DEEP.max()
     with pytest.raises(UserError, match="32-bit values from -1 to 0"):
         read_image(save(tmp_path / "y.tif", np.array([[0, -1]], np.int32)))
@@ -98,7 +98,7 @@ def test_arrays_can_be_written_to(tmp_path, save):
 
 
 def _png(width: int, height: int) -> bytes:
-    """A tiny file that claims to be this large."""
+    """A tiny file whose header claims this size."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     data = b"IDAT" + zlib.compress(bytes(1000))
     chunks = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, data, b"IEND"))
@@ -139,7 +139,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path, content, message):
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
 @given(share=st.floats(0, 0.95))
 @settings(max_examples=12, deadline=None)
-def test_a_file_cut_anywhere_is_one_line(tmp_path_factory, suffix, share):
+def test_a_file_cut_anywhere_is_a_one_line_error(tmp_path_factory, suffix, share):
     path = tmp_path_factory.mktemp("cut") / f"x.{suffix}"
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     Image.fromarray(noise).save(path)
@@ -149,14 +149,14 @@ def test_a_file_cut_anywhere_is_one_line(tmp_path_factory, suffix, share):
         read_image(path)
 
 
-def test_missing_and_folder(tmp_path):
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_image(tmp_path / "x.png")
     with pytest.raises(UserError, match="a folder"):
         read_image(tmp_path)
 
 
-def test_find_images_goes_deep_in_a_fixed_order_and_past_what_is_hidden(tmp_path, save):
+def test_find_images_searches_subfolders_in_a_fixed_order_without_hidden_files(tmp_path, save):
     for name in ("b.PNG", "a.jpg", "sub/c.Tiff", ".hidden.png", ".thumbs/d.png", "sub/._c.png"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)

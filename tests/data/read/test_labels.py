@@ -1,4 +1,4 @@
-"""From label pictures to class indices."""
+"""Label pictures are read as class indices."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_a_mask_of_two_classes_may_be_stored_in_many_ways(tmp_path, picture):
     assert np.array_equal(read_labels([tmp_path / "mask.png"], LUNGS), BOX)
 
 
-def test_a_full_and_an_empty_mask(tmp_path, save):
+def test_a_mask_may_be_full_or_empty(tmp_path, save):
     for value in (1, 255):
         assert read_labels([save(tmp_path / "x.png", np.full((2, 2), value, np.uint8))], LUNGS).all()
     assert not read_labels([save(tmp_path / "x.png", np.zeros((2, 2), np.uint8))], LUNGS).any()
@@ -61,7 +61,7 @@ def test_a_full_and_an_empty_mask(tmp_path, save):
     ],
     ids=["ramp", "three", "even", "colours", "white-blue"],
 )
-def test_a_mask_that_is_not_binary_names_its_values(tmp_path, save, mask, message):
+def test_a_mask_that_is_not_binary_is_refused_with_its_values(tmp_path, save, mask, message):
     path = save(tmp_path / "bad.png", mask)
     with pytest.raises(UserError, match=message) as caught:
         read_labels([path], LUNGS)
@@ -70,8 +70,8 @@ def test_a_mask_that_is_not_binary_names_its_values(tmp_path, save, mask, messag
 
 @pytest.mark.parametrize("shown", ["lungs", "lungs_dark"])
 @pytest.mark.parametrize("kind", ["png", "jpg"])
-def test_masks_are_stored_white_on_black_however_they_are_shown(tmp_path, save, kind, shown):
-    """A JPEG's are snapped."""
+def test_masks_for_lungs_dark_are_stored_white_on_black(tmp_path, save, kind, shown):
+    """In a JPEG, values are snapped to the nearer class."""
     mask = np.zeros((64, 64), np.uint8)
     mask[16:41, 11:50] = 1
     path = save(tmp_path / f"x.{kind}", mask * 255, quality=75)
@@ -79,8 +79,8 @@ def test_masks_are_stored_white_on_black_however_they_are_shown(tmp_path, save, 
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg"])
-def test_a_users_dark_on_white(tmp_path, save, kind):
-    """As the JSON file says, unlike lungs_dark, whose masks lie white on black."""
+def test_classes_from_a_file_may_be_dark_on_white(tmp_path, save, kind):
+    """The JSON file decides, unlike for lungs_dark, whose masks are stored white on black."""
     (tmp_path / "classes.json").write_text('{"background": [255, 255, 255], "nodule": [0, 0, 0]}')
     mask = np.full((32, 32), 255, np.uint8)
     mask[8:16, 8:16] = 0
@@ -92,7 +92,7 @@ def test_a_users_dark_on_white(tmp_path, save, kind):
         read_labels([tmp_path / "grey.png"], classes)
 
 
-def test_a_photo_is_not_taken_for_a_jpeg_mask(tmp_path, save):
+def test_a_photo_is_refused_as_a_jpeg_mask(tmp_path, save):
     ramp = np.tile(np.arange(80, 176, dtype=np.uint8), (64, 1))
     with pytest.raises(UserError, match="the colour of no class"):
         read_labels([save(tmp_path / "x.jpg", ramp)], LUNGS)
@@ -101,7 +101,7 @@ def test_a_photo_is_not_taken_for_a_jpeg_mask(tmp_path, save):
         read_labels([save(tmp_path / "y.jpg", noise)], FACADES)
 
 
-def test_parts_of_a_mask_are_united(tmp_path, save):
+def test_parts_of_a_mask_are_joined(tmp_path, save):
     left, right = BOX.copy(), np.fliplr(BOX)
     paths = [save(tmp_path / "l.png", left * 255), save(tmp_path / "r.png", right)]
     assert np.array_equal(read_labels(paths, LUNGS), left | right)
@@ -110,7 +110,7 @@ def test_parts_of_a_mask_are_united(tmp_path, save):
         read_labels([*paths, odd], LUNGS)
 
 
-def test_many_classes_by_colour_or_by_index(tmp_path, save):
+def test_many_classes_are_stored_by_colour_or_by_index(tmp_path, save):
     labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
     by_colour = save(tmp_path / "colour.png", FACADES.encode(labels))
     by_index = save(tmp_path / "index.png", labels)
@@ -122,14 +122,14 @@ def test_many_classes_by_colour_or_by_index(tmp_path, save):
         read_labels([save(tmp_path / "wrong.png", wrong)], FACADES)
 
 
-def test_two_classes_with_colours_of_their_own(tmp_path, save):
+def test_two_classes_may_have_any_colours(tmp_path, save):
     (tmp_path / "c.json").write_text(json.dumps({"skin": [0, 0, 255], "lesion": [255, 255, 0]}))
     classes = Classes.load(str(tmp_path / "c.json"))
     assert np.array_equal(read_labels([save(tmp_path / "a.png", classes.encode(BOX))], classes), BOX)
     assert np.array_equal(read_labels([save(tmp_path / "b.png", BOX * 255)], classes), BOX)
 
 
-def test_edges_of_a_jpeg_label_picture_are_void_and_show_the_class_beside_them(tmp_path, save):
+def test_blurred_edges_of_a_jpeg_label_picture_are_void_with_the_class_beside_them(tmp_path, save):
     labels = np.repeat(np.array([1, 7], np.uint8), 32)[None].repeat(64, axis=0)
     blurred = Image.fromarray(FACADES.encode(labels)).filter(ImageFilter.BoxBlur(1))
     blurred.save(tmp_path / "x.jpg", quality=90)

@@ -1,4 +1,4 @@
-"""splits.csv, and the draw by patient where there is none."""
+"""splits.csv, and the draw by patient without one."""
 
 from collections import Counter
 
@@ -21,18 +21,18 @@ def test_columns_are_found_by_name_and_paths_are_relative_to_the_file(tmp_path):
     assert read_splits(path) == [Row(tmp_path / "images/ä b.png", masks, "val", "A", "P7", "2")]
 
 
-def test_only_image_and_split_are_needed_and_excel_may_have_written_it(tmp_path):
+def test_only_image_and_split_are_required_and_excel_files_are_read(tmp_path):
     path = write(tmp_path, "image,split\r\na.png,train\r\n\r\n", encoding="utf-8-sig")
     assert read_splits(path) == [Row(tmp_path / "a.png", split="train")]
 
 
-def test_the_spacing_is_two_numbers_or_one_for_both_or_unknown(tmp_path):
+def test_the_spacing_is_one_number_or_two_or_missing(tmp_path):
     path = write(tmp_path, "image,split,spacing\na.png,test,0.2 0.1\nb.png,test,0.175\nc.png,test,\n")
     assert [row.spacing for row in read_splits(path)] == [(0.2, 0.1), (0.175, 0.175), None]
 
 
 @pytest.mark.parametrize("text", ["0", "-1 1", "0.1 0.1 0.1", "0.1mm", "nan", "0.1 inf"])
-def test_a_spacing_that_cannot_be_is_named(tmp_path, text):
+def test_an_impossible_spacing_is_refused(tmp_path, text):
     path = write(tmp_path, f"image,split,spacing\na.png,test,{text}\n")
     with pytest.raises(UserError, match=f"splits.csv: spacing '{text}' of a.png: want millimetres per pixel"):
         read_splits(path)
@@ -52,16 +52,16 @@ def test_a_bad_list_is_named(tmp_path, text, message):
         read_splits(write(tmp_path, text))
 
 
-def test_a_list_in_another_encoding(tmp_path):
+def test_a_list_that_is_not_utf_8_is_refused(tmp_path):
     with pytest.raises(UserError, match="not a CSV file in UTF-8"):
         read_splits(write(tmp_path, "image,split\nä.png,train\n", encoding="latin-1"))
 
 
-def test_about_70_10_20_percent_of_patients_and_nobody_moves():
+def test_the_draw_gives_70_10_20_percent_of_patients_and_never_changes():
     drawn = {f"p{i}": draw_split(f"p{i}", 0) for i in range(2000)}
     shares = {split: n / 2000 for split, n in Counter(drawn.values()).items()}
     assert shares == pytest.approx({"train": 0.7, "val": 0.1, "test": 0.2}, abs=0.03)
-    # Known for good: a new version must not move a patient from test to train.
+    # Fixed values: a new version of the program must not move a patient from test to train.
     assert [i for i in range(40) if drawn[f"p{i}"] == "val"] == [7, 8, 22, 30, 36]
     assert [i for i in range(20) if drawn[f"p{i}"] == "test"] == [4, 16, 19]
     assert any(draw_split(p, 1) != split for p, split in drawn.items())
