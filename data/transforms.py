@@ -66,7 +66,7 @@ class Geometry:
 
     @property
     def one_size(self) -> bool:
-        """True if all images are loaded at the same size, whatever size they have on disk."""
+        """True if all images are loaded at one size, even if their sizes on disk differ."""
         return self.preprocess == "resize_and_crop"
 
     def loaded_size(self, height: int, width: int) -> tuple[int, int]:

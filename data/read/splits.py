@@ -62,10 +62,10 @@ def _row(path: Path, name: str, line: Mapping[str, str | None]) -> Row:
 
 
 def _spacing(path: Path, image: Path, text: str) -> tuple[float, float] | None:
-    if not (words := text.split()):
+    if not (parts := text.split()):
         return None
     try:
-        numbers = [float(word) for word in words]
+        numbers = [float(part) for part in parts]
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 2) or not all(0 < number < math.inf for number in numbers):
