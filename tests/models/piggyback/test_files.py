@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from models.piggyback.__main__ import summary
+from models.piggyback.commands import summary
 from models.piggyback.files import as_dependencies, load_task, read_task
 from models.piggyback.task import Settings, attach, switch
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
