@@ -76,10 +76,10 @@ def locked(folder: Path, notice: str = "") -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is still held: a process that waits for it notices, and creates another one. Windows refuses
-        # to delete an open file; filelock itself deletes it there.
-        with contextlib.suppress(OSError):
-            (folder / LOCK).unlink()
+        # On Unix filelock leaves its file. From version 4 on, a waiting process notices that the file was deleted while
+        # it was locked, and creates another. On Windows filelock deletes the file itself.
+        if os.name != "nt":
+            (folder / LOCK).unlink(missing_ok=True)
         lock.release()
 
 

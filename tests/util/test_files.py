@@ -2,12 +2,13 @@
 
 import contextlib
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from util.errors import UserError
-from util.files import replacing_folder
+from util.files import locked, replacing_folder
 from util.show.test_pictures import OURS
 
 
@@ -156,3 +157,19 @@ def test_another_test_that_is_killed_in_its_exchange_meanwhile_loses_nothing(tmp
     assert (folder / "metrics.csv").read_text() == "new"
     assert (folder / "notes.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+
+
+def test_a_lock_admits_one_at_a_time_and_leaves_no_file(tmp_path):
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+
+    def increase() -> None:
+        for _ in range(5):
+            with locked(tmp_path):
+                counter.write_text(str(int(counter.read_text()) + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(increase) for _ in range(4)]:
+            done.result()
+    assert counter.read_text() == "20"
+    assert [path.name for path in tmp_path.iterdir()] == ["counter"]
