@@ -150,7 +150,6 @@ class Stateful(Protocol):
     def load_state_dict(self, state_dict: dict, /) -> object: ...
 
 
-
 class Averages(Protocol):
     """Moving averages of the generators' weights (`models.averages.Averages`)."""
 
