@@ -9,8 +9,7 @@ from dominate import tags
 from benchmarks.papers.rows import Paper, Row
 from benchmarks.runs import markdown
 from util.files import write_text
-from util.show.pages import link, page, write_page
-from util.show.test_page import TITLES
+from util.show.pages import TITLES, link, page, score_table, write_page
 
 TITLE = "The papers' figures and ours"
 ABOUT = (
@@ -48,20 +47,16 @@ def write_papers_page(papers: Sequence[Paper], folder: Path) -> None:
     with doc.body:
         tags.style(
             "tr.published { background: #f3f6fa; } tr.cannot td { background: #fff1d6; } "
-            "table.scores .words { text-align: left; max-width: 44ch; min-width: 20ch; } "
+            "table.scores .words, thead th:nth-child(2), thead th:last-child { text-align: left; } .words { max-width: 44ch; min-width: 20ch; } "
             "table.scores tbody th { white-space: normal; min-width: 26ch; }"
         )
         tags.p(ABOUT, cls="note")
         for paper in papers:
             tags.h2(f"{paper.number}. {paper.title}")
             tags.p(paper.about)
-            with tags.div(cls="scroll"), tags.table(cls="scores"):
-                with tags.thead(), tags.tr():
-                    for title in ("run", "what", *(TITLES[name] for name in paper.columns), "scale"):
-                        tags.th(title, cls="words" if title in ("what", "scale") else "")
-                with tags.tbody():
-                    for row in paper.rows:
-                        _line(row, paper.columns, folder)
+            with score_table(("run", "what", *(TITLES[name] for name in paper.columns), "scale")):
+                for row in paper.rows:
+                    _line(row, paper.columns, folder)
     write_page(folder / "index.html", doc)
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from tqdm import tqdm
 
-from data.prepare.runs import EMPTY, decode, find_table, read_table
+from data.prepare.run_lengths import EMPTY, decode, find_table, read_table
 from data.prepare.source import Inventory, Item, Source, files_by_name
 from data.read.images import read_image
 from util.errors import UserError
@@ -16,7 +16,7 @@ from util.errors import UserError
 
 @dataclass(frozen=True)
 class XRay(Item):
-    """runs: the parts of its mask (`data.prepare.runs`). extent: height and width in mm."""
+    """runs: the parts of its mask (`data.prepare.run_lengths`). extent: height and width in mm."""
 
     runs: tuple[str, ...] = ()
     extent: tuple[float, float] | None = None

@@ -8,17 +8,10 @@ from dominate import tags
 from util.forgetting.pictures import NAMES
 from util.forgetting.seeds import Row, deviation
 from util.forgetting.study import Method, Study
+from util.show.pages import TITLES, score_table
 
-TITLES = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "miou": "mIoU",
-    "precision": "precision",
-    "recall": "recall",
-    "pixel_accuracy": "pixel accuracy",
-    "class_accuracy": "class accuracy",
-    "fwiou": "fw IoU",
-    "void_rate": "void rate",
+SCORES = ("dice", "iou", "miou", "precision", "recall", "pixel_accuracy", "class_accuracy", "fwiou", "void_rate")
+MEASURES = {name: TITLES[name] for name in SCORES} | {
     "l1": "L1 drift",
     "psnr": "PSNR drift (dB)",
     "ssim": "SSIM drift",
@@ -47,9 +40,9 @@ def measures_table(study: Study, number: int) -> None:
     rows = {"donor": study.methods[0].measures[0][number]}
     rows |= {method.label: method.measures[-1][number] for method in study.methods}
     last = number == len(study.tasks) - 1  # nothing was learnt after it, so it cannot have drifted
-    names = [name for name in TITLES if any(name in row for row in rows.values()) and not (last and name in DRIFT)]
+    names = [name for name in MEASURES if any(name in row for row in rows.values()) and not (last and name in DRIFT)]
     sds = {method.label: deviation([seed.measures[-1][number] for seed in method.seeds]) for method in study.methods}
-    _table(names, TITLES, rows, sds, study.tasks[number].images)
+    _table(names, MEASURES, rows, sds, study.tasks[number].images)
     reference = "the donor's outputs" if number == 0 else "the method's outputs when it had just learnt the task"
     notes = [] if last else [f"Drift compares outputs with {reference}, for the same images. It needs no ground truth."]
     if "void_rate" in names:
@@ -83,24 +76,14 @@ def _table(
     names: list[str], titles: Mapping[str, str], rows: Mapping[str, Row], sds: Mapping[str, Row], images: int = 0
 ) -> None:
     """sds: by label, the standard deviations over seeds; images: number of test images."""
-    with tags.div(cls="scroll"), tags.table(cls="scores"):
-        _head("", *(titles[name] for name in names))
-        with tags.tbody():
-            for label, row in rows.items():
-                with tags.tr():
-                    tags.th(label)
-                    for name in names:
-                        cell = _shown(name, row[name], images) if name in row else "–"
-                        sd = sds.get(label, {}).get(name)
-                        tags.td(
-                            f"{cell}\u00a0±\u00a0{_shown(name, sd, images)}" if sd and name != "bit_equal" else cell
-                        )
-
-
-def _head(*titles: str) -> None:
-    with tags.thead(), tags.tr():
-        for title in titles:
-            tags.th(title)
+    with score_table(("", *(titles[name] for name in names))):
+        for label, row in rows.items():
+            with tags.tr():
+                tags.th(label)
+                for name in names:
+                    cell = _shown(name, row[name], images) if name in row else "–"
+                    sd = sds.get(label, {}).get(name)
+                    tags.td(f"{cell}\u00a0±\u00a0{_shown(name, sd, images)}" if sd and name != "bit_equal" else cell)
 
 
 def _shown(name: str, value: float | None, images: int) -> str:
@@ -122,13 +105,11 @@ def proofs_table(study: Study) -> None:
         return
     task, score = study.tasks[0], NAMES[proven[0].score_names[0]]
     tags.h2("Proofs that the donor is unchanged")
-    with tags.div(cls="scroll"), tags.table(cls="scores"):
-        _head("", "SHA-256 of the donor", "after taking the task off", "outputs", f"{score} before", "after")
-        with tags.tbody():
-            for method in proven:
-                for one in method.seeds or [method]:
-                    for stage, proof in enumerate(one.proofs, 1):
-                        _proof(method.label, proof, one, stage, task.images)
+    with score_table(("", "SHA-256 of the donor", "after taking the task off", "outputs", f"{score} before", "after")):
+        for method in proven:
+            for one in method.seeds or [method]:
+                for stage, proof in enumerate(one.proofs, 1):
+                    _proof(method.label, proof, one, stage, task.images)
     tags.p(
         f"The task was put on its donor, applied to new images and taken off again. The remaining weights were hashed "
         f"and applied to {task.name} in the same way as the donor. If the donor had to be fitted to a run's number of "

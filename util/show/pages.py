@@ -13,6 +13,29 @@ from dominate.util import raw, text
 
 from util.files import write_text
 
+# Column titles of the scores.
+TITLES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "miou": "mIoU",
+    "precision": "precision",
+    "recall": "recall",
+    "specificity": "specificity",
+    "accuracy": "accuracy",
+    "hd95_px": "HD95 (px)",
+    "assd_px": "ASSD (px)",
+    "hd95_mm": "HD95 (mm)",
+    "assd_mm": "ASSD (mm)",
+    "pixel_accuracy": "pixel accuracy",
+    "class_accuracy": "class accuracy",
+    "fwiou": "fw IoU",
+    "void_rate": "void rate",
+    "dice_positives": "Dice, positives only",
+    "dice_all": "Dice, all images",
+    "sensitivity": "sensitivity",
+    "auc": "AUC",
+}
+
 STYLE = """
 body { font: 15px/1.5 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; color: #1f2933; background: #f6f7f9;
   margin: 0 auto; max-width: 1500px; padding: 24px 32px 64px; }

@@ -12,30 +12,8 @@ from util.score import uncertainty
 from util.score.evaluate import SURFACE, Evaluation
 from util.score.metrics import threshold_curve
 from util.score.summary import parts
-from util.show.pages import colour_key, page, picture_row, score_table, write_page
+from util.show.pages import TITLES, colour_key, page, picture_row, score_table, write_page
 from util.show.pictures import BOTH, OPEN, PREDICTION, TRUTH
-
-TITLES = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "miou": "mIoU",
-    "precision": "precision",
-    "recall": "recall",
-    "specificity": "specificity",
-    "accuracy": "accuracy",
-    "hd95_px": "HD95 (px)",
-    "assd_px": "ASSD (px)",
-    "hd95_mm": "HD95 (mm)",
-    "assd_mm": "ASSD (mm)",
-    "pixel_accuracy": "pixel accuracy",
-    "class_accuracy": "class accuracy",
-    "fwiou": "fw IoU",
-    "void_rate": "void rate",
-    "dice_positives": "Dice, positives only",
-    "dice_all": "Dice, all images",
-    "sensitivity": "sensitivity",
-    "auc": "AUC",
-}
 
 
 def write_test_page(

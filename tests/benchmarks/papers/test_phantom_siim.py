@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.papers.phantom_siim import make_phantom_siim, runs
-from data.prepare.runs import decode
+from data.prepare.run_lengths import decode
 from data.read.splits import read_splits
 
 

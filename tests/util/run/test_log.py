@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from util.run.log import LossLog, due, read_losses, read_metrics
+from util.run.log import TRAIN, VAL, LossLog, due, read_losses, read_metrics, train_and_val
 
 # A line that upstream's visdom-era version wrote.
 UPSTREAM = "(epoch: 1, iters: 5, time: 1.394, data: 0.011) G_GAN: 0.914 G_L1: 41.061 D_real: 0.914 D_fake: 0.780 "
@@ -140,3 +140,16 @@ def test_other_processes_of_a_run_are_silent(tmp_path, capfd, monkeypatch):
     assert [values["G_L1"] for values in printed] == [1.0, 2.0]
     assert capfd.readouterr() == ("", "")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_score_or_loss_of_both_sides_is_one_panel():
+    columns = ["epoch", "iters", "G_GAN", "G_L1", "train_dice", "val_dice", "val_iou", "val_recall", "val_G_L1"]
+    assert train_and_val(columns) == {
+        "G_L1 loss": {TRAIN: "G_L1", VAL: "val_G_L1"},
+        "Dice": {TRAIN: "train_dice", VAL: "val_dice"},
+        "IoU": {VAL: "val_iou"},
+    }
+
+
+def test_runs_without_masks_have_none():
+    assert train_and_val(["epoch", "G_A", "cycle_A", "val_miou"]) == {}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from data.prepare.runs import decode, find_table, read_table
+from data.prepare.run_lengths import decode, find_table, read_table
 from util.errors import UserError
 
 
