@@ -10,6 +10,9 @@ from types import ModuleType
 import pytest
 
 from tests.helpers import ROOT, read_json
+from util.errors import let_threads_sleep
+
+let_threads_sleep()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,15 @@ class UserError(Exception):
     """
 
 
+def let_threads_sleep() -> None:
+    """Let idle threads of torch sleep. Call this before torch is imported.
+
+    By default they spin, and take the cores from another busy process on the machine, which made an epoch of 2 s
+    last 24 s.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def run_script(main: Callable[[], int | None]) -> NoReturn:
     """Run a script's `main` and exit with the code that it returns.
 
@@ -22,9 +31,7 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
     OSError ends in the same way: the user can correct a full or read-only disk, too. Import torch inside `main`,
     because the environment of its threads is set here.
     """
-    # Idle threads of torch sleep. By default they spin, and take the cores from another busy process on the machine,
-    # which made an epoch of 2 s last 24 s.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    let_threads_sleep()
     try:
         code = main()
     except BrokenPipeError:

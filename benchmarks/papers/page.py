@@ -47,7 +47,8 @@ def write_papers_page(papers: Sequence[Paper], folder: Path) -> None:
     with doc.body:
         tags.style(
             "tr.published { background: #f3f6fa; } tr.cannot td { background: #fff1d6; } "
-            "table.scores .words, thead th:nth-child(2), thead th:last-child { text-align: left; } .words { max-width: 44ch; min-width: 20ch; } "
+            "table.scores .words, thead th:nth-child(2), thead th:last-child { text-align: left; } "
+            "table.scores .words { max-width: 44ch; min-width: 20ch; } "
             "table.scores tbody th { white-space: normal; min-width: 26ch; }"
         )
         tags.p(ABOUT, cls="note")
