@@ -12,6 +12,7 @@ from torch import nn
 
 from util.errors import UserError
 from util.files import replacing
+from util.run.divergence import not_finite, refuse_diverged
 
 
 def save_together(files: dict[Path, object]) -> None:
@@ -73,13 +74,17 @@ def save_networks(
 
     tasks: tasks of adapted generators, by name (`models.piggyback.task.Task`). Such a generator gets a task file
     instead of a state dict, and a file of the other kind from an earlier save is deleted.
-    beside: contents of further files that belong to these networks.
+    beside: contents of further files that belong to these networks. UserError, before any file is replaced: a tensor is
+    not finite.
     """
     tasks = tasks or {}
     files: dict[Path, object] = {task_path(folder, epoch, name): task.contents(folder) for name, task in tasks.items()}
     for name in [name for name in networks if name not in tasks]:
         state = networks[name].state_dict()
         files[network_path(folder, epoch, name)] = {key: value.detach().cpu() for key, value in state.items()}
+    together = {f"weights of {name}": net.state_dict() for name, net in networks.items()}
+    together |= {path.name: contents for path, contents in (beside or {}).items()}
+    refuse_diverged(not_finite(together), folder)
     save_together(files | dict(beside or {}))
     for name in networks:
         (network_path if name in tasks else task_path)(folder, epoch, name).unlink(missing_ok=True)

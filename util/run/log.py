@@ -5,6 +5,7 @@ still work.
 """
 
 import csv
+import math
 import re
 import sys
 import time
@@ -107,6 +108,10 @@ class LossLog:
         if self._run_dir is not None:
             self._write_line(self._run_dir, values)
         return values
+
+    def diverged(self) -> list[str]:
+        """The losses of this epoch that were not finite in any step so far, by name. Waits for the device."""
+        return [name for name, total in self._sums.items() if not math.isfinite(total)]
 
     def end_epoch(self, epoch: int, scores: Mapping[str, float] | None = None) -> dict[str, float]:
         """Add the epoch's row (mean losses and `scores`) to metrics.csv, print it, and return the mean losses.

@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from util import distributed
 from util.contracts import Batch, TrainingBatches
+from util.run.divergence import refuse_diverged
 from util.run.log import LossLog, due, validation_columns
 from util.run.run import Run
 from util.score.mask_rule import MaskRule
@@ -33,7 +35,7 @@ class Report:
     """
 
     def __init__(self, run: Run, opt: argparse.Namespace, loader: TrainingBatches) -> None:
-        self._run, self._loader, self._images = run, loader, loader.sampler.images
+        self._run, self._loader, self._images = run, loader, loader.images
         self._log = LossLog(run.folder if run.first else None, run.last_epoch, opt.print_freq, run.progress.iters)
         display_id = opt.display_id if run.first else 0
         self._panels = Panels(
@@ -46,10 +48,14 @@ class Report:
         self._pictures_freq, self._page_freq = opt.display_freq, opt.update_html_freq
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch that are still to be trained on, under a progress bar."""
+        """Yield the batches of an epoch that are still to be trained on, under a progress bar.
+
+        UserError at the end, and in `step` when a line of the log is due: a loss was not finite.
+        """
         done = self._run.progress.images
-        self._loader.sampler.set_position(epoch, done)
-        return self._log.batches(epoch, self._loader, self._images, done)
+        self._loader.set_position(epoch, done)
+        yield from self._log.batches(epoch, self._loader, self._images, done)
+        self._stop_if_diverged()
 
     def step(self, losses: Mapping[str, Tensor], pictures: Mapping[str, Tensor], images: int) -> None:
         """Show a training step on `images` images of all processes, after `Run.step` has counted it.
@@ -60,11 +66,18 @@ class Report:
         printed = self._log.step(losses, images)
         self._running.add(pictures)
         if printed:
+            self._stop_if_diverged()
             self._panels.losses(progress.epoch - 1 + progress.images / self._images, printed)
         if due(progress.iters, images, self._pictures_freq):
             self._panels.pictures(pictures)
         if self._page and due(progress.iters, images, self._page_freq):
             self._page.add(progress.epoch, pictures)
+
+    def _stop_if_diverged(self) -> None:
+        # A mean that is not finite shows any loss since the epoch began that was not, at no cost in the steps.
+        names = self._log.diverged()
+        if distributed.any_process(bool(names)):
+            refuse_diverged(names or ["a loss of another process"], self._run.folder)
 
     def end_epoch(self, epoch: int, evaluation: Evaluation | None, pictures: Mapping[str, Tensor]) -> None:
         """Show an epoch's mean losses and scores. evaluation: of the validation, None where the epoch had none."""
