@@ -57,7 +57,7 @@ def main() -> int:
 
     report = Report(run, opt, train)
     fit(opt, run, report, augment, val)
-    if run.exit_code:
+    if run.stopped:
         distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
     report.close()
     run.close()

@@ -237,7 +237,7 @@ def averages_of(
 ) -> list[torch.Tensor]:
     """The averages that a training of so many steps would have left under a condition.
 
-    An average is linear in its start: it is what one that began at 0 became, plus what remains of its own start.
+    A running average equals the one that started at 0 plus the decayed start.
     """
     if not condition.momentum:
         return begun

@@ -28,7 +28,7 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
 
     With `train`, images are shuffled (unless --serial_batches), resized to --load_size, cropped and flipped at random,
     and under torchrun each process gets its share. Without it, images come whole and in order, in batches of one if
-    their sizes may differ. `loader.sampler.set_position(epoch, start)` chooses the epoch.
+    their sizes may differ. `loader.set_position(epoch, start)` chooses the epoch.
 
     UserError: a limit below one image, or the data set cannot be read.
     """

@@ -85,6 +85,6 @@ class Cache:
 
 def _all(messages: list[str]) -> str:
     if len(messages) == 1:
-        return f"{messages[0]} (--skip_bad_files goes on without it)"
+        return f"{messages[0]} (--skip_bad_files leaves it out)"
     more = f" and {len(messages) - 5} more" if len(messages) > 5 else ""
-    return f"{len(messages)} bad files: {'; '.join(messages[:5])}{more} (--skip_bad_files goes on without them)"
+    return f"{len(messages)} bad files: {'; '.join(messages[:5])}{more} (--skip_bad_files leaves them out)"

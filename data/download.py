@@ -41,7 +41,7 @@ def main() -> None:
     for item in [item for name in opt.names for item in meant(name)]:
         if isinstance(item, Donor):
             path = obtain_donor(item, opt.checkpoints_dir)
-            print(f"{path}: is there; train.py --pretrained {item.name} {flags(item)}")
+            print(f"{path}: ready; use it with train.py --pretrained {item.name} {flags(item)}")
         else:
             folder = obtain_data_set(item, opt.datasets_dir)
             print(f"{folder}: is there; next: {next_steps(item, folder)}")

@@ -51,18 +51,20 @@ class Loader:
     """Batches of a data set, from torch's DataLoader. Errors stay one line: torch would wrap an error of a worker
     process into that worker's traceback, so workers return a `UserError` in place of a batch, and it is raised here.
 
-    sampler: places the next iteration in an epoch. batches: torch's DataLoader.
+    images: in a whole epoch. set_position: chooses the epoch and the image where the next iteration begins. batches:
+    torch's DataLoader.
     """
 
     def __init__(
         self, dataset: PairedDataset, batch_size: int, shuffle: bool, workers: int, share: tuple[int, int] = (0, 1)
     ) -> None:
         self.dataset = dataset
-        self.sampler = EpochSampler(len(dataset), dataset.seed, shuffle, share, dataset.balance)
+        sampler = EpochSampler(len(dataset), dataset.seed, shuffle, share, dataset.balance)
+        self.images, self.set_position = sampler.images, sampler.set_position
         self.batches = DataLoader(
             dataset,
             batch_size=batch_size,
-            sampler=self.sampler,
+            sampler=sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
             collate_fn=collate,

@@ -104,7 +104,7 @@ class MasksDataset(PairedDataset):
             problems += [f"{mask}: no image of this name in {root / 'images'}" for mask in strays]
         if problems and not skip_bad:
             more = f" (and {len(problems) - 1} more such files)" if len(problems) > 1 else ""
-            raise UserError(f"{problems[0]}{more}; --skip_bad_files goes on without")
+            raise UserError(f"{problems[0]}{more}; --skip_bad_files leaves them out")
         if not masks_of:
             raise UserError(f"--dataroot {root}: no image has a mask, so there is nothing to train on")
         self.skipped += problems

@@ -1,7 +1,7 @@
-"""Exponential moving averages of the generators' weights (`--ema`). They are validated and saved in place of them."""
+"""Exponential moving averages of the generators' weights (`--ema`). Validation and saving use them."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -45,7 +45,7 @@ class Average:
             self._aside[name].copy_(before)
 
     def state_dict(self) -> dict:
-        """The tensors outside of the network. In a run's files, written after `swap`, these are the trained weights."""
+        """The tensors that are not in the network now. Saved after `swap`, these are the trained weights."""
         return {"aside": self._aside, "steps": self.steps}
 
     @torch.no_grad()
@@ -62,21 +62,12 @@ class Average:
         self._aside = {name: tensor.clone() for name, tensor in self._live.items()}
 
 
-class Averages(Mapping[str, Average]):
+class Averages(dict[str, Average]):
     """The moving average of each generator of a model that trains, by name. With a decay of 0 there are none."""
 
     def __init__(self, model: BaseModel, decay: float):
         names = [name for name in model.networks if name.startswith("G")] if decay else []
-        self._averages = {name: Average(model.tasks.get(name, model.networks[name]), decay) for name in names}
-
-    def __getitem__(self, name: str) -> Average:
-        return self._averages[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._averages)
-
-    def __len__(self) -> int:
-        return len(self._averages)
+        super().__init__({name: Average(model.tasks.get(name, model.networks[name]), decay) for name in names})
 
     def update(self) -> None:
         """Take in the weights after a training step."""

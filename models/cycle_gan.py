@@ -32,7 +32,7 @@ class CycleGANModel(BaseModel):
         starts = training and not opt.continue_train
         if starts and opt.pretrained_B != "twin" and not opt.pretrained:
             raise UserError(
-                f"--pretrained_B {opt.pretrained_B}: it counts only beside --pretrained, which starts G_A; "
+                f"--pretrained_B {opt.pretrained_B}: it has no effect without --pretrained, which starts G_A; "
                 "give that too"
             )
         donor, twin = _donors(opt) if starts and opt.pretrained else (None, None)

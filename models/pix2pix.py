@@ -33,7 +33,7 @@ class Pix2PixModel(BaseModel):
         if opt.lambda_seg and opt.output_nc != 1:
             raise UserError(f"--lambda_seg {opt.lambda_seg}: it is for masks of one channel; add --output_nc 1")
         if opt.seg_loss != SEG_LOSS and not opt.lambda_seg:
-            raise UserError(f"--seg_loss {opt.seg_loss}: it counts only with a weight: add --lambda_seg")
+            raise UserError(f"--seg_loss {opt.seg_loss}: it has no effect without --lambda_seg; give that too")
         self.lambda_L1, self.lambda_seg = opt.lambda_L1, opt.lambda_seg
         self.seg_loss = seg_loss(opt.seg_loss) if opt.lambda_seg else None
         self.gan_loss = gan_loss(opt.gan_mode)

@@ -20,7 +20,7 @@ SIDES = ("AtoB", "BtoA")
 @dataclass(frozen=True)
 class Asked:
     """opt: the flags. methods: each method's label to its seeds, each seed's runs, one for each new task.
-    tasks: the flags of test.py that say which data each task has, as far as they were typed; the old task first."""
+    tasks: the typed flags that describe the data of each task; the old task first."""
 
     opt: argparse.Namespace
     methods: Mapping[str, list[list[str]]]

@@ -14,8 +14,8 @@ def _no_flags(group: argparse._ArgumentGroup) -> None:
 
 @dataclass(frozen=True)
 class DataFlags:
-    """add: adds the flags of this data set. defaults: what it sets where neither the command line nor the run says
-    anything. model: the --model that suits it."""
+    """add: adds the flags of this data set. defaults: values for flags that neither the command line nor
+    the run gives. model: the --model that suits it."""
 
     model: str
     defaults: Mapping[str, object] = field(default_factory=dict)

@@ -15,7 +15,7 @@ def _no_flags(group: argparse._ArgumentGroup) -> None:
 class ModelFlags:
     """add_training, add_testing: add the model's own flags to train.py's and to test.py's.
 
-    defaults: what it sets where neither the command line nor the run says anything. dataset_mode: the data that suits.
+    defaults: values for flags that neither the command line nor the run gives. dataset_mode: the data that suits it.
     """
 
     dataset_mode: str

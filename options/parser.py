@@ -143,6 +143,8 @@ class Script:
         return parser
 
     def _print_help(self, typed: Values) -> None:
+        first = str(typed.get("name", "")).partition(",")[0]  # of an ensemble, the run that decides how data is read
+        typed = {**typed, "name": first} if first else typed
         recorded = self._recorded(typed)
         model, mode = self._model_and_data(typed, recorded)
         parser = self._parser(model, mode)

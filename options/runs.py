@@ -39,8 +39,8 @@ def resolve_named(typed: Values) -> list[argparse.Namespace]:
 def resolve_compared(typed: Values) -> list[argparse.Namespace]:
     """test.py's options of each run of `--compare`. UserError: no such run, flags that --compare cannot follow.
 
-    Each run keeps its networks and the way it reads images. Typed flags choose the images, and for those that were not
-    typed, what the first run recorded.
+    Each run keeps its networks and the way it reads images. Typed flags choose the images; the first run's record
+    fills in the rest.
     """
     compare = typed["compare"]
     names = compare if isinstance(compare, list) else []
@@ -73,7 +73,7 @@ def resolve_within(opt: argparse.Namespace) -> argparse.Namespace:
     typed = _images_of(opt) | {"name": opt.within, "skip_bad_files": opt.skip_bad_files}
     typed["epoch"] = "best" if any(folder.glob("best_*_G*.pth")) else "latest"
     typed |= _values(opt, "max_dataset_size", "checkpoints_dir", "gpu_ids", "num_threads", "batch_size")
-    typed.pop("direction")
+    typed.pop("direction", None)
     run = resolve(typed)
     if run.direction == "BtoA":
         raise UserError(f"--within {opt.within}: that run draws images from masks (--direction BtoA); take another")

@@ -48,7 +48,7 @@ def _add_applying(group: argparse._ArgumentGroup) -> None:
         "--task",
         default="own",
         choices=("own", "base"),
-        help="base: the frozen donor of an adapted run, without what the run added",
+        help="base: apply only the frozen donor of an adapted run",
     )
     group.add_argument(
         "--within",

@@ -17,7 +17,7 @@ from util.errors import UserError
 def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags that only training has, group by group."""
     _add_start(parser.add_argument_group("where the generator starts"))
-    _add_task(parser.add_argument_group("tasks beside a frozen donor, by --adapt"))
+    _add_task(parser.add_argument_group("tasks for a frozen donor (--adapt)"))
     _add_training(parser.add_argument_group("training"))
     _add_schedule(parser.add_argument_group("learning rate"))
     _add_images(parser.add_argument_group("training images and validation"))
@@ -65,8 +65,8 @@ def _add_task(group: argparse._ArgumentGroup) -> None:
         "--bank",
         default="base",
         choices=BANKS,
-        help="filter_bank: mix only the donor's filters (base), or also those of the run that --pretrained names and "
-        "of all runs that it was built on (cumulative)",
+        help="filter_bank: mix only the donor's filters (base), or also the filters of the run that --pretrained names "
+        "and of its predecessors (cumulative)",
     )
     group.add_argument("--rank", type=count, default=8, help="lowrank: rank of each layer's change")
 

@@ -20,6 +20,7 @@ from models.networks.define import define_G
 from models.pix2pix import Pix2PixModel
 from tests.helpers import python, words
 from tests.util.web import serving
+from util import distributed
 from util.errors import UserError
 from util.fetch import catalogue
 from util.run.log import read_losses, read_metrics
@@ -169,6 +170,14 @@ def test_ctrl_c_ends_the_step_and_saves_so_that_a_resume_loses_nothing(
     torch.manual_seed(12345)
     run("--continue_train", name="parts")
     assert_same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+def test_a_signal_to_another_process_stops_this_one_and_says_how_to_go_on(run, monkeypatch, capsys):
+    monkeypatch.setattr(distributed, "any_process", lambda flag: True)
+    run(*SMALL, "--n_epochs", "3", name="stopped")  # exit code 0: this process got no signal
+    output = capsys.readouterr().out
+    assert "stopped and saved; to go on: python train.py --name stopped" in output
+    assert "End of epoch" not in output
 
 
 def test_resuming_an_unpaired_cyclegan_is_exact_to_the_bit_with_its_image_pools(run, tmp_path):

@@ -125,21 +125,15 @@ class Batches(Protocol):
     def __iter__(self) -> Iterator[Batch]: ...
 
 
-class Positioned(Protocol):
-    """An order of images that can begin in the middle of an epoch (`data.loader.EpochSampler`). images: in an epoch."""
+class TrainingBatches(Batches, Protocol):
+    """Batches to train on, which can begin in the middle of an epoch. images: in a whole epoch."""
 
-    images: int
+    @property
+    def images(self) -> int: ...
 
     def set_position(self, epoch: int, start: int = 0) -> None:
         """The next iteration gives this epoch without its first `start` images."""
         ...
-
-
-class TrainingBatches(Batches, Protocol):
-    """Batches to train on."""
-
-    @property
-    def sampler(self) -> Positioned: ...
 
 
 class Stateful(Protocol):

@@ -1,4 +1,4 @@
-"""Training on several GPUs or nodes, started by torchrun. In a single process every function does the obvious.
+"""Training on several GPUs or nodes, started by torchrun. Without torchrun, each function acts for the only process.
 
 Each process trains on its share of the images. Before an optimizer steps, a hook averages the gradients over all
 processes. PyTorch's own DistributedDataParallel is not used: with batch norm it breaks as soon as a network runs
@@ -72,7 +72,7 @@ def local_rank() -> int:
 
 
 def say(*lines: object, file: TextIO | None = None) -> None:
-    """Print each value on a line of its own, in process 0 only: otherwise every message would appear once a process."""
+    """Print each value on its own line. Only process 0 prints, so that no message is repeated."""
     if rank() == 0:
         print(*lines, sep="\n", file=file, flush=True)
 

@@ -15,7 +15,7 @@ class Fact(enum.Flag):
     RESUMED = enum.auto()
     """train.py --continue_train reads it from the run's options.json."""
     OF_THE_DATA = enum.auto()
-    """It means something for one data set only: with another --dataroot, what the run recorded does not hold."""
+    """It describes one data set. With another --dataroot the recorded value is ignored."""
     IMAGES = enum.auto()
     """It says which images there are."""
     READING = enum.auto()

@@ -228,7 +228,7 @@ class _Check:
             for patient, places in places_of.items():
                 if len(places) > 1:
                     listed = " and ".join(f"{place} {name} ({image})" for name, image in places.items())
-                    self._error(f"splits.csv: patient {patient} is in {listed}: the network knows whom it is tested on")
+                    self._error(f"splits.csv: patient {patient} is in {listed}: the network is tested on a patient it was trained on")
 
         owners = {path: picture.owner for path, picture in self.pictures.items() if picture.owner}
         if len(set(owners.values())) > 1:  # one ID in all files is what anonymising leaves

@@ -49,7 +49,7 @@ class Bench:
         return measured
 
     def taken_off(self, folder: Path, old: ImageSet, new: ImageSet) -> tuple[Measured, dict]:
-        """Measure on the old data what an adapted run leaves of its donor, and prove that it leaves all of it.
+        """Take the run's task off, measure the remaining donor on the old data, and prove that it is unchanged.
 
         The run's task is put on, used on a batch of the new data and taken off again. What remains is applied to the
         old data with the donor's own options. The proof holds the hashes of the generators' donors before and after.

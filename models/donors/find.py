@@ -56,7 +56,7 @@ def find_twin(name: str, checkpoints_dir: Path) -> Path | None:
 def started_from(pretrained: str, donor: Path, checkpoints_dir: Path) -> bool:
     """Whether a run's `--pretrained` names the file `donor` or one with the same weights. Nothing is downloaded.
 
-    True too where the named file is gone, since nobody can decide it any more.
+    Also true if the named file no longer exists, since it cannot be compared.
     """
     published = catalogue.donor(pretrained)
     path = _on_disk(pretrained, checkpoints_dir) or (published and donor_path(published, checkpoints_dir))

@@ -45,8 +45,8 @@ def init_orthogonal(weight: torch.Tensor, gain: float) -> None:
 def conv_bias(norm: str) -> bool:
     """Whether convolutions before a norm have a bias: only with instance norm.
 
-    Batch and instance norm subtract the mean, so a bias before them changes nothing. Upstream's checkpoints hold one
-    beside instance norm nevertheless, and none beside batch norm and `none`, and must fit.
+    Batch and instance norm subtract the mean, so a bias before them changes nothing. Upstream's checkpoints have one
+    with instance norm only, and they must load.
     """
     return norm == "instance"
 

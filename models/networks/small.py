@@ -19,8 +19,8 @@ class SmallUnetGenerator(Generator):
 
     In training, noise is added to the input. Batch norm follows, then one 3x3 convolution with leaky ReLU for each
     level, of 8, 16, 32, 32 and 32 channels, and one at the bottom. The way up enlarges by nearest neighbours and puts
-    the skips beside the result. The output's border is cut off and becomes background. Of the encoder the paper gives
-    only the number of parameters, 24,388, and the widths; these convolutions are the ones that add up to it. Weights
+    the skips beside the result. The output's border is cut off and becomes background. The paper gives
+    the encoder's widths and its 24,388 parameters; these layers match both. Weights
     are drawn as Keras does (Glorot and Bengio 2010).
     """
 

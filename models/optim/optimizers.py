@@ -43,7 +43,7 @@ def check_encoder_flags(opt: argparse.Namespace, networks: dict[str, nn.Module])
     given = [f"--freeze_encoder {opt.freeze_encoder}"] * bool(opt.freeze_encoder)
     given += [f"--lr_encoder {opt.lr_encoder}"] * (opt.lr_encoder is not None)
     if given and not encoders(networks):
-        raise UserError(f"{given[0]}: --netG {opt.netG} has no encoder apart; take one of smp:ARCH:ENCODER")
+        raise UserError(f"{given[0]}: --netG {opt.netG} has no separate encoder; take smp:ARCH:ENCODER")
     if given and opt.adapt in METHODS:
         raise UserError(f"{given[0]}: --adapt {opt.adapt} never trains the donor's own encoder; leave one of them out")
 

@@ -97,7 +97,7 @@ def test_without_labels_a_mask_with_foreground_is_a_finding(findings, flags, cac
     loader = create_dataset(opt, "all", train=True)
     assert loader.dataset.balance.positive.nonzero()[0].tolist() == [2, 5, 8]
     assert capsys.readouterr().out == "--balance: an epoch has 3 images with a finding and 3 without, of 3 and 7\n"
-    loader.sampler.set_position(1)
+    loader.set_position(1)
     assert sum((batch["B"] > 0).any().item() for batch in loader) == 3
     assert len(loader) == 6
 

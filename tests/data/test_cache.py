@@ -75,7 +75,7 @@ def test_all_caches_share_the_budget_and_give_it_back():
 
 def test_all_bad_files_are_reported_together():
     items = [Item(i, bad=i in (3, 7)) for i in range(10)]
-    with pytest.raises(UserError, match=r"2 bad files: 3.png: bad; 7.png: bad \(--skip_bad_files goes on without them"):
+    with pytest.raises(UserError, match=r"2 bad files: 3.png: bad; 7.png: bad \(--skip_bad_files leaves them out"):
         Cache(Reader(), 1, 2, skip_bad=False).fill(items, "test")
     with pytest.raises(UserError, match=r"12 bad files: 0.png: bad; .* and 7 more \("):
         Cache(Reader(), 1, 2, skip_bad=False).fill([Item(i, bad=True) for i in range(12)], "test")
@@ -100,7 +100,7 @@ def test_an_epoch_after_the_first_decodes_nothing(lungs, flags, monkeypatch):
     for loader in loaders:
         assert loader.batches.num_workers == 0
         for epoch in range(2):
-            loader.sampler.set_position(epoch)
+            loader.set_position(epoch)
             assert sum(len(batch["A"]) for batch in loader) == 10
     assert loaders[1].dataset.truth(3).shape == (48, 40)
 

@@ -14,7 +14,7 @@ from util.errors import UserError
 
 
 def epoch_of(loader, epoch: int, start: int = 0) -> list[dict]:
-    loader.sampler.set_position(epoch, start)
+    loader.set_position(epoch, start)
     return list(loader)
 
 

@@ -30,7 +30,7 @@ def options(flags, spots, **changes):
 def test_image_and_mask_show_the_same_patch(flags, spots, cache_gb):
     loader = create_dataset(options(flags, spots, batch_size=6, cache_gb=cache_gb, num_threads=1), "all", train=True)
     for epoch in range(1, 6):
-        loader.sampler.set_position(epoch)
+        loader.set_position(epoch)
         (batch,) = loader
         assert batch["A"].shape == (6, 1, 16, 16)
         assert np.array_equal(batch["A"], batch["B"])

@@ -104,7 +104,7 @@ def test_a_batch_cannot_hold_targets_of_several_sizes(folders, flags, save):
 
     def some_epochs():
         for epoch in range(5):
-            loader.sampler.set_position(epoch)
+            loader.set_position(epoch)
             list(loader)
 
     with pytest.raises(UserError, match="one batch cannot hold .*--batch_size 1"):

@@ -147,7 +147,7 @@ def test_pretrained_b_names_another_donor_for_g_b(tmp_path):
 
 def test_a_donor_for_g_b_needs_one_for_g_a_and_errors_name_its_flag(tmp_path):
     donors(tmp_path, "G")
-    with pytest.raises(UserError, match="--pretrained_B same: it counts only beside --pretrained"):
+    with pytest.raises(UserError, match="--pretrained_B same: it has no effect without --pretrained"):
         CycleGANModel(cycle_options(pretrained_B="same"), CPU, training=True)
     CycleGANModel(cycle_options(pretrained_B="same", continue_train=True), CPU, training=True)
     with pytest.raises(UserError, match="--pretrained_B nothing: neither"):

@@ -80,7 +80,7 @@ def test_a_saturated_output_still_learns_from_its_logits():
     [
         ({"lambda_seg": 1.0}, "--lambda_seg 1.0: it is for masks of one channel; add --output_nc 1"),
         ({"lambda_seg": 1.0, "output_nc": 1, "seg_loss": "dicee"}, "--seg_loss dicee: 'dicee' is no loss"),
-        ({"seg_loss": "bce"}, "--seg_loss bce: it counts only with a weight: add --lambda_seg"),
+        ({"seg_loss": "bce"}, "--seg_loss bce: it has no effect without --lambda_seg"),
     ],
 )
 def test_a_loss_of_masks_without_a_weight_or_a_mask_is_refused(flags, message):

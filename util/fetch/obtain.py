@@ -1,4 +1,4 @@
-"""Get a data set or a generator of the catalogue: find it on disk, or download it and put it in its place whole."""
+"""Find a data set or generator of the catalogue on disk, or download it completely before it gets its name."""
 
 import contextlib
 import os

@@ -62,7 +62,7 @@ def _follow(method: Method, plan: Plan, bench: Bench, pictures: Pictures) -> lis
 def _curve(plan: Plan, bench: Bench, learnt: Sequence[Measured], most: int) -> list[dict]:
     """Scores on every task at up to `most` of the saved epochs of each run, counted on from run to run; 0: the donor.
 
-    A task that was learnt beside a frozen donor cannot change any more, as `_follow` proves: it is not measured again.
+    With a frozen donor, learnt tasks cannot change (`_follow` proves it), so they are not measured again.
     """
     points = [{"epoch": 0, "scores": scores([bench.measure(plan.stages[0], data) for data in plan.data], learnt)}]
     start = 0

@@ -27,7 +27,7 @@ def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsiz
             measures_table(study, number)
             tags.p("Inputs and outputs at the size that the networks see.", cls="note")
             _grid(pictures.rows[number], winsize)
-        tags.h2("Kept, learnt, paid")
+        tags.h2("Retention, new scores and costs")
         figures_table(study)
         proofs_table(study)
         tags.h2("Every network on every task")
@@ -90,9 +90,7 @@ def _curve(study: Study, folder: Path) -> str:
         score = NAMES[first.score_names[j]]
         panels.append((task.name, score, lines, {name: x for name, x in levels.items() if not np.isnan(x)}))
     plots.paths(panels, folder / "curve.png")
-    return (
-        "Old tasks are lost while new ones are learnt: scores at the epochs that the runs saved. Epoch 0 is the donor."
-    )
+    return "Scores on every task at the epochs that the runs saved. Epoch 0 is the donor."
 
 
 def _costs(study: Study, folder: Path) -> str:

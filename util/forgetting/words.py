@@ -35,7 +35,7 @@ def _about_seeds(study: Study) -> str:
 def _about_starts(study: Study) -> str:
     phrases = "; ".join(dict.fromkeys(phrase for phrases in study.wrong_starts for phrase in phrases))
     text = f"Some runs did not start from the network before them: {phrases}."
-    return f"{text} They may never have known what they seem to have forgotten." if phrases else ""
+    return f"{text} Their low scores on the old task may therefore not be forgetting." if phrases else ""
 
 
 def _about_training(study: Study) -> str:

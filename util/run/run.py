@@ -17,7 +17,7 @@ from util.seeding import seed_everything
 
 
 class Run:
-    """Owns what a training has one of, so that train.py can stay a readable loop.
+    """Owns what exists once per training: processes, device, seed, folder, progress.
 
         run = Run(opt)
         run.hold(model, schedulers, averages)
@@ -32,6 +32,7 @@ class Run:
 
     first: True in the process that writes and prints. processes: how many train together. device: where the networks
     are. folder: `checkpoints/<name>`. last_epoch: number of the last epoch. progress: how far the run has come.
+    stopped: whether a signal to any process ended the training.
     """
 
     def __init__(self, opt: argparse.Namespace) -> None:
@@ -49,6 +50,7 @@ class Run:
         self._latest_freq, self._by_iter = opt.save_latest_freq, opt.save_by_iter
         self._epoch_freq = opt.save_epoch_freq
         self._interrupts = Interrupts()
+        self.stopped = False
 
     @property
     def exit_code(self) -> int:
@@ -119,7 +121,8 @@ class Run:
 
     def interrupted(self) -> bool:
         """Whether any process was asked to stop. All processes must call this together."""
-        return distributed.any_process(bool(self._interrupts.code))
+        self.stopped = distributed.any_process(bool(self._interrupts.code))
+        return self.stopped
 
     def end_epoch(self, score: float | None) -> float | None:
         """Save the epoch if it is the best one or its number is due, and move on to the next.

@@ -74,9 +74,10 @@ def kept_threshold(folder: Path, applied: dict[str, Any], name: str, data: str) 
         entry = ([entry for entry in fitting if entry["data"] == data] or fitting)[-1]
         return entry["threshold"], _images(entry)
     raise UserError(
-        f"--mask_threshold auto: {folder / FILE} has none for these weights and flags; choose it first on validation "
-        f"images, never on test images: run the same command with --phase val (python test.py --name {name} "
-        f"--epoch {applied['how']['epoch']} --phase val --mask_threshold auto ...)"
+        f"--mask_threshold auto: {folder / FILE} has none for these weights and flags (entries from before version 1.0 "
+        "lack --classes and do not count); choose it first on validation images, never on test images: run the same "
+        f"command with --phase val (python test.py --name {name} --epoch {applied['how']['epoch']} --phase val "
+        "--mask_threshold auto ...)"
     )
 
 

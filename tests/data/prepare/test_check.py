@@ -234,7 +234,7 @@ def test_a_patient_in_two_splits_is_an_error(listed):
     change_list(listed, "images/p9.png,test,P4", "images/p9.png,test,P0")
     assert errors(listed) == [
         "splits.csv: patient P0 is in split train (images/p0.png) and split test "
-        "(images/p9.png): the network knows whom it is tested on"
+        "(images/p9.png): the network is tested on a patient it was trained on"
     ]
 
 
@@ -246,7 +246,7 @@ def test_a_patient_in_two_folds_is_an_error(listed):
     )
     assert errors(listed) == [
         f"splits.csv: patient P{k} is in fold 0 (images/p{2 * k}.png) and fold 1 (images/p{2 * k + 1}.png): the "
-        "network knows whom it is tested on"
+        "network is tested on a patient it was trained on"
         for k in (1, 3)
     ]
 

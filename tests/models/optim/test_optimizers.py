@@ -99,8 +99,8 @@ def test_gradients_are_clipped_to_one_norm_over_all_parameters():
 @pytest.mark.parametrize(
     ("flags", "networks", "message"),
     [
-        ({"lr_encoder": 0.0}, {"D": nn.Conv2d(1, 1, 1)}, "--lr_encoder 0.0: --netG unet_64 has no encoder apart"),
-        ({"freeze_encoder": 3}, {}, "--freeze_encoder 3: --netG unet_64 has no encoder apart"),
+        ({"lr_encoder": 0.0}, {"D": nn.Conv2d(1, 1, 1)}, "--lr_encoder 0.0: --netG unet_64 has no separate encoder"),
+        ({"freeze_encoder": 3}, {}, "--freeze_encoder 3: --netG unet_64 has no separate encoder"),
         ({"freeze_encoder": 3, "adapt": "masks"}, {"G": Net()}, "--freeze_encoder 3: --adapt masks never trains"),
     ],
 )
