@@ -1,6 +1,7 @@
 """The rules of the house that a program can check: which way imports run, and how long a function or a room may be.
 
-Only the source is read, nothing is imported. Imports inside functions and under TYPE_CHECKING count too.
+Only the source is read, nothing is imported. Imports inside functions and under TYPE_CHECKING count too. The names in
+a registry, such as "models.pix2pix:Pix2PixModel", do not: a package's face is loaded before any of them is looked up.
 """
 
 import ast

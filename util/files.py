@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all, locks between processes, and a run's options.json."""
+"""Files and folders that are written whole or not at all, and a run's options.json."""
 
 import contextlib
 import glob
@@ -13,10 +13,8 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
-from util import distributed
 from util.errors import UserError
-
-LOCK = ".pix2mask.lock"
+from util.locks import LOCK, locked
 
 
 @contextlib.contextmanager
@@ -58,29 +56,6 @@ def read_options(path: Path) -> dict[str, object]:
     except ValueError as wrong:
         error = wrong
     raise UserError(f"{path}: damaged ({error}); delete it and give the flags by hand") from error
-
-
-@contextlib.contextmanager
-def locked(folder: Path, notice: str = "") -> Iterator[None]:
-    """Let only one process at a time use `folder`; print `notice` if that means waiting for another process.
-
-    The lock ends with its process, even if that is killed.
-    """
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        if notice:
-            distributed.say(notice)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        # On Unix filelock leaves its file. From version 4 on, a waiting process notices that the file was deleted while
-        # it was locked, and creates another. On Windows filelock deletes the file itself.
-        if os.name != "nt":
-            (folder / LOCK).unlink(missing_ok=True)
-        lock.release()
 
 
 @contextlib.contextmanager

@@ -82,7 +82,7 @@ UPSTREAM = {
 """Upstream's defaults for a CycleGAN."""
 
 
-def test_a_flag_of_upstream_has_upstreams_default():
+def test_flags_of_upstream_have_upstreams_defaults():
     opt = train()
     assert {key: getattr(opt, key) for key in UPSTREAM} == UPSTREAM
 
@@ -97,7 +97,7 @@ def test_a_flag_of_upstream_has_upstreams_default():
         (["--model", "cycle_gan", "--dataset_mode", "masks"], ("cycle_gan", "masks"), ("cycle_gan", "masks")),
     ],
 )
-def test_model_and_data_set_suit_each_other(flags, training, testing):
+def test_a_given_data_set_chooses_the_model_and_a_given_model_the_data_set(flags, training, testing):
     for parse, expected in ((train, training), (apply, testing)):
         opt = parse(*flags)
         assert (opt.model, opt.dataset_mode) == expected
@@ -168,14 +168,14 @@ def test_the_data_set_brings_flags_and_defaults(monkeypatch):
         (["--suffix", "{nothing}"], "--suffix {nothing}: 'nothing' is no flag's name in braces"),
     ],
 )
-def test_one_line_for_each_mistake(argv, message):
+def test_each_mistake_on_the_command_line_ends_in_one_line(argv, message):
     with pytest.raises(UserError) as error:
         train(*argv)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_flags_from_a_file_with_comments(tmp_path):
+def test_flags_are_read_from_a_file_with_comments(tmp_path):
     recipe = tmp_path / "recipe.txt"
     recipe.write_text("# a recipe\n--ngf 16   # small\n\n--name 'my run'\n--no_flip\n")
     opt = train(f"@{recipe}", "--ngf", "8")
@@ -183,14 +183,14 @@ def test_flags_from_a_file_with_comments(tmp_path):
 
 
 @pytest.mark.parametrize("text", [b"--name 'half", b"--name \xff", b"@%s"])
-def test_files_that_hold_no_flags(tmp_path, text):
+def test_a_flag_file_that_cannot_be_parsed_is_refused_in_one_line(tmp_path, text):
     recipe = tmp_path / "recipe.txt"
     recipe.write_bytes(text.replace(b"%s", str(recipe).encode()))
     with pytest.raises(UserError, match="@FILE"):
         train(f"@{recipe}")
 
 
-def test_suffix_and_load_iter():
+def test_suffix_extends_the_name_and_load_iter_chooses_the_epoch():
     opt = train("--name", "lungs", "--suffix", "{netG}_{crop_size}", "--load_iter", "500")
     assert (opt.name, opt.epoch) == ("lungs_resnet_9blocks_256", "iter_500")
 
@@ -213,7 +213,7 @@ def run_folder(tmp_path, *argv: str):
     return ["--checkpoints_dir", str(tmp_path), "--name", "run"]
 
 
-def test_testing_takes_what_is_not_given_from_the_run(tmp_path):
+def test_testing_reads_omitted_flags_from_the_runs_options(tmp_path):
     argv = run_folder(
         tmp_path,
         "--ngf",
@@ -241,7 +241,7 @@ def test_testing_takes_what_is_not_given_from_the_run(tmp_path):
     assert apply(*argv, "--dataroot", "elsewhere").source == ""  # other data knows other sources
 
 
-def test_the_runs_own_data_keep_their_draw(tmp_path, monkeypatch):
+def test_the_runs_own_data_are_split_as_the_run_split_them(tmp_path, monkeypatch):
     """However they are named: else images of the training would be tested on."""
     monkeypatch.chdir(tmp_path)
     argv = run_folder(tmp_path, "--dataset_mode", "masks", "--dataroot", "./lungs", "--source", "a")
@@ -259,12 +259,12 @@ def test_a_folder_of_upstreams_is_tested_as_upstream_does(tmp_path, capsys):
     assert (opt.norm_stats, opt.stochastic) == ("running", False)
 
 
-def test_load_size_in_testing_is_crop_size():
+def test_testing_loads_images_at_crop_size():
     with pytest.raises(UserError, match="--load_size 300: testing scales to --crop_size 256"):
         apply("--load_size", "300")
 
 
-def test_continuing_keeps_the_runs_options(tmp_path):
+def test_continue_train_keeps_the_runs_options(tmp_path):
     argv = run_folder(tmp_path, "--ngf", "8", "--lr", "0.001")
     opt = train(*argv, "--continue_train", "--n_epochs", "7")
     assert (opt.ngf, opt.lr, opt.n_epochs, opt.continue_train) == (8, 0.001, 7, True)
@@ -272,7 +272,7 @@ def test_continuing_keeps_the_runs_options(tmp_path):
         train("--continue_train", "--name", "other", "--checkpoints_dir", str(tmp_path))
 
 
-def test_a_name_with_a_suffix(tmp_path):
+def test_a_run_with_a_suffix_is_found_by_its_name_and_suffix(tmp_path):
     """Continued and tested by both of its names."""
     opt = train("--checkpoints_dir", str(tmp_path), "--name", "run", "--suffix", "{ngf}", "--ngf", "8")
     (tmp_path / "run_8").mkdir()
@@ -288,7 +288,7 @@ def test_a_name_with_a_suffix(tmp_path):
         train("--suffix", "{ngf.x}", "--ngf", "8")
 
 
-def test_damaged_options_file(tmp_path):
+def test_a_damaged_options_file_is_refused_by_name(tmp_path):
     argv = run_folder(tmp_path)
     (tmp_path / "run" / "options.json").write_text("{")
     with pytest.raises(UserError, match="options.json: damaged"):
@@ -304,7 +304,7 @@ def test_damaged_options_file(tmp_path):
         apply(*argv)
 
 
-def test_text_as_upstream_writes_it():
+def test_options_are_printed_as_upstream_prints_them():
     lines = options.train.as_text(train("--model", "pix2pix", "--ngf", "8")).splitlines()
     assert lines[0].startswith("-----")
     assert lines[-1].startswith("-----")
@@ -312,7 +312,7 @@ def test_text_as_upstream_writes_it():
     assert any(line.startswith("                     norm: batch") and "default" not in line for line in lines)
 
 
-def test_a_flip_that_is_asked_for_and_forbidden():
+def test_augment_flip_and_no_flip_contradict_each_other():
     with pytest.raises(UserError, match="--augment flip and --no_flip contradict each other: leave one out"):
         train("--augment", "flip", "--no_flip")
     assert train("--augment", "paper003", "--no_flip").augment == "paper003"
@@ -348,7 +348,7 @@ def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
         (apply, ["--patch", "512"], "--patch 512: larger than the images, which testing scales to --crop_size 256"),
     ],
 )
-def test_ways_to_apply_a_run_that_cannot_be(parse, flags, message):
+def test_flags_that_contradict_each_other_in_testing_are_refused(parse, flags, message):
     with pytest.raises(UserError, match=message):
         parse(*flags)
 

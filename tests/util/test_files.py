@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from util.errors import UserError
-from util.files import locked, replacing_folder
+from util.files import replacing_folder
+from util.locks import locked
 from util.show.test_pictures import OURS
 
 

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from util.errors import UserError
-from util.files import locked
+from util.locks import locked
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait before the second attempt, before the third, ..."""

@@ -111,7 +111,7 @@ def test_new_score_becomes_a_column_and_older_rows_stay(tmp_path):
 def test_reads_upstreams_newer_format_and_odd_numbers(tmp_path):
     log = tmp_path / "loss_log.txt"
     log.write_text("[Rank 0] (epoch: 2, iters: 1, time: 7.144, data: 0.098) , G_GAN: 1.126, G_L1: nan\n\n" + UPSTREAM)
-    (row,) = read_losses(log)  # epoch 1 after epoch 2: trained anew
+    (row,) = read_losses(log)  # epoch 1 after epoch 2: it was trained again
     assert row["G_L1"] == 41.061
     assert row["time"] == 1.394
     log.write_text("(epoch: 2, iters: 1, time: 7.144, data: 0.098) , D: -1.5, G_GAN: 1e-05, G_L1: nan\n")
