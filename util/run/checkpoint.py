@@ -13,6 +13,7 @@ from torch import nn
 from util.errors import UserError
 from util.files import replacing
 from util.run.divergence import not_finite, refuse_diverged
+from util.run.tensors import check_plain, check_size, unwrapped
 
 
 def save_together(files: dict[Path, object]) -> None:
@@ -30,7 +31,7 @@ def save_together(files: dict[Path, object]) -> None:
 def load_tensors(path: Path) -> object:
     """Read a .pth file to the CPU. It may hold tensors and plain values only, never code.
 
-    UserError: the file is missing, truncated or unsafe.
+    UserError: the file is missing, truncated or unsafe, or holds tensors that are not plain ones (`check_plain`).
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint file")
@@ -39,9 +40,12 @@ def load_tensors(path: Path) -> object:
             start = file.read(2)
         if start not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
             raise UserError(f"{path}: not a checkpoint that torch.save wrote")
+        check_size(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            contents = torch.load(path, map_location="cpu", weights_only=True)
+        check_plain(path, contents)
+        return contents
     except UserError:
         raise
     except Exception as error:  # damaged files make the unpickler raise nearly anything
@@ -105,25 +109,50 @@ def load_state(net: nn.Module, state: dict, path: Path, explain: Callable[[dict]
 
     UserError: the architectures differ. explain: turns the state dict into the advice at the end of that error.
     """
+    if wrong := other_kind(state, net.state_dict()):
+        raise UserError(f"{path}: {wrong} holds {state[wrong].dtype}, not weights; save the network in float32")
     try:
         net.load_state_dict(without_old_norm_buffers(net, state), strict=True)
     except RuntimeError as error:
         raise UserError(f"{path}: does not fit the network of this run; {explain(state)}") from error
 
 
+def other_kind(state: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> str:
+    """The name of a tensor that holds whole numbers where fractions are wanted, or the reverse; "" if there is none.
+
+    torch would round such a tensor without a word.
+    """
+    both = [key for key in state if key in wanted]
+    return next((key for key in both if state[key].is_floating_point() != wanted[key].is_floating_point()), "")
+
+
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """A network's state dict from a file, as float32 on the CPU and without the `module.` of DataParallel."""
-    state = load_tensors(path)
-    if not isinstance(state, dict) or not state or not all(_is_named(*item) for item in state.items()):
+    """A network's state dict from a file, as float32 on the CPU, whatever a trainer wrapped it in (`unwrapped`).
+
+    A file is one that torch.save wrote, or a .safetensors file.
+    """
+    state = unwrapped(_load_safetensors(path) if path.suffix == ".safetensors" else load_tensors(path))
+    if state is None:
         raise UserError(f"{path}: not a network's state dict (a dict of named tensors)")
-    prefix = "module." if all(key.startswith("module.") for key in state) else ""
-    return {
-        key.removeprefix(prefix): value.float() if value.is_floating_point() else value for key, value in state.items()
-    }
+    try:
+        return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    except (RuntimeError, NotImplementedError) as error:  # torch has types that it cannot convert yet
+        raise UserError(
+            f"{path}: its tensors cannot be turned into float32: {error}; save the network in that"
+        ) from None
 
 
-def _is_named(key: object, value: object) -> bool:
-    return isinstance(key, str) and torch.is_tensor(value)
+def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint file")
+    from safetensors.torch import load
+
+    try:
+        contents = load(path.read_bytes())
+    except Exception as error:  # safetensors' own, KeyError for an unknown type, and more
+        raise UserError(f"{path}: damaged or no safetensors file ({error}); copy or download it again") from error
+    check_plain(path, contents)
+    return contents
 
 
 def without_old_norm_buffers(net: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
