@@ -30,7 +30,7 @@ def main() -> int:
     opt = parse()
 
     # torch takes seconds to load, so it waits until the flags are known to be right.
-    from data import create_training, create_validation
+    from data import create_dataset, create_validation
     from data.augment import Augment
     from models import create_model
     from models.averages import Averages
@@ -41,7 +41,7 @@ def main() -> int:
     from util.show.report import Report
 
     run = Run(opt)
-    train = create_training(opt)
+    train = create_dataset(opt, opt.phase, train=True)
     val = create_validation(opt) if run.first else None
     augment = Augment(opt.augment, run.device, train.dataset.labels)
 
@@ -50,7 +50,7 @@ def main() -> int:
     run.hold(model, schedulers, Averages(model, opt.ema))
     if opt.continue_train:
         run.resume(load_networks(model, run.folder, opt.epoch, opt))
-    run.share_weights()
+    distributed.share(model.networks.values(), model.optimizers.values())
     clip_gradients(model.optimizers.values(), opt.clip_grad)
     distributed.say(as_text(opt), model.describe(opt.verbose))
     run.record(as_dict(opt), as_text(opt))

@@ -54,11 +54,6 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     return Loader(dataset, batch_size, train and not opt.serial_batches, workers, share)
 
 
-def create_training(opt: argparse.Namespace) -> Loader:
-    """Batches to train on: phase `--phase`, by default `train`."""
-    return create_dataset(opt, opt.phase, train=True)
-
-
 def create_validation(opt: argparse.Namespace) -> Loader | None:
     """All of phase `val`, for scores during training.
 

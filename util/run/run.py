@@ -78,10 +78,6 @@ class Run:
         self.progress = resumed or self.progress
         distributed.say(f"continuing at epoch {self.progress.epoch}" + ("" if resumed else ": optimizers start afresh"))
 
-    def share_weights(self) -> None:
-        """Give every process the first one's weights, and let optimizers average gradients over the processes."""
-        distributed.share(self.model.networks.values(), self.model.optimizers.values())
-
     def record(self, options: Mapping[str, object], text: str) -> None:
         """Write options.json and train_opt.txt. A new run first moves an older run's networks out of its folder."""
         if not self.first:
