@@ -5,6 +5,7 @@ from pathlib import Path
 
 from models.base import BaseModel
 from models.donors.architecture import Architecture, State, explain_mismatch
+from models.donors.wrappings import read_generator
 from util.errors import UserError
 from util.run.checkpoint import load_state, network_path, read_state_dict
 
@@ -33,8 +34,10 @@ def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argpars
             continue
         if not path.is_file():
             raise UserError(f"--epoch {epoch}: {path} does not exist; {_saved_instead(folder, epoch)}")
-        explain = explain_discriminator if name.startswith("D") else explain_generator
-        load_state(net, read_state_dict(path), path, explain)
+        if name.startswith("D"):
+            load_state(net, read_state_dict(path), path, explain_discriminator)
+        else:
+            load_state(net, read_generator(path, opt.netG), path, explain_generator)
     return fresh
 
 

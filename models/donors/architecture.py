@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass, fields, replace
 
 import torch
 
+from models.networks import GENERATORS
 from models.networks.mobile_resnet import widths_of
 
 State = dict[str, torch.Tensor]
@@ -69,12 +71,16 @@ def infer_architecture(state: State) -> Architecture | None:
     output_nc = state[last].shape[output_axis]
     if first == UNET_FIRST:
         halvings = 1 + sum(key.endswith(".model.1.weight") for key in state)
-        return Architecture(f"unet_{2**halvings}", input_nc, output_nc, ngf, norm, None)
+        return _if_known(Architecture(f"unet_{2 ** min(halvings, 12)}", input_nc, output_nc, ngf, norm, None))
     if widths_of(state):
         return Architecture("mobile_resnet_9blocks", input_nc, output_nc, None, norm, None)
     blocks = {key.split(".")[1] for key in state if ".conv_block." in key}
     no_dropout = any(".conv_block.5.weight" in key for key in state)
-    return Architecture(f"resnet_{len(blocks)}blocks", input_nc, output_nc, ngf, norm, no_dropout)
+    return _if_known(Architecture(f"resnet_{len(blocks)}blocks", input_nc, output_nc, ngf, norm, no_dropout))
+
+
+def _if_known(inferred: Architecture) -> Architecture | None:
+    return inferred if inferred.netG in GENERATORS else None
 
 
 def completed(inferred: Architecture | None, wanted: Architecture) -> Architecture:
@@ -87,12 +93,18 @@ def end_layers(state: State) -> tuple[str, str, int] | None:
 
     None for an unknown network.
     """
-    if UNET_FIRST in state and UNET_LAST in state:
+    if _convolutions(state, UNET_FIRST, UNET_LAST):
         return UNET_FIRST, UNET_LAST, 1  # a transposed convolution
-    if RESNET_FIRST in state and state[RESNET_FIRST].ndim == 4 and state[RESNET_FIRST].shape[-1] == 7:
-        top = [key for key in state if key.endswith(".weight") and key.count(".") == 2]
-        return RESNET_FIRST, max(top, key=lambda key: int(key.split(".")[1])), 0
+    if _convolutions(state, RESNET_FIRST) and state[RESNET_FIRST].shape[-1] == 7:
+        top = [key for key in state if re.fullmatch(r"model\.\d{1,4}\.weight", key)]
+        last = max(top, key=lambda key: int(key.split(".")[1]))
+        return (RESNET_FIRST, last, 0) if last != RESNET_FIRST and _convolutions(state, last) else None
     return None
+
+
+def _convolutions(state: State, *names: str) -> bool:
+    """Whether these tensors are there and have the shape of a convolution's weights, with no empty axis."""
+    return all(name in state and state[name].ndim == 4 and state[name].numel() > 0 for name in names)
 
 
 def explain_mismatch(state: State, wanted: Architecture) -> str:

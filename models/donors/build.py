@@ -5,12 +5,13 @@ from pathlib import Path
 
 from models.donors.architecture import Architecture, State, end_layers, explain_mismatch, infer_architecture
 from models.donors.encoders import load_encoder
+from models.donors.wrappings import read_generator
 from models.networks.define import define_G
 from models.networks.generator import Generator
 from models.networks.mobile_resnet import widths_of
 from util.errors import UserError
 from util.files import read_options
-from util.run.checkpoint import load_state, network_path, read_state_dict
+from util.run.checkpoint import load_state, network_path
 
 
 def build_generator(
@@ -24,7 +25,7 @@ def build_generator(
     """
     source = donor or network_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
     mobile = wanted.netG.startswith("mobile")
-    state = read_state_dict(source) if donor or (mobile and saved and source.is_file()) else {}
+    state = read_generator(source, wanted.netG) if donor or (mobile and saved and source.is_file()) else {}
     if donor and not saved:
         if opt.encoder_weights != "none":
             raise UserError(f"--encoder_weights {opt.encoder_weights}: --pretrained gives all weights; leave one out")
@@ -53,7 +54,8 @@ def load_donor(net: Generator, state: State, path: Path, wanted: Architecture) -
 
     A colour donor is fitted to one channel where `wanted` has one. For a grey image, the first layer is summed over its
     channels, which equals repeating the grey image three times. For a one-channel mask, the last layer becomes the mean
-    of its filters. UserError where anything else differs, with the flags to change.
+    of its filters. A grey donor is fitted to three channels: it sees the mean of an image's channels, and its output is
+    repeated. UserError where anything else differs, with the flags to change.
     """
     notes = _fit_channels(state, wanted)
     load_state(net, state, path, lambda state: explain_mismatch(state, wanted))
@@ -73,7 +75,7 @@ def _check_recorded(donor: Path, state: State, wanted: Architecture) -> None:
 
 
 def _fit_channels(state: State, wanted: Architecture) -> list[str]:
-    """Fit the first and last layer of a three-channel donor to one channel, in place, where `wanted` has one.
+    """Fit the first and last layer of a donor of one or three channels to three or one, in place, as `wanted` has it.
 
     Returns a line for each layer that was fitted.
     """
@@ -85,9 +87,18 @@ def _fit_channels(state: State, wanted: Architecture) -> list[str]:
     if (inferred.input_nc, wanted.input_nc) == (3, 1):
         state[first] = state[first].sum(1, keepdim=True)
         notes.append("its first layer is summed to 1 input channel (the same as repeating the grey image)")
+    if (inferred.input_nc, wanted.input_nc) == (1, 3):
+        state[first] = state[first].repeat_interleave(3, 1) / 3
+        notes.append("its first layer takes the mean of 3 input channels")
+    bias = last.removesuffix("weight") + "bias"
+    if bias not in state:
+        return notes
     if (inferred.output_nc, wanted.output_nc) == (3, 1):
         state[last] = state[last].mean(output_axis, keepdim=True)
-        bias = last.removesuffix("weight") + "bias"
         state[bias] = state[bias].mean(0, keepdim=True)
         notes.append("its last layer is averaged to 1 output channel")
+    if (inferred.output_nc, wanted.output_nc) == (1, 3):
+        state[last] = state[last].repeat_interleave(3, output_axis)
+        state[bias] = state[bias].repeat_interleave(3, 0)
+        notes.append("its last layer is repeated for 3 output channels")
     return notes

@@ -10,7 +10,7 @@ from models.networks.smp import SmpGenerator
 from util.errors import UserError
 from util.fetch.catalogue import torchvisions
 from util.fetch.obtain import obtain_encoder
-from util.run.checkpoint import read_state_dict
+from util.run.checkpoint import other_kind, read_state_dict
 
 State = dict[str, torch.Tensor]
 
@@ -50,14 +50,26 @@ def load_encoder(net: nn.Module, weights: str, netG: str, checkpoints_dir: Path)
 
 def as_smp(state: State, wanted: State) -> State:
     """A state dict from torchvision, from timm or from a run of ours, under the keys of smp's encoder (`wanted`)."""
-    for prefix in ("net.encoder.", "encoder."):  # a generator of ours, a network of smp's
-        if any(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    if prefix := _prefix(state, wanted):
+        state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     # torchvision's files of DenseNets are older than today's names: norm.1.weight is norm1.weight
     state = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key): value for key, value in state.items()}
     prefix = "model." if all(key.startswith("model.") for key in wanted) else ""  # timm's inside smp's
     state = {key if key in wanted else prefix + key: value for key, value in state.items()}
     return state if state.keys() & wanted.keys() else _in_order(state, wanted)
+
+
+def _prefix(state: State, wanted: State) -> str:
+    """What stands before all the encoder's names: `net.encoder.` in a generator of ours, `encoder.` in smp's network,
+    `model.` or the like in Lightning's files; "" where nothing does."""
+    last = next((key for key in reversed(wanted) if wanted[key].ndim > 0), "")  # the first name may be that of a part
+    prefixes = [key.removesuffix(last) for key in state if key.endswith(last)]
+    whole = [
+        p for p in prefixes if p.endswith(".") and all(p + key in state for key in wanted if "num_batch" not in key)
+    ]
+    if last in state or not whole:
+        whole = [p for p in ("net.encoder.", "encoder.") if any(key.startswith(p) for key in state)]
+    return whole[0] if whole else ""
 
 
 def _in_order(state: State, wanted: State) -> State:
@@ -75,12 +87,16 @@ def _in_order(state: State, wanted: State) -> State:
 
 
 def _fit_first_layer(state: State, wanted: State) -> list[str]:
-    """Sum a first layer of three channels to the one that is wanted, in place. Returns a line if that was done."""
+    """Fit a first layer of one or three channels to the three or one that are wanted, in place. Returns a line."""
     key = next((key for key, value in state.items() if key in wanted and value.ndim == 4), None)
-    if key is None or (state[key].shape[1], wanted[key].shape[1]) != (3, 1):
+    channels = (state[key].shape[1], wanted[key].shape[1]) if key and wanted[key].ndim == 4 else ()
+    if key is None or channels not in ((3, 1), (1, 3)):
         return []
-    state[key] = state[key].sum(1, keepdim=True)
-    return ["its first layer is summed to 1 input channel (the same as repeating the grey image)"]
+    if channels == (3, 1):
+        state[key] = state[key].sum(1, keepdim=True)
+        return ["its first layer is summed to 1 input channel (the same as repeating the grey image)"]
+    state[key] = state[key].repeat_interleave(3, 1) / 3
+    return ["its first layer takes the mean of 3 input channels"]
 
 
 def _misfit(state: State, wanted: State) -> str:
@@ -90,6 +106,7 @@ def _misfit(state: State, wanted: State) -> str:
     """
     missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
     other = [key for key in state if key in wanted and state[key].shape != wanted[key].shape]
+    whole = other_kind(state, wanted)
     stages = {_stage(key) for key in wanted}
     beyond = [key for key in state if key not in wanted and _stage(key) in stages and "num_batches" not in key]
     if missing:
@@ -99,6 +116,8 @@ def _misfit(state: State, wanted: State) -> str:
         first = f"{shapes}, is wanted for {other[0]}"
     elif beyond:
         first = f"it has also a {beyond[0]}"
+    elif whole:
+        first = f"{whole} holds {state[whole].dtype}, not weights"
     else:
         return ""
     return f"{first} ({len(missing) + len(other) + len(beyond)} of {len(wanted)} tensors do not fit)"

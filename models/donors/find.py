@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.donors.architecture import infer_architecture
+from models.donors.wrappings import read_generator
 from util.errors import UserError
 from util.fetch import catalogue
 from util.fetch.obtain import donor_path, obtain_donor
-from util.run.checkpoint import fingerprint, network_path, read_state_dict, task_path
+from util.run.checkpoint import fingerprint, network_path, task_path
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"  # donors that come with the project
 
@@ -62,7 +63,7 @@ def started_from(pretrained: str, donor: Path, checkpoints_dir: Path) -> bool:
     path = _on_disk(pretrained, checkpoints_dir) or (published and donor_path(published, checkpoints_dir))
     if not pretrained or not path or not path.is_file() or path.samefile(donor):
         return bool(pretrained)
-    return "_task_" not in path.name and fingerprint(read_state_dict(path)) == fingerprint(read_state_dict(donor))
+    return "_task_" not in path.name and fingerprint(read_generator(path)) == fingerprint(read_generator(donor))
 
 
 def wrong_starts(
@@ -94,7 +95,7 @@ def upstream_options(folder: Path, epoch: str | int) -> dict[str, object]:
         return {}
     for side in ("", "_A"):
         path = network_path(folder, epoch, f"G{side}")
-        if path.is_file() and (architecture := infer_architecture(read_state_dict(path))):
+        if path.is_file() and (architecture := infer_architecture(read_generator(path))):
             return architecture.values() | {"model": "test", "model_suffix": side}
     return {}
 

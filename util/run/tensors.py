@@ -1,8 +1,9 @@
 """What a file of tensors may hold, checked once where it is read, so that no later code needs to."""
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 
@@ -46,20 +47,18 @@ def unwrapped(contents: object) -> dict[str, torch.Tensor] | None:
     Trainers save it as "state_dict" (Lightning and most others), "model" or "model_state_dict", beside an optimizer.
     torch.compile puts `_orig_mod.` before all names, DataParallel `module.`.
     """
-    wrapped = [contents.get(key) for key in ("state_dict", "model_state_dict", "model")] if _is_dict(contents) else []
-    state = next((value for value in (contents, *wrapped) if _is_state(value)), None)
-    if not isinstance(state, dict):
+    if not isinstance(contents, dict):
+        return None
+    wrapped = (contents, *(contents.get(key) for key in ("state_dict", "model_state_dict", "model")))
+    state = next((value for value in wrapped if _is_state(value)), None)
+    if state is None:
         return None
     while prefix := next((p for p in ("module.", "_orig_mod.") if all(key.startswith(p) for key in state)), ""):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
 
 
-def _is_dict(value: object) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _is_state(value: object) -> bool:
+def _is_state(value: object) -> TypeGuard[dict[str, torch.Tensor]]:
     """Whether `value` is a dict of named tensors."""
     return (
         isinstance(value, dict)
