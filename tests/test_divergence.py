@@ -1,4 +1,4 @@
-"""A training that diverges stops within --print_freq images, says what helps, and keeps its last good files."""
+"""A training that diverges stops and keeps its last good files; one with dead outputs or a dead D says so."""
 
 import pytest
 import torch
@@ -89,3 +89,24 @@ def test_ctrl_c_on_nan_weights_does_not_save_them(run, monkeypatch, tmp_path):
     with pytest.raises(UserError, match="weights of G"):
         run(*SMALL, *words("--n_epochs 1 --n_epochs_decay 0"))
     assert not list((tmp_path / "run").glob("*.pth"))
+
+
+def test_a_dead_output_channel_and_a_discriminator_that_won_are_said_once(run, monkeypatch, capsys):
+    train_step, translate = Pix2PixModel.train_step, Pix2PixModel.translate
+
+    def step(self, batch):
+        return train_step(self, batch) | {"D_real": torch.tensor(0.001), "D_fake": torch.tensor(0.002)}
+
+    def without_red(self, images, network=""):
+        outputs = translate(self, images, network)
+        outputs[:, 0] = -1
+        return outputs
+
+    monkeypatch.setattr(Pix2PixModel, "train_step", step)
+    monkeypatch.setattr(Pix2PixModel, "translate", without_red)
+    run(*SMALL, *words("--n_epochs 3 --n_epochs_decay 0"))
+    out = capsys.readouterr().out
+    assert out.count("discriminator D has won") == 1
+    assert "note: epoch 1: output channel red is constant (-1.00)" in out
+    assert out.count("output channel red is constant") == 2
+    assert "note: last validation: output channel red" in out

@@ -19,6 +19,7 @@ from util.score.detection import detection
 from util.score.image import ImageScorer, Scored
 from util.score.mask_rule import ONE_HALF, MaskRule
 from util.score.summary import summarize
+from util.score.variation import Variation
 
 SURFACE = ("hd95_mm", "assd_mm", "hd95_px", "assd_px")
 WORKERS = 4  # threads that read ground truths, resize, count and write while the network goes on
@@ -51,6 +52,7 @@ class Evaluation:
     histograms: np.ndarray | None  # [N, 2, BINS + 1], two classes only
     class_names: tuple[str, ...]
     losses: dict[str, float] = field(default_factory=dict)  # means over images, see `evaluate`
+    faults: dict[str, str] = field(default_factory=dict)  # what is constant in the outputs (util.score.variation)
 
     @property
     def scored(self) -> bool:
@@ -69,11 +71,15 @@ class Evaluation:
 
     @cached_property
     def means(self) -> dict[str, float]:
-        """Macro means (two classes) or scores of the one confusion matrix; without the intervals, which take time."""
+        """Macro means (two classes) or scores of the one confusion matrix; without the intervals, which take time.
+
+        Images in which a score is undefined are left out of its mean; a score undefined in all images is left out.
+        """
         if self.pooled is None:
             return {}
         if self.binary:
-            return {name: float(np.nanmean([row[name] for row in self.rows])) for name in self.columns}
+            values = {name: np.array([row[name] for row in self.rows], float) for name in self.columns}
+            return {name: float(np.nanmean(x)) for name, x in values.items() if not np.isnan(x).all()}
         scores = {name: float(x) for name, x in metrics.class_scores(self.pooled.sum(0)).items() if x.ndim == 0}
         return scores | {"void_rate": float(np.mean([row["void_rate"] for row in self.rows]))}
 
@@ -90,6 +96,8 @@ class Evaluation:
             result = self._summary(self.rows, self.pooled)
         if self.rows and uncertainty.LABEL in self.rows[0]:
             result["uncertainty"] = uncertainty.of_set(self.rows, self.columns[0] if self.scored else "")
+        if self.faults:
+            result["faults"] = list(self.faults.values())
         sources = np.array([row["source"] for row in self.rows])
         if self.pooled is not None and len(names := sorted(set(sources))) > 1:
             images = {name: np.flatnonzero(sources == name) for name in names}
@@ -109,8 +117,14 @@ class Evaluation:
             shares = (pooled[:, 0] + pooled[:, 2]) / np.maximum(pooled.sum(1), 1)
             macro = result["macro"] | {"foreground": float(shares.mean())}
             micro = result["micro"] | {"foreground": result["foreground"]}
+            # Means over different images need not agree with one another.
+            macro = {name: value for name, value in macro.items() if name not in result["undefined"]}
             sentences = contradictions(macro, rounding=1e-9) + contradictions(micro, "micro", rounding=1e-9)
             result["contradictions"] = sentences
+            result["empty"] = {
+                "ground truth": int((pooled[:, 0] + pooled[:, 2] == 0).sum()),
+                "mask": int((pooled[:, 0] + pooled[:, 1] == 0).sum()),
+            }
             if detected := detection(rows):
                 result["detection"] = detected
         else:
@@ -154,7 +168,8 @@ def evaluate(
     `surface` with more than two classes.
     """
     scorer, losses = ImageScorer(loader.dataset, rule, surface, on_image, within), _Losses(loss)
-    scored = _in_order(model, loader, scorer, losses)
+    variation = Variation()
+    scored = _in_order(model, loader, scorer, losses, variation)
     disable = None if progress else True  # None: show the bar in a terminal only
     images = list(tqdm(scored, progress, len(loader.dataset), unit="img", disable=disable))
     pooled = [image.pooled for image in images if image.pooled is not None]
@@ -166,10 +181,13 @@ def evaluate(
         histograms=np.stack(histograms) if histograms else None,
         class_names=classes.names if classes else (),
         losses=losses.means(),
+        faults=variation.faults(),
     )
 
 
-def _in_order(model: Translator, loader: Batches, scorer: ImageScorer, losses: "_Losses") -> Iterator[Scored]:
+def _in_order(
+    model: Translator, loader: Batches, scorer: ImageScorer, losses: "_Losses", variation: Variation
+) -> Iterator[Scored]:
     """Translate batch after batch while threads score the images before; yields the images in order."""
     waiting: deque[Future[Scored]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -179,6 +197,8 @@ def _in_order(model: Translator, loader: Batches, scorer: ImageScorer, losses: "
                     fakes = model.translate(batch["A"]).float()
                     losses.add(fakes, batch)
                     fakes = fakes.cpu()
+                    if "B" in batch:
+                        variation.add(fakes, batch["B"])
                     pictures = model.companions(batch) if scorer.on_image else {}
                 pictures = {label: each.float().cpu() for label, each in pictures.items()}
                 targets = batch["B"] if "B" in batch else [None] * len(fakes)

@@ -36,25 +36,26 @@ def counts(pred: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = None)
 def scores(c: Counts) -> dict[str, np.ndarray]:
     """Scores in 0..1 from pixel counts, elementwise, float64.
 
-    A score of 0/0 means that a mask is empty: it is 1 if the two masks agree everywhere, else 0. `iou` is the IoU of
-    the foreground, `miou` the mean of foreground and background.
+    Dice and IoU of two empty masks are 1. `iou` is the IoU of the foreground, `miou` the mean of foreground and
+    background. Where there is nothing to count, a score is undefined, NaN: precision if no pixel is predicted, recall
+    if the ground truth is empty, specificity if it fills the image, accuracy without pixels.
     """
     tp, fp, fn, tn = (np.asarray(x, dtype=np.float64) for x in c)
     wrong = fp + fn
-    iou = _share(tp, tp + wrong, wrong)
+    iou = _share(tp, tp + wrong, empty=1)
     return {
-        "dice": _share(2 * tp, 2 * tp + wrong, wrong),
+        "dice": _share(2 * tp, 2 * tp + wrong, empty=1),
         "iou": iou,
-        "miou": (iou + _share(tn, tn + wrong, wrong)) / 2,
-        "precision": _share(tp, tp + fp, wrong),
-        "recall": _share(tp, tp + fn, wrong),
-        "specificity": _share(tn, tn + fp, wrong),
-        "accuracy": _share(tp + tn, tp + tn + wrong, wrong),
+        "miou": (iou + _share(tn, tn + wrong, empty=1)) / 2,
+        "precision": _share(tp, tp + fp, empty=np.nan),
+        "recall": _share(tp, tp + fn, empty=np.nan),
+        "specificity": _share(tn, tn + fp, empty=np.nan),
+        "accuracy": _share(tp + tn, tp + tn + wrong, empty=np.nan),
     }
 
 
-def _share(part: np.ndarray, whole: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.where(wrong > 0, 0.0, 1.0))
+def _share(part: np.ndarray, whole: np.ndarray, empty: float) -> np.ndarray:
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), empty)
 
 
 def surface(pred: np.ndarray, truth: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:

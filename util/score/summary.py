@@ -118,8 +118,31 @@ def parts(summary: Mapping) -> dict[str, Mapping]:
     return {"all": summary} | summary.get("by_source", {})
 
 
+WHY_UNDEFINED = {
+    "precision": "an empty mask",
+    "recall": "an empty ground truth",
+    "specificity": "no background in the ground truth",
+}
+
+
+def undefined_in_words(summary: Mapping, titles: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A sentence for each score that some images do not have, and one about what Dice is where masks are empty.
+
+    titles: of the scores, by name; by default their names.
+    """
+    for name, number in summary["undefined"].items():
+        why = WHY_UNDEFINED.get(name, "an empty mask or ground truth")
+        title = (titles or {}).get(name, name)
+        yield f"{title} is undefined for {number} of {summary['images']} images ({why}); its mean leaves them out."
+    if empty := summary.get("empty", {}).get("ground truth"):
+        yield (
+            f"{empty} of {summary['images']} images have an empty ground truth: Dice and IoU are 1 where the mask is "
+            "empty too, else 0."
+        )
+
+
 def in_words(summary: Mapping, columns: Sequence[str], pooled: bool) -> Iterator[str]:
-    """Lines to print: the scores named by `columns` of each part, and detection where it is defined.
+    """Lines to print: the scores named by `columns` of each part, detection where it is defined, and remarks.
 
     pooled: show scores of the pooled counts, not means over images.
     """
@@ -134,3 +157,7 @@ def in_words(summary: Mapping, columns: Sequence[str], pooled: bool) -> Iterator
                 f"Dice of positives only {detected['dice_positives']:.4f}, of all images {detected['dice_all']:.4f}; "
                 + "  ".join(f"{name} {detected[name]:.4f}" for name in ("sensitivity", "specificity", "auc"))
             )
+    if not pooled:
+        yield from undefined_in_words(summary)
+    for fault in summary.get("faults", []):
+        yield f"check the pictures: {fault}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from util import distributed
 from util.contracts import Batch, TrainingBatches
+from util.run.discriminators import verdicts
 from util.run.divergence import refuse_diverged
 from util.run.log import LossLog, due, validation_columns
 from util.run.run import Run
@@ -45,6 +46,7 @@ class Report:
             self._panels.recall(run.folder, self._images)
         self._page = TrainingPage(run.folder, opt.name, opt.display_winsize) if run.first and not opt.no_html else None
         self._running = RunningScores(loader.dataset, MaskRule.of(opt).threshold)
+        self._gan_mode, self._faults, self._warned = opt.gan_mode, dict[str, str](), set[str]()
         self._pictures_freq, self._page_freq = opt.display_freq, opt.update_html_freq
 
     def batches(self, epoch: int) -> Iterator[Batch]:
@@ -84,12 +86,24 @@ class Report:
         scores = self._running.means()
         if evaluation:
             scores |= validation_columns(evaluation.means | evaluation.losses)
-        self._panels.epoch(epoch, self._log.end_epoch(epoch, scores) | scores)
+        losses = self._log.end_epoch(epoch, scores)
+        self._panels.epoch(epoch, losses | scores)
+        self._faults = evaluation.faults if evaluation else self._faults
+        self._warn(f"epoch {epoch}", self._faults | verdicts(losses, self._gan_mode))
         if self._page:
             self._page.add(epoch, pictures)
 
+    def _warn(self, when: str, faults: Mapping[str, str]) -> None:
+        """Say what is wrong, once for each kind."""
+        for kind, sentence in faults.items():
+            if kind not in self._warned:
+                distributed.say(f"note: {when}: {sentence}")
+                self._warned.add(kind)
+
     def close(self) -> None:
-        """Bring the page and the panels to their last state."""
+        """Bring the page and the panels to their last state, and say again what is still constant in the outputs."""
+        self._warned -= self._faults.keys()
+        self._warn("last validation", self._faults)
         if self._page:
             self._page.close()
         self._panels.close()

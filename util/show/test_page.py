@@ -11,7 +11,7 @@ from dominate.util import text
 from util.score import uncertainty
 from util.score.evaluate import SURFACE, Evaluation
 from util.score.metrics import threshold_curve
-from util.score.summary import parts
+from util.score.summary import parts, undefined_in_words
 from util.show.pages import TITLES, colour_key, page, picture_row, score_table, write_page
 from util.show.pictures import BOTH, OPEN, PREDICTION, TRUTH
 
@@ -44,6 +44,8 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -
     from util.show import plots
 
     summary, main = evaluation.summary, TITLES[evaluation.columns[0]]
+    for message in summary.get("faults", []):
+        tags.p(f"Check these pictures: {message}.", cls="warning")
     for message in summary.get("contradictions", []):
         tags.p(f"These scores contradict each other: {message}", cls="warning")
     tags.h2("Scores")
@@ -57,9 +59,8 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -
         " has this table.",
         cls="note",
     )
-    for name, number in summary["undefined"].items():
-        count = f"{number} of {summary['images']} images"
-        tags.p(f"{TITLES[name]} is undefined for {count} with an empty mask; its mean leaves them out.", cls="note")
+    for sentence in undefined_in_words(summary, TITLES):
+        tags.p(sentence, cls="note")
     if any("detection" in part for part in parts(summary).values()):
         tags.h2("With and without a finding")
         _detection_table(summary)

@@ -12,6 +12,7 @@ from util.errors import UserError
 from util.score.evaluate import evaluate
 from util.score.image import Scored, resize
 from util.score.mask_rule import MaskRule
+from util.score.summary import in_words
 from util.score.within import Within
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.uint8)
@@ -116,11 +117,36 @@ def test_many_classes_are_scored_by_one_confusion_matrix(pictures, echo):
     assert [row["void_rate"] for row in result.rows] == [0, 0.25]
 
 
+def test_images_without_a_finding_do_not_lower_mean_recall_and_precision(pictures, echo):
+    """Two images are segmented perfectly; in three without a finding one pixel is wrong, or none."""
+    nothing, spot = np.zeros((2, 4), np.uint8), np.zeros((2, 4), np.uint8)
+    spot[0, 0] = 1
+    data = pictures([output(x) for x in (TRUTH, TRUTH, nothing, nothing, spot)], [TRUTH, TRUTH, *[nothing] * 3])
+    summary = evaluate(echo, data.loader()).summary
+    assert summary["macro"]["recall"] == 1
+    assert summary["macro"]["precision"] == pytest.approx(2 / 3)  # the false spot has precision 0
+    assert summary["macro"]["dice"] == pytest.approx(4 / 5)
+    assert summary["undefined"] == {"precision": 2, "recall": 3}
+    assert summary["empty"] == {"ground truth": 3, "mask": 2}
+    assert summary["contradictions"] == []
+    lines = list(in_words(summary, ["dice", "recall"], pooled=False))
+    assert "recall is undefined for 3 of 5 images (an empty ground truth); its mean leaves them out." in lines
+    assert "3 of 5 images have an empty ground truth" in lines[-1]
+
+
+def test_a_score_undefined_in_all_images_is_left_out_of_the_means(pictures, echo):
+    nothing = np.zeros((2, 4), np.uint8)
+    result = evaluate(echo, pictures([output(nothing)] * 2, [nothing] * 2).loader())
+    assert result.score == 1
+    assert not {"recall", "precision"} & result.means.keys()
+    assert result.summary["macro"]["recall"] is None
+
+
 def test_surface_distances_are_blank_and_counted_where_undefined(pictures, echo, tmp_path):
     data = pictures([output(TRUTH), output(np.zeros((2, 4)))], [TRUTH, TRUTH])
     result = evaluate(echo, data.loader(), surface=True)
     assert result.summary["macro"]["hd95_px"] == 0
-    assert result.summary["undefined"] == {"hd95_px": 1, "assd_px": 1}
+    assert result.summary["undefined"] == {"precision": 1, "hd95_px": 1, "assd_px": 1}
     result.write_csv(tmp_path / "metrics.csv")
     with (tmp_path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

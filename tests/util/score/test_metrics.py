@@ -39,20 +39,29 @@ def test_overlap_scores_agree_with_hand_computed_ones():
     assert s["accuracy"] == pytest.approx(14 / 20)
 
 
-def test_two_empty_masks_score_one():
-    assert {float(x) for x in scores(Counts(0, 0, 0, 10)).values()} == {1.0}
+def test_two_empty_masks_overlap_perfectly_and_have_neither_precision_nor_recall():
+    s = scores(Counts(0, 0, 0, 10))
+    assert all(s[name] == 1 for name in ("dice", "iou", "miou", "specificity", "accuracy"))
+    assert np.isnan([s["precision"], s["recall"]]).all()
 
 
-@pytest.mark.parametrize("c", [Counts(0, 3, 0, 7), Counts(0, 0, 3, 7)], ids=["truth empty", "prediction empty"])
-def test_exactly_one_empty_mask_scores_zero(c):
+@pytest.mark.parametrize(
+    ("c", "undefined", "zero"),
+    [(Counts(0, 3, 0, 7), "recall", "precision"), (Counts(0, 0, 3, 7), "precision", "recall")],
+    ids=["truth empty", "prediction empty"],
+)
+def test_exactly_one_empty_mask_scores_zero_and_what_divides_by_it_is_undefined(c, undefined, zero):
     s = scores(c)
-    assert [float(s[name]) for name in ("dice", "iou", "precision", "recall")] == [0.0] * 4
+    assert [float(s[name]) for name in ("dice", "iou", zero)] == [0.0] * 3
+    assert np.isnan(s[undefined])
 
 
 def test_masks_that_fill_the_image_score_one():
-    assert {float(x) for x in scores(Counts(10, 0, 0, 0)).values()} == {1.0}
+    whole = scores(Counts(10, 0, 0, 0))
+    assert np.isnan(whole.pop("specificity"))
+    assert {float(x) for x in whole.values()} == {1.0}
     half = scores(Counts(5, 0, 5, 0))  # no true background: every pixel called background is wrong
-    assert half["specificity"] == 0
+    assert np.isnan(half["specificity"])
     assert half["miou"] == pytest.approx(0.25)
 
 
