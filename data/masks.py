@@ -14,7 +14,7 @@ from data.read.folders import NoSuchPhase, existing_folder
 from data.read.headers import read_patient
 from data.read.images import find_images, read_image, safe_ids
 from data.read.labels import read_labels
-from data.read.matching import match
+from data.read.matching import Matching, match
 from data.read.splits import Row, draw, draw_split, read_splits
 from util.errors import UserError
 
@@ -22,9 +22,9 @@ from util.errors import UserError
 class MasksDataset(PairedDataset):
     """<dataroot>/images and <dataroot>/masks.
 
-    A mask belongs to the image with the same name (`data.read.matching`): masks/x.png, masks/x_mask.png,
-    masks/left/x.png. Several masks of one image are OR-ed. A folder without any masks can be used for testing, not for
-    training.
+    A mask belongs to the image with the same path below its folder (`data.read.matching`): masks/x.png,
+    masks/x_mask.png, masks/left/x.png. Masks of one image that name its sides (x_left, x_right) are OR-ed; any other
+    second mask is an error. A folder without any masks can be used for testing, not for training.
 
     <dataroot>/splits.csv (`data.read.splits`) lists the phase of each image. Without it, 70 % of the patients are in
     train, 10 % in val and 20 % in test. A patient's phase depends on the patient's name (for DICOM files, the ID in the
@@ -57,14 +57,10 @@ class MasksDataset(PairedDataset):
                 f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
                 + ("" if listed else "; a splits.csv or another --split_seed changes that")
             )
-        # A list may name masks of its own. Without one, every mask must belong to an image, so all images are matched.
-        # Training reads val right after train: then such masks have been reported already.
+        # Every mask must belong to an image, so all images are matched, whatever their phase. A list may name masks of
+        # its own, and others may lie beside them. Training reads val right after train: then strays were reported.
         masks = self._masks_of(
-            chosen if listed else rows,
-            root,
-            opt.skip_bad_files,
-            {row.image for row in chosen},
-            report_strays=not listed and phase != "val",
+            rows, root, opt.skip_bad_files, {row.image for row in chosen}, report_strays=not listed and phase != "val"
         )
         samples = [
             Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.label, row.spacing)
@@ -86,11 +82,11 @@ class MasksDataset(PairedDataset):
         with `report_strays`, masks without an image are problems. UserError: a problem, unless `skip_bad`."""
         masks_of = {row.image: row.masks for row in rows if row.masks}
         images = [row.image for row in rows if not row.masks]
-        strays: list[Path] = []
+        strays: dict[Path, str] = {}
         if images and (root / "masks").is_dir():
-            matching = match(images, root / "images", find_images(root / "masks"), root / "masks")
-            if matching.unclear:
-                raise UserError(next(iter(matching.unclear.values())))
+            matching = match_listed(rows, root)
+            if lines := list(matching.unclear.values()):
+                raise UserError(lines[0] + _more(lines))
             masks_of |= {image: tuple(parts) for image, parts in matching.masks_of.items()}
             strays = matching.strays
         if not masks_of and not self.train:
@@ -101,14 +97,35 @@ class MasksDataset(PairedDataset):
             if image in chosen and image not in masks_of
         ]
         if report_strays:
-            problems += [f"{mask}: no image of this name in {root / 'images'}" for mask in strays]
+            problems += strays.values()
         if problems and not skip_bad:
-            more = f" (and {len(problems) - 1} more such files)" if len(problems) > 1 else ""
-            raise UserError(f"{problems[0]}{more}; --skip_bad_files leaves them out")
+            raise UserError(f"{problems[0]}{_more(problems)}; --skip_bad_files leaves them out")
         if not masks_of:
             raise UserError(f"--dataroot {root}: no image has a mask, so there is nothing to train on")
         self.skipped += problems
         return masks_of
+
+
+def match_listed(rows: list[Row], root: Path) -> Matching:
+    """Match the files in masks/ with the images whose masks the list does not name.
+
+    All files in images/ take part, because a mask of an image that is not listed belongs to no other image.
+    """
+    by_name = [row.image for row in rows if not row.masks]
+    named = [row.image for row in rows if row.masks]
+    listed = {*by_name, *named}
+    unlisted = [path for path in find_images(root / "images") if path not in listed]
+    matching = match([*by_name, *named, *unlisted], root / "images", find_images(root / "masks"), root / "masks")
+    settled = {*named, *unlisted, *(mask for row in rows for mask in row.masks)}
+    return Matching(
+        {image: masks for image, masks in matching.masks_of.items() if image not in settled},
+        {mask: line for mask, line in matching.strays.items() if mask not in settled},
+        {path: line for path, line in matching.unclear.items() if path not in settled},
+    )
+
+
+def _more(lines: list[str]) -> str:
+    return f" (and {len(lines) - 1} more such files)" if len(lines) > 1 else ""
 
 
 def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[str, Row]:

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data.classes import Classes
-from data.masks import find_rows
+from data.masks import find_rows, match_listed
 from data.prepare.contents import Mask, Picture, read_all
 from data.prepare.findings import Findings, counted, few, number, report
 from data.read.folders import existing_folder
 from data.read.images import find_images
-from data.read.matching import match
 from data.read.splits import Row
 from util.errors import UserError
 
@@ -129,19 +128,15 @@ class _Check:
         unlisted = [image for image in find_images(image_root) if image not in self.split]
         for image in unlisted:
             self._hint(UNLISTED, image)
-        by_name = [image for image in self.split if image not in self.masks_of]
-        matching = match(by_name, image_root, find_images(mask_root), mask_root)
-        used = {mask for masks in self.masks_of.values() for mask in masks}
-        for path, line in matching.unclear.items():
-            if path not in used:
+        matching = match_listed(self.rows, self.root)
+        for line in matching.unclear.values():
+            self._error(line)
+        for mask, line in matching.strays.items():
+            # Without splits.csv, training refuses such a mask, because its image may be missing.
+            if self.listed:
+                self._hint(STRAY, mask)
+            else:
                 self._error(line)
-        for mask in match(unlisted, image_root, matching.strays, mask_root).strays:
-            if mask not in used:
-                # Without splits.csv, training refuses such a mask, because its image may be missing.
-                if self.listed:
-                    self._hint(STRAY, mask)
-                else:
-                    self._error(f"{mask}: no image of this name in images/")
         self.masks_of |= {image: tuple(masks) for image, masks in matching.masks_of.items()}
         if not self.masks_of:
             self._error(f"{mask_root}: no image has a mask, so there is nothing to train on")
@@ -228,7 +223,8 @@ class _Check:
             for patient, places in places_of.items():
                 if len(places) > 1:
                     listed = " and ".join(f"{place} {name} ({image})" for name, image in places.items())
-                    self._error(f"splits.csv: patient {patient} is in {listed}: the network is tested on a patient it was trained on")
+                    known = "the network is tested on a patient it was trained on"
+                    self._error(f"splits.csv: patient {patient} is in {listed}: {known}")
 
         owners = {path: picture.owner for path, picture in self.pictures.items() if picture.owner}
         if len(set(owners.values())) > 1:  # one ID in all files is what anonymising leaves

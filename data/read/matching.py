@@ -3,66 +3,129 @@
 import re
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.read.images import without_extension
 
 # Endings that a mask's name may have and its image's name does not: x_mask.png, x_left.png, x_lung_mask.png.
 SUFFIX = re.compile(r"([_-](left|right|lung|lungs|mask|seg|label))+$", re.IGNORECASE)
+# Folders that may hold masks and say nothing about the image: left, leftMask, "right lung", ManualMask.
+FOLDER = re.compile(r"((left|right|lungs?|manual|masks?|seg|labels?)[ _-]?)+", re.IGNORECASE)
+SIDE = re.compile("left|right", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Matching:
-    """masks_of: the masks of each image that has any. strays: masks without an image. unclear: files whose name does
-    not decide where they belong, each with an error message."""
+    """masks_of: the masks of each image that has any. strays: masks without an image, each with an error message.
+    unclear: files whose name does not decide where they belong, and images with more masks than one mask or named
+    parts, each with an error message."""
 
     masks_of: dict[Path, list[Path]]
-    strays: list[Path]
+    strays: dict[Path, str]
     unclear: dict[Path, str]
 
 
 def match(images: list[Path], image_root: Path, masks: list[Path], mask_root: Path) -> Matching:
     """Find the image of each mask.
 
-    A mask belongs to the image with the same path below its root (without extension), else to the only image with the
-    same stem. If there is neither, the mask's name is tried without an ending such as _mask or _left (`SUFFIX`).
+    A mask belongs to the image with the same path below its root, without extension. If there is none, upper and lower
+    case are taken for equal, then an ending such as _mask or _left (`SUFFIX`) and folders such as leftMask (`FOLDER`)
+    are left out. A mask in another sub-folder than an image never belongs to it; only where all images are in
+    sub-folders and no mask is, the name alone decides. Several masks of one image are parts: each must name its side
+    (left, right), and no two the same.
     """
     unclear: dict[Path, str] = {}
-    by_path: dict[Path, Path] = {}
-    by_stem: dict[str, list[Path]] = defaultdict(list)
+    names = _Names(image_root)
     for image in images:
-        key = _key(image, image_root)
-        if key in by_path:
+        if other := names.add(image):
             unclear[image] = (
-                f"{image} and {by_path[key].name}: two images of one name, so a mask could belong to either; "
+                f"{image} and {other.name}: two images of one name, so a mask could belong to either; "
                 "rename or remove one"
             )
-            continue
-        by_path[key] = image
-        by_stem[key.name].append(image)
-
+    keys = {mask: _key(mask, mask_root) for mask in masks}
+    by_name_alone = names.only_in_folders and all(_without_parts(key).parent == Path() for key in keys.values())
     masks_of: dict[Path, list[Path]] = defaultdict(list)
-    strays = []
-    for mask in masks:
-        key = _key(mask, mask_root)
-        for name in (key.name, SUFFIX.sub("", key.name)):
-            image = by_path.get(key.with_name(name)) if name else None
-            candidates = [image] if image else by_stem[name]
-            if candidates:
-                break
+    strays = {}
+    for mask, key in keys.items():
+        candidates = names.of(key, by_name_alone)
         if len(candidates) > 1:
             unclear[mask] = (
-                f"{mask}: belongs to {candidates[0]} or to {candidates[1]}? Give it the same sub-folder as its image"
+                f"{mask}: belongs to {candidates[0]} or to {candidates[1]}? Give it the same name and sub-folder as "
+                "its image"
             )
         elif candidates:
             masks_of[candidates[0]].append(mask)
         else:
-            strays.append(mask)
+            strays[mask] = f"{mask}: no image of this name in {image_root / _without_parts(key).parent}"
+    for image, own in masks_of.items():
+        if len(own) > 1 and not _are_parts([keys[mask] for mask in own]):
+            unclear[image] = (
+                f"{image}: {own[0]} and {own[1]} are both named as its mask; only parts are joined, such as "
+                "x_left.png and x_right.png: rename or remove one"
+            )
     return Matching(dict(masks_of), strays, unclear)
+
+
+@dataclass
+class _Names:
+    """Images by their path below `root`. folded: by that path in lower case. by_name: by the last part of it."""
+
+    root: Path
+    by_path: dict[Path, Path] = field(default_factory=dict)
+    folded: dict[Path, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    by_name: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    only_in_folders: bool = True
+
+    def add(self, image: Path) -> Path | None:
+        """Add an image, or return the earlier one of the same name."""
+        key = _key(image, self.root)
+        if key in self.by_path:
+            return self.by_path[key]
+        self.by_path[key] = image
+        self.folded[_folded(key)].append(image)
+        self.by_name[key.name.casefold()].append(image)
+        self.only_in_folders &= key.parent != Path()
+        return None
+
+    def of(self, key: Path, by_name_alone: bool) -> list[Path]:
+        """The images that a mask with this path may belong to."""
+        for wanted in dict.fromkeys([key, _without_ending(key), _without_parts(key), _without_parts(key, ending=True)]):
+            if wanted in self.by_path:
+                return [self.by_path[wanted]]
+            if candidates := self.folded.get(_folded(wanted)):
+                return candidates
+            if by_name_alone and (candidates := self.by_name.get(wanted.name.casefold())):
+                return candidates
+        return []
 
 
 def _key(path: Path, root: Path) -> Path:
     """The path below `root` without extension, in one Unicode form: macOS writes the same name with other bytes."""
     inside = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
     return Path(unicodedata.normalize("NFC", str(without_extension(inside))))
+
+
+def _folded(key: Path) -> Path:
+    return Path(str(key).casefold())
+
+
+def _without_ending(key: Path) -> Path:
+    """x/a_left -> x/a"""
+    return key.with_name(SUFFIX.sub("", key.name) or key.name)
+
+
+def _without_parts(key: Path, ending: bool = False) -> Path:
+    """leftMask/x/a_mask -> x/a_mask, with `ending` also without its ending"""
+    folders = [folder for folder in key.parent.parts if not FOLDER.fullmatch(folder)]
+    return Path(*folders, (_without_ending(key) if ending else key).name)
+
+
+def _are_parts(keys: list[Path]) -> bool:
+    """Whether each mask names another side in its ending or in one of its folders."""
+    sides = []
+    for key in keys:
+        ending = SUFFIX.search(key.name)
+        words = [ending[0] if ending else "", *(folder for folder in key.parent.parts if FOLDER.fullmatch(folder))]
+        sides.append({side.lower() for side in SIDE.findall(" ".join(words))})
+    return all(len(side) == 1 for side in sides) and len(set().union(*sides)) == len(keys)

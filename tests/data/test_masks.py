@@ -300,3 +300,47 @@ def test_two_images_of_one_name_are_refused(lungs, flags, save):
     save(lungs / "images" / "p3.jpg", np.zeros((48, 40), np.uint8))
     with pytest.raises(UserError, match=r"p3.png and p3.jpg: two images of one name"):
         MasksDataset(flags(dataroot=lungs), "all", train=False)
+
+
+def test_a_mask_joins_no_image_of_another_sub_folder(lungs, flags, save):
+    """The image B/p0.png is missing. Its mask once joined A/p0.png."""
+    for folder in ("images", "masks"):
+        (lungs / folder / "A").mkdir()
+        for i in range(10):
+            (lungs / folder / f"p{i}.png").rename(lungs / folder / "A" / f"p{i}.png")
+    save(lungs / "masks" / "B" / "p0.png", np.full((48, 40), 255, np.uint8))
+    with pytest.raises(UserError, match=r"masks/B/p0.png: no image of this name in .*images/B; --skip_bad_files"):
+        MasksDataset(flags(dataroot=lungs), "all", train=False)
+    dataset = MasksDataset(flags(dataroot=lungs, skip_bad_files=True), "all", train=False)
+    assert not dataset.truth(0).all()
+
+
+def test_a_second_mask_that_is_no_part_is_an_error(lungs, flags, save):
+    for name in ("p3.tif", "p3_label.png"):
+        save(lungs / "masks" / name, np.full((48, 40), 255, np.uint8))
+        for changes in ({}, {"skip_bad_files": True}):
+            with pytest.raises(UserError, match=rf"images/p3.png: .*p3.png and .*{name} are both named as its mask"):
+                MasksDataset(flags(dataroot=lungs, **changes), "all", train=False)
+        (lungs / "masks" / name).unlink()
+
+
+def test_masks_of_images_that_are_not_listed_join_no_listed_image(lungs, flags):
+    """p1_left.png is an image of its own, but the list leaves it out."""
+    for folder in ("images", "masks"):
+        (lungs / folder / "p1.png").rename(lungs / folder / "p0_left.png")
+    write_list(lungs, "image,split", "images/p0.png,train", "images/p2.png,test")
+    dataset = MasksDataset(flags(dataroot=lungs), "train", train=False)
+    assert [sample.targets for sample in dataset.samples] == [(lungs / "masks" / "p0.png",)]
+
+
+def test_a_mask_that_may_belong_to_an_image_of_another_phase_is_an_error(lungs, flags, save):
+    for folder in "xy":
+        save(lungs / "images" / folder / "a.png", np.zeros((48, 40), np.uint8))
+    for i in range(10):
+        (lungs / "images" / f"p{i}.png").unlink()
+        (lungs / "masks" / f"p{i}.png").unlink()
+    save(lungs / "masks" / "a.png", np.zeros((48, 40), np.uint8))
+    write_list(lungs, "image,split", "images/x/a.png,train", "images/y/a.png,test")
+    for phase in ("train", "test"):
+        with pytest.raises(UserError, match=r"belongs to .*x/a.png or to .*y/a.png"):
+            MasksDataset(flags(dataroot=lungs), phase, train=False)

@@ -88,7 +88,7 @@ def test_images_without_masks_are_errors_and_masks_without_images_hints(listed, 
     assert look(listed).hints[STRAY] == ["masks/q1.png"]
     assert look(listed).hints[UNLISTED] == ["images/new.png"]
     (listed / "splits.csv").unlink()
-    assert errors(listed)[2] == "masks/q1.png: no image of this name in images/"
+    assert errors(listed)[2] == "masks/q1.png: no image of this name in images"
 
 
 def test_two_images_of_one_name_are_an_error_unless_a_list_decides(listed, save):
@@ -97,6 +97,19 @@ def test_two_images_of_one_name_are_an_error_unless_a_list_decides(listed, save)
     (listed / "splits.csv").unlink()
     assert errors(listed) == [
         "images/p3.png and p3.bmp: two images of one name, so a mask could belong to either; rename or remove one"
+    ]
+
+
+def test_second_masks_and_masks_of_missing_images_are_errors(listed, save):
+    (listed / "splits.csv").unlink()
+    for name in ("p0.tif", "p1_label.png", "B/p2.png", "p3_left.png"):
+        save(listed / "masks" / name, np.full((48, 40), 255, np.uint8))
+    ours = [line for line in errors(listed) if "named as its mask" in line or "no image of this name" in line]
+    assert [line.split(": ")[0] for line in ours] == [
+        "images/p0.png",
+        "images/p1.png",
+        "images/p3.png",
+        "masks/B/p2.png",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from data.read.matching import Matching, match
 
 IMAGES, MASKS = Path("d/images"), Path("d/masks")
@@ -47,13 +49,75 @@ def test_a_mask_without_its_image_belongs_to_no_other_image():
 def test_files_of_one_stem_in_two_folders_match_by_their_paths():
     found, _ = matched("x/a.png y/a.png", "x/a.png y/a_mask.png")
     assert found == {"x/a.png": ["x/a.png"], "y/a.png": ["y/a_mask.png"]}
-    matching = match_names("x/a.png y/a.png b.png", "left/a.png b.png x/a.png")
+    matching = match_names("x/a.png y/a.png", "left/a.png")
     assert matching.unclear == {
         MASKS / "left/a.png": "d/masks/left/a.png: belongs to d/images/x/a.png or to d/images/y/a.png? Give it the "
-        "same sub-folder as its image"
+        "same name and sub-folder as its image"
     }
-    assert [len(parts) for parts in matching.masks_of.values()] == [1, 1]
+    assert not matching.masks_of
     assert not matching.strays
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "strays"),
+    [
+        ("A/001.png", "A/001.png B/001.png", "B/001.png"),
+        ("A/001.png", "B/001.png", "B/001.png"),
+        ("A/001.png", "B/left/001.png", "B/left/001.png"),
+        ("001.png", "B/001.png", "B/001.png"),
+        ("A/001.png 002.png", "001.png 002.png", "001.png"),
+        ("A/001.png B/002.png", "A/001.png B/002.png 002_left.png", "002_left.png"),
+    ],
+)
+def test_a_mask_in_another_sub_folder_belongs_to_no_image(images, masks, strays):
+    assert matched(images, masks)[1] == strays.split()
+
+
+def test_the_error_names_the_folder_that_lacks_the_image():
+    assert match_names("A/1.png", "B/left/1.png").strays == {
+        MASKS / "B/left/1.png": "d/masks/B/left/1.png: no image of this name in d/images/B"
+    }
+
+
+def test_masks_without_sub_folders_match_images_in_a_tree_by_name_alone():
+    found, strays = matched("u/v/1.2.3 w/b.dcm", "1.2.3.png leftMask/b.png rightMask/b.png c.png")
+    assert found == {"u/v/1.2.3": ["1.2.3.png"], "w/b.dcm": ["leftMask/b.png", "rightMask/b.png"]}
+    assert strays == ["c.png"]
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        "p.png p.tif",
+        "p.png p_label.png",
+        "p.png p_left.png",
+        "p_left.png p_left_mask.png",
+        "p_left.png p_right.png p_lung.png",
+        "left/p.png p_left.png",
+        "left/p.png masks/p.png",
+        "P.png p.png",
+    ],
+)
+def test_only_parts_with_different_sides_are_joined(masks):
+    unclear = match_names("p.png", masks).unclear
+    assert list(unclear) == [IMAGES / "p.png"]
+    assert "are both named as its mask; only parts are joined" in unclear[IMAGES / "p.png"]
+
+
+@pytest.mark.parametrize(
+    "masks", ["p_LEFT.png p-right_mask.tif", "left_lung/p.gif p_right.gif", "Left/p.png Right/p.png"]
+)
+def test_sides_are_named_in_endings_or_folders(masks):
+    matching = match_names("p.png", masks)
+    assert len(matching.masks_of[IMAGES / "p.png"]) == 2
+    assert not matching.unclear
+
+
+def test_upper_and_lower_case_differ_only_where_both_are_there():
+    assert matched("A/P1.PNG p2.png", "a/p1.png P2_Mask.png")[1] == []
+    found, _ = matched("a.png A.png", "A.png a.png")
+    assert found == {"a.png": ["a.png"], "A.png": ["A.png"]}
+    assert "belongs to d/images/ab.png or to d/images/AB.png" in str(match_names("ab.png AB.png", "Ab.png").unclear)
 
 
 def test_masks_of_two_images_of_one_name_are_unclear():
