@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from util.errors import UserError
+from util.files import read_json
 
 if TYPE_CHECKING:  # masks on disk are read and prepared without torch
     import torch
@@ -178,16 +178,18 @@ def _read_json(spec: str) -> dict[str, tuple[int, int, int]]:
             'give a JSON file like {"background": [0, 0, 0], "heart": [255, 0, 0]}'
         )
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = read_json(path)
     except (ValueError, OSError) as error:
         raise UserError(f"--classes {spec}: not a JSON file: {error}") from None
+    if isinstance(table, dict) and not 2 <= len(table) <= 128:
+        raise UserError(f"--classes {spec}: {len(table)} classes; 2 to 128 are possible")
+    if isinstance(table, dict) and (odd := [name for name in table if not name.isprintable()]):
+        raise UserError(f"--classes {spec}: {odd[0]!a:.50} is no name that can be shown; choose another")
     good = isinstance(table, dict) and all(
         isinstance(c, list) and len(c) == 3 and all(type(v) is int and 0 <= v <= 255 for v in c) for c in table.values()
     )
     if not good:
         raise UserError(f"--classes {spec}: want {{name: [red, green, blue], ...}} with whole numbers 0 to 255")
-    if not 2 <= len(table) <= 128:
-        raise UserError(f"--classes {spec}: {len(table)} classes; 2 to 128 are possible")
     if len({tuple(c) for c in table.values()}) < len(table):
         raise UserError(f"--classes {spec}: two classes have the same colour")
     return table

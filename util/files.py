@@ -16,16 +16,25 @@ from filelock import FileLock, Timeout
 from util.errors import UserError
 from util.locks import LOCK, locked
 
+LARGEST_JSON = 64 << 20  # bytes
+
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a new file that replaces `path` once it is written whole. Raises UserError if the disk does not allow it."""
+def replacing(path: Path, mode: str = "w", durable: bool = False) -> Iterator[IO[Any]]:
+    """Open a new file that replaces `path` once it is written whole. Raises UserError if the disk does not allow it.
+
+    durable: the file outlasts a loss of power, too. That takes milliseconds, so it is not for thousands of pictures.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open(mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
+            if durable:
+                sync(file)
         os.replace(beside, path)
+        if durable:
+            sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             beside.unlink()
@@ -37,8 +46,27 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    with replacing(path) as file:
+    with replacing(path, durable=True) as file:
         file.write(text)
+
+
+def sync(file: IO[Any]) -> None:
+    """Bring what was written to an open file onto the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names of a folder's files onto the disk, as after a rename. Windows has no way to ask for that."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems do not sync folders
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -46,10 +74,20 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file of at most 64 MB. Raises ValueError, with the reason, for anything else."""
+    if (size := path.stat().st_size) > LARGEST_JSON:
+        raise ValueError(f"{size / 1e6:.0f} MB, more than any such file has")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
 def read_options(path: Path) -> dict[str, object]:
     """Read a run's options.json. Raises UserError if it is damaged."""
     try:
-        options = json.loads(path.read_text(encoding="utf-8"))
+        options = read_json(path)
         if isinstance(options, dict):
             return options
         error = ValueError("not an object")

@@ -1,6 +1,6 @@
 """The folder that `python -m data.prepare` fills: which set and which flags it belongs to."""
 
-import json
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from data.prepare.convert import Pixels
 from data.prepare.source import Source
 from util.errors import UserError
+from util.files import read_json as read_any
 from util.files import write_json
 
 STATE = ".prepare.json"
@@ -41,10 +42,10 @@ def _state(source: Source, pixels: Pixels) -> dict[str, Any]:
 
 def read_json(path: Path) -> dict:
     """Read a JSON file of the folder. UserError: it is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{path}: damaged; delete {path.parent} and begin again") from None
+    with contextlib.suppress(ValueError):
+        if isinstance(contents := read_any(path), dict):
+            return contents
+    raise UserError(f"{path}: damaged; delete {path.parent} and begin again")
 
 
 def _as_text(state: dict[str, Any]) -> str:

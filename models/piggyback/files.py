@@ -8,24 +8,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
+from types import NoneType
 
 from torch import nn
 
 from models.donors.architecture import Architecture, infer_architecture
 from models.donors.build import from_architecture, load_donor
 from models.donors.find import SHIPPED
+from models.donors.wrappings import read_generator
 from models.networks.generator import Generator
 from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
 from models.piggyback.weights import Tensors
 from util.errors import UserError
-from util.run.checkpoint import fingerprint, load_tensors, read_state_dict
+from util.run.checkpoint import fingerprint, load_tensors
+from util.run.tensors import is_state
 
-# Types of a header's values. Whole numbers are 1 or more.
+# Types of a header's values; a tuple lists what may be there instead. Whole numbers are 1 or more.
+ARCHITECTURE = {
+    "netG": str,
+    "input_nc": int,
+    "output_nc": int,
+    "ngf": (int, NoneType),
+    "norm": str,
+    "no_dropout": (bool, NoneType),
+    "input_norm": (str, NoneType),
+}
+LARGEST = 1 << 40
 HEADER = {
     "method": str,
     "settings": dict,
-    "donor": {"sha256": str, "found": [str], "architecture": dict | None},
+    "donor": {"sha256": str, "found": [str], "architecture": (ARCHITECTURE, NoneType)},
     "dependencies": [{"sha256": str, "found": [str]}],
     "counts": {"trained": int, "generator": int},
     "bytes": int,
@@ -57,7 +69,7 @@ class TaskFile:
 
     def was_fitted(self) -> bool:
         """Whether the task was learnt on other channels (--input_nc, --output_nc) than the donor's file has."""
-        fitted, whole = self.header["donor"]["architecture"], infer_architecture(read_state_dict(self.find_donor()))
+        fitted, whole = self.header["donor"]["architecture"], infer_architecture(read_generator(self.find_donor()))
         if fitted is None or whole is None:
             return False
         return (fitted["input_nc"], fitted["output_nc"]) != (whole.input_nc, whole.output_nc)
@@ -70,11 +82,14 @@ class TaskFile:
         recorded, path = self.header["donor"]["architecture"], self.find_donor()
         if recorded is None:
             raise UserError(f"{self.path}: its donor is no generator known here; test.py builds it by the run's flags")
-        state = read_state_dict(path)
+        state = read_generator(path, recorded["netG"])
         try:
             architecture = Architecture(**recorded)
+            whole = infer_architecture(state) or architecture
             if not fitted:
-                architecture = infer_architecture(state) or architecture
+                architecture = whole
+            elif {*whole.differing(architecture)} & {"netG", "ngf", "norm"}:  # a damaged width can ask for all memory
+                raise UserError(f"{path} has {whole.flags()}")
             net = from_architecture(architecture, state)
         except Exception as error:  # a damaged header can ask for anything
             raise UserError(
@@ -110,21 +125,18 @@ def read_task(path: Path) -> TaskFile:
     contents = load_tensors(path)
     if not isinstance(contents, dict) or not isinstance(header := contents.get("header"), dict):
         raise UserError(f"{path}: not a task file (train.py --adapt writes them)")
-    if header.get("version") != VERSION:
-        raise UserError(f"{path}: a task file of version {header.get('version')}; this program knows version {VERSION}")
+    if type(version := header.get("version")) is not int or version != VERSION:
+        raise UserError(f"{path}: a task file of version {version!s:.20}; this program knows version {VERSION}")
     if wrong := _misfit(header, HEADER):
         raise UserError(f"{path}: damaged: its {wrong} is missing or has a wrong type; copy it again")
     try:
         Settings(**header["settings"])
     except (TypeError, UserError) as error:
         raise UserError(f"{path}: damaged: its header's settings are not valid: {error}; copy it again") from error
-    try:
-        intact = fingerprint(contents["tensors"]) == header["sha256"]
-    except (LookupError, TypeError, AttributeError):
-        intact = False
-    if not intact:
+    tensors = contents.get("tensors")
+    if not is_state(tensors) or fingerprint(tensors) != header["sha256"]:
         raise UserError(f"{path}: damaged: its tensors do not have the hash that its header records; copy it again")
-    return TaskFile(path, header, contents["tensors"])
+    return TaskFile(path, header, tensors)
 
 
 def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
@@ -184,12 +196,15 @@ def _misfit(value: object, wanted: object, name: str = "header") -> str:
 
     wanted: the value's type, or a dict or a list of what its parts must be, as in HEADER.
     """
+    if isinstance(wanted, tuple):
+        misfits = [_misfit(value, kind, name) for kind in wanted]
+        return "" if "" in misfits else misfits[0]
     if isinstance(wanted, dict) and isinstance(value, dict):
         parts = [(value.get(key, ...), kind, f"{name}'s {key}") for key, kind in wanted.items()]
     elif isinstance(wanted, list) and isinstance(value, list):
         parts = [(part, wanted[0], name) for part in value]
-    elif isinstance(wanted, type | UnionType) and isinstance(value, wanted):
-        return name if wanted is int and not (isinstance(value, int) and value > 0) else ""
+    elif isinstance(wanted, type) and type(value) is wanted:
+        return name if isinstance(value, int) and wanted is int and not 0 < value < LARGEST else ""
     else:
         return name
     return next(filter(None, (_misfit(*part) for part in parts)), "")

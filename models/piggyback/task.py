@@ -61,6 +61,11 @@ class Settings:
         return cls(opt.adapt, opt.mask_init, opt.mask_cutoff, opt.bank_fraction, opt.bank, opt.rank)
 
     def __post_init__(self):
+        for name in ("mask_init", "mask_cutoff", "bank_fraction"):
+            if type(value := getattr(self, name)) not in (int, float) or not abs(value) < 1e30:
+                raise UserError(f"--{name} {value!s:.20}: must be a finite number")
+        if not (isinstance(self.method, str) and isinstance(self.bank, str)):
+            raise UserError("--adapt and --bank: must be words")
         if self.method not in METHODS:
             raise UserError(
                 f"--adapt {self.method}: no frozen generator is adapted like this; choose {', '.join(METHODS)}"
@@ -74,8 +79,8 @@ class Settings:
             raise UserError(f"--bank_fraction {self.bank_fraction}: must be above 0 and at most 1")
         if self.bank not in BANKS:
             raise UserError(f"--bank {self.bank}: choose {' or '.join(BANKS)}")
-        if not isinstance(self.rank, int) or self.rank < 1:
-            raise UserError(f"--rank {self.rank}: must be a whole number, 1 or more")
+        if type(self.rank) is not int or not 1 <= self.rank < 2**32:
+            raise UserError(f"--rank {self.rank!s:.20}: must be a whole number, 1 or more")
 
     def flags(self) -> dict[str, object]:
         """These settings as values of train.py's flags."""

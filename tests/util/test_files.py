@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from util.errors import UserError
-from util.files import replacing_folder
+from util.files import read_options, replacing_folder
 from util.locks import locked
 from util.show.test_pictures import OURS
 
@@ -174,3 +174,20 @@ def test_a_lock_admits_one_at_a_time_and_leaves_no_file(tmp_path):
             done.result()
     assert counter.read_text() == "20"
     assert [path.name for path in tmp_path.iterdir()] == ["counter"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("[" * 100_000, "nested too deep"), ("[1]", "not an object"), ("{", "Expecting"), ("9" * 5000, "")],
+)
+def test_damaged_options_are_named_with_the_reason(tmp_path, text, why):
+    (tmp_path / "options.json").write_text(text)
+    with pytest.raises(UserError, match=rf"options.json: damaged \(.*{why}"):
+        read_options(tmp_path / "options.json")
+
+
+def test_a_json_file_of_100_mb_is_not_read(tmp_path):
+    with (tmp_path / "options.json").open("wb") as file:
+        file.truncate(100 << 20)
+    with pytest.raises(UserError, match="105 MB, more than any such file has"):
+        read_options(tmp_path / "options.json")

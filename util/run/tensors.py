@@ -50,7 +50,7 @@ def unwrapped(contents: object) -> dict[str, torch.Tensor] | None:
     if not isinstance(contents, dict):
         return None
     wrapped = (contents, *(contents.get(key) for key in ("state_dict", "model_state_dict", "model")))
-    state = next((value for value in wrapped if _is_state(value)), None)
+    state = next((value for value in wrapped if is_state(value)), None)
     if state is None:
         return None
     while prefix := next((p for p in ("module.", "_orig_mod.") if all(key.startswith(p) for key in state)), ""):
@@ -58,7 +58,7 @@ def unwrapped(contents: object) -> dict[str, torch.Tensor] | None:
     return state
 
 
-def _is_state(value: object) -> TypeGuard[dict[str, torch.Tensor]]:
+def is_state(value: object) -> TypeGuard[dict[str, torch.Tensor]]:
     """Whether `value` is a dict of named tensors."""
     return (
         isinstance(value, dict)

@@ -6,7 +6,6 @@ threshold was chosen on.
 
 import argparse
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from util.errors import UserError
-from util.files import write_json
+from util.files import read_json, write_json
 from util.flags import Fact, flags
 from util.score.metrics import threshold_curve
 
@@ -85,13 +84,18 @@ def _images(entry: dict) -> str:
     return f"val of {entry['data']}, {entry['images']} images"
 
 
+def _is_entry(value: object) -> bool:
+    if not isinstance(value, dict) or not {"weights", "how", "threshold", "data", "images"} <= value.keys():
+        return False
+    return type(value["threshold"]) is float and 0 <= value["threshold"] <= 1
+
+
 def _read(path: Path) -> list[dict]:
     if not path.is_file():
         return []
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        wanted = {"weights", "how", "threshold", "data", "images"}
-        if isinstance(entries, list) and all(isinstance(e, dict) and wanted <= e.keys() for e in entries):
+        entries = read_json(path)
+        if isinstance(entries, list) and all(_is_entry(e) for e in entries):
             return entries
     except ValueError:
         pass

@@ -7,6 +7,7 @@ import torch
 
 from models.piggyback.commands import summary
 from models.piggyback.files import as_dependencies, load_task, read_task
+from models.piggyback.packing import deflate, inflate
 from models.piggyback.task import Settings, attach, switch
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
 from util.errors import UserError
@@ -164,3 +165,49 @@ def test_a_task_that_mixes_filters_of_a_missing_task_is_refused(tmp_path):
     (tmp_path / "one" / "latest_task_G.pth").unlink()
     with pytest.raises(UserError, match="mixes filters of an earlier task that is not at .*one/latest_task_G.pth"):
         load_task(path, donor())
+
+
+SEVERAL = torch.zeros(3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header.update(version=SEVERAL),
+        lambda header: header.update(version=True),
+        lambda header: header.update(bytes=10**400),
+        lambda header: header.update(bytes=True),
+        lambda header: header["settings"].update(mask_init=SEVERAL),
+        lambda header: header["settings"].update(mask_init=10**400),
+        lambda header: header["settings"].update(mask_init=float("inf")),
+        lambda header: header["settings"].update(method=[]),
+        lambda header: header["settings"].update(rank=10**12),
+        lambda header: header["donor"].update(architecture={}),
+        lambda header: header["donor"]["architecture"].update(input_nc=SEVERAL),
+        lambda header: header["donor"]["found"].append(torch.float32),
+        lambda header: header["donor"]["found"].append("\ud800"),
+    ],
+)
+def test_values_of_other_types_in_a_header_are_refused(saved, change):
+    whole = torch.load(saved[0], weights_only=True)
+    change(whole["header"])
+    torch.save(whole, saved[0])
+    with pytest.raises(UserError, match="latest_task_G.pth: (damaged|a task file of version|holds Python objects)"):
+        read_task(saved[0])
+
+
+def test_a_header_that_asks_for_a_huge_network_builds_none(saved):
+    whole = torch.load(saved[0], weights_only=True)
+    whole["header"]["donor"]["architecture"]["ngf"] = 10**6
+    whole["header"]["donor"]["found"] = ["latest_net_G.pth"]
+    save_networks(saved[0].parent, "donor", {"G": donor()})
+    saved[0].with_name("donor_net_G.pth").rename(saved[0].with_name("latest_net_G.pth"))
+    torch.save(whole, saved[0])
+    with pytest.raises(UserError, match="damaged: no generator can be built as its header says"):
+        read_task(saved[0]).build_donor()
+
+
+def test_a_mask_that_inflates_to_gigabytes_is_cut():
+    bomb = deflate(torch.zeros(50 << 20, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="9 bytes in place of 8"):
+        inflate(bomb, 8)
