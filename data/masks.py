@@ -12,7 +12,7 @@ from data.base import PairedDataset, Sample
 from data.classes import MASKS, Classes
 from data.read.folders import NoSuchPhase, existing_folder
 from data.read.headers import read_patient
-from data.read.images import find_images, read_image, safe_ids
+from data.read.images import find_images, read_image, safe_ids, without_extension
 from data.read.labels import read_labels
 from data.read.matching import Matching, match
 from data.read.splits import Row, draw, draw_split, read_splits
@@ -28,7 +28,8 @@ class MasksDataset(PairedDataset):
 
     <dataroot>/splits.csv (`data.read.splits`) lists the phase of each image. Without it, 70 % of the patients are in
     train, 10 % in val and 20 % in test. A patient's phase depends on the patient's name (for DICOM files, the ID in the
-    header) and on --split_seed alone, so new images move no patient. --phase all takes every image.
+    header; without it, the image's own path below images/) and on --split_seed alone, so new images move no patient.
+    --phase all takes every image.
 
     With --fold N (cross-validation), the images of fold N (column fold of splits.csv) are val and those of the other
     folds are train. Images without a fold stay in their phase, usually test.
@@ -145,7 +146,7 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     if not rows:
         raise UserError(f"--dataroot {root}: no images in images/ or below it")
     ids = safe_ids([row.image for row in rows], root / "images")
-    rows = [_with_patient(row, name, patient_regex) for row, name in zip(rows, ids, strict=True)]
+    rows = [_with_patient(row, own_name(row.image, root), patient_regex) for row in rows]
     if not listed:
         owners = ["" if patient_regex else read_patient(row.image) for row in rows]
         if len({*owners} - {""}) == 1:  # some programs anonymise by writing one ID into all files
@@ -185,11 +186,24 @@ def _without_pairs(samples: list[Sample], seed: int) -> list[Sample]:
     return [replace(s, lends=True) if (s.patient or s.id) in lending else replace(s, targets=()) for s in samples]
 
 
+def own_name(image: Path, root: Path) -> str:
+    """The path below images/ in one word, as x_001. An id (`safe_ids`) is shorter where it can be, so it depends on
+    what other images there are."""
+    inside = image
+    for folder in (root, root / "images"):
+        inside = image.relative_to(folder) if image.is_relative_to(folder) else inside
+    flat = Path("_".join(part for part in inside.parts if part != inside.root))
+    return safe_ids([flat], root)[0]
+
+
 def _with_patient(row: Row, name: str, pattern: str) -> Row:
     if not pattern:
         return replace(row, patient=row.patient or name)
+    # Patterns are written for a file's name or for a name with its sub-folders. Which of them is searched first must
+    # not depend on other images.
+    last = without_extension(Path(row.image.name)).name
     try:
-        hit = re.search(pattern, name)
+        hit = re.search(pattern, name) or re.search(pattern, last)
     except re.error as error:
         raise UserError(f"--patient_regex {pattern}: {error}") from None
     if hit is None:

@@ -70,6 +70,37 @@ def test_the_patient_of_a_dicom_file_comes_from_its_header(lungs, flags):
     assert phases(*["anonymous"] * 10).items() > blanked.items(), "a file without any ID changes nothing"
 
 
+def test_new_images_move_no_earlier_image_to_another_split(lungs, save):
+    """Equal names in a second sub-folder once changed the ids by which the split was drawn."""
+    image = np.zeros((8, 8), np.uint8)
+    for folder in ("", "A", "A/deep", "B", "new"):
+        before = {row.image: (row.split, row.patient) for row in find_rows(lungs).values()}
+        for i in range(30):
+            save(lungs / "images" / folder / f"p{i}.png", image)
+        save(lungs / "images" / folder / "p3.jpg", image)
+        after = {row.image: (row.split, row.patient) for row in find_rows(lungs).values()}
+        assert after.items() >= before.items()
+    whole = [[split for path, (split, _) in after.items() if path.stem == f"p{i}"] for i in range(30)]
+    assert any(len({*splits}) > 1 for splits in whole), "each folder has its own draw"
+
+
+def test_a_patient_regex_finds_the_same_patient_whatever_other_images_there_are(lungs, save):
+    image = np.zeros((8, 8), np.uint8)
+
+    def patients(regex: str) -> dict[str, str]:
+        return {
+            row.image.relative_to(lungs / "images").as_posix(): row.patient for row in find_rows(lungs, regex).values()
+        }
+
+    save(lungs / "images" / "A" / "p77_2.png", image)
+    before = [patients(regex) for regex in (r"^(p\d+)", r"p\d", r"^[Ap]")]
+    assert (before[0]["A/p77_2.png"], before[2]["A/p77_2.png"]) == ("p77", "A")
+    save(lungs / "images" / "p77_2.png", image)
+    save(lungs / "images" / "B" / "p77_2.png", image)
+    assert patients(r"^(p\d+)").items() > before[0].items()
+    assert patients(r"p\d").items() > before[1].items()
+
+
 @pytest.mark.parametrize(("regex", "message"), [("(", "--patient_regex"), ("q", "finds nothing in 'p0'")])
 def test_a_bad_patient_regex_is_refused(lungs, flags, regex, message):
     with pytest.raises(UserError, match=message):
