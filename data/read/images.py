@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from data.read.decode import Page, Stored, decode
 from data.read.headers import is_dicom
-from data.read.limits import refuse_too_large, too_large
+from data.read.limits import too_large
 from util.errors import UserError
 
-EXTENSIONS = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff"}
+EXTENSIONS = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 
 # Pillow only warns about an image that is too large; `refuse_too_large` raises an error that says so.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -38,8 +39,8 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """A picture as [H, W] (grey) or [H, W, 3] (RGB), uint8, or uint16 for grey of more than 8 bits. White is 255 or
-    65535, however bright the brightest pixel is. UserError: not readable, damaged, too large."""
+    """A picture as [H, W] (grey) or [H, W, 3] (RGB), uint8, or uint16 if it has more than 8 bits. White is 255 or
+    65535, however bright the brightest pixel is. UserError: not readable, damaged, too large, several pages."""
     return read_pixels(path)[0]
 
 
@@ -47,19 +48,24 @@ def read_pixels(path: Path) -> tuple[np.ndarray, bool]:
     """`read_image`'s array, and whether the file's compression changes pixels (JPEG).
 
     A palette is resolved to its colours. Transparent pixels are put on black. The EXIF orientation is applied, as every
-    viewer does. Of several pages the first is read. For DICOM see `data.read.dicom.read_dicom`.
+    viewer does. For DICOM see `data.read.dicom.read_dicom`.
+    """
+    stored = read_file(path)
+    return stored.pages[0].pixels, stored.lossy
+
+
+def read_file(path: Path, several: bool = False) -> Stored:
+    """`read_pixels` with everything else that the file says: its transparency, and how it was turned.
+
+    several: a TIFF of several pages, each in `Stored.pages`, is no error. Its thumbnails never count as pages.
     """
     try:
         if path.suffix.lower() not in EXTENSIONS and is_dicom(path):
             from data.read.dicom import read_dicom
 
             dicom = read_dicom(path)
-            return dicom.pixels, dicom.lossy
-        with Image.open(path) as picture:
-            refuse_too_large(path, *picture.size)
-            lossy = picture.format == "JPEG" or picture.info.get("compression") == "jpeg"
-            ImageOps.exif_transpose(picture, in_place=True)
-            return _to_array(picture, path), lossy
+            return Stored([Page(dicom.pixels)], dicom.lossy)
+        return decode(path, several)
     except UserError:
         raise
     except Image.DecompressionBombError:
@@ -81,34 +87,11 @@ def _why_not_an_image(path: Path) -> str:
         start = file.read(8)
     if not start:
         return "the file is empty (0 bytes)"
-    if start.startswith((b"\x89PNG", b"\xff\xd8", b"II*\0", b"MM\0*", b"BM")):
+    if start.startswith((b"\x89PNG", b"\xff\xd8", b"II*\0", b"MM\0*", b"BM", b"GIF8", b"RIFF")):
         return "the image is damaged, or of a kind that cannot be read"
     if is_dicom(path):
         return "a DICOM file; name it .dcm"
-    return "not an image: its content is no DICOM, PNG, JPEG, TIFF, BMP or PPM"
-
-
-def _to_array(picture: Image.Image, path: Path) -> np.ndarray:
-    mode = picture.mode
-    if mode.startswith("I;16"):
-        return np.array(picture, np.uint16)
-    if mode == "I":
-        values = np.asarray(picture)
-        if values.min() < 0 or values.max() > 65535:
-            raise UserError(f"{path}: 32-bit values from {values.min()} to {values.max()}; convert it to 8 or 16 bit")
-        return values.astype(np.uint16)
-    if mode == "F":
-        values = np.asarray(picture)
-        if not (values.min() >= 0 and values.max() <= 1):
-            raise UserError(f"{path}: floating point values from {values.min():g} to {values.max():g}; want 0 to 1")
-        return np.round(values * 65535).astype(np.uint16)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, (0, 0, 0, 255)), picture)
-        return np.array(picture.convert("L" if mode == "LA" else "RGB"))
-    if mode in ("1", "L"):
-        return np.array(picture.convert("L"))
-    return np.array(picture.convert("RGB"))
+    return "not an image: its content is no DICOM, PNG, JPEG, TIFF, BMP, PPM, GIF or WebP"
 
 
 def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
