@@ -6,13 +6,15 @@
     python forgetting.py --donor DONOR --runs ft=ft_0+ft_1+ft_2 masks=masks_0+masks_1+masks_2
 
 The third command compares two methods that each learn two new tasks, one after the other; the fourth compares means
-over three seeds of each method. Every network is scored on every task. The results are in results/<name>: index.html,
-forgetting.csv (a line for each method), forgetting.json (everything) and images/.
+over three seeds of each method. Every network is scored on every task. The results are in results/<name>, or in
+results/<name>_<data> if that holds results of other data: index.html, forgetting.csv (a line for each method),
+forgetting.json (everything) and images/.
 """
 
 from pathlib import Path
 
 from options.forgetting import parse
+from options.results import data_of, name_of, place
 from options.runs import Runs
 from util.errors import run_script
 from util.files import replacing_folder
@@ -42,7 +44,10 @@ def main() -> int:
     features = create_features(opt.kid_weights, device)
     bench = Bench(runs.options, device, runs.donor, features)
     plans = read_plans(asked.methods, runs, ImageSets(opt.num_test).get)
-    results = Path(opt.results_dir) / opt.name
+    tasks = [runs.options(stage, task=task) for task, stage in enumerate(plans[0][0].stages)]
+    data = [data_of(task) | {"phase": task.phase} for task in tasks]
+    name = "+".join(dict.fromkeys(name_of(each) for each in data[1:]))
+    results = place(Path(opt.results_dir) / opt.name, name, data, "forgetting.json")
     with replacing_folder(results, OURS, "forgetting.json") as folder:
         pictures = Pictures(folder, opt.pictures)
         methods = [
@@ -51,7 +56,7 @@ def main() -> int:
         starts = [wrong_starts(plan.stages, plan.recorded, donor, checkpoints_dir) for seeds in plans for plan in seeds]
         donor_costs = bench.costs(runs.donor, runs.recorded(runs.donor))
         study = Study(runs.donor_name, donor_costs, plans[0][0].tasks, methods, features.name, starts)
-        write_results(folder, study)
+        write_results(folder, study, data)
         write_forgetting_page(folder, study, pictures, opt.display_winsize)
     print(f"page: {results / 'index.html'}")
     return 0

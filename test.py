@@ -7,7 +7,8 @@
     python test.py --compare lungs lungs_scratch --phase val
 
 Leaves in results/<name>/<phase>_<epoch>: index.html, images/, masks/, overlays/, differences/, metrics.csv,
-metrics.json; with --write dicomseg also dicomseg/. --compare leaves in results/compare_<run>_<run>.../<phase>_<epoch>:
+metrics.json; with --write dicomseg also dicomseg/. The results of other data than the run's own are in
+results/<name>/<phase>_<epoch>_<data>. --compare leaves in results/compare_<run>_<run>.../<phase>_<epoch>:
 index.html, compare.csv (a line an image), compare.json, images/, truths/, overlays/<run>/, masks/<run>/.
 """
 
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from options.recorded import other_split
+from options.results import data_of, results_folder
 from options.runs import resolve_compared, resolve_named, resolve_within
-from options.test import TEST, as_text, results_folder
+from options.test import TEST, as_text
 from util.errors import run_script
 
 # torch takes seconds to load. It is imported inside functions, which run when the flags are known to be right.
@@ -66,7 +68,7 @@ def test(runs: list[argparse.Namespace]) -> int:
     within = masks_within(opt, device, loader.dataset)
     rule = trained.rule(loader, within)
     settings = trained.settings(loader.dataset, rule, {run.name: other_split(run) for run in runs})
-    results = results_folder(opt, trained.name)
+    results = results_folder(opt, trained.name, "metrics.json")
     with replacing_folder(results, OURS, "metrics.csv") as folder:
         write_pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, trained.models[0].labels)
 
@@ -76,7 +78,7 @@ def test(runs: list[argparse.Namespace]) -> int:
 
         evaluation = evaluate(translator, loader, rule, opt.surface, write, within=within, progress="testing")
         title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-        write_results(folder, title, evaluation, settings, opt.display_winsize)
+        write_results(folder, title, evaluation, settings, opt)
     if evaluation.scored:
         print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
     print(f"page: {results / 'index.html'}")
@@ -95,7 +97,8 @@ def compare(runs: list[argparse.Namespace]) -> int:
 
     first, device = runs[0], pick_device(runs[0].gpu_ids)
     sets = same_images(runs)
-    results = results_folder(first, "_".join(["compare", *(run.name.replace("/", "-") for run in runs)]))
+    name = "_".join(["compare", *(run.name.replace("/", "-") for run in runs)])
+    results = results_folder(first, name, "compare.json")
     with replacing_folder(results, OURS, "compare.csv") as folder:
         comparison = Comparison(folder)
         for run, data in zip(runs, sets, strict=True):
@@ -109,22 +112,22 @@ def compare(runs: list[argparse.Namespace]) -> int:
             comparison.add(run.name, trained.translator(dataset), loader, rule, settings, within)
             print(comparison.line(run.name), flush=True)
         comparison.write_csv(folder / "compare.csv")
-        write_json(folder / "compare.json", comparison.as_json())
+        write_json(folder / "compare.json", {"data": data_of(first)} | comparison.as_json())
         write_comparison_page(folder, comparison, first.display_winsize)
     print(f"page: {results / 'index.html'}")
     return 0
 
 
 def write_results(
-    folder: Path, title: str, evaluation: Evaluation, settings: dict[str, object], picture_width: int
+    folder: Path, title: str, evaluation: Evaluation, settings: dict[str, object], opt: argparse.Namespace
 ) -> None:
     """Write the scores as tables, and the page that shows them with the pictures in `folder`."""
     from util.files import write_json
     from util.show.test_page import write_test_page
 
     evaluation.write_csv(folder / "metrics.csv")
-    write_json(folder / "metrics.json", {"settings": settings} | evaluation.summary)
-    write_test_page(folder, title, evaluation, settings, picture_width)
+    write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | evaluation.summary)
+    write_test_page(folder, title, evaluation, settings, opt.display_winsize)
 
 
 def segmentation_writer(opt: argparse.Namespace, name: str, dataset: PairedDataset) -> Callable[[Path, Scored], None]:

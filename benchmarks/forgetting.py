@@ -65,7 +65,8 @@ def compare(page: str, runs: dict[str, str], flags: list[str], checkpoints_dir: 
     labelled = [f"{label}={names}" for label, names in runs.items()]
     where = ["--donor", DONOR, "--runs", *labelled, "--results_dir", str(results_dir), "--gpu_ids", "-1"]
     call("forgetting.py", page, [*where, *flags], checkpoints_dir)
-    return json.loads((results_dir / page / "forgetting.json").read_text())
+    newest = max(results_dir.glob(f"{page}*/forgetting.json"), key=lambda path: path.stat().st_mtime)
+    return json.loads(newest.read_text())
 
 
 HEADER = [

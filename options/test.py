@@ -1,7 +1,6 @@
 """Flags of test.py. Flags you omit are read from the run's options.json."""
 
 import argparse
-from pathlib import Path
 
 from options.base import add_base_options, settle
 from options.parser import Script, Values
@@ -99,11 +98,6 @@ def resolve(typed: Values) -> argparse.Namespace:
     if split := other_split(opt):
         print(f"note: {opt.name} was trained {split}: images of phase {opt.phase} may be among those it learnt from")
     return settle(argparse.Namespace(**values))
-
-
-def results_folder(opt: argparse.Namespace, name: str) -> Path:
-    """Where test.py leaves the results of the runs called `name`."""
-    return Path(opt.results_dir) / name / f"{opt.phase}_{opt.epoch}{'_base' if opt.task == 'base' else ''}"
 
 
 def as_text(opt: argparse.Namespace) -> str:

@@ -49,7 +49,7 @@ def study(start, tmp_path):
     def call(*flags: str) -> tuple[Path, dict]:
         where = ["--checkpoints_dir", tmp_path / "ck", "--results_dir", tmp_path / "results"]
         assert start(forgetting.main, *where, "--gpu_ids", "-1", "--num_threads", "0", *flags) == 0
-        folder = tmp_path / "results" / "forgetting"
+        folder = max((tmp_path / "results").glob("forgetting*"), key=lambda folder: folder.stat().st_mtime_ns)
         return folder, read_json(folder / "forgetting.json")
 
     return call
@@ -373,3 +373,17 @@ def test_a_task_on_another_donor_fails_the_proof(save, study, tmp_path):
     assert "✗ differs" in (folder / "index.html").read_text()
     with pytest.raises(UserError, match="is a task beside a donor: name that donor, or plain weights"):
         study("--donor", "lungs", "--runs", "lungs")
+
+
+def test_a_study_on_other_data_does_not_replace_an_earlier_one(save, study, tmp_path):
+    save("houses", *HOUSES)
+    save("lungs", *CHESTS, seed=1)
+    runs = ["--donor", "houses", "--runs", "lungs"]
+    folder, _ = study(*runs)
+    page = (folder / "index.html").read_text()
+    study(*runs, "--new_phase", "val")
+    study(*runs, "--new_phase", "val")
+    assert (folder / "index.html").read_text() == page
+    other = read_json(tmp_path / "results" / "forgetting_chests" / "forgetting.json")
+    assert [task["phase"] for task in other["data"]] == ["test", "val"]
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {"forgetting", "forgetting_chests"}

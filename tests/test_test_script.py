@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from scipy.ndimage import label
 from tests.helpers import read_json, read_table, save_run, words
 from util.errors import UserError
 from util.run.checkpoint import save_networks
+from util.run.learnt import record_learnt
 
 NET = words("--netG unet_64 --ngf 4 --crop_size 64")
 
@@ -166,13 +169,42 @@ def test_a_threshold_chosen_within_another_run_is_void_once_that_run_trains_on(a
         apply_tiny(*flags, phase="test")
 
 
+def test_a_test_on_images_that_the_run_has_learnt_from_says_how_many(apply_tiny, trained, chests, tmp_path, capsys):
+    """Whatever the flags say: a list may have changed, or images were renamed or copied to another folder."""
+    record_learnt(tmp_path / "tiny", [chests / "images" / f"x{i}.png" for i in (0, 1)])
+    folder = apply_tiny("--dataroot", str(chests), phase="test")
+    assert "note: tiny learnt from 2 of these 5: its scores on images of phase test" in capsys.readouterr().out
+    assert (
+        read_json(folder / "metrics.json")["settings"]["may have learnt from these images"]
+        == "tiny learnt from 2 of these 5"
+    )
+    shutil.copytree(chests, tmp_path / "copy")
+    (tmp_path / "copy" / "images" / "x1.png").rename(tmp_path / "copy" / "images" / "other.png")
+    (tmp_path / "copy" / "splits.csv").write_text("image,mask,split\nimages/other.png,masks/x1.png,test\n")
+    apply_tiny("--dataroot", str(tmp_path / "copy"), phase="test")
+    assert "tiny learnt from 1 of these 1" in capsys.readouterr().out
+    record_learnt(tmp_path / "tiny", [])
+    apply_tiny("--dataroot", str(chests), phase="test")
+    assert "note:" not in capsys.readouterr().out
+
+
+def test_a_run_without_a_record_says_that_sub_folders_were_drawn_otherwise(apply_tiny, chests, tmp_path, capsys):
+    (chests / "splits.csv").unlink()
+    for folder in ("images", "masks"):
+        (chests / folder / "A").mkdir()
+        (chests / folder / "x0.png").rename(chests / folder / "A" / "x0.png")
+    save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
+    apply_tiny("--dataroot", str(chests))
+    assert "tiny recorded no list of its images, and those in sub-folders are now drawn" in capsys.readouterr().out
+
+
 def test_a_test_on_images_that_the_run_may_have_trained_on_says_so(apply_tiny, chests, tmp_path, capsys):
-    """Another fold concerns phase val. Another random split of a folder without splits.csv concerns every phase."""
+    """For a run that recorded no images, flags decide. Another fold concerns phase val. Another random split of a folder without splits.csv concerns every phase."""
     own = (chests / "splits.csv").read_text().splitlines()
     lines = [own[0] + ",fold"] + [f"{line.replace(',test,', ',train,')},{i % 2}" for i, line in enumerate(own[1:])]
     (chests / "splits.csv").write_text("\n".join(lines))
     save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests), "--fold", "0")
-    warning = "tiny was trained with --fold 0: images of phase val may be among those it learnt from"
+    warning = "tiny was trained with --fold 0: its scores on images of phase val may be too good"
     folder = apply_tiny(phase="val")
     assert warning not in capsys.readouterr().out
     assert "may have learnt" not in (folder / "index.html").read_text()
@@ -183,7 +215,7 @@ def test_a_test_on_images_that_the_run_may_have_trained_on_says_so(apply_tiny, c
     (tmp_path / "tiny" / "options.json").unlink()
     save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
     apply_tiny("--split_seed", "1", phase="all")
-    assert "tiny was trained with --split_seed 0: images of phase all" in capsys.readouterr().out
+    assert "tiny was trained with --split_seed 0: its scores on images of phase all" in capsys.readouterr().out
 
 
 def test_masks_are_written_as_they_are_scored_after_postprocessing(apply_tiny, trained, chests):
@@ -416,3 +448,62 @@ def test_an_ensemble_may_mix_norms_and_channels_but_not_image_sizes(apply_tiny, 
     save(tmp_path, "--dataset_mode", "masks", "--crop_size", "128", name="larger")
     with pytest.raises(UserError, match="tiny has --crop_size 64 and larger --crop_size 128; leave one out"):
         apply_tiny("--dataroot", str(chests), "--name", "tiny,larger")
+
+
+def test_results_of_other_data_never_replace_earlier_ones(apply_tiny, chests, tmp_path):
+    """README's commands in sequence: a test, then unlabelled images, then others; each again replaces only its own."""
+    save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
+    other = tmp_path / "elsewhere" / "images"
+    shutil.copytree(chests / "images", other)
+    (other / "x0.png").unlink()
+    commands = {
+        "all_latest": [],
+        "all_latest_other": ["--dataset_mode", "single", "--dataroot", tmp_path / "other"],
+        "all_latest_images": ["--dataset_mode", "single", "--dataroot", other],
+        "all_latest_chests_source-a": ["--source", "a"],
+    }
+    shutil.copytree(other, tmp_path / "other")
+    for _ in range(2):
+        for name, flags in commands.items():
+            folder = apply_tiny(*flags)
+            assert folder.name == name
+            assert read_json(folder / "metrics.json")["settings"]["data"] in (folder / "index.html").read_text()
+    folders = {folder.name: len(table(folder)) for folder in (tmp_path / "results" / "tiny").iterdir()}
+    assert folders == {"all_latest": 5, "all_latest_other": 4, "all_latest_images": 4, "all_latest_chests_source-a": 3}
+
+
+def test_data_of_the_same_name_and_a_retrained_run_get_folders_of_their_own(apply_tiny, chests, tmp_path):
+    save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
+    namesake = tmp_path / "elsewhere" / "chests"
+    shutil.copytree(chests, namesake)
+    third = shutil.copytree(chests, tmp_path / "third" / "chests")
+    assert apply_tiny().name == "all_latest"
+    assert apply_tiny("--dataroot", str(namesake)).name == "all_latest_chests"
+    digest = apply_tiny("--dataroot", str(third))
+    assert re.fullmatch("all_latest_chests-[0-9a-f]{8}", digest.name)
+    assert apply_tiny("--dataroot", str(third)) == digest
+    (tmp_path / "tiny" / "options.json").unlink()
+    save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(namesake))  # trained again, on other data
+    assert apply_tiny().name == "all_latest_chests"
+
+
+def test_results_that_an_earlier_version_left_are_compared_by_their_settings(apply_tiny, chests, tmp_path):
+    save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
+    folder = apply_tiny()
+    metrics = read_json(folder / "metrics.json")
+    del metrics["data"]
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    assert apply_tiny() == folder
+    (folder / "metrics.json").write_text(json.dumps(metrics | {"settings": {"data": "datasets/other"}}))
+    assert apply_tiny().name == "all_latest_chests"
+
+
+def test_a_part_of_the_runs_data_has_upstreams_folder_and_a_comparison_its_own(apply_tiny, apply, chests, tmp_path):
+    save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
+    save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests), name="other")
+    assert apply_tiny("--dataset_mode", "single", "--dataroot", str(chests / "images")).name == "all_latest"
+    compare = ["--compare", "tiny", "other"]
+    assert apply(*compare, name="", phase="all").name == "all_latest"
+    shutil.copytree(chests, tmp_path / "clinic")
+    assert apply(*compare, "--dataroot", str(tmp_path / "clinic"), name="", phase="all").name == "all_latest_clinic"
+    assert (tmp_path / "results" / "compare_tiny_other" / "all_latest" / "compare.csv").exists()

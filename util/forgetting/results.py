@@ -1,6 +1,7 @@
 """The files of a study beside its page: forgetting.json holds everything, forgetting.csv one line for each method."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ from util.files import write_json
 from util.forgetting.study import Method, Study
 
 
-def write_results(folder: Path, study: Study) -> None:
-    """Write forgetting.json and forgetting.csv."""
-    write_json(folder / "forgetting.json", as_json(study))
+def write_results(folder: Path, study: Study, data: Sequence[Mapping[str, object]]) -> None:
+    """Write forgetting.json and forgetting.csv. data: for each task, the flags that say which images it has."""
+    write_json(folder / "forgetting.json", {"data": data} | as_json(study))
     write_csv(folder / "forgetting.csv", study)
 
 
