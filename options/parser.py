@@ -7,6 +7,7 @@ of the model, of the script, or of the flag itself.
 import argparse
 import difflib
 import math
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -84,10 +85,7 @@ class Script:
     def typed(self, argv: list[str] | None = None) -> dict[str, object]:
         """The flags that were typed, by name. `--help` prints the help and ends the program. UserError: unknown flags,
         values that a flag cannot have."""
-        parser = Parser(add_help=False, conflict_handler="resolve")
-        self._add_shared(parser)
-        for _, add in self._choices():
-            add(parser.add_argument_group())
+        parser = self.all_flags()
         for action in parser.actions().values():
             action.default = argparse.SUPPRESS
         parser.add_argument("-h", "--help", action="store_true", default=argparse.SUPPRESS)
@@ -105,7 +103,7 @@ class Script:
         parser = self._parser(model, mode)
         self._refuse_flags_of_others(typed, parser)
         defaults = parser.defaults()
-        recorded = _converted(_suiting(model, recorded), parser, str(typed.get("name", defaults["name"])))
+        recorded = {name: value for name, value in _suiting(model, recorded).items() if name in defaults}
         opt = argparse.Namespace(**defaults | recorded | dict(typed) | {"model": model, "dataset_mode": mode})
         derived = {"name": with_suffix(opt)} | ({"epoch": f"iter_{opt.load_iter}"} if opt.load_iter else {})
         opt = argparse.Namespace(**vars(opt) | derived)
@@ -176,6 +174,14 @@ class Script:
         models = [(f"--model {name}", getattr(flags, add_flags)) for name, flags in OF_MODELS.items()]
         return models + [(f"--dataset_mode {name}", flags.add) for name, flags in OF_DATA.items()]
 
+    def all_flags(self) -> Parser:
+        """A parser of the flags of every model and data set."""
+        parser = Parser(add_help=False, conflict_handler="resolve")
+        self._add_shared(parser)
+        for _, add in self._choices():
+            add(parser.add_argument_group())
+        return parser
+
     def _owners(self) -> dict[str, str]:
         """Every flag that not all models and data sets have, such as --source, to the choice that brings it."""
         owners = {}
@@ -200,20 +206,45 @@ def _suiting(model: str, recorded: Values) -> Values:
     return {name: x for name, x in recorded.items() if name not in (*OF_MODELS[model].defaults, "dataset_mode")}
 
 
-def _converted(recorded: Values, parser: Parser, run: str) -> dict[str, object]:
-    """The recorded values of the flags that a parser knows. UserError: a word that the flag does not take."""
-    actions, values = parser.actions(), {}
-    for name, value in recorded.items():
-        if name not in actions:
-            continue
-        if isinstance(value, str):
-            try:  # as if it had been typed: argparse has no public way to check a single value
-                parser._get_values(actions[name], [value])
-                value = parser._get_value(actions[name], value)
-            except argparse.ArgumentError as error:
-                raise UserError(f"options.json of {run}: {error}") from error
-        values[name] = value
+def checked(recorded: Values, parser: Parser, source: str) -> dict[str, object]:
+    """Recorded values, those of flags that the parser knows as if they had been typed. source: named in errors.
+
+    UserError: a value that its flag does not take.
+    """
+    actions, values = parser.actions(), dict(recorded)
+    for name in [name for name in values if name in actions]:
+        try:
+            values[name] = _as_typed(values[name], actions[name], parser)
+        except (argparse.ArgumentError, ValueError) as error:
+            raise UserError(f"{source}: {error}; correct it") from error
     return values
+
+
+def _as_typed(value: object, action: argparse.Action, parser: Parser) -> object:
+    """A flag's value from a JSON file, checked by the flag's own type and choices."""
+    if value is None and action.default is None:
+        return None
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise argparse.ArgumentError(action, f"{value!a:.50} is neither true nor false")
+        return value
+    if isinstance(value, list) and action.nargs == "+" and value:
+        return [_as_typed(one, argparse.Action(action.option_strings, action.dest), parser) for one in value]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise argparse.ArgumentError(action, f"{value!a:.50} is neither a word nor a number")
+    form = str(action.metavar or "X")  # --balance positives=X holds the number X
+    word = form.replace("X", str(value)) if form.endswith("=X") and not isinstance(value, str) else str(value)
+    if not _is_text(word):
+        raise argparse.ArgumentError(action, f"{value!a:.50} is no text")
+    return parser._get_values(action, [word])  # argparse has no public way to check a single value
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word could have been typed: no zero byte, and no half of a surrogate pair."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 def _choose(registry: Mapping[str, Entry], name: object, flag: str) -> Entry:

@@ -1,9 +1,10 @@
 """What a run recorded in its options.json, and which of it train.py and test.py use again."""
 
 import argparse
+import functools
 from pathlib import Path
 
-from options.parser import Values, with_suffix
+from options.parser import Parser, Values, checked, with_suffix
 from util.errors import UserError
 from util.files import read_options
 from util.flags import Fact, flags
@@ -13,9 +14,16 @@ UPSTREAM_DEFAULTS = {"stochastic": True, "num_test": 50}
 
 
 def read_run(folder: Path) -> dict[str, object]:
-    """The options.json in a run's folder; {} without one. UserError: it is damaged."""
+    """The options.json in a run's folder; {} without one. UserError: it is damaged, or a flag refuses its value."""
     path = folder / "options.json"
-    return read_options(path) if path.is_file() else {}
+    return checked(read_options(path), _flags_of_training(), str(path)) if path.is_file() else {}
+
+
+@functools.cache
+def _flags_of_training() -> Parser:
+    from options.train import TRAIN  # which reads runs, by this file
+
+    return TRAIN.all_flags()
 
 
 def read_for_testing(opt: argparse.Namespace) -> Values:

@@ -10,6 +10,7 @@ import options.test
 import options.train
 from options.of_data import OF_DATA
 from options.parser import as_dict
+from options.recorded import read_run
 from options.runs import resolve_named
 from util.errors import UserError
 
@@ -297,10 +298,10 @@ def test_a_damaged_options_file_is_refused_by_name(tmp_path):
     with pytest.raises(UserError, match="options.json: damaged"):
         apply(*argv)
     (tmp_path / "run" / "options.json").write_text('{"netG": "vgg"}')
-    with pytest.raises(UserError, match="options.json of run: argument --netG: vgg: no generator"):
+    with pytest.raises(UserError, match="run/options.json: argument --netG: vgg: no generator"):
         apply(*argv)
     (tmp_path / "run" / "options.json").write_text('{"norm": "bats"}')
-    with pytest.raises(UserError, match="options.json of run: argument --norm: invalid choice: 'bats'"):
+    with pytest.raises(UserError, match="run/options.json: argument --norm: invalid choice: 'bats'"):
         apply(*argv)
 
 
@@ -358,3 +359,37 @@ def test_a_balance_is_a_share_of_positives(word):
     assert train("--balance", "positives=0.4").balance == 0.4
     with pytest.raises(UserError, match="argument --balance: "):
         train("--balance", word)
+
+
+WRONG = {
+    "ngf": ["x", 0, -1, 1.5, True, None, [8], {"a": 1}, "1e3", float("nan")],
+    "lr": ["x", True, None, [0.1], {}],
+    "name": [True, None, [], {}, "a\0b", "\ud800"],
+    "dataroot": [True, None, [], {}, "a\0b", "\ud800"],
+    "no_dropout": ["yes", 1, None, [], 0.0],
+    "norm": ["bats", 3, None, ["batch"]],
+    "model": ["bats", 3, True, ["pix2pix"], {}],
+    "dataset_mode": ["bats", 3, True, ["masks"], {}],
+    "balance": ["0.5", 2, True, []],
+    "mask_threshold": [True, [0.5], "often", 7],
+    "gpu_ids": [True, [0], {}],
+}
+
+
+@pytest.mark.parametrize(("flag", "value"), [(flag, value) for flag, values in WRONG.items() for value in values])
+def test_a_recorded_value_of_a_wrong_type_is_refused_by_its_flags_own_rule(tmp_path, flag, value):
+    argv = run_folder(tmp_path)
+    (tmp_path / "run" / "options.json").write_text(json.dumps({"model": "pix2pix", flag: value}))
+    with pytest.raises(UserError, match=f"options.json: .*--{flag}|--{flag} "):
+        apply(*argv)
+    with pytest.raises(UserError, match=f"options.json: .*--{flag}|--{flag} "):
+        train(*argv, "--continue_train")
+
+
+def test_every_value_that_training_records_is_read_back_as_it_was(tmp_path):
+    for model, mode in (("pix2pix", "masks"), ("cycle_gan", "unaligned"), ("supervised", "aligned")):
+        typed = ["--dataroot", "x", "--balance", "positives=0.4", "--dataset_mode", mode, "--model", model]
+        opt = train("--name", "run", *typed)
+        recorded = json.loads(json.dumps(as_dict(opt)))
+        (tmp_path / "options.json").write_text(json.dumps(recorded))
+        assert read_run(tmp_path) == recorded
