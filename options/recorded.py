@@ -4,7 +4,9 @@ import argparse
 import functools
 from pathlib import Path
 
-from options.parser import Parser, Values, checked, with_suffix
+from options.base import add_base_options
+from options.of_training import add_train_options
+from options.parser import Parser, Script, Values, checked, with_suffix
 from util.errors import UserError
 from util.files import read_options
 from util.flags import Fact, flags
@@ -21,9 +23,7 @@ def read_run(folder: Path) -> dict[str, object]:
 
 @functools.cache
 def _flags_of_training() -> Parser:
-    from options.train import TRAIN  # which reads runs, by this file
-
-    return TRAIN.all_flags()
+    return Script("", (add_base_options, add_train_options), training=True, read_run=lambda _: {}).all_flags()
 
 
 def read_for_testing(opt: argparse.Namespace) -> Values:

@@ -13,8 +13,8 @@ from models.piggyback import METHODS
 from models.piggyback.__main__ import COMMANDS
 from options.of_data import OF_DATA
 from options.of_models import OF_MODELS
+from options.of_training import add_train_options
 from options.parser import Parser
-from options.train import add_train_options
 
 REGISTRIES = (
     *(MODELS, GAN_LOSSES, SEG_LOSSES, DATASETS, OPTIMIZERS, LR_POLICIES, COMMANDS),
