@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import logging
 import math
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import visdom
 
 SHORT = {TRAIN: "train (running)", VAL: "val"}  # visdom shrinks the curves to make room for a longer legend
+EXTRA = 'live panels need the extra visdom: pip install --build-constraint constraints.txt ".[visdom]"'
 TIMEOUT = 10  # seconds after which a server that has not answered counts as unreachable
 
 
@@ -45,7 +47,8 @@ class Panels:
 
     def __init__(self, server: str, port: int, env: str, display_id: int, ncols: int, name: str, retry: float = 10.0):
         self._address, self._env, self._retry = (server, port), env, retry
-        self._display_id, self._ncols, self._name = display_id, ncols, name
+        self._display_id, self._ncols, self._name = display_id, ncols, shown(name)
+        name = self._name
         self._curves = {
             "losses": Curve(str(display_id), f"{name} loss over time", "loss"),
             "scores": Curve(f"{display_id}_scores", f"{name} validation scores", "score"),
@@ -166,7 +169,7 @@ class Panels:
     def _show(self, client: visdom.Visdom, pictures: dict[str, np.ndarray]) -> None:
         if self._ncols <= 0:
             for i, (label, image) in enumerate(pictures.items()):
-                client.image(image.transpose(2, 0, 1), win=str(self._display_id + 1 + i), opts={"title": label})
+                client.image(image.transpose(2, 0, 1), win=str(self._display_id + 1 + i), opts={"title": shown(label)})
             return
         grid, opts = make_grid(list(pictures.values()), self._ncols), {"title": f"{self._name} images"}
         client.image(grid.transpose(2, 0, 1), win=str(self._display_id + 1), opts=opts)
@@ -213,7 +216,12 @@ class Curve:
             start = self.sent if append else 0
             points, names, self.sent = self.points[start:], list(self.names), len(self.points)
         y = [[finite(values.get(name)) for name in names] for _, values in points]
-        opts = {"title": self.title, "legend": names, "xlabel": "epoch", "ylabel": self.ylabel}
+        opts = {
+            "title": self.title,
+            "legend": [shown(name) for name in names],
+            "xlabel": "epoch",
+            "ylabel": self.ylabel,
+        }
         client.line(
             np.array(y),
             np.array([[x] * len(names) for x, _ in points]),
@@ -225,7 +233,10 @@ class Curve:
 
 def connect(server: str, port: int, env: str) -> visdom.Visdom:
     """Return a visdom client that raises an error at once, where visdom's own would print, retry or ignore it."""
-    import visdom  # with tornado and more, which only live panels need
+    try:
+        import visdom  # with tornado and more, which only live panels need
+    except ModuleNotFoundError as error:
+        raise RuntimeError(f"{error}; {EXTRA}, or turn them off by --display_id 0") from error
 
     logging.getLogger("visdom").setLevel(logging.CRITICAL)
 
@@ -242,7 +253,9 @@ def connect(server: str, port: int, env: str) -> visdom.Visdom:
                 raise Unreachable(f"it answers {answer.status_code}")
             return answer.text
 
-    client = Client(server, port=port, env=env, use_incoming_socket=False, raise_exceptions=True)
+    user, password = (os.environ.get(f"VISDOM_{what}") for what in ("USERNAME", "PASSWORD"))
+    login: dict[str, Any] = {"username": user, "password": password} if user and password else {}
+    client = Client(server, port=port, env=env, use_incoming_socket=False, raise_exceptions=True, **login)
     if urlparse(client.server).hostname in ("localhost", "127.0.0.1", "::1"):
         client.session.trust_env = False  # no proxy: it would not lead back to this machine
     return client
@@ -257,6 +270,11 @@ def reason(error: BaseException) -> str:
     while error.__context__ is not None:
         error = error.__context__
     return getattr(error, "strerror", None) or type(error).__name__
+
+
+def shown(name: str) -> str:
+    """A name that a page can show in a title or a legend, which take tags and other text for HTML."""
+    return name.translate({ord("<"): "‹", ord(">"): "›", ord("&"): "+"})
 
 
 def finite(value: float | None) -> float:

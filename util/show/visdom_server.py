@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -21,11 +22,8 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-import visdom
-from tornado.web import StaticFileHandler
-from visdom.server import app, run_server
-
 from util.errors import UserError, run_script
+from util.show.panels import EXTRA
 
 TABLE = Path(__file__).with_name("visdom_scripts.json")
 
@@ -73,14 +71,6 @@ def _pack(npm: str, package: str, integrity: str, folder: Path) -> Path:
     return archive
 
 
-class StaticFiles(StaticFileHandler):
-    """Lets visdom's page refer to `../user/style.css`, for which tornado 6.6 would refuse the whole page."""
-
-    @classmethod
-    def get_version(cls, settings: dict, path: str) -> str | None:
-        return None if path.startswith("../") else super().get_version(settings, path)
-
-
 def check_port(port: int) -> None:
     """Raise UserError if the server cannot listen on `port` of this machine."""
     if not 0 < port < 65536:
@@ -99,20 +89,53 @@ def check_port(port: int) -> None:
             raise UserError(f"--port {port}: {error.strerror}") from error
 
 
+def credential() -> dict[str, str]:
+    """What visdom needs for --enable_login, from the variables VISDOM_USERNAME and VISDOM_PASSWORD.
+
+    visdom signs its cookies with a secret in its own folder, which is drawn here at the first login. UserError: a
+    variable is missing.
+    """
+    from visdom.server.defaults import DEFAULT_ENV_PATH
+    from visdom.utils.server_utils import hash_password, set_cookie
+
+    name, password = (os.environ.get(f"VISDOM_{what}", "") for what in ("USERNAME", "PASSWORD"))
+    if not name or not password:
+        raise UserError("--enable_login: set VISDOM_USERNAME and VISDOM_PASSWORD, for the server and for train.py")
+    secret = Path(DEFAULT_ENV_PATH + "COOKIE_SECRET")
+    if not secret.is_file():
+        secret.parent.mkdir(parents=True, exist_ok=True)
+        secret.touch(0o600)
+        set_cookie(secrets.token_hex(32))
+    return {"username": name, "password": hash_password(hash_password(password))}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Start a visdom server that only this machine can reach.")
     parser.add_argument("--port", type=int, default=8097, help="port of the server (default: %(default)s)")
-    port = parser.parse_args().port
-    check_port(port)
+    parser.add_argument(
+        "--enable_login", action="store_true", help="ask for the name and password in VISDOM_USERNAME, VISDOM_PASSWORD"
+    )
+    opt = parser.parse_args()
+    try:
+        import visdom
+        from visdom.server import app, run_server
+
+        from util.show.visdom_guard import Guarded, StaticFiles
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error}: {EXTRA}") from error
+    check_port(opt.port)
+    user = credential() if opt.enable_login else None
     install_scripts(Path(visdom.__file__).parent / "static")
     # With autoreload, tornado would restart and lose all panels whenever a source file of ours changes.
     app.tornado_settings |= {"autoreload": False, "static_handler_class": StaticFiles}
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
+    run_server.__dict__["Application"] = Guarded  # start_server takes no application
     try:
         run_server.start_server(
-            port=port,
+            port=opt.port,
             base_url="",
             bind_local=True,
+            user_credential=user,
             print_func=lambda port: print(f"visdom is at http://localhost:{port} (Ctrl-C stops it)", flush=True),
         )
     except KeyboardInterrupt:
