@@ -6,6 +6,7 @@ import.
 """
 
 import math
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +14,40 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom import config, dcmread
+from pydicom import config, uid
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
-from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from data.read import jpeg
+from data.read.dicom_file import TooMuch, parse
 from data.read.limits import refuse_too_large
+from util import distributed
 from util.errors import UserError
 
-LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000}
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")  # in the patient, else at the detector
+# A header in which one of these cannot be read is damaged. All others may be odd.
+USED = ("SOPInstanceUID", "PatientID", "Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation")
+NATIVE = {  # read by pydicom itself
+    uid.ImplicitVRLittleEndian,
+    uid.ExplicitVRLittleEndian,
+    uid.ExplicitVRBigEndian,
+    uid.DeflatedExplicitVRLittleEndian,
+    uid.RLELossless,
+}
+NEWER = {  # than pydicom's list of names
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
+MOST_ITEMS = 100_000
+"""Of compressed pixel data. One grey frame consists of a few."""
 
 # pydicom's warnings about odd values quote the value, which may be a patient's birth date.
 config.settings.reading_validation_mode = config.IGNORE
 warnings.filterwarnings("ignore", module=r"pydicom\b")
-jpeg.register()
 
 
 @dataclass(frozen=True)
@@ -52,15 +70,17 @@ def read_dicom(path: Path) -> Picture:
     UserError: not DICOM, no image in it, several frames, colour, more than 16 bits, too large, damaged.
     """
     try:
-        header = read_header(path)
-        _check(header, path)
-        image = dcmread(path)
+        _check(read_header(path), path)
+        image = parse(path)
+        _complete(image)
         if "PixelData" not in image:
             raise UserError(f"{path}: a DICOM file without an image in it (no pixel data), or one that is cut short")
-        values = image.pixel_array
+        values = _values(image, path)
         table = _shades(image, path)
     except (UserError, FileNotFoundError, IsADirectoryError, PermissionError):
         raise
+    except TooMuch as error:
+        raise UserError(f"{path}: refused, {error}") from None
     except Exception:  # pydicom and the decoders raise nearly anything on damaged files, and quote what they read
         raise UserError(f"{path}: the DICOM file is damaged or cut short, its image cannot be decoded") from None
     if values.shape != (image.Rows, image.Columns):
@@ -70,15 +90,23 @@ def read_dicom(path: Path) -> Picture:
 
 
 def read_header(path: Path) -> Dataset:
-    """Everything in a DICOM file up to its pixels. UserError: not a DICOM file."""
+    """Everything in a DICOM file up to its pixels. UserError: not a DICOM file, damaged, more elements than a header
+    of an image can have."""
+    keyword = ""
     try:
-        return dcmread(path, stop_before_pixels=True)
+        header = parse(path, stop_before_pixels=True)
+        for keyword in USED:
+            header.get(keyword)  # pydicom interprets a value only now, and fails only now
     except OSError:
         raise
+    except TooMuch as error:
+        raise UserError(f"{path}: refused, {error}") from None
     except InvalidDicomError:
         raise UserError(f"{path}: {_what_else(path)}") from None
     except Exception:
-        raise UserError(f"{path}: the DICOM file is damaged or cut short, its header cannot be read") from None
+        part = f"{keyword} in its header" if keyword else "its header"
+        raise UserError(f"{path}: the DICOM file is damaged or cut short, {part} cannot be read") from None
+    return header
 
 
 def spacing_of(header: Dataset) -> tuple[float, float] | None:
@@ -87,24 +115,43 @@ def spacing_of(header: Dataset) -> tuple[float, float] | None:
     for keyword in SPACINGS:
         try:
             rows, columns = (float(value) for value in header.get(keyword) or ())
-        except (TypeError, ValueError):
-            continue
+        except Exception:  # no numbers, not two, or of a kind that pydicom does not know
+            rows = columns = 0.0
         if 0 < rows < math.inf and 0 < columns < math.inf:
             return rows, columns
     return None
 
 
+def _complete(header: Dataset) -> None:
+    """Give elements that files lack or leave empty their only possible value."""
+    if header.get("SamplesPerPixel") is None:
+        header.SamplesPerPixel = 1  # a grey image has no other
+    if header.get("HighBit") is None and header.get("BitsStored"):
+        header.HighBit = header.BitsStored - 1
+    for keyword, neutral in (("RescaleSlope", 1), ("RescaleIntercept", 0)):
+        if keyword in header and header.get(keyword) in (None, ""):
+            setattr(header, keyword, neutral)
+    for keyword in ("ModalityLUTSequence", "VOILUTSequence"):
+        tables = [item for item in header.get(keyword) or () if item.get("LUTDescriptor") and item.get("LUTData")]
+        if keyword in header and len(tables) < len(header[keyword].value or ()):
+            setattr(header, keyword, tables)
+
+
 def _check(header: Dataset, path: Path) -> None:
-    """UserError if the header does not describe one grey image of up to 16 bits."""
+    """UserError if the header does not describe one grey image of up to 16 bits that can be decoded."""
     if not header.get("Rows") or not header.get("Columns"):
         raise UserError(f"{path}: a DICOM file without an image in it (no pixel data)")
+    _complete(header)
     refuse_too_large(path, header.Columns, header.Rows)
     frames = int(header.get("NumberOfFrames") or 1)
     if frames != 1:
         raise UserError(f"{path}: a DICOM file of {frames} frames; save the one you mean as a file of its own")
-    grey = header.get("PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
-    if not grey or header.get("SamplesPerPixel", 1) != 1:
+    photometric = header.get("PhotometricInterpretation")
+    if photometric not in ("MONOCHROME1", "MONOCHROME2") or header.SamplesPerPixel != 1:
         raise UserError(f"{path}: a DICOM image in colour; X-rays are grey (MONOCHROME1 or MONOCHROME2)")
+    for keyword in ("BitsAllocated", "BitsStored", "PixelRepresentation"):
+        if header.get(keyword) is None:
+            raise UserError(f"{path}: its DICOM header has no {keyword}, so its pixels cannot be understood")
     if header.BitsAllocated > 16 or not 1 <= header.BitsStored <= header.BitsAllocated:
         raise UserError(
             f"{path}: a DICOM image of {header.BitsStored} bits stored in {header.BitsAllocated}; 1 to 16 can be read"
@@ -114,6 +161,59 @@ def _check(header: Dataset, path: Path) -> None:
             f"{path}: a DICOM image of {header.BitsStored} bits whose highest is bit {header.HighBit}; the "
             f"standard wants bit {header.BitsStored - 1}"
         )
+    syntax = header.file_meta.TransferSyntaxUID
+    if syntax not in NATIVE and syntax not in jpeg.SYNTAXES:
+        raise UserError(
+            f"{path}: a DICOM image whose compression ({NEWER.get(syntax, syntax.name)}) cannot be read here; convert "
+            "it to an uncompressed one with a program that knows it"
+        )
+    shape = header.get("PresentationLUTShape")
+    if shape and shape != ("IDENTITY" if photometric == "MONOCHROME2" else "INVERSE"):
+        _warn_of_shape(path, photometric)
+
+
+_warned: set[str] = set()
+
+
+def _warn_of_shape(path: Path, photometric: str) -> None:
+    """Say once a process, for the first of perhaps thousands of files, which of two contradicting elements counts."""
+    if photometric not in _warned:
+        _warned.add(photometric)
+        distributed.say(
+            f"{path}: PresentationLUTShape contradicts PhotometricInterpretation {photometric}; the latter is "
+            "followed, as viewers do, in this file and all further ones; check that bone is bright",
+            file=sys.stderr,
+        )
+
+
+def _values(image: Dataset, path: Path) -> np.ndarray:
+    """The stored values [H, W]; of BitsStored bits, and perhaps further ones above."""
+    syntax = image.file_meta.TransferSyntaxUID
+    if syntax not in jpeg.SYNTAXES:
+        return image.pixel_array
+    if image.PixelData.count(b"\xfe\xff\x00\xe0") > MOST_ITEMS:
+        raise UserError(f"{path}: the DICOM file is damaged: its one image is in more than {MOST_ITEMS:,} pieces")
+    try:
+        source = get_frame(image.PixelData, 0, number_of_frames=1)
+        values, frame = jpeg.decode(source, syntax, image.Rows, image.Columns)
+    except UserError as error:
+        raise UserError(f"{path}: the DICOM file contradicts itself: {error}") from None
+    bits, signed = image.BitsStored, image.PixelRepresentation == 1
+    values = values.astype(np.int32)
+    if signed and not frame.signed:  # two's complement in the frame's own number of bits
+        values = np.where(values < 2 ** (frame.bits - 1), values, values - 2**frame.bits)
+    low, high = int(values.min()), int(values.max())
+    if low < 0 and not signed:
+        raise UserError(
+            f"{path}: the DICOM file contradicts itself: its header says PixelRepresentation 0 (no sign), its "
+            f"compressed image has values down to {low}"
+        )
+    if low < -(2 ** (bits - 1)) or high >= 2**bits:
+        raise UserError(
+            f"{path}: the DICOM file contradicts itself: its header says BitsStored {bits}, its compressed image has "
+            f"values from {low} to {high}"
+        )
+    return values
 
 
 def _shades(image: Dataset, path: Path) -> np.ndarray:
@@ -173,7 +273,7 @@ def _first(value: Any) -> float | None:
 
 
 def _lossy(image: Dataset) -> bool:
-    return image.file_meta.TransferSyntaxUID in LOSSY or image.get("LossyImageCompression") == "01"
+    return image.file_meta.TransferSyntaxUID in jpeg.LOSSY or image.get("LossyImageCompression") == "01"
 
 
 def _what_else(path: Path) -> str:

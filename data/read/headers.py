@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data.read.preamble import without_preamble
 from util.errors import UserError
 
 DICOM_EXTENSIONS = {".dcm", ".dicom"}
@@ -14,9 +15,10 @@ def is_dicom(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM" and path.name.upper() != "DICOMDIR"
+            start = file.read(132)
     except OSError:
         return False
+    return (start[128:] == b"DICM" or without_preamble(start)) and path.name.upper() != "DICOMDIR"
 
 
 def read_spacing(path: Path) -> tuple[float, float] | None:
