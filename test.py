@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from options.recorded import other_split
+from options.recorded import note_learnt
 from options.results import data_of, results_folder
 from options.runs import resolve_compared, resolve_named, resolve_within
 from options.test import TEST, as_text
@@ -67,7 +67,7 @@ def test(runs: list[argparse.Namespace]) -> int:
         write_text(Path(run.checkpoints_dir) / run.name / "test_opt.txt", as_text(run) + "\n")
     within = masks_within(opt, device, loader.dataset)
     rule = trained.rule(loader, within)
-    settings = trained.settings(loader.dataset, rule, {run.name: other_split(run) for run in runs})
+    settings = trained.settings(loader.dataset, rule, {run.name: note_learnt(run, loader.dataset) for run in runs})
     results = results_folder(opt, trained.name, "metrics.json")
     with replacing_folder(results, OURS, "metrics.csv") as folder:
         write_pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, trained.models[0].labels)
@@ -107,7 +107,7 @@ def compare(runs: list[argparse.Namespace]) -> int:
             trained = Trained([run], device)
             within = masks_within(run, device, dataset)
             rule = trained.rule(loader, within)
-            settings = trained.settings(dataset, rule, {run.name: other_split(run)})
+            settings = trained.settings(dataset, rule, {run.name: note_learnt(run, dataset)})
             settings = {"model": run.model, "netG": run.netG} | settings
             comparison.add(run.name, trained.translator(dataset), loader, rule, settings, within)
             print(comparison.line(run.name), flush=True)

@@ -53,7 +53,7 @@ def main() -> int:
     distributed.share(model.networks.values(), model.optimizers.values())
     clip_gradients(model.optimizers.values(), opt.clip_grad)
     distributed.say(as_text(opt), model.describe(opt.verbose))
-    run.record(as_dict(opt), as_text(opt))
+    run.record(as_dict(opt), as_text(opt), train.dataset.files)
 
     report = Report(run, opt, train)
     fit(opt, run, report, augment, val)

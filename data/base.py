@@ -120,6 +120,11 @@ class PairedDataset(Dataset[Item], ABC):
         a picture or, with classes, class indices uint8 [H, W], void pixels marked by `VOID_BIT`."""
 
     @property
+    def files(self) -> list[Path]:
+        """The files of all images, those that only lend their target too."""
+        return [sample.image for sample in [*self.samples, *self._lenders]]
+
+    @property
     def labels(self) -> str:
         """The side of an item whose colours stand for classes: "A", "B" or ""."""
         return "" if self._stored_as is None else "A" if self.swap else "B"

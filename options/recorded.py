@@ -2,14 +2,17 @@
 
 import argparse
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 from options.base import add_base_options
 from options.of_training import add_train_options
 from options.parser import Parser, Script, Values, checked, with_suffix
+from util.contracts import ScoredData
 from util.errors import UserError
 from util.files import read_options
 from util.flags import Fact, flags
+from util.run.learnt import count_learnt
 
 UPSTREAM_DEFAULTS = {"stochastic": True, "num_test": 50}
 """Upstream's test.py keeps dropout on and tests 50 images. It records no options.json."""
@@ -56,17 +59,34 @@ def note_unrecorded(opt: argparse.Namespace) -> None:
         print(f"{folder} has no options.json: upstream's defaults hold (50 images, dropout on; see --help)")
 
 
-def other_split(opt: argparse.Namespace) -> str:
-    """The recorded flags by which a run split the same folder in another way, as typed: "with --fold 1". It may have
-    been trained on the images that `opt` tests on. "" if it was not."""
+def note_learnt(opt: argparse.Namespace, dataset: ScoredData) -> str:
+    """Print and return a phrase if a run has learnt from some of the images that it is tested on, or may have; "" if it
+    has not. The run's record decides (`util.run.learnt`), and the flags for a run that has none."""
+    if opt.phase == "train":
+        return ""
+    files = dataset.files
+    count = count_learnt(Path(opt.checkpoints_dir) / opt.name, files)
+    phrase = _by_flags(opt, files) if count is None else f"learnt from {count} of these {len(files)}" if count else ""
+    if phrase:
+        print(f"note: {opt.name} {phrase}: its scores on images of phase {opt.phase} may be too good")
+    return phrase
+
+
+def _by_flags(opt: argparse.Namespace, files: Sequence[Path]) -> str:
+    """A phrase if a run without a record of its files split the same folder in another way; "" if it did not."""
     recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
-    if opt.phase == "train" or not _same_folder(opt.dataroot, recorded.get("dataroot")):
+    if not _same_folder(opt.dataroot, recorded.get("dataroot")):
         return ""
     names = ["fold"] if opt.phase == "val" else []
-    if not (Path(opt.dataroot) / "splits.csv").is_file():
+    drawn = not (Path(opt.dataroot) / "splits.csv").is_file()
+    if drawn:
         names += ["split_seed", "patient_regex"]
     other = [name for name in names if name in recorded and recorded[name] != getattr(opt, name, recorded[name])]
-    return "with " + " ".join(f"--{name} {recorded[name]}" for name in other) if other else ""
+    if other:
+        return "was trained with " + " ".join(f"--{name} {recorded[name]}" for name in other)
+    if drawn and opt.dataset_mode == "masks" and any(file.parent != Path(opt.dataroot) / "images" for file in files):
+        return "recorded no list of its images, and those in sub-folders are now drawn in another way (CHANGELOG.md)"
+    return ""
 
 
 def _same_folder(one: str, other: object) -> bool:

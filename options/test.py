@@ -4,7 +4,7 @@ import argparse
 
 from options.base import add_base_options, settle
 from options.parser import Script, Values
-from options.recorded import note_unrecorded, other_split, read_for_testing
+from options.recorded import note_unrecorded, read_for_testing
 from options.types import amount, limit, whole
 from util.errors import UserError
 
@@ -95,8 +95,6 @@ def resolve(typed: Values) -> argparse.Namespace:
     values = vars(opt) | {"load_size": opt.crop_size}
     if opt.eval:
         values |= {"norm_stats": "running", "stochastic": False}
-    if split := other_split(opt):
-        print(f"note: {opt.name} was trained {split}: images of phase {opt.phase} may be among those it learnt from")
     return settle(argparse.Namespace(**values))
 
 

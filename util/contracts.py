@@ -82,9 +82,9 @@ class ClassMap(Protocol):
 class ScoredData(Protocol):
     """A data set that outputs can be scored against, image by image (`data.base.PairedDataset`).
 
-    ids, patients, sources: one string an image. classes: None where the target is just a picture. has_targets: whether
-    an image has a target of its own. paired: whether that target belongs to the same image. skipped: a line for every
-    unreadable file that was left out.
+    ids, patients, sources: one string an image. files: of all images. classes: None where the target is just a picture.
+    has_targets: whether an image has a target of its own. paired: whether that target belongs to the same image.
+    skipped: a line for every unreadable file that was left out.
     """
 
     ids: list[str]
@@ -92,6 +92,9 @@ class ScoredData(Protocol):
     sources: list[str]
     skipped: list[str]
     has_targets: bool
+
+    @property
+    def files(self) -> list[Path]: ...
 
     @property
     def classes(self) -> ClassMap | None: ...

@@ -65,10 +65,10 @@ class Trained:
     def _applied(self, within: Within | None) -> dict[str, object]:
         return applied(self.runs, [*self.files, *(within.files if within else [])])
 
-    def settings(self, dataset: ScoredData, rule: MaskRule, other_splits: Mapping[str, str]) -> dict[str, object]:
+    def settings(self, dataset: ScoredData, rule: MaskRule, learnt: Mapping[str, str]) -> dict[str, object]:
         """The settings that scores on `dataset` depend on, for the page and metrics.json. Runs that differ give a list.
 
-        other_splits: for each run, how it split the same folder in another way; "" if it did not.
+        learnt: for each run, a phrase that says which images of `dataset` it may have learnt from; "" if none.
         """
         opt = self.runs[0]
         settings: dict[str, object] = {
@@ -88,8 +88,8 @@ class Trained:
             settings["clahe"] = "limit 2, 8 x 8 tiles"
         if any(run.patch for run in self.runs):
             settings |= {"patch": self._each("patch"), "patch_overlap": self._each("patch_overlap")}
-        if learnt := [f"{run} {split}" for run, split in other_splits.items() if split]:
-            settings["may have learnt from these images"] = f"trained otherwise: {', '.join(learnt)}"
+        if phrases := [f"{run} {phrase}" for run, phrase in learnt.items() if phrase]:
+            settings["may have learnt from these images"] = "; ".join(phrases)
         if opt.tta:
             settings["tta"] = "mean with the mirror image"
         if opt.samples:

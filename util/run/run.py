@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from util import distributed
@@ -11,6 +11,7 @@ from util.contracts import Averages, Trainable
 from util.files import write_json, write_text
 from util.run.checkpoint import save_networks
 from util.run.device import pick_device
+from util.run.learnt import record_learnt
 from util.run.log import due
 from util.run.state import Interrupts, Progress, load_run, save_run, set_aside
 from util.seeding import seed_everything
@@ -78,12 +79,18 @@ class Run:
         self.progress = resumed or self.progress
         distributed.say(f"continuing at epoch {self.progress.epoch}" + ("" if resumed else ": optimizers start afresh"))
 
-    def record(self, options: Mapping[str, object], text: str) -> None:
-        """Write options.json and train_opt.txt. A new run first moves an older run's networks out of its folder."""
+    def record(self, options: Mapping[str, object], text: str, files: Iterable[Path]) -> None:
+        """Write options.json, train_opt.txt and which image files the run learns from. A new run first moves an older
+        run's networks out of its folder."""
         if not self.first:
             return
         if not self.continues:
             set_aside(self.folder)
+        earlier = [self.folder] * self.continues
+        if options.get("pretrained"):  # a file, a folder or a run
+            start = Path(str(options["pretrained"]))
+            earlier += [start, start.parent, Path(str(options["checkpoints_dir"])) / start]
+        record_learnt(self.folder, files, earlier)
         write_text(self.folder / "train_opt.txt", text + "\n")
         write_json(self.folder / "options.json", options)
 
