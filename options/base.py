@@ -5,6 +5,7 @@ import argparse
 from data.enhance import INTENSITY
 from data.transforms import PREPROCESS
 from models.networks import DISCRIMINATORS, GENERATORS, INITS, INPUT_NORMS, NORMS, UNETS
+from options.former import norm
 from options.types import amount, count, cutoff, fraction, generator, limit, whole
 
 NORM_STATS = ("image", "running")
@@ -57,7 +58,7 @@ def _add_networks(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--netD", default="basic", choices=tuple(DISCRIMINATORS), help="discriminator")
     group.add_argument("--n_layers_D", type=count, default=3, help="layers of --netD n_layers")
-    group.add_argument("--norm", default="instance", choices=tuple(NORMS), help="normalisation")
+    group.add_argument("--norm", type=norm, default="instance", choices=tuple(NORMS), help="normalisation")
     group.add_argument("--init_type", default="normal", choices=tuple(INITS), help="weight initialisation")
     group.add_argument("--init_gain", type=amount, default=0.02, help="scale of normal, xavier and orthogonal")
     group.add_argument("--no_dropout", action="store_true", help="build the generator without dropout")

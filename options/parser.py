@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from options.former import CHOICES, FLAGS
 from options.of_data import OF_DATA
 from options.of_models import OF_MODELS, ModelFlags
 from util.errors import UserError
@@ -57,6 +58,11 @@ class Parser(argparse.ArgumentParser):
         except (ValueError, RecursionError) as error:
             raise UserError(f"a file given as @FILE cannot be read as flags: {error}") from error
         if unknown:
+            name = unknown[0].split("=")[0].lstrip("-")
+            if name in FLAGS:
+                raise UserError(
+                    f"unknown flag --{name}, of another version of pytorch-CycleGAN-and-pix2pix: {FLAGS[name]}"
+                )
             flags = [option for action in self._actions for option in action.option_strings]
             nearest = difflib.get_close_matches(unknown[0].split("=")[0], flags, n=1, cutoff=0.75)
             owner = f" of {owners[nearest[0]]}" if nearest and nearest[0] in owners else ""
@@ -248,6 +254,8 @@ def _is_text(word: str) -> bool:
 
 
 def _choose(registry: Mapping[str, Entry], name: object, flag: str) -> Entry:
+    if name not in registry and name in CHOICES:
+        raise UserError(f"{flag} {name}: {CHOICES[str(name)]}; choose one of {', '.join(registry)}")
     if name not in registry:
         raise UserError(f"{flag} {name}: unknown; choose one of {', '.join(registry)}")
     return registry[str(name)]

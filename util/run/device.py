@@ -27,7 +27,8 @@ def pick_device(gpu_ids: str | None) -> torch.device:
         wanted = gpu_ids.count(",") + 1
         raise UserError(
             f"--gpu_ids {gpu_ids}: one process drives one GPU; for {wanted} run "
-            f"`CUDA_VISIBLE_DEVICES={gpu_ids} torchrun --nproc_per_node {wanted} train.py ...` without --gpu_ids"
+            f"`CUDA_VISIBLE_DEVICES={gpu_ids} torchrun --nproc_per_node {wanted} train.py ...` without --gpu_ids; "
+            "other scripts use one GPU"
         )
     if int(gpu_ids) >= torch.cuda.device_count():
         raise UserError(f"--gpu_ids {gpu_ids}: this machine shows {torch.cuda.device_count()} CUDA GPUs; -1 is the CPU")
