@@ -40,28 +40,30 @@ def main() -> int:
     from util.run.run import Run
     from util.show.report import Report
 
-    run = Run(opt)
-    train = create_dataset(opt, opt.phase, train=True)
-    val = create_validation(opt) if run.first else None
-    augment = Augment(opt.augment, run.device, train.dataset.labels)
+    with Run(opt) as run:
+        train = create_dataset(opt, opt.phase, train=True)
+        val = create_validation(opt) if run.first else None
+        augment = Augment(opt.augment, run.device, train.dataset.labels)
 
-    model = create_model(opt, run.device, training=True)
-    schedulers = create_schedulers(opt, model.optimizers)
-    run.hold(model, schedulers, Averages(model, opt.ema))
-    if opt.continue_train:
-        run.resume(load_networks(model, run.folder, opt.epoch, opt))
-    distributed.share(model.networks.values(), model.optimizers.values())
-    clip_gradients(model.optimizers.values(), opt.clip_grad)
-    distributed.say(as_text(opt), model.describe(opt.verbose))
-    run.record(as_dict(opt), as_text(opt), train.dataset.files)
+        model = create_model(opt, run.device, training=True)
+        schedulers = create_schedulers(opt, model.optimizers)
+        run.hold(model, schedulers, Averages(model, opt.ema))
+        if opt.continue_train:
+            run.resume(load_networks(model, run.folder, opt.epoch, opt))
+            if run.finished():
+                return 0
+        distributed.share(model.networks.values(), model.optimizers.values())
+        clip_gradients(model.optimizers.values(), opt.clip_grad)
+        distributed.say(as_text(opt), model.describe(opt.verbose))
+        run.record(as_dict(opt), as_text(opt), train.dataset.files)
 
-    report = Report(run, opt, train)
-    fit(opt, run, report, augment, val)
-    if run.stopped:
-        distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
-    report.close()
-    run.close()
-    return run.exit_code
+        report = Report(run, opt, train)
+        fit(opt, run, report, augment, val)
+        if run.stopped:
+            distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
+        report.close()
+        run.close()
+        return run.exit_code
 
 
 def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val: Loader | None) -> None:
@@ -81,6 +83,7 @@ def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val
             averages.update()
             images = run.step(len(batch["A"]))
             report.step(losses, model.pictures(), images)
+            run.save_if_due(images)
             if run.interrupted():
                 break
 

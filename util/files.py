@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,6 +42,13 @@ def replacing(path: Path, mode: str = "w", durable: bool = False) -> Iterator[IO
             why = error.strerror or error
             raise UserError(f"{path}: not written: {why}; an earlier file of this name is unchanged") from error
         raise
+
+
+def remove_unfinished(paths: Iterable[Path]) -> None:
+    """Delete what killed processes left of their `replacing` of these files. No other process may write them now."""
+    for path in paths:
+        for unfinished in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.[0-9]*"):
+            unfinished.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from util import distributed
+from util.errors import UserError
 
 LOCK = ".pix2mask.lock"
 
@@ -25,11 +26,36 @@ def locked(folder: Path, notice: str = "") -> Iterator[None]:
         if notice:
             distributed.say(notice)
         lock.acquire()
+    with _releasing(lock):
+        yield
+
+
+@contextlib.contextmanager
+def only_one(folder: Path, refusal: str) -> Iterator[None]:
+    """Use `folder`, which exists, alone. UserError with the text `refusal`: another process does so already.
+
+    The lock ends with its process, even if that is killed. A file system without locks gets a note.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise UserError(refusal) from error
+    except NotImplementedError:
+        distributed.say(f"note: {folder}: no locks on this file system; let only one process use it")
+        yield
+        return
+    with _releasing(lock):
+        yield
+
+
+@contextlib.contextmanager
+def _releasing(lock: BaseFileLock) -> Iterator[None]:
     try:
         yield
     finally:
         # On Unix filelock leaves its file. From version 4 on, a waiting process notices that the file was deleted while
         # it was locked, and creates another. On Windows filelock deletes the file itself.
         if os.name != "nt":
-            (folder / LOCK).unlink(missing_ok=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()

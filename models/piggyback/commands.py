@@ -12,7 +12,8 @@ from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
 from util.errors import UserError
 from util.files import read_options, write_json
-from util.run.checkpoint import fingerprint, load_tensors, network_path, save_together, task_path
+from util.run.checkpoint import fingerprint, load_tensors, network_path, task_path
+from util.run.together import save_together
 
 
 def show_list(args: argparse.Namespace) -> int:

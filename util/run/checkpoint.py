@@ -1,8 +1,6 @@
 """Checkpoints: networks as upstream writes them, and other .pth files, written whole or not at all."""
 
-import contextlib
 import hashlib
-import io
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,21 +9,9 @@ import torch
 from torch import nn
 
 from util.errors import UserError
-from util.files import replacing
 from util.run.divergence import not_finite, refuse_diverged
 from util.run.tensors import check_plain, check_size, unwrapped
-
-
-def save_together(files: dict[Path, object]) -> None:
-    """`torch.save` files that belong together. No old file is replaced before all new ones are written."""
-    with contextlib.ExitStack() as stack:
-        for path, value in files.items():
-            file = stack.enter_context(replacing(path, "wb"))
-            # Through memory, since torch.save's own errors do not say that the disk is full.
-            buffer = io.BytesIO()
-            torch.save(value, buffer)
-            file.write(buffer.getbuffer())
-            file.flush()
+from util.run.together import save_together
 
 
 def load_tensors(path: Path) -> object:
@@ -72,14 +58,14 @@ def save_networks(
     epoch: str | int,
     networks: Mapping[str, nn.Module],
     tasks: Mapping | None = None,
-    beside: Mapping[Path, object] | None = None,
+    beside: Mapping[Path, Mapping] | None = None,
 ) -> None:
     """Write each network as a bare state dict on the CPU under upstream's name and keys.
 
     tasks: tasks of adapted generators, by name (`models.piggyback.task.Task`). Such a generator gets a task file
     instead of a state dict, and a file of the other kind from an earlier save is deleted.
-    beside: contents of further files that belong to these networks. UserError, before any file is replaced: a tensor is
-    not finite.
+    beside: contents of further files that belong to these networks (`save_together`).
+    UserError, before any file is replaced: a tensor is not finite.
     """
     tasks = tasks or {}
     files: dict[Path, object] = {task_path(folder, epoch, name): task.contents(folder) for name, task in tasks.items()}
@@ -89,7 +75,7 @@ def save_networks(
     together = {f"weights of {name}": net.state_dict() for name, net in networks.items()}
     together |= {path.name: contents for path, contents in (beside or {}).items()}
     refuse_diverged(not_finite(together), folder)
-    save_together(files | dict(beside or {}))
+    save_together(files, beside)
     for name in networks:
         (network_path if name in tasks else task_path)(folder, epoch, name).unlink(missing_ok=True)
 

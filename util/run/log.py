@@ -65,12 +65,16 @@ class LossLog:
         self._started = self._epoch_started = time.monotonic()
         self._started_at: float | None = None  # position in epochs where this start began, e.g. 3.5
         self._new_epoch(1, 1, 0)
+        self._carried: tuple[int, dict] | None = None
         if self._run_dir is not None:
+            cut_torn_line(self._run_dir / "loss_log.txt")
             self._append(self._run_dir, f"================ Training Loss ({time.strftime('%c')}) ================")
 
     def batches(self, epoch: int, loader: Iterable[Batch], images: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of `loader` under a progress bar of `images` images, of which `start` are done already."""
         self._new_epoch(epoch, images, start)
+        if self._carried:
+            (self._start, self._sums), self._carried = self._carried, None
         if self._started_at is None:
             self._started_at = epoch - 1 + start / self._images
         bar = tqdm(
@@ -109,6 +113,15 @@ class LossLog:
             self._write_line(self._run_dir, values)
         return values
 
+    def state_dict(self) -> dict:
+        """The sums of the current epoch so far. Waits for the device."""
+        sums = {name: torch.as_tensor(total).cpu() for name, total in self._sums.items()}
+        return {"start": self._start, "sums": sums}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Let the next epoch, which begins where the run stopped, count on from the sums that were saved."""
+        self._carried = state["start"], state["sums"]
+
     def diverged(self) -> list[str]:
         """The losses of this epoch that were not finite in any step so far, by name. Waits for the device."""
         return [name for name, total in self._sums.items() if not math.isfinite(total)]
@@ -121,6 +134,7 @@ class LossLog:
         scores = scores or {}
         seen = max(self._seen - self._start, 1)
         means = {name: float(total) / seen for name, total in self._sums.items()}
+        self._sums, self._start = {}, 0
         row = {"epoch": epoch, "iters": self.iters}
         row |= {name: f"{value:.6g}" for name, value in (means | dict(scores)).items()}
         if self._run_dir is None:
@@ -128,7 +142,7 @@ class LossLog:
         path = self._run_dir / "metrics.csv"
         rows = [old for old in read_metrics(path) if old["epoch"] < epoch] + [row]
         columns = list(dict.fromkeys(name for r in rows for name in r))
-        with replacing(path) as file:
+        with replacing(path, durable=True) as file:
             writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
@@ -171,6 +185,15 @@ class LossLog:
     def _append(run_dir: Path, line: str) -> None:
         with (run_dir / "loss_log.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut an unfinished last line off, which a killed process or a full disk left."""
+    if not path.is_file():
+        return
+    with path.open("rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
 
 
 def read_losses(path: Path) -> list[dict[str, float]]:

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from util import distributed
 from util.contracts import Averages, Trainable
-from util.files import write_json, write_text
+from util.files import remove_unfinished, write_json, write_text
+from util.locks import only_one
+from util.run.aside import OPTIONS, RECORDS, put_back, set_aside
 from util.run.checkpoint import save_networks
 from util.run.device import pick_device
 from util.run.learnt import record_learnt
 from util.run.log import due
-from util.run.state import Interrupts, Progress, load_run, save_run, set_aside
+from util.run.state import FILE, Interrupts, Progress, load_run, read_state, save_run
+from util.run.together import finish_save
 from util.seeding import seed_everything
 
 
 class Run:
     """Owns what exists once per training: processes, device, seed, folder, progress.
 
-        run = Run(opt)
-        run.hold(model, schedulers, averages)
-        for epoch in run.epochs():
-            for batch in loader:
-                ...
-                run.step(len(batch["A"]))
-            run.end_epoch(score)
-            run.save()
+        with Run(opt) as run:
+            run.hold(model, schedulers, averages)
+            for epoch in run.epochs():
+                for batch in loader:
+                    ...
+                    run.save_if_due(run.step(len(batch["A"])))
+                run.end_epoch(score)
+                run.save()
 
     Under torchrun every process has its own Run. Only the first process writes and prints.
 
     first: True in the process that writes and prints. processes: how many train together. device: where the networks
     are. folder: `checkpoints/<name>`. last_epoch: number of the last epoch. progress: how far the run has come.
-    stopped: whether a signal to any process ended the training.
+    stopped: whether a signal to any process ended the training. reported: what the epoch has counted so far,
+    saved with the progress. No other process may train in the folder until the `with` block ends.
     """
 
     def __init__(self, opt: argparse.Namespace) -> None:
@@ -52,10 +57,33 @@ class Run:
         self._epoch_freq = opt.save_epoch_freq
         self._interrupts = Interrupts()
         self.stopped = False
+        self.reported: Callable[[], dict] = dict
+        self._alone = contextlib.ExitStack()
+        if self.first and self.folder.is_dir():
+            self._take_folder()
+        distributed.any_process(False)  # the others read the folder's files after the first has completed them
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._alone.close()
+
+    def _take_folder(self) -> None:
+        """Keep other processes out of the folder, and complete what one that was killed left half done there.
+
+        UserError: another process trains in it.
+        """
+        refusal = f"{self.folder}: another training writes there now; wait for its end, or take another --name"
+        self._alone.enter_context(only_one(self.folder, refusal))
+        finish_save(self.folder)
+        remove_unfinished(self.folder / name for name in (*RECORDS, OPTIONS))
+        if self.continues:
+            put_back(self.folder)
 
     @property
     def exit_code(self) -> int:
-        """0, or 130 and 143 after Ctrl-C and SIGTERM."""
+        """0, or 128 + the number of the signal that stopped this process: 130 after Ctrl-C."""
         return self._interrupts.code
 
     def hold(self, model: Trainable, schedulers: Mapping, averages: Averages) -> None:
@@ -73,10 +101,16 @@ class Run:
         """Continue where the run stopped, now that its networks are loaded.
 
         fresh: networks that the folder has no file of. Optimizers continue only if every network does. An older epoch
-        has no saved optimizers.
+        has no saved optimizers, but the best score so far stays the one to exceed.
         """
         resumed = load_run(self.folder, self._stateful) if self._from_latest and not fresh else None
+        if resumed is None and (state := read_state(self.folder / FILE, whole=self._from_latest)):
+            last = Progress(**state["progress"])
+            self.progress.best, self.progress.best_epoch = last.best, last.best_epoch
         self.progress = resumed or self.progress
+        if self.finished():
+            distributed.say(f"nothing left to do: all {self.last_epoch} epochs are done; raise --n_epochs to go on")
+            return
         distributed.say(f"continuing at epoch {self.progress.epoch}" + ("" if resumed else ": optimizers start afresh"))
 
     def record(self, options: Mapping[str, object], text: str, files: Iterable[Path]) -> None:
@@ -85,6 +119,9 @@ class Run:
         if not self.first:
             return
         if not self.continues:
+            if not self.folder.is_dir():
+                self.folder.mkdir(parents=True)
+                self._take_folder()
             set_aside(self.folder)
         earlier = [self.folder] * self.continues
         if options.get("pretrained"):  # a file, a folder or a run
@@ -94,33 +131,42 @@ class Run:
         write_text(self.folder / "train_opt.txt", text + "\n")
         write_json(self.folder / "options.json", options)
 
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.progress.epoch > self.last_epoch
+
     def epochs(self) -> Iterator[int]:
         """Yield the epochs to train, until the last one, an interruption (Ctrl-C, SIGTERM) or --early_stop."""
         with self._interrupts:
             for epoch in range(self.progress.epoch, self.last_epoch + 1):
+                if self._early_stop and self.progress.since_best >= self._early_stop:
+                    since, best = self.progress.since_best, self.progress.best_epoch
+                    distributed.say(
+                        f"no gain in {since} validations: stopping; best epoch {best}; raise --early_stop to go on"
+                    )
+                    return
                 self.progress.epoch = epoch
                 yield epoch
                 if self.interrupted():
                     return
-                if self._early_stop and self.progress.since_best >= self._early_stop:
-                    since, best = self.progress.since_best, self.progress.best_epoch
-                    distributed.say(f"no gain in {since} validations: stopping; best epoch {best}")
-                    return
 
     def step(self, images: int) -> int:
-        """Count a training step on `images` images of this process, and save `latest` when that is due.
-
-        Returns the images of the step over all processes.
-        """
+        """Count a training step on `images` images of this process. Returns its images over all processes."""
         count = images * self.processes
         self.progress.images += count
         self.progress.iters += count
+        return count
+
+    def save_if_due(self, count: int) -> None:
+        """Save `latest` if --save_latest_freq asks for it after a step of `count` images, over all processes.
+
+        Call this after the step was reported, because a save holds what the epoch has counted so far.
+        """
         if due(self.progress.iters, count, self._latest_freq):
             with self.averages.in_place():
                 self.save()
                 if self._by_iter:
                     self._save_networks(f"iter_{self.progress.iters}")
-        return count
 
     def interrupted(self) -> bool:
         """Whether any process was asked to stop. All processes must call this together."""
@@ -144,6 +190,7 @@ class Run:
     def save(self) -> None:
         """Write `latest_net_<X>.pth` and the state that an exact resume needs."""
         if self.first:
+            self.progress.reported = self.reported()
             save_run(self.folder, self.model.networks, self._stateful, self.progress)
 
     def close(self) -> None:

@@ -1,9 +1,11 @@
 """The progress and state of a training run, saved beside its networks so that it can resume exactly."""
 
-import shutil
+import os
 import signal
+import stat
+import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from torch import nn
@@ -11,6 +13,7 @@ from torch import nn
 from util.contracts import Stateful
 from util.errors import UserError
 from util.run.checkpoint import load_tensors, save_networks
+from util.run.together import check_files
 from util.seeding import random_states, restore_random_states
 
 VERSION = 1
@@ -27,6 +30,7 @@ class Progress:
     best: float = float("-inf")  # best validation score
     best_epoch: int = 0
     since_best: int = 0  # validations since the best one
+    reported: dict = field(default_factory=dict)  # sums over the current epoch, for its row of metrics.csv
 
     def note_score(self, score: float) -> bool:
         """Remember this epoch's validation score; True if it is the best so far."""
@@ -50,33 +54,15 @@ def save_run(
     save_networks(folder, "latest", networks, stateful.get("tasks"), {folder / FILE: state})
 
 
-def set_aside(folder: Path) -> None:
-    """Move an older run's networks and options to <folder>/before, so that nobody takes them for the new run's.
-
-    What an earlier call put there is deleted.
-    """
-    if not (networks := list(folder.glob("*.pth"))):
-        return
-    before = folder / "before"
-    shutil.rmtree(before, ignore_errors=True)
-    before.mkdir()
-    for path in [*networks, *folder.glob("options.json")]:
-        path.rename(before / path.name)
-    print(f"moved the networks of the earlier run of this name to {before}")
-
-
 def load_run(folder: Path, stateful: Mapping[str, Mapping[str, Stateful]]) -> Progress | None:
     """Restore optimizers, schedulers, random states and the like (`save_run`).
 
     Returns the progress; None if the folder has no train state, as a run of upstream's. UserError: the state does not
-    belong to these objects.
+    belong to these objects, or the files beside it are not those that were saved with it.
     """
     path = folder / FILE
-    if not path.is_file():
+    if (state := read_state(path, whole=True)) is None:
         return None
-    state = load_tensors(path)
-    if not isinstance(state, dict) or state.get("version") != VERSION:
-        raise UserError(f"{path}: not a train state that this version can read; delete it to go on without optimizers")
     for kind, objects in stateful.items():
         stored = state.get(kind, {})
         if stored.keys() != objects.keys():
@@ -95,33 +81,68 @@ def load_run(folder: Path, stateful: Mapping[str, Mapping[str, Stateful]]) -> Pr
     return Progress(**state["progress"])
 
 
+def read_state(path: Path, whole: bool) -> dict | None:
+    """A train state; None without one. whole: with the files that were saved with it. UserError: `load_run`."""
+    if not path.is_file():
+        return None
+    state = load_tensors(path)
+    if not isinstance(state, dict) or state.get("version") != VERSION:
+        raise UserError(f"{path}: not a train state that this version can read; delete it to go on without optimizers")
+    if whole:
+        check_files(path, state)
+    return state
+
+
 def _settings(state: Mapping) -> list[tuple]:
     """What loading an optimizer's state would silently change. Learning rates do not count: schedules set those."""
     names = ("betas", "momentum", "weight_decay", "decoupled_weight_decay")
     return [(len(group["params"]), *(group.get(name, 0) for name in names)) for group in state["param_groups"]]
 
 
+IMPATIENT = (signal.SIGINT, signal.SIGTERM)
+# A terminal that closes sends SIGHUP, often twice. Slurm sends SIGUSR1 before the time limit (--signal) and SIGTERM at
+# it. Windows has neither.
+SIGNALS = (*IMPATIENT, *(getattr(signal, name) for name in ("SIGHUP", "SIGUSR1") if hasattr(signal, name)))
+
+
 class Interrupts:
-    """Turns Ctrl-C and SIGTERM into an exit code, so that the current step can end. A second signal stops at once.
+    """Turns a signal to stop into an exit code, so that the current step can end and be saved.
+
+    The signals are Ctrl-C, SIGTERM, SIGHUP and SIGUSR1. A second one of the first two stops at once.
 
     with Interrupts() as interrupts:
         ...
-        if interrupts.code:  # 130 or 143; 0 without a signal
+        if interrupts.code:  # 128 + the signal's number, such as 130 after Ctrl-C; 0 without a signal
             save and leave
     """
 
     code = 0
 
     def __enter__(self) -> "Interrupts":
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        # nohup has SIGHUP ignored, and that holds.
+        heard = [n for n in SIGNALS if n in IMPATIENT or signal.getsignal(n) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def _note(self, number: int, frame: object) -> None:
-        if self.code:
+        if self.code - 128 in IMPATIENT and number in IMPATIENT:
             self.__exit__()
             signal.raise_signal(number)
-        self.code = 128 + number
+        if number not in IMPATIENT:
+            _forget_closed_terminal()
+        self.code = self.code or 128 + number
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+def _forget_closed_terminal() -> None:
+    """Write to nowhere what would go to a terminal that is gone: an error there would come before the last save."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            descriptor = stream.fileno()
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        except (OSError, ValueError):  # no file, as in a test
+            continue

@@ -24,6 +24,7 @@ class RunningScores:
         self._classes = dataset.classes if dataset.paired else None
         self._threshold = threshold
         self._counts: list[torch.Tensor] = []
+        self._earlier: torch.Tensor | None = None  # counts of images before a resume, on the CPU
 
     def add(self, pictures: Mapping[str, torch.Tensor]) -> None:
         """Count one step: `fake_B` and `real_B`, float [N, C, H, W] in [-1, 1]. Does not wait for the device."""
@@ -38,9 +39,25 @@ class RunningScores:
 
     def means(self) -> dict[str, float]:
         """Means over the images since the last call, {} if there were none. Waits for the device once."""
-        if not self._counts:
+        counted = self._counted()
+        self._counts, self._earlier = [], None
+        if counted is None:
             return {}
-        counted = torch.cat(self._counts, 1).cpu().numpy()
-        self._counts = []
-        scores = metrics.scores(metrics.Counts(*counted))
+        scores = metrics.scores(metrics.Counts(*counted.numpy()))
         return {f"train_{name}": float(scores[name].mean()) for name in ("dice", "iou")}
+
+    def _counted(self) -> torch.Tensor | None:
+        """The counts of all images since the last call of `means`, int [4, N] on the CPU; None without images."""
+        parts = [] if self._earlier is None else [self._earlier]
+        if self._counts:
+            parts.append(torch.cat(self._counts, 1).cpu())
+        return torch.cat(parts, 1) if parts else None
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The counts since the last call of `means`. Waits for the device."""
+        counted = self._counted()
+        return {} if counted is None else {"counts": counted}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Count on from what `state_dict` returned."""
+        self._earlier = state.get("counts")

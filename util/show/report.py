@@ -48,6 +48,10 @@ class Report:
         self._running = RunningScores(loader.dataset, MaskRule.of(opt).threshold)
         self._gan_mode, self._faults, self._warned = opt.gan_mode, dict[str, str](), set[str]()
         self._pictures_freq, self._page_freq = opt.display_freq, opt.update_html_freq
+        if counted := run.progress.reported:
+            self._log.load_state_dict(counted["log"])
+            self._running.load_state_dict(counted["running"])
+        run.reported = lambda: {"log": self._log.state_dict(), "running": self._running.state_dict()}
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch that are still to be trained on, under a progress bar.

@@ -8,7 +8,8 @@ import torch
 
 from util.errors import UserError
 from util.files import replacing, write_text
-from util.run.checkpoint import load_state, load_tensors, network_path, read_state_dict, save_networks, save_together
+from util.run.checkpoint import load_state, load_tensors, network_path, read_state_dict, save_networks
+from util.run.together import save_together
 
 
 def test_networks_are_bare_state_dicts_under_upstreams_name(tmp_path):

@@ -10,8 +10,9 @@ from models.optim.schedules import create_schedulers, step_schedulers
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
 from util.errors import UserError
-from util.run.checkpoint import read_state_dict, save_together
+from util.run.checkpoint import read_state_dict
 from util.run.state import Interrupts, Progress, load_run, save_run
+from util.run.together import save_together
 
 CPU = torch.device("cpu")
 

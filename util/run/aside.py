@@ -1,0 +1,49 @@
+"""A new run under an old name: the old run's files move into a folder of their own, and every old run is kept.
+
+They are collected in a hidden folder, and one rename of that folder makes them <run>/before, <run>/before_2, ... If the
+process is killed meanwhile, the next new run collects the rest, and --continue_train puts all of them back.
+"""
+
+import itertools
+import shutil
+from pathlib import Path
+
+from util.files import sync_folder
+
+COLLECTED = ".before"
+RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt")
+OPTIONS = "options.json"
+
+
+def set_aside(folder: Path) -> None:
+    """Move an older run's networks and records to <folder>/before, or before_2, ... , so that nobody takes them for the
+    new run's. Without networks nothing is done."""
+    collected = folder / COLLECTED
+    if not collected.is_dir():
+        if not any(folder.glob("*.pth")):
+            return
+        collected.mkdir()
+    for path in [*folder.glob("*.pth"), *(folder / name for name in RECORDS)]:
+        if path.is_file():
+            path.rename(collected / path.name)
+    # A copy: --continue_train reads the options before it can put anything back. The new run replaces them at once.
+    if (folder / OPTIONS).is_file():
+        shutil.copyfile(folder / OPTIONS, collected / OPTIONS)
+    sync_folder(collected)
+    names = itertools.chain(("before",), (f"before_{number}" for number in itertools.count(2)))
+    before = next(folder / name for name in names if not (folder / name).exists())
+    collected.rename(before)
+    sync_folder(folder)
+    print(f"moved the files of the earlier run of this name to {before}")
+
+
+def put_back(folder: Path) -> None:
+    """Undo the work of a `set_aside` that was killed, so that the old run can go on."""
+    collected = folder / COLLECTED
+    if not collected.is_dir():
+        return
+    for path in collected.iterdir():
+        if path.name != OPTIONS or not (folder / OPTIONS).exists():
+            path.rename(folder / path.name)
+    (collected / OPTIONS).unlink(missing_ok=True)
+    collected.rmdir()
