@@ -6,7 +6,7 @@ import numpy as np
 
 from data.base import PairedDataset, Sample
 from data.read.folders import existing_folder, images_of
-from data.read.images import read_pixels
+from data.read.images import read_file
 from data.read.labels import labels_of
 from util.errors import UserError
 
@@ -20,11 +20,13 @@ class AlignedDataset(PairedDataset):
         return [Sample(name, path, (path,)) for name, path in images]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-        pixels, lossy = read_pixels(sample.image)
+        file = read_file(sample.image)
+        pixels, opacity = file.pages[0].pixels, file.pages[0].opacity
         width = pixels.shape[1]
         if width % 2:
             raise UserError(f"{sample.image}: {width} pixels wide; A and B side by side have an even width")
         left, right = pixels[:, : width // 2], pixels[:, width // 2 :]
         if self._stored_as is not None:
-            right = labels_of(right, lossy, self._stored_as, str(sample.image))
+            opacity = None if opacity is None else opacity[:, width // 2 :]
+            right = labels_of(right, file.lossy, self._stored_as, str(sample.image), opacity)
         return np.ascontiguousarray(left), np.ascontiguousarray(right)

@@ -12,7 +12,7 @@ from data.base import PairedDataset, Sample
 from data.classes import MASKS, Classes
 from data.read.folders import NoSuchPhase, existing_folder
 from data.read.headers import read_patient
-from data.read.images import find_images, read_image, safe_ids, without_extension
+from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
 from data.read.matching import Matching, match
 from data.read.splits import Row, draw, draw_split, read_splits
@@ -74,7 +74,8 @@ class MasksDataset(PairedDataset):
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
         classes = cast(Classes, self._stored_as)  # masks always have classes
-        return read_image(sample.image), read_labels(sample.targets, classes) if sample.targets else None
+        image = read_file(sample.image)
+        return image.pages[0].pixels, read_labels(sample.targets, classes, image) if sample.targets else None
 
     def _masks_of(
         self, rows: list[Row], root: Path, skip_bad: bool, chosen: set[Path], report_strays: bool

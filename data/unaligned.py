@@ -9,8 +9,8 @@ import numpy as np
 from data.base import PairedDataset, Sample
 from data.classes import Classes
 from data.read.folders import existing_folder, images_of
-from data.read.images import read_pixels
-from data.read.labels import labels_of
+from data.read.images import read_image
+from data.read.labels import read_labels
 
 
 class UnalignedDataset(PairedDataset):
@@ -28,12 +28,11 @@ class UnalignedDataset(PairedDataset):
         return first + [replace(sample, targets=(sample.image,), lends=True) for sample in second]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
-        pixels, lossy = read_pixels(sample.image)
-        if not sample.lends:
-            return pixels, None
-        if self._stored_as is not None:
-            return pixels, labels_of(pixels, lossy, self._stored_as, str(sample.image))
-        return pixels, pixels
+        if sample.lends and self._stored_as is not None:
+            labels = read_labels([sample.image], self._stored_as)
+            return labels.copy(), labels  # nobody sees the image of a lender
+        pixels = read_image(sample.image)
+        return pixels, pixels if sample.lends else None
 
     def _samples(self, root: Path, name: str) -> list[Sample]:
         images = images_of(root, name, "unaligned wants <phase>A and <phase>B")

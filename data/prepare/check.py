@@ -168,7 +168,9 @@ class _Check:
         elif picture.kind.startswith("16") and picture.high < DARK:
             self._hint(DIM, image, f"{picture.high:.1%} of the range")
         for mask in self.masks_of.get(image, ()):
-            if mask in self.masks and self.masks[mask].picture.size != picture.size:
+            if mask in self.masks and self.masks[mask].picture.orientation != picture.orientation:
+                self._error(f"{mask}: rotation: one of this mask and its image is turned by an EXIF orientation")
+            elif mask in self.masks and self.masks[mask].picture.size != picture.size:
                 self._error(
                     f"{mask}: {_size(self.masks[mask].picture.size)}, but its image {image} has "
                     f"{_size(picture.size)}: both need one size"

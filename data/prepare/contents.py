@@ -11,9 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from data.classes import Classes, without_void
+from data.read.decode import Stored
 from data.read.headers import read_patient
-from data.read.images import read_pixels
-from data.read.labels import labels_of
+from data.read.images import read_file
+from data.read.labels import as_stored, labels_of_file
 from data.transforms import to_rgb8
 from util.errors import UserError
 
@@ -25,7 +26,8 @@ SOFT = 8.0
 class Picture:
     """size: width, height. kind: such as "16-bit grey". digest: of the pixels, so equal pictures have the same digest
     in any file format. high: of a 16-bit picture, the value that 99.9 % of its pixels do not exceed, as a share of the
-    range. even: all pixels are equal. owner: digest of the patient's ID in a DICOM header; None if there is none."""
+    range. even: all pixels are equal. owner: digest of the patient's ID in a DICOM header; None if there is none.
+    orientation: the EXIF orientation by which it was turned."""
 
     size: tuple[int, int]
     kind: str
@@ -33,6 +35,7 @@ class Picture:
     high: float
     even: bool
     owner: bytes | None
+    orientation: int
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,14 @@ def read_all(
 
 def _read(path: Path, classes: Classes | None) -> Picture | Mask | UserError:
     try:
-        pixels, lossy = read_pixels(path)
-        return _picture(pixels, _owner(path)) if classes is None else _mask(pixels, lossy, classes, path)
+        file = read_file(path, several=classes is not None and classes.binary)
+        return _picture(file, _owner(path)) if classes is None else _mask(file, classes, path)
     except UserError as error:
         return error
 
 
-def _picture(pixels: np.ndarray, owner: bytes | None = None) -> Picture:
+def _picture(file: Stored, owner: bytes | None = None) -> Picture:
+    pixels = file.pages[0].pixels
     if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
         pixels = pixels[:, :, 0]
     deep = pixels.dtype == np.uint16
@@ -86,6 +90,7 @@ def _picture(pixels: np.ndarray, owner: bytes | None = None) -> Picture:
         high=float(np.quantile(pixels, 0.999)) / 65535 if deep else 1.0,
         even=bool(pixels.min() == pixels.max()),
         owner=owner,
+        orientation=file.orientation,
     )
 
 
@@ -94,12 +99,17 @@ def _owner(path: Path) -> bytes | None:
     return hashlib.sha256(patient.encode()).digest() if patient else None
 
 
-def _mask(pixels: np.ndarray, lossy: bool, classes: Classes, path: Path) -> Mask:
-    labels = without_void(labels_of(pixels, lossy, classes, str(path)))
+def _mask(file: Stored, classes: Classes, path: Path) -> Mask:
+    labels = without_void(labels_of_file(file, classes, path))
+    pixels = file.pages[0].pixels
     inside = labels > 0
     return Mask(
-        picture=_picture(pixels),
+        picture=_picture(file),
         counts=np.bincount(labels.ravel(), minlength=len(classes)),
         borders=all(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1])),
-        soft=float((classes.nearest(to_rgb8(pixels))[1] > SOFT).mean()) if lossy else None,
+        soft=_soft(pixels, as_stored(pixels, classes, str(path))) if file.lossy else None,
     )
+
+
+def _soft(pixels: np.ndarray, classes: Classes) -> float:
+    return float((classes.nearest(to_rgb8(pixels))[1] > SOFT).mean())

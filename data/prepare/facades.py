@@ -7,6 +7,7 @@ from PIL import Image
 
 from data.classes import Classes
 from data.prepare.source import Inventory, Item, Source, files_by_name, first_of_each
+from data.read.decode import Stored
 from util.errors import UserError
 
 PARTS = {"b": "base", "x": "extended"}
@@ -54,7 +55,7 @@ class Facades(Source):
         inventory.left_out["a label picture without its photo"] += sorted(labels.keys() - photos.keys())
         return inventory
 
-    def read_mask(self, item: Item) -> np.ndarray:
+    def read_mask(self, item: Item, image: Stored | None = None) -> np.ndarray:
         """Class indices 0..11 from the file's labels 1..12. Label 0, which belongs to no class, becomes background."""
         path = item.masks[0]
         try:

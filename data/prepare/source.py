@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from data.classes import Classes
-from data.read.images import files_below, read_image
+from data.read.decode import Stored
+from data.read.images import files_below, read_file
 from data.read.labels import read_labels
 from util.errors import UserError
 
@@ -77,7 +78,8 @@ class Source(ABC):
     def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
         """The image, uint8 or uint16 at full scale, and class indices, uint8 [H, W]. UserError: a damaged file, or
         image and mask differ in size."""
-        image, mask = read_image(item.image), self.read_mask(item)
+        file = read_file(item.image)
+        image, mask = file.pages[0].pixels, self.read_mask(item, file)
         if image.shape[:2] != mask.shape:
             raise UserError(
                 f"{item.masks[0]}: {mask.shape[1]} x {mask.shape[0]} pixels, but its image "
@@ -85,9 +87,10 @@ class Source(ABC):
             )
         return image, mask
 
-    def read_mask(self, item: Item) -> np.ndarray:
-        """Class indices, uint8 [H, W]. UserError: a damaged file."""
-        return read_labels(item.masks, self.classes)
+    def read_mask(self, item: Item, image: Stored | None = None) -> np.ndarray:
+        """Class indices, uint8 [H, W]. image: what the item's image file holds. UserError: a damaged file, or only one
+        of image and mask is turned."""
+        return read_labels(item.masks, self.classes, image)
 
     def extent(self, item: Item) -> tuple[float, float] | None:
         """Height and width of the whole image in mm; None if unknown."""

@@ -7,23 +7,42 @@ from pathlib import Path
 import numpy as np
 
 from data.classes import VOID_BIT, Classes
-from data.read.images import read_pixels
+from data.read.decode import Stored
+from data.read.images import read_file
 from data.transforms import to_rgb8
 from util.errors import UserError
 
-MAX_UNCLEAR = 0.8
-"""A lossy picture with a larger share of pixels far from every class is probably not a label picture."""
+MAX_EVEN, MAX_FAR = {True: 0.02, False: 0.2}, 0.5
+"""If larger shares of a lossy picture's foreground are patches whose colour is far from every class, it is no label
+picture: patches of an even colour (with two classes, with more), and any patches. Blurred edges are seldom as wide as a
+patch, and never even."""
+PATCH = 5
+FAINT = 16
+"""JPEG does not keep values apart that differ by less than this."""
 
 
-def read_labels(paths: Sequence[Path], classes: Classes) -> np.ndarray:
+def read_labels(paths: Sequence[Path], classes: Classes, image: Stored | None = None) -> np.ndarray:
     """Class indices uint8 [H, W] of a label picture. A pixel of no class gets VOID_BIT plus the likeliest class.
 
-    Several files are the parts of one two-class mask (left and right lung) and are OR-ed. UserError: a file holds
-    values that are no class, or the parts differ in size.
+    Several files, and several pages of a file, are the parts of one two-class mask (left and right lung) and are OR-ed.
+    image: the image that the labels are for, if it is known.
+
+    UserError: a file holds values that are no class, the parts differ in size, or a file was turned by its EXIF
+    orientation and the image was not.
     """
-    first = _read(paths[0], classes)
-    for path in paths[1:]:
-        part = _read(path, classes)
+    labels = [_read(path, classes, image) for path in paths]
+    return _joined(labels, list(paths))
+
+
+def labels_of_file(file: Stored, classes: Classes, path: Path) -> np.ndarray:
+    """`read_labels` of what one file holds."""
+    parts = [labels_of(page.pixels, file.lossy, classes, str(path), page.opacity) for page in file.pages]
+    return _joined(parts, [path] * len(parts))
+
+
+def _joined(parts: list[np.ndarray], paths: list[Path]) -> np.ndarray:
+    first = parts[0]
+    for path, part in zip(paths[1:], parts[1:], strict=True):
         if part.shape != first.shape:
             raise UserError(
                 f"{path}: {_size(part)}, but {paths[0].name} has {_size(first)}: the parts of a mask need one size"
@@ -32,22 +51,23 @@ def read_labels(paths: Sequence[Path], classes: Classes) -> np.ndarray:
     return first
 
 
-def labels_of(pixels: np.ndarray, lossy: bool, classes: Classes, name: str) -> np.ndarray:
-    """`read_labels` of a decoded label picture ([H, W] or [H, W, 3], uint8 or uint16).
+def labels_of(
+    pixels: np.ndarray, lossy: bool, classes: Classes, name: str, opacity: np.ndarray | None = None
+) -> np.ndarray:
+    """`read_labels` of a decoded label picture ([H, W] or [H, W, 3], uint8 or uint16, transparent pixels on black).
 
-    A lossy picture (JPEG) is snapped to the nearest class. In a lossless one, each pixel must have the colour of a
-    class or, if the picture has one channel, be a class index. Two classes may also be stored as 0 and any one other
-    value. Masks for lungs_dark are stored bright on dark, as for lungs. Two greys from a user's own JSON file mean what
-    that file says. name: the file, for errors.
+    Each pixel must have the colour of a class or, if the picture has one channel, be a class index. Two classes may
+    also be stored as 0 and any one other value. A lossy picture (JPEG) is snapped to the nearest of these colours.
+    Masks for lungs_dark are stored bright on dark, as for lungs. Two greys from a user's own JSON file mean what that
+    file says. name: the file, for errors. opacity: [H, W], 0 where the picture is transparent.
     """
-    dark = classes.binary and classes.grey and classes.colours[0, 0] > classes.colours[1, 0]
-    two_values = classes.binary and (classes.white_on_black or not dark)
+    if opacity is not None and not opacity.all():
+        _refuse_unclear_transparency(pixels, opacity, classes, name)
     if lossy:
-        if dark and classes.white_on_black:
-            classes = replace(classes, colours=classes.colours[::-1])
-        return _snap(pixels, classes, name)
+        return _snap(pixels, as_stored(pixels, classes, name), name)
     if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
         pixels = pixels[:, :, 0]
+    two_values = _two_values_mean_classes(classes)
     if two_values and classes.grey:
         return _two_values(pixels, name)
     label, distance = classes.nearest(to_rgb8(pixels))
@@ -64,28 +84,107 @@ def labels_of(pixels: np.ndarray, lossy: bool, classes: Classes, name: str) -> n
     )
 
 
-def _read(path: Path, classes: Classes) -> np.ndarray:
-    pixels, lossy = read_pixels(path)
-    return labels_of(pixels, lossy, classes, str(path))
+def as_stored(pixels: np.ndarray, classes: Classes, name: str) -> Classes:
+    """The classes in the colours of one lossy label picture. Two classes may be black and any one other colour, as in
+    lossless files. UserError: too dark to tell, or not two colours."""
+    pixels = to_rgb8(pixels)
+    brightness = pixels.max(axis=2)
+    if 0 < brightness.max() < FAINT:
+        raise UserError(
+            f"{name}: a JPEG whose brightest pixel is {brightness.max()} of 255: its compression does not keep such "
+            "values apart; save the original as PNG"
+        )
+    if not _two_values_mean_classes(classes) or (
+        not classes.grey and not _unclear(pixels, classes, *classes.nearest(pixels))
+    ):
+        return classes
+    if not brightness.any():
+        return replace(classes, colours=np.array([[0, 0, 0], [255, 255, 255]], np.uint8))
+    lit = brightness >= FAINT
+    bright = lit & (brightness > np.quantile(brightness[lit], 0.99) / 2)
+    colour = np.median(pixels[bright], axis=0).astype(np.uint8)
+    if colour.min() > 255 - 2 * FAINT:
+        colour[:] = 255
+    stored = replace(classes, colours=np.array([[0, 0, 0], colour]))
+    if not _background_is_black(pixels, brightness, stored):
+        raise UserError(
+            f"{name}: a mask of two classes is black and one other colour; this one is {_listed(colour[None])} "
+            "and hardly anywhere black; save it white on black, as PNG"
+        )
+    return stored
+
+
+def _background_is_black(pixels: np.ndarray, brightness: np.ndarray, stored: Classes) -> bool:
+    """Whether at least half of the pixels that are nearer to black than to the foreground's colour are clearly black.
+    Without such pixels, only a white mask is accepted as full."""
+    clear = np.count_nonzero(brightness < max(FAINT, int(stored.colours[1].max()) // 4))
+    if clear >= brightness.size / 2:
+        return True
+    black = np.count_nonzero(stored.nearest(pixels)[0] == 0)
+    return bool(clear >= black / 2 and (black > 0 or int(stored.colours[1].min()) == 255))
+
+
+def _two_values_mean_classes(classes: Classes) -> bool:
+    dark = classes.grey and classes.colours[0, 0] > classes.colours[1, 0]
+    return classes.binary and (classes.white_on_black or not dark)
+
+
+def _refuse_unclear_transparency(pixels: np.ndarray, opacity: np.ndarray, classes: Classes, name: str) -> None:
+    """Transparent pixels count as black, so black itself must not be what was drawn."""
+    if opacity.any() and not pixels.any():
+        raise UserError(
+            f"{name}: black and transparent pixels only: which are the foreground? Save it white on black, without "
+            "transparency"
+        )
+    if not _two_values_mean_classes(classes) and (classes.colours[1:] == 0).all(axis=1).any():
+        raise UserError(f"{name}: its transparent pixels have no class; save it without transparency")
+
+
+def _read(path: Path, classes: Classes, image: Stored | None) -> np.ndarray:
+    file = read_file(path, several=classes.binary)
+    if image and image.orientation != file.orientation:
+        raise UserError(
+            f"{path}: rotation: its EXIF orientation is {file.orientation}, that of its image is {image.orientation}, "
+            "so only one of them is turned; save both upright and without this tag"
+        )
+    return labels_of_file(file, classes, path)
 
 
 def _snap(pixels: np.ndarray, classes: Classes, name: str) -> np.ndarray:
     label, distance = classes.nearest(to_rgb8(pixels))
-    # Two classes have no void. JPEG's ringing does not reach farther than a quarter of the way between them.
-    unclear = classes.void_distance
-    if classes.binary:
-        unclear = np.linalg.norm(np.diff(classes.colours.astype(float), axis=0)) / 4
-    share = (distance > unclear).mean()
-    if share > MAX_UNCLEAR:
+    if share := _unclear(pixels, classes, label, distance):
         raise UserError(
-            f"{name}: {share:.0%} of its pixels have the colour of no class: is this a label picture, "
-            "and are --classes and --direction right?"
+            f"{name}: {share:.0%} of its foreground has the colour of no class: is this a label picture, "
+            "and are --classes and --direction right? If it is, save it as PNG"
         )
     void = distance > classes.void_distance
     if void.any():
         label[void] = _of_neighbours(pixels, label, void, classes)
     label[void] |= VOID_BIT
     return label
+
+
+def _unclear(pixels: np.ndarray, classes: Classes, label: np.ndarray, distance: np.ndarray) -> float:
+    """The share of a lossy picture's foreground (all but the pixels that are clearly of class 0) in patches whose
+    colour is far from every class; 0 if this is what compression and resizing leave. label, distance: by
+    `Classes.nearest`."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    limit = classes.void_distance
+    if classes.binary:  # two classes have no void
+        limit = max(FAINT * 3**0.5, float(np.linalg.norm(np.diff(classes.colours.astype(float), axis=0))) / 8)
+    far = distance > limit
+    foreground = np.count_nonzero(far | (label > 0))
+    most_even = MAX_EVEN[classes.binary]
+    if np.count_nonzero(far) <= most_even * foreground:
+        return 0.0
+    patches: np.ndarray = minimum_filter(far, PATCH)
+    grey = to_rgb8(pixels).mean(axis=2).astype(np.uint8)
+    even = maximum_filter(grey, PATCH) - minimum_filter(grey, PATCH) < FAINT
+    for found, most in ((patches & even, most_even), (patches, MAX_FAR)):
+        if (share := np.count_nonzero(found) / foreground) > most:
+            return share
+    return 0.0
 
 
 def _of_neighbours(pixels: np.ndarray, label: np.ndarray, void: np.ndarray, classes: Classes) -> np.ndarray:

@@ -375,3 +375,21 @@ def test_a_mask_that_may_belong_to_an_image_of_another_phase_is_an_error(lungs, 
     for phase in ("train", "test"):
         with pytest.raises(UserError, match=r"belongs to .*x/a.png or to .*y/a.png"):
             MasksDataset(flags(dataroot=lungs), phase, train=False)
+
+
+def test_an_image_that_is_turned_by_its_exif_orientation_needs_a_mask_that_is_turned_too(lungs, flags):
+    """A half turn changes no size, so nothing else would show it."""
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    image = lungs / "images" / "p2.png"
+    with Image.open(image) as picture:
+        picture.load()
+        picture.save(image, exif=exif)
+    with pytest.raises(UserError, match=r"masks/p2.png: rotation: its EXIF orientation is 1, that of its image is 3"):
+        MasksDataset(flags(dataroot=lungs), "all", train=False)
+    mask = lungs / "masks" / "p2.png"
+    with Image.open(mask) as picture:
+        stored = np.asarray(picture)
+        picture.save(mask, exif=exif)
+    dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
+    assert np.array_equal(dataset.truth(2), np.rot90(stored, 2) > 0)

@@ -348,3 +348,26 @@ def test_real_lungs_are_in_order(real_data):
     assert found.errors == []
     assert dict(found.hints) == {"splits": ["no image is in test to score with"]}
     assert found.summary["sources"] == "shenzhen (452), montgomery (110)"
+
+
+def test_an_image_turned_without_its_mask_is_an_error(listed):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    with Image.open(listed / "images" / "p2.png") as picture:
+        picture.load()
+        picture.save(listed / "images" / "p2.png", exif=exif)
+    assert errors(listed) == ["masks/p2.png: rotation: one of this mask and its image is turned by an EXIF orientation"]
+
+
+def test_dark_and_coloured_jpeg_masks_have_foreground(listed):
+    """Edges are soft by the distance from the mask's own colour, not from white."""
+    for i, colour in enumerate([(255, 0, 0), (90, 90, 90)], start=2):
+        path = listed / "masks" / f"p{i}.png"
+        with Image.open(path) as picture:
+            inside = np.asarray(picture) > 0
+        path.unlink()
+        Image.fromarray(inside[:, :, None] * np.array(colour, np.uint8)).save(path.with_suffix(".jpg"), quality=95)
+    found = look(listed)
+    assert found.errors == []
+    assert EMPTY not in found.hints
+    assert all(float(line.split(": ")[1].split("%")[0]) < 50 for line in found.hints[LOSSY])

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from data.classes import VOID_BIT, Classes
-from data.read.images import read_pixels
+from data.read.images import read_file, read_pixels
 from data.read.labels import labels_of, read_labels
+from tests.tiffs import write_tiff
 from util.errors import UserError
 
 LUNGS, FACADES = Classes.load("lungs"), Classes.load("facades")
@@ -94,6 +95,9 @@ def test_classes_from_a_file_may_be_dark_on_white(tmp_path, save, kind):
 
 def test_a_photo_is_refused_as_a_jpeg_mask(tmp_path, save):
     ramp = np.tile(np.arange(80, 176, dtype=np.uint8), (64, 1))
+    with pytest.raises(UserError, match="this one is .* and hardly anywhere black"):
+        read_labels([save(tmp_path / "x.jpg", ramp)], LUNGS)
+    ramp = np.tile(np.repeat(np.arange(256, dtype=np.uint8), [400] + [1] * 255), (64, 1))
     with pytest.raises(UserError, match="the colour of no class"):
         read_labels([save(tmp_path / "x.jpg", ramp)], LUNGS)
     noise = np.random.default_rng(0).integers(90, 170, (64, 64, 3), np.uint8)
@@ -166,3 +170,100 @@ def test_real_facades_have_about_a_fifth_of_void(real_data):
 def read_labels_of_right_half(path):
     pixels, lossy = read_pixels(path)
     return labels_of(pixels[:, 256:], lossy, FACADES, path.name)
+
+
+BIG = np.zeros((96, 96), np.uint8)
+BIG[20:70, 10:40] = BIG[20:70, 55:85] = 1
+
+
+@pytest.mark.parametrize("colour", [(v, v, v) for v in (20, 64, 100, 200)] + [(255, 0, 0), (0, 0, 255), (0, 90, 0)])
+@pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.webp", "x.tif"])
+def test_a_mask_means_the_same_in_every_format(tmp_path, save, name, colour):
+    """A dark or coloured JPEG mask used to be read as empty."""
+    how = {"compression": "jpeg"} if name == "x.tif" else {}
+    labels = read_labels([save(tmp_path / name, BIG[:, :, None] * np.array(colour, np.uint8), **how)], LUNGS)
+    assert (labels != BIG).sum() < 0.06 * BIG.sum()
+    if name == "x.png":
+        assert np.array_equal(labels, BIG)
+
+
+@pytest.mark.parametrize("value", [2, 5])
+def test_a_jpeg_whose_values_are_too_close_is_refused(tmp_path, save, value):
+    with pytest.raises(UserError, match=r"x.jpg: a JPEG whose brightest pixel is \d+ of 255: .* save the original"):
+        read_labels([save(tmp_path / "x.jpg", BIG * np.uint8(value))], LUNGS)
+    assert not read_labels([save(tmp_path / "empty.jpg", BIG * 0)], LUNGS).any()
+    assert read_labels([save(tmp_path / "full.jpg", BIG * 0 + 255)], LUNGS).all()
+
+
+def test_what_a_jpeg_mask_of_more_than_two_colours_means_cannot_be_told(tmp_path, save):
+    halves = BIG.copy()
+    halves[:, :48] *= 255
+    halves[:, 48:] *= 100
+    two_colours = np.dstack([BIG * 255, BIG * 0, BIG * 0])
+    two_colours[:, 48:] = two_colours[:, 48:, ::-1]
+    on_white = np.full((96, 96, 3), 255, np.uint8)
+    on_white[BIG > 0] = (0, 0, 255)
+    for name, pixels in {"grey": halves, "colours": two_colours, "white": on_white}.items():
+        for suffix in ("png", "jpg"):
+            with pytest.raises(UserError, match=rf"{name}.{suffix}: "):
+                read_labels([save(tmp_path / f"{name}.{suffix}", pixels)], LUNGS)
+
+
+def test_a_bright_speck_does_not_hide_a_dark_jpeg_mask(tmp_path, save):
+    specked = BIG * np.uint8(60)
+    specked[:3, :3] = 255
+    assert (read_labels([save(tmp_path / "x.jpg", specked)], LUNGS) == BIG).mean() > 0.98
+
+
+def test_a_mask_that_was_enlarged_before_it_became_a_jpeg_is_read(tmp_path):
+    Image.fromarray(BIG * 255).resize((768, 768), Image.Resampling.BILINEAR).save(tmp_path / "x.jpg")
+    labels = read_labels([tmp_path / "x.jpg"], LUNGS)
+    assert (labels == np.kron(BIG, np.ones((8, 8), np.uint8))).mean() > 0.99
+
+
+def test_two_classes_with_colours_of_their_own_are_read_from_a_jpeg_too(tmp_path, save):
+    (tmp_path / "c.json").write_text(json.dumps({"skin": [0, 0, 255], "lesion": [255, 255, 0]}))
+    classes = Classes.load(str(tmp_path / "c.json"))
+    for pixels in (classes.encode(BIG), BIG * np.uint8(255), BIG * np.uint8(80)):
+        assert (read_labels([save(tmp_path / "x.jpg", pixels)], classes) == BIG).mean() > 0.98
+
+
+def test_black_on_transparent_cannot_be_told(tmp_path, save):
+    drawn = np.dstack([BIG * 0, BIG * 0, BIG * 0, BIG * 255])
+    grey = np.dstack([BIG * 0, BIG * 255])
+    for pixels in (drawn, grey):
+        with pytest.raises(UserError, match="x.png: black and transparent pixels only: which are the foreground"):
+            read_labels([save(tmp_path / "x.png", pixels)], LUNGS)
+    drawn[:, :, :3] = 255
+    assert np.array_equal(read_labels([save(tmp_path / "white.png", drawn)], LUNGS), BIG)
+    assert not read_labels([save(tmp_path / "nothing.png", drawn * 0)], LUNGS).any()
+
+
+def test_transparent_pixels_have_no_class_where_black_is_one(tmp_path, save):
+    (tmp_path / "c.json").write_text('{"background": [255, 255, 255], "nodule": [0, 0, 0]}')
+    drawn = np.dstack([255 - BIG * 255] * 3 + [np.full_like(BIG, 255)])
+    drawn[0, 0, 3] = 0
+    with pytest.raises(UserError, match="x.png: its transparent pixels have no class"):
+        read_labels([save(tmp_path / "x.png", drawn)], Classes.load(str(tmp_path / "c.json")))
+
+
+def test_pages_of_a_mask_are_its_parts(tmp_path):
+    left, right = BIG.copy(), BIG.copy()
+    left[:, 48:], right[:, :48] = 0, 0
+    path = write_tiff(tmp_path / "x.tif", left * 255, right * 255)
+    assert np.array_equal(read_labels([path], LUNGS), BIG)
+    with pytest.raises(UserError, match="x.tif: a file of 2 pages"):
+        read_labels([path], FACADES)
+    with pytest.raises(UserError, match="x.tif: 9 x 5 pixels, but x.tif has 96 x 96"):
+        read_labels([write_tiff(path, left * 255, right[:5, :9])], LUNGS)
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 6])
+def test_an_image_that_is_turned_without_its_mask_is_refused(tmp_path, orientation):
+    """Even a square that stays a square, and a half turn, which no size shows."""
+    turned = write_tiff(tmp_path / "turned.tif", BIG, t274=orientation)
+    upright = write_tiff(tmp_path / "upright.tif", BIG)
+    for image, mask in ((turned, upright), (upright, turned)):
+        with pytest.raises(UserError, match=rf"{mask.name}: rotation: its EXIF orientation is "):
+            read_labels([mask], LUNGS, read_file(image))
+    assert read_labels([turned], LUNGS, read_file(turned)).sum() == BIG.sum()
