@@ -102,6 +102,7 @@ OLD = {name: name.encode() for name in ("latest_net_G.pth", "best_net_G.pth", "m
 
 @pytest.mark.parametrize("then", ["new run", "continue"])
 def test_setting_an_old_run_aside_loses_nothing_wherever_it_is_killed(tmp_path, monkeypatch, then):
+    finished = False
     for step in range(12):
         folder = tmp_path / str(step)
         folder.mkdir()

@@ -35,6 +35,11 @@ def warmup_factor(done: int, epochs: int) -> float:
     return min(1.0, (done + 1) / (epochs + 1))
 
 
+def finished_epochs(state: Mapping[str, int]) -> int:
+    """The epochs that a run had finished, from any schedule's state. `last_epoch` of plateau counts validations."""
+    return state.get("done", state["last_epoch"])
+
+
 class FactorLR(LambdaLR):
     """The initial learning rate times a function of the finished epochs.
 
@@ -50,7 +55,7 @@ class FactorLR(LambdaLR):
         return {"last_epoch": self.start + self.last_epoch}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        self.last_epoch = state_dict["last_epoch"] - self.start
+        self.last_epoch = finished_epochs(state_dict) - self.start
         rates = [base * factor(self.last_epoch) for base, factor in zip(self.base_lrs, self.lr_lambdas, strict=True)]
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
@@ -62,34 +67,54 @@ class FactorLR(LambdaLR):
 class PlateauLR(ReduceLROnPlateau):
     """Divides the learning rate by five after more than `patience` validations without a gain of 0.001.
 
-    Validations during the first `warmup` epochs do not count. done: finished epochs. Patience and warm-up are not part
-    of the state, so that a resumed run follows its present flags.
+    Validations during the first `warmup` epochs do not count. done: finished epochs. drops: divisions so far. Learning
+    rate, patience and warm-up are not part of the state, so that a resumed run follows its present flags. After another
+    schedule it starts with the initial rate.
     """
 
     def __init__(self, optimizer: Optimizer, patience: int, warmup: int, done: int):
         super().__init__(optimizer, mode="max", factor=0.2, threshold=1e-3, threshold_mode="abs", patience=patience)
         self.initial = [group["lr"] for group in optimizer.param_groups]
-        self.warmup, self.done = warmup, done
-        self._warm_up()
+        self.warmup, self.done, self.drops = warmup, done, 0
+        self._set_rates()
 
     def end_epoch(self, score: float | None) -> None:
         """score: the epoch's validation score, higher is better; None without a validation."""
+        warming_up = self.done < self.warmup
         self.done += 1
-        if self.done <= self.warmup:
-            self._warm_up()
+        if warming_up:
+            self._set_rates()
         elif score is not None:
             self.step(score)
 
-    def _warm_up(self) -> None:
-        if self.done <= self.warmup:
-            for group, rate in zip(self.optimizer.param_groups, self.initial, strict=True):
-                group["lr"] = rate * warmup_factor(self.done, self.warmup)
+    def _reduce_lr(self, epoch: int) -> None:
+        """Called by torch's `step` after too many validations without a gain."""
+        self.drops += 1
+        self._set_rates()
+
+    def _set_rates(self) -> None:
+        for group, rate in zip(self.optimizer.param_groups, self.initial, strict=True):
+            for _ in range(self.drops):
+                rate *= self.factor
+            group["lr"] = rate * warmup_factor(self.done, self.warmup)
 
     def state_dict(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in ("done", "best", "num_bad_epochs", "last_epoch")}
+        return {name: getattr(self, name) for name in ("done", "drops", "best", "num_bad_epochs", "last_epoch")}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        vars(self).update(state_dict)
+        if "done" not in state_dict:  # of another schedule, whose `last_epoch` counts epochs
+            self.done = state_dict["last_epoch"]
+        else:
+            vars(self).update(state_dict)
+            if "drops" not in state_dict:
+                self.drops = self._drops_of(self.optimizer.param_groups[0]["lr"])
+        self._set_rates()
+
+    def _drops_of(self, rate: float) -> int:
+        """The divisions that led to the rate of a saved optimizer, for states of versions that did not count them."""
+        if self.done < self.warmup or not 0 < rate < self.initial[0]:
+            return 0
+        return round(math.log(rate / self.initial[0], self.factor))
 
 
 def linear(optimizer: Optimizer, opt: argparse.Namespace) -> FactorLR:

@@ -92,3 +92,52 @@ def test_learning_rates_of_groups_keep_their_ratio(policy):
         optimizer.step()
         step_schedulers(schedulers, 0.5)
     assert first < 1
+
+
+def resumed(before: dict, epochs: int, after: dict, lr: float = 1.0, scores: float | None = 0.5) -> float:
+    """The learning rate after `epochs` epochs by one schedule, all with the same score, and a resume with another."""
+
+    def create(flags: dict, lr: float):
+        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+        return optimizer, create_schedulers(model_options(**flags, n_epochs=2, n_epochs_decay=4), {"G": optimizer})
+
+    optimizer, schedulers = create(before, 1.0)
+    for epoch in range(1, epochs + 1):
+        optimizer.step()
+        step_schedulers(schedulers, scores if epoch % before.get("val_freq", 1) == 0 else None)
+    again, its_schedulers = create(after, lr)
+    again.load_state_dict(optimizer.state_dict())
+    its_schedulers["G"].load_state_dict(schedulers["G"].state_dict())
+    return again.param_groups[0]["lr"]
+
+
+PLATEAU = {"lr_policy": "plateau", "patience": 1}
+LINEAR = {"lr_policy": "linear"}
+
+
+def test_another_lr_acts_on_a_resume_with_every_schedule():
+    assert resumed(LINEAR, 3, LINEAR, lr=0.1) == pytest.approx(0.1 * 3 / 5)
+    assert resumed(PLATEAU, 3, PLATEAU, lr=0.1) == pytest.approx(0.1 * 0.2)  # after one division by 5
+    assert resumed(PLATEAU, 3, PLATEAU) == 0.2
+
+
+def test_plateau_after_a_finished_linear_run_starts_at_the_initial_rate():
+    assert resumed(LINEAR, 6, PLATEAU) == 1
+
+
+def test_linear_after_plateau_counts_epochs_and_not_validations():
+    assert resumed(PLATEAU | {"val_freq": 2}, 4, LINEAR) == pytest.approx(2 / 5)
+    assert resumed(PLATEAU, 4, LINEAR, scores=None) == pytest.approx(2 / 5)
+
+
+def test_a_longer_warm_up_acts_on_a_resume():
+    assert resumed(PLATEAU, 1, PLATEAU | {"warmup": 3}) == pytest.approx(2 / 4)
+    assert resumed(LINEAR, 1, LINEAR | {"warmup": 3}) == pytest.approx(2 / 4)
+
+
+def test_a_plateau_that_did_not_count_its_divisions_keeps_its_rate():
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    (scheduler,) = create_schedulers(model_options(**PLATEAU), {"G": optimizer}).values()
+    optimizer.param_groups[0]["lr"] = 0.2 * 0.2
+    scheduler.load_state_dict({"done": 9, "best": 0.5, "num_bad_epochs": 1, "last_epoch": 9})
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.04)
