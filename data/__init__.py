@@ -40,6 +40,9 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     dataset = resolve_name(DATASETS[opt.dataset_mode])(opt, phase, train, num_test)
     for line in dataset.skipped:
         distributed.say(f"skipped: {line}", file=sys.stderr)
+    empty, masks = dataset.empty
+    if empty:
+        distributed.say(f"{phase}: {empty} of {masks} masks read are empty (no foreground)")
     if balance := dataset.balance:
         with_finding = int(balance.positive.sum())
         positives, negatives = balance.counts
@@ -71,12 +74,12 @@ def create_validation(opt: argparse.Namespace) -> Loader | None:
 
 
 def _find_validation(opt: argparse.Namespace) -> Loader | None:
-    from data.read.folders import NoSuchPhase
+    from data.read.folders import NoForeground, NoSuchPhase
 
     whole = argparse.Namespace(**vars(opt) | {"max_dataset_size": float("inf")})
     try:
         loader = create_dataset(whole, "val", train=False)
-    except NoSuchPhase as error:
+    except (NoSuchPhase, NoForeground) as error:
         distributed.say(f"no validation: {error}")
         return None
     if loader.dataset.classes is None or not loader.dataset.has_targets:

@@ -14,6 +14,7 @@ from data.balance import Balance, from_labels
 from data.cache import Cache
 from data.classes import VOID_BIT, Classes, without_void
 from data.enhance import Enhance
+from data.read.folders import NoForeground
 from data.read.headers import read_spacing
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
 from util.contracts import VOID, ClassMap, Item
@@ -65,6 +66,7 @@ class PairedDataset(Dataset[Item], ABC):
     ids, patients, sources: one string per sample. classes: the meaning of the target's colours; None if the target is a
     picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. swaps:
     whether --direction BtoA makes an item's target the input. balance: which images an epoch takes; None for all.
+    empty: how many of how many masks that were read have no foreground, and (0, 0) without masks.
     """
 
     swaps = True
@@ -91,6 +93,7 @@ class PairedDataset(Dataset[Item], ABC):
                 raise UserError("--direction BtoA: this data set has no B to start from")
             self.classes = None
         self._check_channels()
+        self._filled: dict[Sample, bool] = {}  # whether a mask has any foreground, of all masks read so far
         self._cache = Cache(self._decode, opt.cache_gb, opt.num_threads, opt.skip_bad_files)
         bad = self._cache.fill(samples, f"reading {phase}")
         self.skipped += bad.values()
@@ -99,6 +102,7 @@ class PairedDataset(Dataset[Item], ABC):
         self._lenders = [s for s in read if s.lends]
         if not self.samples or (lenders and not self._lenders):
             raise UserError(f"--dataroot {opt.dataroot}: no readable image is left in phase {phase}")
+        self.empty = self._count_empty(f"--dataroot {opt.dataroot}, phase {phase}")
         self._shuffles = train and not opt.serial_batches
         self._deal = (-1, np.arange(0))  # an epoch, and its order of the lenders
         self.ids = [s.id for s in self.samples]
@@ -231,6 +235,26 @@ class PairedDataset(Dataset[Item], ABC):
             )
         return positive
 
+    def _count_empty(self, name: str) -> tuple[int, int]:
+        """`empty`. NoForeground: every mask is empty; name: the set, for this error. If memory holds a part of the set
+        only, the others are read until one has foreground."""
+        if self._stored_as is None or not self.has_targets:
+            return 0, 0
+        masks = [s for s in (self._lenders or self.samples) if s.targets]
+        if not any(self._filled.get(s) for s in masks):
+            for sample in masks:
+                if sample not in self._filled:
+                    self._cache.get(sample)
+                if self._filled[sample]:
+                    break
+            else:
+                raise NoForeground(
+                    f"{name}: all {len(masks)} masks are empty, so there is nothing to learn and every score would be "
+                    f"that of empty masks; the first is {masks[0].targets[0]}"
+                )
+        read = [self._filled[s] for s in masks if s in self._filled]
+        return read.count(False), len(read)
+
     def _view(
         self, picture: np.ndarray, target: np.ndarray | None, random: np.random.Generator, sample: Sample
     ) -> tuple[slice, slice]:
@@ -268,6 +292,7 @@ class PairedDataset(Dataset[Item], ABC):
             return Decoded(small, small, size, None)
         if self._stored_as is None:
             return Decoded(small, self._fit(target, loaded, self._channels[0 if self.swap else 1]), size, None)
+        self._filled[sample] = bool(without_void(target).any())
         keep_truth = self.classes is not None and not self.train
         return Decoded(small, resize_labels(target, loaded), size, target if keep_truth else None)
 

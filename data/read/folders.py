@@ -10,6 +10,10 @@ class NoSuchPhase(UserError):
     """The data set has no images in this phase."""
 
 
+class NoForeground(UserError):
+    """Every mask of this phase is empty."""
+
+
 def existing_folder(dataroot: str) -> Path:
     """--dataroot as a path. UserError: it is empty, does not exist, or is no folder."""
     if not dataroot:

@@ -1,5 +1,6 @@
 """Pages of a TIFF file: which there are, and the pixels of those that Pillow cannot open or would cut to 8 bits."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -7,6 +8,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from util.errors import UserError
+
+# Pillow warns about what it then refuses or ignores.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM*\0", b"II\0*")
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2

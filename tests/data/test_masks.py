@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import create_dataset
+from data import create_dataset, create_validation
 from data.masks import MasksDataset, find_rows
-from data.read.folders import NoSuchPhase
+from data.read.folders import NoForeground, NoSuchPhase
 from tests.dicoms import write_dicom
 from util.errors import UserError
 
@@ -393,3 +393,36 @@ def test_an_image_that_is_turned_by_its_exif_orientation_needs_a_mask_that_is_tu
         picture.save(mask, exif=exif)
     dataset = MasksDataset(flags(dataroot=lungs), "all", train=False)
     assert np.array_equal(dataset.truth(2), np.rot90(stored, 2) > 0)
+
+
+def without_foreground(root, *names: str) -> None:
+    for name in names:
+        Image.fromarray(np.zeros((48, 40), np.uint8)).save(root / "masks" / f"{name}.png")
+
+
+@pytest.mark.parametrize("cache_gb", [1.0, 0.0])
+@pytest.mark.parametrize("changes", [{}, {"direction": "BtoA"}, {"unpaired": True}], ids=["AtoB", "BtoA", "unpaired"])
+def test_a_set_whose_masks_are_all_empty_is_refused(lungs, flags, cache_gb, changes):
+    """Its Dice would be 1 for a network that never draws anything."""
+    without_foreground(lungs, *(f"p{i}" for i in range(10)))
+    opt = flags(dataroot=str(lungs), cache_gb=cache_gb, num_threads=1, **changes)
+    for train in (True, False) if "unpaired" not in changes else (True,):
+        with pytest.raises(NoForeground, match=r"lungs, phase all: all \d+ masks are empty, .* first is .*masks/p"):
+            create_dataset(opt, "all", train=train)
+
+
+@pytest.mark.parametrize("cache_gb", [1.0, 0.0])
+def test_one_mask_with_foreground_is_enough_wherever_it_is(lungs, flags, cache_gb, capsys):
+    without_foreground(lungs, *(f"p{i}" for i in range(9)))
+    opt = flags(dataroot=str(lungs), cache_gb=cache_gb, num_threads=1)
+    assert len(create_dataset(opt, "all", train=True).dataset) == 10
+    assert "all: 9 of 10 masks read are empty (no foreground)" in capsys.readouterr().out
+
+
+def test_without_a_mask_that_has_foreground_there_is_no_validation(lungs, flags, capsys):
+    opt = flags(dataroot=str(lungs))
+    without_foreground(lungs, *MasksDataset(opt, "val", train=False).ids)
+    assert create_validation(opt) is None
+    assert "no validation: " in capsys.readouterr().out
+    with pytest.raises(UserError, match="--early_stop watches the validation score"):
+        create_validation(flags(dataroot=str(lungs), early_stop=3))
