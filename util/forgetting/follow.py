@@ -54,6 +54,8 @@ def _follow(method: Method, plan: Plan, bench: Bench, pictures: Pictures) -> lis
             if after or not pictures.rows.get(task):  # the donor is the same for every method
                 network = f"{plan.label}: {stage.name}" if after else "donor"
                 print(f"{network} on {data.name}: {line(now)}", flush=True)
+            if task == after:  # on other tasks the outputs need not vary
+                print(*(f"check the pictures: {fault}\n" for fault in now.evaluation.faults.values()), sep="", end="")
             if after in (0, len(plan.stages) - 1):
                 pictures.add(task, data.loader.dataset, plan.label if after else "donor", now)
     return learnt

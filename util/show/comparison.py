@@ -120,9 +120,10 @@ class Comparison:
         return 1 - self.agreement.mean(0)
 
     def line(self, run: str) -> str:
-        """A run's scores in one line of text."""
-        means = self.evaluations[run].means
-        return f"{run}: " + ("  ".join(f"{name} {x:.4f}" for name, x in means.items()) or "no ground truth")
+        """A run's scores in one line of text, and a line for what is wrong with its outputs."""
+        means, faults = self.evaluations[run].means, self.evaluations[run].faults
+        scores = "  ".join(f"{name} {x:.4f}" for name, x in means.items()) or "no ground truth"
+        return "\n".join([f"{run}: {scores}", *(f"check the pictures: {fault}" for fault in faults.values())])
 
     def difference(self, run: str) -> dict | None:
         """Dice of a run minus Dice of the first, image by image (`util.score.summary.paired_difference`).

@@ -36,6 +36,17 @@ def test_a_channel_that_is_constant_in_the_ground_truth_too_is_no_fault():
     assert keys(outputs, truths) == []
 
 
+def test_a_channel_dark_in_a_quarter_of_the_pixels_of_a_grey_mask_is_named():
+    """As in a filter bank of make demo: one of the four phases of a transposed convolution was dead in red."""
+    outputs = masks(size=64)
+    outputs[:, :, 10:50, 10:50] = 1
+    truths = outputs.clone()
+    outputs[:, 0, ::2, ::2] = -1
+    assert keys(outputs, truths) == ["tinted red"]
+    truths[:, 0] *= 0.5  # the ground truth is coloured itself
+    assert keys(outputs, truths) == []
+
+
 def test_one_colour_everywhere_is_a_constant_output():
     for channels in (1, 3):
         assert keys(-torch.ones(4, channels, 32, 32), masks(channels=channels)) == ["constant output"]
