@@ -50,6 +50,7 @@ def add_source(commands: argparse._SubParsersAction, source: Source) -> None:
     folds = "also divide train and val into K folds, by patient and label, for train.py's --fold"
     add("--folds", type=int, metavar="K", help=folds)
     add("--verbose", action="store_true", help="show the traceback of an error")
+    source.add_flags(command)
     command.set_defaults(run=prepare)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data.prepare.assign import SPLITS, deal, from_file, published, torn
 from data.prepare.convert import Pixels, Written, convert_all
-from data.prepare.folder import check_free, claim
+from data.prepare.folder import check_dialect, check_free, claim
 from data.prepare.lists import describe, earlier, report, write_lists
 from data.prepare.source import Inventory, Source
 from util.errors import UserError
@@ -18,10 +18,12 @@ def fill(source: Source, opt: argparse.Namespace) -> None:
     UserError: SRC is not this set, DST belongs to something else, flags contradict each other, no file can be used.
     """
     _check_flags(source, opt)
+    source = source.with_flags(opt)
     root = source.root(opt.src)
     pixels = Pixels(opt.size, opt.keep_bits, opt.clahe)
     check_free(opt.dst, source, pixels, root)  # before thousands of headers are read
     inventory = source.find(root)
+    check_dialect(opt.dst, inventory.dialect)
     if not inventory.items:
         reasons = (f"{len(names)} {why}, such as {names[0]}" for why, names in inventory.left_out.items() if names)
         raise UserError(f"{root}: no image of {source.name} can be used: {'; '.join(reasons)}")
@@ -31,7 +33,7 @@ def fill(source: Source, opt: argparse.Namespace) -> None:
     earlier_splits, earlier_folds = earlier(opt.dst, source.name, settings)
     splits, how = _splits(opt, inventory, earlier_splits)
     folds = _folds(opt, inventory, splits, earlier_folds) if opt.folds else {}
-    claim(opt.dst, source, pixels)
+    claim(opt.dst, source, pixels, inventory.dialect)
     written = _convert(source, inventory, root, opt.dst, pixels)
     facts = describe(source, written, splits, inventory, settings, how)
     write_lists(opt.dst, source, written, splits, folds, facts)

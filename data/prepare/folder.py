@@ -13,6 +13,7 @@ from util.files import write_json
 
 STATE = ".prepare.json"
 """The first file in the folder. It records what the pictures show and how they were made."""
+DIALECT = "runs"
 
 
 def check_free(dst: Path, source: Source, pixels: Pixels, src: Path) -> None:
@@ -23,6 +24,7 @@ def check_free(dst: Path, source: Source, pixels: Pixels, src: Path) -> None:
         raise UserError(f"{dst}: a file, not a folder")
     if (dst / STATE).is_file():
         before, now = read_json(dst / STATE), _state(source, pixels)
+        before.pop(DIALECT, None)
         if before != now:
             clash = f"holds {_as_text(before)}; this run wants {_as_text(now)}"
             raise UserError(f"{dst}: {clash}: name another folder, or delete this one")
@@ -30,10 +32,20 @@ def check_free(dst: Path, source: Source, pixels: Pixels, src: Path) -> None:
         raise UserError(f"{dst}: not empty, and not begun by data.prepare; name a new folder")
 
 
-def claim(dst: Path, source: Source, pixels: Pixels) -> None:
+def check_dialect(dst: Path, dialect: str) -> None:
+    """UserError if DST holds masks whose runs were read in another dialect (`data.prepare.run_lengths`)."""
+    before = read_json(dst / STATE).get(DIALECT, "relative") if (dst / STATE).is_file() else dialect
+    if before != dialect:
+        raise UserError(
+            f"{dst}: holds masks whose runs were read as {before}; they are {dialect}: name another folder, or delete "
+            "this one"
+        )
+
+
+def claim(dst: Path, source: Source, pixels: Pixels, dialect: str) -> None:
     """Mark DST as filled by this command."""
     if not (dst / STATE).is_file():
-        write_json(dst / STATE, _state(source, pixels))
+        write_json(dst / STATE, _state(source, pixels) | ({} if dialect == "relative" else {DIALECT: dialect}))
 
 
 def _state(source: Source, pixels: Pixels) -> dict[str, Any]:

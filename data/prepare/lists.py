@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.prepare.assign import SPLITS
 from data.prepare.convert import Written
 from data.prepare.findings import few
 from data.prepare.folder import read_json
@@ -17,6 +18,8 @@ from util.files import write_text
 
 COLUMNS = ["image", "mask", "source", "split", "patient", "label", "spacing"]
 SHOWN = 5
+FEW = 20
+"""A set of more images has some in each split, or something is wrong."""
 
 
 def earlier(dst: Path, name: str, settings: Mapping[str, object]) -> tuple[dict[str, str], dict[str, str]]:
@@ -60,7 +63,12 @@ def write_lists(
     _write_if_new(dst / "splits.csv", text.getvalue())
 
     sets = dict(sorted((sets | {source.name: facts}).items()))
-    whole = {"images": len(rows), "splits": dict(sorted(Counter(row["split"] for row in rows).items())), "sets": sets}
+    whole = {
+        "target": source.target,
+        "images": len(rows),
+        "splits": dict(sorted(Counter(row["split"] for row in rows).items())),
+        "sets": sets,
+    }
     _write_if_new(dst / "dataset.json", json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -143,6 +151,8 @@ def report(dst: Path, name: str, facts: dict[str, Any]) -> str:
         f"{dst}: {name}, {facts['images']} images of {facts['patients']} patients: {splits} ({facts['split']}); "
         f"{few(facts['sizes'])}"
     ]
+    if facts["images"] > FEW and (empty := [split for split in SPLITS if split not in facts["splits"]]):
+        lines.append(f"no image is in {' and '.join(empty)}: another --split_seed or a --split_file changes that")
     for word, what in (("left out", "left_out"), ("odd", "odd")):
         for why, names in sorted(facts[what].items()):
             lines += [f"{word}: {len(names)} ({why})", *(f"  {name}" for name in names[:SHOWN])]

@@ -1,5 +1,6 @@
 """What `python -m data.prepare` needs to know about a public set: how to find its images and read one."""
 
+import argparse
 import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -37,11 +38,13 @@ class Item:
 @dataclass
 class Inventory:
     """The contents of a set's folder. left_out: the files that cannot be used, by reason. odd: files that are used or
-    do not matter, by what is odd about them."""
+    do not matter, by what is odd about them. dialect: of masks in a table
+    (`data.prepare.run_lengths`)."""
 
     items: list[Item] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     odd: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    dialect: str = "relative"
 
 
 class Source(ABC):
@@ -58,6 +61,14 @@ class Source(ABC):
     target = "lungs"
     classes = LUNGS
     colour = False
+
+    def add_flags(self, command: argparse.ArgumentParser) -> None:
+        """Add the flags of this set alone."""
+        return
+
+    def with_flags(self, opt: argparse.Namespace) -> "Source":
+        """The set as its flags want it read."""
+        return self
 
     def root(self, src: Path) -> Path:
         """The folder to search: SRC, or its parent if SRC is one of the set's inner folders. UserError: no folder."""

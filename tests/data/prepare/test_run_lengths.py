@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from data.prepare.run_lengths import decode, find_table, read_table
+from data.prepare.run_lengths import decode, dialects_of, find_table, read_table
 from util.errors import UserError
 
 
@@ -35,11 +35,42 @@ def test_runs_may_cover_the_first_and_last_pixel_or_none_or_all():
         ("5 -2", "want pairs"),
         ("1 2 3 7", "reaches pixel 13 of an image of 4 x 3"),
         ("99999999999999999999 1", "not a list of numbers"),
+        ("9223372036854775807 1", "reaches pixel 9223372036854775807"),
+        (" ".join(["4611686018427387904 1"] * 4), "reaches pixel 4611686018427387904"),
     ],
 )
 def test_impossible_runs_are_refused(runs, message):
     with pytest.raises(UserError, match=message):
         decode(runs, 3, 4)
+
+
+def test_absolute_runs_name_their_first_pixel_from_one():
+    assert decode("2 2 7 4", 3, 4, "absolute").tolist() == decode("1 2 3 4", 3, 4).tolist()
+    assert decode("12 1", 3, 4, "absolute").sum() == 1
+    assert decode("-1", 3, 4, "absolute").sum() == 0
+    for runs, message in (
+        ("0 1", "before the first"),
+        ("12 2", "pixel 13"),
+        ("5 3 7 1", "overlap"),
+        ("7 1 2 1", "go back"),
+    ):
+        with pytest.raises(UserError, match=message):
+            decode(runs, 3, 4, "absolute")
+
+
+@pytest.mark.parametrize(
+    ("runs", "fitting"),
+    [
+        ("1 2 3 4", {"relative", "absolute"}),  # also pixels 1 to 6
+        ("0 2", {"relative"}),
+        ("5 3 5 1", set()),
+        ("2 3 4 1", {"relative"}),
+        ("5 2 9 2", {"absolute"}),
+        ("5 10", set()),
+    ],
+)
+def test_runs_that_leave_the_image_overlap_or_go_back_are_of_the_other_dialect(runs, fitting):
+    assert dialects_of(runs, 3, 4) == fitting
 
 
 def encode(mask: np.ndarray) -> str:
@@ -82,6 +113,9 @@ def test_the_table_is_found_among_other_files(tmp_path):
     assert find_table(tmp_path).name == "train-rle-sample.csv"  # used if there is no better table
     (tmp_path / "train-rle.csv").write_text("ImageId, EncodedPixels\na, 0 1\nb, -1\na, 5 2\n\n")
     assert read_table(find_table(tmp_path)) == {"a": ["0 1", "5 2"], "b": ["-1"]}
+    rows = ["a,", "b,nan", "c,-1.0", "d, -1 ", "e", "f,NaN"]
+    (tmp_path / "train-rle.csv").write_text("\n".join(["ImageId, EncodedPixels", *rows]))
+    assert read_table(find_table(tmp_path)) == {name: ["-1"] for name in "abcdef"}
     (tmp_path / "stage_2_train.csv").write_text("ImageId,EncodedPixels\na,-1\n")
     with pytest.raises(UserError, match=r"stage_2_train.csv, train-rle.csv all hold masks; leave one of them there"):
         find_table(tmp_path)

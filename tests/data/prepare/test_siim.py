@@ -1,5 +1,6 @@
 """`python -m data.prepare siim`: DICOM files, a table of masks, and no patient data in the result."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,64 @@ def test_12_bits_and_monochrome1_are_converted(siim, tmp_path, prepare):
     assert (image == round((4095 - 1000) * 65535 / 4095)).all()
 
 
+def test_one_id_in_all_headers_is_no_patient(tmp_path, prepare, capsys):
+    """Some programs anonymise so. All 30 images were once one patient, and landed in train."""
+    root = tmp_path / "siim"
+    uids = [f"{ROOT}.{i}" for i in range(30)]
+    for uid in uids:
+        write_dicom(root / f"{uid}.dcm", np.zeros((8, 8), np.uint8), SOPInstanceUID=uid, PatientID="ANON")
+    (root / "train-rle.csv").write_text("ImageId,EncodedPixels\n" + "".join(f"{uid},-1\n" for uid in uids))
+    prepare("siim", root, tmp_path / "out")
+    rows = rows_of(tmp_path / "out").values()
+    assert len({row["patient"] for row in rows}) == 30
+    assert Counter(row["split"] for row in rows) == {"train": 21, "val": 3, "test": 6}
+    assert facts_of(tmp_path / "out")["odd"] == {
+        "one PatientID in all headers: each image counts as a patient": ["30 images"]
+    }
+    assert "no image is in" not in capsys.readouterr().out
+
+
+ABSOLUTE = ["1 2 21 1", "1 1 300 21", "6 10"]
+"""The masks of three images of 20 x 16 pixels."""
+
+
+def masks_of(siim, dst, prepare, masks: list[str], *flags) -> list[np.ndarray]:
+    rows = [f"{uid},{mask}" for uid, mask in zip(UIDS, masks, strict=False)]
+    (siim / "train-rle.csv").write_text("\n".join(["ImageId,EncodedPixels", *rows]) + "\n")
+    prepare("siim", siim, dst, *flags)
+    return [pixels(dst / "masks" / f"{uid}.png") for uid in UIDS[: len(masks)]]
+
+
+def test_absolute_runs_are_recognised_by_what_fits_the_images(siim, tmp_path, prepare):
+    relative = ["0 2 18 1", "0 1 298 21", "5 10"]
+    absolute = masks_of(siim, tmp_path / "absolute", prepare, ABSOLUTE)
+    for one, other in zip(absolute, masks_of(siim, tmp_path / "relative", prepare, relative), strict=True):
+        assert (one == other).all()
+        assert one.any()
+    with pytest.raises(UserError, match="absolute: holds masks whose runs were read as absolute; they are relative"):
+        masks_of(siim, tmp_path / "absolute", prepare, relative)
+
+
+def test_runs_that_fit_either_way_or_contradict_each_other_are_asked_for(siim, tmp_path, prepare):
+    dst = tmp_path / "out"
+    with pytest.raises(UserError, match=rf"train-rle.csv: those of {UIDS[1]} fit either way; .*--runs relative"):
+        masks_of(siim, dst, prepare, ["-1", "6 10"])
+    clash = rf"mask of {UIDS[0]} only fits if they are absolute and the mask of {UIDS[1]} only .* relative"
+    with pytest.raises(UserError, match=clash):
+        masks_of(siim, dst, prepare, ["300 1 310 9", "0 5"])
+    assert not dst.exists()
+    assert masks_of(siim, dst, prepare, ["-1", "6 10"], "--runs", "absolute")[1][5:15, 0].all()
+    assert masks_of(siim, tmp_path / "two", prepare, ["-1", "6 10"], "--runs", "relative")[1][6:16, 0].all()
+
+
+def test_files_need_no_extension_and_empty_masks_are_written_in_many_ways(siim, tmp_path, prepare):
+    for path in siim.rglob("*.dcm"):
+        path.rename(path.with_suffix(""))
+    masks = masks_of(siim, tmp_path / "out", prepare, ["", "nan", "-1.0", "0 2"])
+    assert [bool(mask.any()) for mask in masks] == [False, False, False, True]
+    assert [row["label"] for row in rows_of(tmp_path / "out").values()] == ["no pneumothorax"] * 3 + ["pneumothorax"]
+
+
 def test_bad_files_and_bad_runs_are_named_and_left_out(siim, tmp_path, prepare):
     next(siim.rglob(f"{UIDS[0]}.dcm")).write_bytes(b"<html>")
     table = siim / "train-rle.csv"
@@ -123,7 +182,7 @@ def test_bad_files_and_bad_runs_are_named_and_left_out(siim, tmp_path, prepare):
     assert set(rows_of(tmp_path / "out")) == {UIDS[1], UIDS[4]}
     header, runs = facts_of(tmp_path / "out")["left_out"]["damaged"]
     assert f"{UIDS[0]}.dcm: not a DICOM file" in header
-    assert f"{UIDS[2]}.dcm: the table gives it a mask that reaches pixel 10005 of an image of 16 x 20" in runs
+    assert f"{UIDS[2]}.dcm: the table gives it a mask that reaches pixel 10000 of an image of 16 x 20" in runs
 
 
 def test_a_table_without_dicom_files_is_an_error(siim, tmp_path, prepare):
