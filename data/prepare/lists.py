@@ -13,7 +13,7 @@ from data.prepare.convert import Written
 from data.prepare.findings import few
 from data.prepare.folder import read_json
 from data.prepare.source import Inventory, Source
-from data.read.splits import read_splits
+from data.read.splits import read_lines, read_splits
 from util.files import write_text
 
 COLUMNS = ["image", "mask", "source", "split", "patient", "label", "spacing"]
@@ -95,8 +95,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     read_splits(path)  # raises a UserError if the file is damaged
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+    return read_lines(path)
 
 
 def _write_if_new(path: Path, text: str) -> None:

@@ -80,6 +80,8 @@ def _zip_members(archive: Path, limit: int) -> Iterator[Member]:
         if sum(member.file_size for member in members) > limit:
             raise UserError(f"{archive}: unpacks to far more than pictures would (over {limit:,} bytes); not unpacked")
         for member in members:
+            # Some programs on Windows separate folders by backslashes. zipfile would make them part of a file's name.
+            member.filename = member.filename.replace("\\", "/")
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise UserError(f"{archive}: {member.filename!r} is a link or a device; not unpacked")

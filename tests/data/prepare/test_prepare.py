@@ -258,3 +258,12 @@ def test_a_damaged_list_is_named(montgomery, tmp_path, prepare, name):
     (tmp_path / "out" / name).write_text('{"sets')
     with pytest.raises(UserError, match=rf"{name}: (damaged; delete|no column image)"):
         prepare("montgomery", montgomery, tmp_path / "out", "--split_seed", 1)
+
+
+def test_a_list_that_a_spreadsheet_saved_with_semicolons_is_read_again(montgomery, tmp_path, prepare):
+    dst = tmp_path / "out"
+    prepare("montgomery", montgomery, dst)
+    before = (dst / "splits.csv").read_text()
+    (dst / "splits.csv").write_text(before.replace(",", ";").replace("/", "\\"))
+    prepare("montgomery", montgomery, dst)
+    assert (dst / "splits.csv").read_text() == before

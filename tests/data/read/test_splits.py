@@ -1,9 +1,15 @@
 """splits.csv, and the draw by patient without one."""
 
+import contextlib
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from data.masks import find_rows
 from data.read.splits import Row, draw_split, read_splits
 from util.errors import UserError
 
@@ -26,6 +32,29 @@ def test_only_image_and_split_are_required_and_excel_files_are_read(tmp_path):
     assert read_splits(path) == [Row(tmp_path / "a.png", split="train")]
 
 
+def test_windows_and_spreadsheets_write_backslashes_and_semicolons(tmp_path):
+    text = 'image;split;mask\r\nimages\\A\\a.png;train;"masks\\A\\a_left.png;masks/A/a_right.png"\r\n b.png ; val;\r\n'
+    expected = [
+        Row(tmp_path / "images/A/a.png", (tmp_path / "masks/A/a_left.png", tmp_path / "masks/A/a_right.png"), "train"),
+        Row(tmp_path / "b.png", split="val"),
+    ]
+    assert read_splits(write(tmp_path, text, "utf-8-sig")) == expected
+    tabs = text.replace('"masks', "masks").replace('.png"', ".png").replace(";", "\t", 4).replace("\tmasks/", ";masks/")
+    assert read_splits(write(tmp_path, tabs.replace(" b.png ; val;", " b.png\t val\t"))) == expected
+    (tmp_path / "odd\\name.png").touch()
+    assert read_splits(write(tmp_path, "image,split\nodd\\name.png,val\n")) == [
+        Row(tmp_path / "odd\\name.png", split="val")
+    ]
+
+
+@given(st.text(st.sampled_from('image,split\n\r;\t"\\/.: \0A\u00e9\u2028'), max_size=60))
+def test_any_text_is_read_or_refused_in_one_line(text):
+    with TemporaryDirectory() as folder, contextlib.suppress(UserError):
+        rows = read_splits(write(Path(folder), "image,split,mask\n" + text))
+        ids = find_rows(Path(folder))
+        assert len(ids) == len(rows)
+
+
 def test_the_spacing_is_one_number_or_two_or_missing(tmp_path):
     path = write(tmp_path, "image,split,spacing\na.png,test,0.2 0.1\nb.png,test,0.175\nc.png,test,\n")
     assert [row.spacing for row in read_splits(path)] == [(0.2, 0.1), (0.175, 0.175), None]
@@ -42,7 +71,14 @@ def test_an_impossible_spacing_is_refused(tmp_path, text):
     ("text", "message"),
     [
         ("", "no column image and no column split"),
-        ("image;split\na;train\n", "no column image"),
+        ("image|split\na|train\n", "no column image"),
+        ("image,split\na.png,train\nx/../a.png,test\n", "a.png is listed twice"),
+        ("image,split\nimages\\a.png,train\nimages/a.png,test\n", "a.png is listed twice"),
+        ("image,split\n.,train\n", "'.' is no name of a file"),
+        ("image,split\nimages/..,train\n", "'images/..' is no name of a file"),
+        ("image,split\n/,train\n", "'/' is no name of a file"),
+        ("image,split\na\0b.png,train\n", "no name of a file|line contains NUL"),
+        ("image,split,mask\na.png,train,b.png;..\n", "'..' is no name of a file"),
         ("image,split\n", "lists no image"),
         ("image,split\na.png,train\na.png,test\n", "a.png is listed twice"),
     ],

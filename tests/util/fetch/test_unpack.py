@@ -44,13 +44,22 @@ def test_files_are_unpacked_without_what_macos_adds(tmp_path, kind):
 
 
 @both
-@pytest.mark.parametrize("name", ["../evil", "set/../../evil", "/evil", "C:/evil", "..\\evil"])
+@pytest.mark.parametrize(
+    "name", ["../evil", "set/../../evil", "/evil", "C:/evil", "..\\evil", "a\\..\\..\\evil", "\\evil", "C:\\evil"]
+)
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, kind, name):
     archive = PACK[kind](tmp_path / kind, FILES | {name: b"evil"})
     with pytest.raises(UserError, match=f"{kind}: .* leads out of the folder"):
         unpack(archive, tmp_path / "out")
     assert not list(tmp_path.parent.glob("evil"))
     assert not (tmp_path / "evil").exists()
+
+
+def test_folders_may_be_separated_by_backslashes_in_a_zip(tmp_path):
+    archive = zip_of(tmp_path / "a.zip", {"set\\": b"", "set\\train\\": b"", "set\\train\\1.jpg": b"one"})
+    assert unpack(archive, tmp_path / "out") == 1
+    assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == [tmp_path / "out" / "set" / "train" / "1.jpg"]
+    assert (tmp_path / "out" / "set" / "train" / "1.jpg").read_bytes() == b"one"
 
 
 def test_a_link_in_a_zip_is_refused(tmp_path):
