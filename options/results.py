@@ -17,7 +17,7 @@ def data_of(opt: argparse.Namespace) -> dict[str, object]:
     """Which data the options read, ready for JSON: recorded with the results, and compared before they are replaced."""
     drawn = opt.dataset_mode == "phantom"
     root = "" if drawn or not opt.dataroot else str(Path(opt.dataroot).resolve())
-    return {name: getattr(opt, name, None) for name in IMAGES} | {"dataroot": root}
+    return {name: root if name == "dataroot" else getattr(opt, name, None) for name in IMAGES}
 
 
 def results_folder(opt: argparse.Namespace, name: str, file: str) -> Path:
@@ -63,12 +63,12 @@ def _holds_other(folder: Path, data: object, file: str) -> bool:
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
         earlier = results.get("settings", {}).get("data")
-    except (ValueError, AttributeError):
-        return True  # not ours, or damaged: leave it alone
-    if "data" in results or not isinstance(data, dict) or earlier is None:
-        return results.get("data", data) != data
-    # Earlier versions recorded the folder only, or that images are drawn.
-    return earlier != data["dataset_mode"] and str(Path(earlier).resolve()) != data["dataroot"]
+        if "data" in results or not isinstance(data, dict) or earlier is None:
+            return results.get("data", data) != data
+        # Earlier versions recorded the folder only, or that images are drawn.
+        return earlier != data["dataset_mode"] and str(Path(earlier).resolve()) != data["dataroot"]
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return True  # damaged, or not ours: leave it alone
 
 
 def _is_own(data: Mapping[str, object], recorded: Mapping[str, object]) -> bool:
