@@ -74,13 +74,16 @@ def _directory(index: int, tags: Any) -> Directory:
         value = value[0] if isinstance(value, tuple) else value
         return int(value)
 
+    height, rows = first(257, 0), first(278, 0)
+    if 0 < rows < height and 273 in tags and len(tags[273]) * rows < height:  # Pillow would leave the rest black
+        raise ValueError("it has fewer rows of pixels than its header says")
     samples, photometric = first(277, 1), first(262, BLACK_IS_ZERO)
     extra = samples - (3 if photometric == RGB else 1)
     # Writers that do not say what the fourth sample is mean transparency; 0 says that it is something else.
     alpha = first(338, 2) if extra == 1 and photometric <= RGB else 0
     return Directory(
         index=index,
-        size=(first(256, 0), first(257, 0)),
+        size=(first(256, 0), height),
         bits=first(258, 1),
         format=1 if (kind := first(339, 1)) == 4 else kind,
         samples=samples,

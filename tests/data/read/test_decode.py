@@ -221,3 +221,10 @@ def test_a_jpeg_with_a_preview_is_one_lossy_picture(tmp_path, save):
     pixels, lossy = read_pixels(tmp_path / "x.jpg")
     assert pixels.shape == RGB.shape
     assert lossy
+
+
+@pytest.mark.parametrize("stored", [GREY, DEEP], ids=["8", "16"])
+def test_a_tiff_with_fewer_rows_than_its_header_says_is_damaged(tmp_path, stored):
+    """Pillow fills them with black."""
+    with pytest.raises(UserError, match="x.tif: the image is damaged: it has fewer rows of pixels than its header"):
+        read_image(write_tiff(tmp_path / "x.tif", stored, t257=300, t278=6))
