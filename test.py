@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from options.recorded import note_learnt
+from options.recorded import note_learnt, read_run
 from options.results import data_of, results_folder
 from options.runs import resolve_compared, resolve_named, resolve_within
 from options.test import TEST, as_text
@@ -61,7 +61,7 @@ def test(runs: list[argparse.Namespace]) -> int:
     trained = Trained(runs, device)
     loader = create_dataset(opt, opt.phase, train=False, num_test=opt.num_test)
     translator = trained.translator(loader.dataset)
-    write_segmentation = segmentation_writer(opt, trained.name, loader.dataset)
+    write_segmentation = segmentation_writer(runs, opt, trained.name, loader.dataset)
     print(as_text(opt))
     for run in runs:
         write_text(Path(run.checkpoints_dir) / run.name / "test_opt.txt", as_text(run) + "\n")
@@ -130,13 +130,18 @@ def write_results(
     write_test_page(folder, title, evaluation, settings, opt.display_winsize)
 
 
-def segmentation_writer(opt: argparse.Namespace, name: str, dataset: PairedDataset) -> Callable[[Path, Scored], None]:
+def segmentation_writer(
+    runs: list[argparse.Namespace], opt: argparse.Namespace, name: str, dataset: PairedDataset
+) -> Callable[[Path, Scored], None]:
     """Writes the mask of one image into a folder of results, if --write asks for DICOM Segmentation objects."""
     if opt.write != "dicomseg":
         return lambda folder, image: None
-    from data.dicomseg import SegmentationWriter
+    from data.dicomseg import SegmentationWriter, masks_show, segment_names
 
-    writer = SegmentationWriter(dataset, f"{name}, epoch {opt.epoch}")
+    roots = [read_run(Path(run.checkpoints_dir) / run.name).get("dataroot") for run in runs]
+    shows = {masks_show(str(root or "")) for root in roots}
+    names = segment_names(dataset.classes, opt.classes, shows.pop() if len(shows) == 1 else "")
+    writer = SegmentationWriter(dataset, f"{name}, epoch {opt.epoch}", names, opt.skip_bad_files)
 
     def write(folder: Path, image: Scored) -> None:
         if image.labels is not None:

@@ -40,7 +40,14 @@ LUNGS = {"background": (0, 0, 0), "lung": (255, 255, 255)}
 LUNGS_DARK = {"background": (255, 255, 255), "lung": (0, 0, 0)}
 MASKS = "lungs"
 """--classes of --dataset_mode masks, unless the flag says otherwise."""
-KNOWN = {"lungs": LUNGS, "lungs_dark": LUNGS_DARK, "facades": FACADES}
+UNNAMED = {"lungs": LUNGS, "lungs_dark": LUNGS_DARK}
+"""Masks have these classes by default, so they may show something else."""
+# White on black. A DICOM Segmentation knows their codes (data/dicomseg.py).
+NAMED = {
+    name: {"background": (0, 0, 0), name: (255, 255, 255)}
+    for name in ("lung", "left lung", "right lung", "heart", "pneumothorax", "nodule")
+}
+KNOWN = UNNAMED | NAMED | {"facades": FACADES}
 FACADES_VOID = 28.0
 """A tenth of the pixels in pix2pix's JPEG files are farther than this from every colour; they lie on edges."""
 
@@ -174,7 +181,7 @@ def _read_json(spec: str) -> dict[str, tuple[int, int, int]]:
     path = Path(spec)
     if not path.is_file():
         raise UserError(
-            f"--classes {spec}: neither {' nor '.join(KNOWN)} nor a file; "
+            f"--classes {spec}: neither {', '.join(KNOWN)} nor a file; "
             'give a JSON file like {"background": [0, 0, 0], "heart": [255, 0, 0]}'
         )
     try:
