@@ -15,6 +15,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from options.parser import as_dict
+from options.recorded import changed_flags
 from options.train import as_text, parse, resume_command
 from util import distributed
 from util.errors import run_script
@@ -49,7 +50,7 @@ def main() -> int:
         schedulers = create_schedulers(opt, model.optimizers)
         run.hold(model, schedulers, Averages(model, opt.ema))
         if opt.continue_train:
-            run.resume(load_networks(model, run.folder, opt.epoch, opt))
+            run.resume(load_networks(model, run.folder, opt.epoch, opt), changed_flags(opt))
             if run.finished():
                 return 0
         distributed.share(model.networks.values(), model.optimizers.values())

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,6 +51,29 @@ def read_for_resuming(opt: argparse.Namespace) -> Values:
     if not folder.is_dir():
         raise UserError(f"--continue_train: there is no run {folder}; check --name and --checkpoints_dir")
     return {name: value for name, value in read_run(folder).items() if name in flags(Fact.RESUMED)}
+
+
+def changed_flags(opt: argparse.Namespace) -> dict[str, str]:
+    """The flags in which a resume differs from its run, by name: {"lr": "--lr 0.1 (before: 0.2)"}.
+
+    UserError: one of them could not act.
+    """
+    folder = Path(opt.checkpoints_dir) / opt.name
+    recorded = read_run(folder) if opt.continue_train else {}
+    defaults, changed = _flags_of_training().defaults(), {}
+    for name in flags(Fact.RESUMED) if recorded else ():
+        # Flags without a limit are not recorded. Others that are missing are newer than the run.
+        old = recorded.get(name, math.inf if defaults.get(name) == math.inf else None)
+        new = getattr(opt, name, old)
+        if old == new or (name not in recorded and old is None) or (name == "dataroot" and _same_folder(str(new), old)):
+            continue
+        if name in flags(Fact.FIXED):
+            raise UserError(
+                f"--{name} {new}: {folder} was trained with --{name} {old}, which cannot change; leave the flag "
+                "out, or take another --name"
+            )
+        changed[name] = f"--{name} {new} (before: {old})"
+    return changed
 
 
 def note_unrecorded(opt: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from models.piggyback import METHODS
 from options.base import CHECKPOINTS_DIR, add_base_options, settle
 from options.of_training import add_train_options
 from options.parser import Script
-from options.recorded import read_for_resuming
+from options.recorded import changed_flags, read_for_resuming
 from util.errors import UserError
 
 TRAIN = Script(
@@ -29,7 +29,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         raise UserError("--augment flip and --no_flip contradict each other: leave one out")
     if opt.adapt in METHODS and not (opt.pretrained or opt.continue_train):
         raise UserError(f"--adapt {opt.adapt} trains beside a frozen donor: name it with --pretrained")
-    return settle(opt)
+    opt = settle(opt)
+    changed_flags(opt)
+    return opt
 
 
 def as_text(opt: argparse.Namespace) -> str:

@@ -133,8 +133,9 @@ def main(how: str, where: str, *flags: str) -> None:
         while survive(partial(die_at, kills + 1), folder, [*flags], wanted, f"at step {kills + 1}"):
             kills += 1
     else:
-        for instant in random.Random(0).choices(range(1, 1000), k=int(how.split(":")[1])):
-            after = seconds * instant / 1000
+        instants = random.Random(0)
+        while kills < int(how.split(":")[1]):
+            after = seconds * instants.uniform(0.01, 1)
             kill = partial(signal.setitimer, signal.ITIMER_REAL, after)
             kills += survive(kill, folder, [*flags], wanted, f"after {after:.3f} s")
     print(f"{kills} kills")

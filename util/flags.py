@@ -14,6 +14,8 @@ class Fact(enum.Flag):
     """test.py reads it from the run's options.json."""
     RESUMED = enum.auto()
     """train.py --continue_train reads it from the run's options.json."""
+    FIXED = enum.auto()
+    """train.py --continue_train refuses another value, which could not act."""
     OF_THE_DATA = enum.auto()
     """It describes one data set. With another --dataroot the recorded value is ignored."""
     IMAGES = enum.auto()
@@ -30,6 +32,7 @@ class Fact(enum.Flag):
 
 # Shorter names keep a flag on one line.
 NONE, TESTED, RESUMED, OF_THE_DATA = Fact.NONE, Fact.TESTED, Fact.RESUMED, Fact.OF_THE_DATA
+FIXED = RESUMED | Fact.FIXED
 IMAGES, READING, MAP, SHARED, TRAINING = Fact.IMAGES, Fact.READING, Fact.MAP, Fact.SHARED, Fact.TRAINING
 RUN = TESTED | RESUMED
 
@@ -47,33 +50,33 @@ FLAGS: dict[str, Fact] = {
     "cache_gb": RESUMED,
     "skip_bad_files": RESUMED,
     # networks
-    "model": RUN | TRAINING,
+    "model": TESTED | FIXED | TRAINING,
     "model_suffix": TESTED,
-    "netG": RUN,
-    "netD": RUN,
-    "n_layers_D": RUN,
-    "ngf": RUN,
-    "ndf": RUN,
-    "norm": RUN,
-    "no_dropout": RUN,
-    "init_type": RUN,
-    "init_gain": RUN,
-    "input_nc": RUN | READING,
-    "output_nc": RUN | READING,
-    "input_norm": RUN | MAP,
+    "netG": TESTED | FIXED,
+    "netD": TESTED | FIXED,
+    "n_layers_D": TESTED | FIXED,
+    "ngf": TESTED | FIXED,
+    "ndf": TESTED | FIXED,
+    "norm": TESTED | FIXED,
+    "no_dropout": TESTED | FIXED,
+    "init_type": TESTED | FIXED,
+    "init_gain": TESTED | FIXED,
+    "input_nc": TESTED | FIXED | READING,
+    "output_nc": TESTED | FIXED | READING,
+    "input_norm": TESTED | FIXED | MAP,
     "norm_stats": RUN | MAP,
     "stochastic": RUN | MAP,
     # where the generator starts
-    "pretrained": RESUMED,
-    "pretrained_B": RESUMED,
-    "encoder_weights": RESUMED,
+    "pretrained": FIXED,
+    "pretrained_B": FIXED,
+    "encoder_weights": FIXED,
     "freeze_encoder": RESUMED,
-    "adapt": RESUMED,
-    "mask_init": RESUMED,
-    "mask_cutoff": RESUMED,
-    "bank": RESUMED,
-    "bank_fraction": RESUMED,
-    "rank": RESUMED,
+    "adapt": FIXED,
+    "mask_init": FIXED,
+    "mask_cutoff": FIXED,
+    "bank": FIXED,
+    "bank_fraction": FIXED,
+    "rank": FIXED,
     # length of the training
     "epoch_count": RESUMED,
     "n_epochs": RESUMED | TRAINING,

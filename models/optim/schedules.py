@@ -103,7 +103,7 @@ class PlateauLR(ReduceLROnPlateau):
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         if "done" not in state_dict:  # of another schedule, whose `last_epoch` counts epochs
-            self.done = state_dict["last_epoch"]
+            self.done = int(state_dict["last_epoch"])
         else:
             vars(self).update(state_dict)
             if "drops" not in state_dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from util import distributed
 from util.contracts import Averages, Trainable
+from util.errors import UserError
 from util.files import remove_unfinished, write_json, write_text
 from util.locks import only_one
 from util.run.aside import OPTIONS, RECORDS, put_back, set_aside
@@ -97,21 +98,30 @@ class Run:
             "averages": dict(averages.items()),
         }
 
-    def resume(self, fresh: list[str]) -> None:
+    def resume(self, fresh: list[str], changed: Mapping[str, str]) -> None:
         """Continue where the run stopped, now that its networks are loaded.
 
         fresh: networks that the folder has no file of. Optimizers continue only if every network does. An older epoch
-        has no saved optimizers, but the best score so far stays the one to exceed.
+        has no saved optimizers, but the best score so far stays the one to exceed. changed: flags that differ from the
+        run's, by name, as they are shown. UserError: the state on disk does not fit.
         """
         resumed = load_run(self.folder, self._stateful) if self._from_latest and not fresh else None
         if resumed is None and (state := read_state(self.folder / FILE, whole=self._from_latest)):
             last = Progress(**state["progress"])
             self.progress.best, self.progress.best_epoch = last.best, last.best_epoch
+        if resumed and "epoch_count" in changed and self.progress.epoch != resumed.epoch:
+            raise UserError(
+                f"--epoch_count {self.progress.epoch}: the run goes on at epoch {resumed.epoch}; leave the flag out, "
+                "or go back to a saved epoch with --epoch"
+            )
         self.progress = resumed or self.progress
         if self.finished():
             distributed.say(f"nothing left to do: all {self.last_epoch} epochs are done; raise --n_epochs to go on")
             return
-        distributed.say(f"continuing at epoch {self.progress.epoch}" + ("" if resumed else ": optimizers start afresh"))
+        distributed.say(
+            f"continuing at epoch {self.progress.epoch}" + ("" if resumed else ": optimizers start afresh"),
+            *(f"from now on {change}" for change in changed.values()),
+        )
 
     def record(self, options: Mapping[str, object], text: str, files: Iterable[Path]) -> None:
         """Write options.json, train_opt.txt and which image files the run learns from. A new run first moves an older
