@@ -192,7 +192,7 @@ def own_name(image: Path, root: Path) -> str:
     what other images there are."""
     inside = image
     for folder in (root, root / "images"):
-        inside = image.relative_to(folder) if image.is_relative_to(folder) else inside
+        inside = image.relative_to(folder) if folder in image.parents else inside
     flat = Path("_".join(part for part in inside.parts if part != inside.root))
     return safe_ids([flat], root)[0]
 

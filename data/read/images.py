@@ -98,7 +98,7 @@ def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
     """One id for each path: its stem. Stems that clash are joined with their sub-folders below `root` by `_`, then with
     their extension, then numbered. An id can serve as a file name: no separators, no `..`, at most 150 bytes (and a
     number)."""
-    parts = [without_extension(p.relative_to(root) if p.is_relative_to(root) else Path(p.name)).parts for p in paths]
+    parts = [without_extension(p.relative_to(root) if root in p.parents else Path(p.name)).parts for p in paths]
     suffixes = [p.suffix[1:] for p in paths]
     candidates = [lambda i: parts[i][-1], lambda i: "_".join(parts[i]), lambda i: "_".join((*parts[i], suffixes[i]))]
     ids = [_clean(candidates[0](i)) for i in range(len(parts))]

@@ -102,7 +102,7 @@ class _Names:
 
 def _key(path: Path, root: Path) -> Path:
     """The path below `root` without extension, in one Unicode form: macOS writes the same name with other bytes."""
-    inside = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
+    inside = path.relative_to(root) if root in path.parents else Path(path.name)
     return Path(unicodedata.normalize("NFC", str(without_extension(inside))))
 
 

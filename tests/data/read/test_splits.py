@@ -55,6 +55,11 @@ def test_any_text_is_read_or_refused_in_one_line(text):
         assert len(ids) == len(rows)
 
 
+def test_a_list_may_name_a_folder_by_mistake(tmp_path):
+    write(tmp_path, "image,split\nimages,train\n")
+    assert list(find_rows(tmp_path)) == ["images"], "reading it then says that it is a folder"
+
+
 def test_the_spacing_is_one_number_or_two_or_missing(tmp_path):
     path = write(tmp_path, "image,split,spacing\na.png,test,0.2 0.1\nb.png,test,0.175\nc.png,test,\n")
     assert [row.spacing for row in read_splits(path)] == [(0.2, 0.1), (0.175, 0.175), None]
