@@ -195,10 +195,21 @@ class _Check:
         if whole and len(empty) == len(whole):
             self._error(f"{self.root / 'masks'}: no mask has any foreground")
         elif whole:
+            self._check_empty_splits(whole.keys(), empty)
             masks = [mask for masks in whole.values() for mask in masks]
             unused = [name for k, name in enumerate(self.classes.names) if not any(mask.counts[k] for mask in masks)]
             if unused:
                 self._hint("classes that no mask holds", ", ".join(unused))
+
+    def _check_empty_splits(self, images: Iterable[Path], empty: set[Path]) -> None:
+        for split, use in (("train", "train on"), ("val", "choose the best epoch with"), ("test", "score")):
+            masked = [image for image in images if self.split[image] == split]
+            if masked and empty.issuperset(masked):
+                line = f"all {number(len(masked), 'mask')} in {split} are empty: nothing to {use}"
+                if split == "train":
+                    self._error(f"splits: {line}")
+                else:
+                    self._hint(SPLITS, line)
 
     def _check_duplicates(self) -> None:
         for images in _groups((picture.digest, path) for path, picture in self.pictures.items()):

@@ -371,3 +371,19 @@ def test_dark_and_coloured_jpeg_masks_have_foreground(listed):
     assert found.errors == []
     assert EMPTY not in found.hints
     assert all(float(line.split(": ")[1].split("%")[0]) < 50 for line in found.hints[LOSSY])
+
+
+def test_a_split_whose_masks_are_all_empty_is_named(listed, save):
+    """Training refuses it, so the check must not say that there are no errors."""
+    for i in range(6, 10):
+        save(listed / "masks" / f"p{i}.png", np.zeros((48, 40), np.uint8))
+    found = look(listed)
+    assert found.errors == []
+    assert "all 2 masks in val are empty: nothing to choose the best epoch with" in found.hints["splits"]
+    assert "all 2 masks in test are empty: nothing to score" in found.hints["splits"]
+    box = np.zeros((48, 40), np.uint8)
+    box[5:9, 5:9] = 255
+    save(listed / "masks" / "p9.png", box)
+    for i in range(6):
+        save(listed / "masks" / f"p{i}.png", box * 0)
+    assert errors(listed) == ["splits: all 6 masks in train are empty: nothing to train on"]
