@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from data.prepare.montgomery import JAEGER, LABELS
-from data.prepare.source import Inventory, Item, Source, files_by_name, first_of_each
+from data.prepare.source import PICTURE, Inventory, Item, Source, files_by_name, first_of_each
 from util.errors import UserError
 
 STIRENKO = (
@@ -28,7 +28,7 @@ class Shenzhen(Source):
 
     def find(self, root: Path) -> Inventory:
         inventory = Inventory()
-        pictures = files_by_name(root, r"CHNCXR_\d{4}_[01]\.png")
+        pictures = files_by_name(root, r"CHNCXR_\d{4}_[01]" + PICTURE)
         masks = files_by_name(root, r"CHNCXR_\d{4}_[01]_mask\.png")
         if not pictures or not masks:
             raise UserError(
@@ -36,14 +36,15 @@ class Shenzhen(Source):
                 f"(found {len(pictures)}) and for CHNCXR_0001_0_mask.png (found {len(masks)}), here and "
                 "below; images and masks are two downloads: name a folder that holds both"
             )
-        mask_of = first_of_each(masks, inventory)
+        mask_of = {name.casefold(): path for name, path in first_of_each(masks, inventory).items()}
         for name, path in first_of_each(pictures, inventory).items():
-            mask = mask_of.get(f"{name}_mask")
+            mask = mask_of.get(f"{name}_mask".casefold())
             if mask is None:
                 inventory.left_out["no mask"].append(path.name)
                 continue
             _, number, ill = name.split("_")
             inventory.items.append(Item(name, path, (mask,), f"{self.name}-{number}", LABELS[ill]))
-        strays = {name.removesuffix("_mask") for name in masks} - pictures.keys()
-        inventory.left_out["a mask without its image"] += sorted(strays)
+        known = {f"{name}_mask".casefold() for name in pictures}
+        strays = sorted(name[: -len("_mask")] for name in masks if name.casefold() not in known)
+        inventory.left_out["a mask without its image"] += strays
         return inventory

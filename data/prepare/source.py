@@ -108,14 +108,20 @@ class Source(ABC):
         return None
 
 
+PICTURE = r"(\.(png|dcm|dicom))?"
+"""The extension of an image that its owner offers as PNG and as DICOM. DICOM files often have none."""
+
+
 def files_by_name(root: Path, pattern: str) -> dict[str, list[Path]]:
     """Files in or below `root` whose whole name matches `pattern` in any case, by their name without extension, sorted.
-    A name has several files if the folder holds copies."""
+    A name has several files if the folder holds copies, also with other upper and lower case."""
     expression = re.compile(pattern, re.IGNORECASE)
-    files: dict[str, list[Path]] = defaultdict(list)
+    files: dict[str, list[Path]] = {}
+    names: dict[str, str] = {}
     for path in files_below(root):
         if expression.fullmatch(path.name):
-            files[path.stem].append(path)
+            name = names.setdefault(path.stem.casefold(), path.stem)
+            files.setdefault(name, []).append(path)
     return dict(sorted(files.items()))
 
 
@@ -132,15 +138,27 @@ def in_folders(files: dict[str, list[Path]], *folders: str) -> dict[str, list[Pa
 
 
 def with_both_lungs(
-    pictures: dict[str, list[Path]], left: dict[str, list[Path]], right: dict[str, list[Path]], inventory: Inventory
-) -> Iterator[tuple[str, Path, tuple[Path, Path]]]:
-    """Name, image and two masks of each image that has both masks. The other images, and masks without an image, are
-    listed in `inventory` as left out."""
-    sides = {side: first_of_each(masks, inventory) for side, masks in (("left", left), ("right", right))}
+    pictures: dict[str, list[Path]],
+    left: dict[str, list[Path]],
+    right: dict[str, list[Path]],
+    inventory: Inventory,
+    merged: dict[str, list[Path]] | None = None,
+) -> Iterator[tuple[str, Path, tuple[Path, ...]]]:
+    """Name, image and masks of each image that has masks of both lungs, or a merged one. The other images, and masks
+    without an image, are listed in `inventory` as left out."""
+    sides = {
+        side: {name.casefold(): path for name, path in first_of_each(masks, inventory).items()}
+        for side, masks in (("left", left), ("right", right), ("merged", merged or {}))
+    }
     for name, path in first_of_each(pictures, inventory).items():
-        missing = [side for side, masks in sides.items() if name not in masks]
-        if missing:
-            inventory.left_out[f"no mask of the {' and '.join(missing)} lung"].append(path.name)
+        key = name.casefold()
+        missing = [side for side in ("left", "right") if key not in sides[side]]
+        if not missing:
+            yield name, path, (sides["left"][key], sides["right"][key])
+        elif key in sides["merged"]:
+            yield name, path, (sides["merged"][key],)
         else:
-            yield name, path, (sides["left"][name], sides["right"][name])
-    inventory.left_out["a mask without its image"] += sorted((left.keys() | right.keys()) - pictures.keys())
+            inventory.left_out[f"no mask of the {' and '.join(missing)} lung"].append(path.name)
+    known = {name.casefold() for name in pictures}
+    names = {name for masks in (left, right, merged or {}) for name in masks if name.casefold() not in known}
+    inventory.left_out["a mask without its image"] += sorted(names)

@@ -6,6 +6,7 @@ from PIL import Image
 
 from data.prepare.montgomery import Montgomery
 from tests.data.prepare.helpers import facts_of, pixels, rows_of, splits_of
+from tests.dicoms import write_dicom
 from util.errors import UserError
 
 
@@ -56,6 +57,50 @@ def test_links_are_followed_and_names_match_in_any_case(montgomery, tmp_path, pr
     prepare("montgomery", montgomery, tmp_path / "out")
     assert len(rows_of(tmp_path / "out")) == 8
     assert facts_of(tmp_path / "out")["odd"] == {}
+
+
+def test_a_copy_with_one_mask_of_both_lungs_gives_the_same(montgomery, tmp_path, prepare, save):
+    """Kaggle's: CXR_png/ and masks/, which holds Shenzhen's masks too."""
+    prepare("montgomery", montgomery, tmp_path / "out")
+    kaggle = tmp_path / "Lung Segmentation"
+    (montgomery / "CXR_png").rename(kaggle.with_name("x"))
+    kaggle.mkdir()
+    kaggle.with_name("x").rename(kaggle / "CXR_png")
+    for mask in (tmp_path / "out" / "masks").iterdir():
+        save(kaggle / "masks" / mask.name, pixels(mask))
+    save(kaggle / "masks" / "CHNCXR_0001_0_mask.png", np.zeros((8, 8), np.uint8))
+    save(kaggle / "masks" / "MCUCXR_0399_1.png", np.zeros((8, 8), np.uint8))
+    prepare("montgomery", kaggle, tmp_path / "merged")
+    assert rows_of(tmp_path / "merged") == rows_of(tmp_path / "out")
+    for name in rows_of(tmp_path / "out"):
+        one, other = (pixels(tmp_path / out / "masks" / f"{name}.png") for out in ("out", "merged"))
+        assert (one == other).all()
+    assert facts_of(tmp_path / "merged")["left_out"] == {"a mask without its image": ["MCUCXR_0399_1"]}
+
+
+@pytest.mark.parametrize("extension", [".dcm", ""])
+def test_images_may_be_dicom(montgomery, tmp_path, prepare, extension):
+    prepare("montgomery", montgomery, tmp_path / "out")
+    for path in (montgomery / "CXR_png").glob("*.png"):
+        name = montgomery / "DICOM" / f"{path.stem}{extension}"
+        write_dicom(name, pixels(path), PixelSpacing=[0.2, 0.1])
+        path.unlink()
+    prepare("montgomery", montgomery, tmp_path / "dicom")
+    rows = rows_of(tmp_path / "dicom")
+    assert {row["spacing"] for row in rows.values()} == {"0.2 0.1"}
+    for name in rows_of(tmp_path / "out"):
+        one, other = (pixels(tmp_path / out / "images" / f"{name}.png") for out in ("out", "dicom"))
+        assert (one == other).all()
+
+
+def test_images_and_masks_match_whatever_their_case(montgomery, tmp_path, prepare):
+    for path in (montgomery / "ManualMask" / "leftMask").iterdir():
+        path.rename(path.with_name(path.name.lower()))
+    for path in (montgomery / "CXR_png").glob("*.png"):
+        path.rename(path.with_suffix(".PNG"))
+    prepare("montgomery", montgomery, tmp_path / "out")
+    assert len(rows_of(tmp_path / "out")) == 8
+    assert facts_of(tmp_path / "out")["left_out"] == {}
 
 
 def test_an_image_with_the_mask_of_one_lung_is_left_out(montgomery, tmp_path, prepare, capsys):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.data.prepare.helpers import SHENZHEN, facts_of, pixels, rows_of
+from tests.dicoms import write_dicom
 from util.errors import UserError
 
 
@@ -44,3 +45,14 @@ def test_a_copy_of_a_file_is_not_a_second_image(shenzhen, tmp_path, prepare, sav
 def test_images_without_the_separate_download_of_masks_are_refused(shenzhen, tmp_path, prepare):
     with pytest.raises(UserError, match=r"\(found 5\) .*_mask.png \(found 0\).* name a folder that holds both"):
         prepare("shenzhen", shenzhen / "ChinaSet_AllFiles", tmp_path / "out")
+
+
+def test_images_may_be_dicom_and_masks_have_names_in_any_case(shenzhen, tmp_path, prepare):
+    for path in (shenzhen / "ChinaSet_AllFiles" / "CXR_png").glob("*.png"):
+        write_dicom(path.with_suffix(".dcm"), pixels(path).reshape(*pixels(path).shape[:2], -1)[..., 0])
+        path.unlink()
+    for path in (shenzhen / "mask").iterdir():
+        path.rename(path.with_name(path.name.upper()))
+    prepare("shenzhen", shenzhen, tmp_path / "out")
+    assert list(rows_of(tmp_path / "out")) == sorted(SHENZHEN[:4])
+    assert facts_of(tmp_path / "out")["left_out"] == {"no mask": ["CHNCXR_0025_0.dcm"]}
