@@ -78,7 +78,7 @@ def test(runs: list[argparse.Namespace]) -> int:
 
         evaluation = evaluate(translator, loader, rule, opt.surface, write, within=within, progress="testing")
         title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-        write_results(folder, title, evaluation, settings, opt)
+        write_results(folder, title, evaluation, settings | plane_of_distances(opt, loader.dataset), opt)
     if evaluation.scored:
         print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
     print(f"page: {results / 'index.html'}")
@@ -128,6 +128,14 @@ def write_results(
     evaluation.write_csv(folder / "metrics.csv")
     write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | evaluation.summary)
     write_test_page(folder, title, evaluation, settings, opt.display_winsize)
+
+
+def plane_of_distances(opt: argparse.Namespace, dataset: PairedDataset) -> dict[str, object]:
+    """For --surface, how many images have their mm at the detector and not in the patient."""
+    count = dataset.spacings_at_detector() if opt.surface else 0
+    if not count:
+        return {}
+    return {"mm at the detector": f"{count} of {len(dataset.samples)} images; in the patient, distances are shorter"}
 
 
 def segmentation_writer(

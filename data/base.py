@@ -15,7 +15,7 @@ from data.cache import Cache
 from data.classes import VOID_BIT, Classes, without_void
 from data.enhance import Enhance
 from data.read.folders import NoForeground
-from data.read.headers import read_spacing
+from data.read.headers import measured_at_detector, read_spacing
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
 from util.contracts import VOID, ClassMap, Item
 from util.errors import UserError
@@ -209,6 +209,10 @@ class PairedDataset(Dataset[Item], ABC):
         header; None if unknown. Reads no pixels."""
         sample = self.samples[index]
         return sample.spacing or read_spacing(sample.image)
+
+    def spacings_at_detector(self) -> int:
+        """The number of images whose `spacing` is one at the detector, where shadows are larger than body parts."""
+        return sum(not s.spacing and measured_at_detector(s.image) for s in self.samples)
 
     def _dealt(self, index: int, epoch: int) -> int:
         """The lender whose target is paired with image `index` in this epoch."""

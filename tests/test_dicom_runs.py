@@ -38,7 +38,7 @@ def write_chests(root: Path) -> None:
     for i in range(6):
         image, lungs = chest(i, size=96)
         path = root / "images" / ("dcm" * (i % 2)) / (f"c{i}.dcm" if i % 2 else f"1.2.3.{i}")
-        write_dicom(path, image.astype(np.uint16) * 16, BitsStored=12, PixelSpacing=[0.5, 0.25])
+        write_dicom(path, image.astype(np.uint16) * 16, BitsStored=12, ImagerPixelSpacing=[0.5, 0.25])
         lines.append(f"{path.relative_to(root).as_posix()},{'train' if i < 4 else 'test'}")
         name = path.name.removesuffix(".dcm")
         mask = root / "masks" / path.relative_to(root / "images").with_name(f"{name}.png")
@@ -53,7 +53,9 @@ def test_distances_are_in_millimetres_where_the_header_has_the_pixel_spacing(fol
     assert [row["id"] for row in rows] == ["1.2.3.4", "c5"]
     assert "hd95_mm" in rows[0]
     assert "hd95_px" not in rows[0]
-    assert "assd_mm" in read_json(results / "metrics.json")["macro"]
+    metrics = read_json(results / "metrics.json")
+    assert "assd_mm" in metrics["macro"]
+    assert metrics["settings"]["mm at the detector"].startswith("2 of 2 images; ")
     assert "HD95 (mm)" in (results / "index.html").read_text()
 
 
@@ -77,7 +79,7 @@ def test_no_file_but_the_segmentation_objects_says_anything_about_the_patient(fo
         and (word.encode() in path.read_bytes() or word in str(path.relative_to(folder)))
     ]
     assert not leaks
-    # The standard wants the patient's data in segmentation objects (which are deflated, so a search finds nothing there).
+    # The standard wants the patient's data in segmentation objects. They are deflated, so a search finds nothing.
     for path in (folder / "results" / "tiny" / "test_latest" / "dicomseg").iterdir():
         assert pydicom.dcmread(path).PatientID == PATIENT["PatientID"]
         assert PATIENT["PatientID"] not in path.name

@@ -111,15 +111,38 @@ def read_header(path: Path) -> Dataset:
 
 def spacing_of(header: Dataset) -> tuple[float, float] | None:
     """mm per pixel (rows, columns): PixelSpacing, else ImagerPixelSpacing, else NominalScannedPixelSpacing. None if
-    none of them holds two positive numbers."""
+    none of them holds two positive numbers.
+
+    ImagerPixelSpacing is measured at the detector, where the shadow of a body part is larger than the part. It is
+    divided by EstimatedRadiographicMagnificationFactor if the header has one; see `at_detector`.
+    """
+    return _spacing(header)[0]
+
+
+def at_detector(header: Dataset) -> bool:
+    """Whether `spacing_of` is a spacing at the detector or on film and not in the patient."""
+    return _spacing(header)[1]
+
+
+def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
     for keyword in SPACINGS:
-        try:
-            rows, columns = (float(value) for value in header.get(keyword) or ())
-        except Exception:  # no numbers, not two, or of a kind that pydicom does not know
-            rows = columns = 0.0
-        if 0 < rows < math.inf and 0 < columns < math.inf:
-            return rows, columns
-    return None
+        values = _floats(header, keyword)
+        if len(values) != 2:
+            continue
+        if keyword == "ImagerPixelSpacing" and (factor := _floats(header, "EstimatedRadiographicMagnificationFactor")):
+            return (values[0] / factor[0], values[1] / factor[0]), False
+        return (values[0], values[1]), keyword != "PixelSpacing"
+    return None, False
+
+
+def _floats(header: Dataset, keyword: str) -> list[float]:
+    """The values of an element if all are positive numbers, else []."""
+    try:
+        value = header.get(keyword)
+        values = [float(v) for v in (value if isinstance(value, Sequence) and not isinstance(value, str) else [value])]
+    except Exception:  # no numbers, or of a kind that pydicom does not know
+        return []
+    return values if all(0 < v < math.inf for v in values) else []
 
 
 def _complete(header: Dataset) -> None:

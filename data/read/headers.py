@@ -30,6 +30,15 @@ def read_spacing(path: Path) -> tuple[float, float] | None:
     return spacing_of(read_header(path))
 
 
+def measured_at_detector(path: Path) -> bool:
+    """Whether `read_spacing` is a spacing at the detector, where shadows are larger than body parts."""
+    if not is_dicom(path):
+        return False
+    from data.read.dicom import at_detector, read_header
+
+    return at_detector(read_header(path))
+
+
 def read_patient(path: Path) -> str:
     """The patient's ID in a DICOM header; "" if the header has none, or the file is not DICOM or cannot be read.
 

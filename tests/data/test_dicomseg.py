@@ -133,6 +133,19 @@ def test_images_that_no_object_can_refer_to_are_refused_before_writing(tmp_path,
         SegmentationWriter(pairs, "v", LUNG_NAME)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:highdicom")
+@pytest.mark.skipif(not shutil.which("dciodvfy"), reason="needs dciodvfy (apt-get install dicom3tools)")
+def test_dciodvfy_finds_an_error_in_a_faulty_object_and_none_in_ours(tmp_path, single):
+    """`written` checks the objects of all tests in this file in the same way."""
+    write_dicom(tmp_path / "in" / "x.dcm", GREY, PixelSpacing=[0.2, 0.1])
+    SegmentationWriter(single(), "v", LUNG_NAME)(tmp_path, 0, LUNG)
+    mask = written(tmp_path / "x.dcm")
+    del mask.PatientOrientation
+    mask.save_as(tmp_path / "x.dcm")
+    with pytest.raises(AssertionError, match="PatientOrientation"):
+        written(tmp_path / "x.dcm")
+
+
 # --- what a segment shows ---------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import apply_voi_lut
 
 from data.read.dicom import read_dicom, read_header, spacing_of
+from data.read.headers import measured_at_detector
 from data.read.images import read_image, read_pixels
 from data.read.limits import MAX_PIXELS
 from tests.dicoms import PATIENT, write_dicom
@@ -181,13 +182,30 @@ def test_a_one_bit_mask_is_black_and_white(tmp_path):
         ({"NominalScannedPixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
         ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.2, 0.2]}, (0.15, 0.15)),
         ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.2]}, (0.2, 0.2)),
+        ({"ImagerPixelSpacing": [0.3, 0.15], "EstimatedRadiographicMagnificationFactor": 1.5}, (0.2, 0.1)),
+        ({"ImagerPixelSpacing": [0.2, 0.1], "EstimatedRadiographicMagnificationFactor": 0}, (0.2, 0.1)),
+        ({"PixelSpacing": [0.2, 0.1], "EstimatedRadiographicMagnificationFactor": 1.5}, (0.2, 0.1)),
         ({"PixelSpacing": [0, 0]}, None),
         ({"PixelSpacing": []}, None),
     ],
 )
 def test_the_pixel_spacing_is_the_patients_or_else_the_detectors(tmp_path, header, spacing):
     path = write_dicom(tmp_path / "x.dcm", GREY, **header)
-    assert read_dicom(path).spacing == spacing_of(read_header(path)) == spacing
+    assert read_dicom(path).spacing == spacing_of(read_header(path)) == (spacing and pytest.approx(spacing))
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"PixelSpacing": [0.2, 0.1], "ImagerPixelSpacing": [0.3, 0.2]}, False),
+        ({"ImagerPixelSpacing": [0.2, 0.1]}, True),
+        ({"NominalScannedPixelSpacing": [0.2, 0.1]}, True),
+        ({"ImagerPixelSpacing": [0.2, 0.1], "EstimatedRadiographicMagnificationFactor": 1.2}, False),
+        ({}, False),
+    ],
+)
+def test_a_spacing_at_the_detector_is_known_as_such(tmp_path, header, said):
+    assert measured_at_detector(write_dicom(tmp_path / "x.dcm", GREY, **header)) == said
 
 
 def test_a_spacing_that_is_no_number_is_none(tmp_path):
