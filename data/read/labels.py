@@ -179,7 +179,7 @@ def _unclear(pixels: np.ndarray, classes: Classes, label: np.ndarray, distance: 
     if np.count_nonzero(far) <= most_even * foreground:
         return 0.0
     patches: np.ndarray = minimum_filter(far, PATCH)
-    grey = to_rgb8(pixels).mean(axis=2).astype(np.uint8)
+    grey = (to_rgb8(pixels).sum(axis=2, dtype=np.uint16) // 3).astype(np.uint8)
     even = maximum_filter(grey, PATCH) - minimum_filter(grey, PATCH) < FAINT
     for found, most in ((patches & even, most_even), (patches, MAX_FAR)):
         if (share := np.count_nonzero(found) / foreground) > most:

@@ -19,7 +19,7 @@ LOSSY = {6, 7, 34712, 34887, 34892, 50001}
 """Compressions that change pixels, or may: JPEG (old and new), JPEG 2000, LERC, lossy DNG, WebP."""
 REDUCED = 0b101
 """Bits of NewSubfileType: the page is a smaller copy of another page (a thumbnail), or its transparency mask."""
-MOST_PAGES = 1000
+MOST_PAGES, MOST_BYTES = 1000, 2**30
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,8 @@ def decode(data: bytes, page: Directory, path: Path) -> tuple[np.ndarray, np.nda
             f"{path}: a TIFF of {page.samples} x {page.bits} bits and photometric kind {page.photometric}; convert it "
             "to grey or RGB"
         )
+    if (size := page.size[0] * page.size[1] * page.samples * page.bits // 8) > MOST_BYTES:
+        raise UserError(f"{path}: refused, its pixels take {size:,} bytes; convert it to 8 or 16 bits")
     values = imagecodecs.tiff_decode(data, index=page.index)
     if page.planar and values.ndim == 3:
         values = np.moveaxis(values, 0, 2)
@@ -134,8 +136,8 @@ def to_integers(values: np.ndarray, path: Path) -> np.ndarray:
     if values.dtype.kind == "f":
         if not (low >= 0 and high <= 1):
             raise UserError(f"{path}: floating point values from {low:g} to {high:g}; want 0 to 1")
-        wide = values.astype(np.float32) if values.itemsize < 4 else values
-        return np.round(wide * 65535).astype(np.uint16)
+        scaled = (values.astype(np.float32) if values.itemsize < 4 else values) * 65535
+        return np.round(scaled, out=scaled).astype(np.uint16)
     if low < 0 or high > 65535:
         raise UserError(f"{path}: {8 * values.itemsize}-bit values from {low} to {high}; convert it to 8 or 16 bit")
     return values.astype(np.uint8 if values.itemsize == 1 else np.uint16)

@@ -228,3 +228,9 @@ def test_a_tiff_with_fewer_rows_than_its_header_says_is_damaged(tmp_path, stored
     """Pillow fills them with black."""
     with pytest.raises(UserError, match="x.tif: the image is damaged: it has fewer rows of pixels than its header"):
         read_image(write_tiff(tmp_path / "x.tif", stored, t257=300, t278=6))
+
+
+def test_a_tiff_that_would_fill_the_memory_is_refused_by_its_header(tmp_path):
+    path = write_tiff(tmp_path / "x.tif", DEEP_RGB / 65535, t256=9000, t257=9000, t278=9000)
+    with pytest.raises(UserError, match="x.tif: refused, its pixels take 1,944,000,000 bytes; convert it"):
+        read_image(path)
