@@ -84,3 +84,13 @@ def test_real_facades_have_the_twelve_classes_and_void(real_data, flags):
     dataset = AlignedDataset(opt, "test", train=False)
     found = set(np.unique([dataset.truth(i) for i in range(5)]).tolist())
     assert {0, 1, 2, VOID} <= found <= {*range(12), VOID}
+
+
+def test_black_drawn_on_a_transparent_right_half_is_refused(tmp_path, flags, save):
+    opacity = np.zeros((32, 64, 1), np.uint8)
+    opacity[:, :32] = opacity[8:16, 40:48] = 255
+    pixels = np.zeros((32, 64, 3), np.uint8)
+    pixels[:, :32] = 90
+    save(tmp_path / "train" / "x.png", np.concatenate([pixels, opacity], axis=2))
+    with pytest.raises(UserError, match="x.png: black and transparent pixels only"):
+        AlignedDataset(flags(dataroot=tmp_path, classes="lungs"), "train", train=True)

@@ -8,6 +8,7 @@ from data import create_dataset
 from data.masks import MasksDataset
 from data.read.folders import NoSuchPhase
 from data.unaligned import UnalignedDataset
+from tests.tiffs import write_tiff
 from util.errors import UserError
 
 
@@ -157,3 +158,14 @@ def test_real_horses_and_zebras_are_read(real_data, flags):
     dataset = UnalignedDataset(flags(dataroot=real_data / "horse2zebra"), "train", train=True)
     assert len(dataset) == 60
     assert dataset[0, 1]["A"].shape == (3, 32, 32)
+
+
+def test_pages_of_a_label_file_are_its_parts_here_too(folders, flags):
+    left, right = np.zeros((40, 48), np.uint8), np.zeros((40, 48), np.uint8)
+    left[5:9, 5:9] = right[5:9, 30:34] = 255
+    for path in (folders / "trainB").iterdir():
+        path.unlink()
+    write_tiff(folders / "trainB" / "b.tif", left, right)
+    options = flags(dataroot=folders, classes="lungs", load_size=48, crop_size=48, preprocess="none", no_flip=True)
+    target = UnalignedDataset(options, "train", train=True)[0, 1]["B"]
+    assert (target > 0).sum() == 3 * 32
