@@ -38,6 +38,7 @@ DIM = "16-bit images that use only the dark end of 0..65535, such as 12 bits uns
 EVEN = "images of one even grey"
 TWICE = "the same picture more than once in one split"
 SAME_MASK = "different images with exactly the same mask"
+ONE_SIDE = "images with the mask of one side, while others have left and right: is a file missing?"
 UNLISTED = "images that splits.csv does not list, and that are not used"
 STRAY = "masks without an image in splits.csv"
 UNREAD = "files of a type that is not read"
@@ -93,6 +94,7 @@ class _Check:
 
     def run(self) -> Findings:
         self._pair()
+        self._check_sides()
         self._decode()
         for image in self.pictures:
             self._check_image(image)
@@ -148,6 +150,12 @@ class _Check:
             others = [p for p in folder.rglob("*") if p.is_file() and p.name[0] != "." and p not in pictures]
             for suffix, count in Counter(p.suffix or "without extension" for p in others).most_common():
                 self._hint(UNREAD, f"{folder.name}/: {suffix} ({count})")
+
+    def _check_sides(self) -> None:
+        if any(len(masks) > 1 for masks in self.masks_of.values()):
+            for masks in self.masks_of.values():
+                if len(masks) == 1:
+                    self._hint(ONE_SIDE, masks[0])
 
     def _decode(self) -> None:
         masks = {mask for masks in self.masks_of.values() for mask in masks}

@@ -1,5 +1,7 @@
 """`python -m data.prepare masks` lists the errors and hints about a folder."""
 
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from data.prepare.check import (
     EVEN,
     INVERTED,
     LOSSY,
+    ONE_SIDE,
     OWNER,
     SAME_MASK,
     STRAY,
@@ -111,6 +114,18 @@ def test_second_masks_and_masks_of_missing_images_are_errors(listed, save):
         "images/p3.png",
         "masks/B/p2.png",
     ]
+
+
+def test_an_image_that_lacks_the_mask_of_one_side_is_a_hint(listed):
+    text = (listed / "splits.csv").read_text()
+    (listed / "splits.csv").write_text(re.sub(r"masks/\S+?\.png", "", text))
+    for i in range(10):
+        mask = listed / "masks" / f"p{i}.png"
+        shutil.copy(mask, mask.with_name(f"p{i}_left.png"))
+        mask.rename(mask.with_name(f"p{i}_right.png"))
+    assert ONE_SIDE not in look(listed).hints
+    (listed / "masks" / "p4_left.png").unlink()
+    assert look(listed).hints[ONE_SIDE] == ["masks/p4_right.png"]
 
 
 def test_a_folder_without_any_mask_says_so_once(listed):
