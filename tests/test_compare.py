@@ -37,7 +37,7 @@ def test_all_runs_are_compared_on_the_fold_of_the_first(compare, tmp_path, chest
     save_run(tmp_path, "folded", *data, "--fold", "1", seed=1)
     folder = compare("plain", "folded", phase="val")
     assert [row["id"] for row in read_table(folder / "compare.csv")] == ["x0", "x4"]
-    assert "folded was trained with --fold 1: images of phase val may be among" in capsys.readouterr().out
+    assert "folded was trained with --fold 1: its scores on images of phase val may be" in capsys.readouterr().out
 
 
 def test_runs_with_other_networks_and_sizes_are_scored_as_if_each_were_tested_alone(compare, apply, tmp_path, chests):
