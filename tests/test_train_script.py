@@ -7,8 +7,10 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 try:
     import resource
@@ -23,6 +25,7 @@ from tests.util.web import serving
 from util import distributed
 from util.errors import UserError
 from util.fetch import catalogue
+from util.run.learnt import count_learnt
 from util.run.log import read_losses, read_metrics
 from util.score import evaluate as scoring
 
@@ -345,3 +348,29 @@ def test_a_published_generator_is_downloaded_by_its_name_and_trained(run, monkey
     trained = torch.load(tmp_path / "run" / "latest_net_G.pth", weights_only=True)
     assert torch.equal(trained["model.model.0.weight"], donor.state_dict()["model.model.0.weight"])
     assert (tmp_path / "day2night_pretrained" / "SOURCE.txt").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_records_the_files_that_it_learns_from(run, tmp_path):
+    """Those of phase train; after a resume on other images both; in a run that starts from it, its too."""
+    root = tmp_path / "data"
+    lines = ["image,split"]
+    for i in range(6):
+        pixels = np.random.default_rng(i).integers(0, 256, (32, 32), np.uint8)
+        for folder, picture in (("images", pixels), ("masks", np.uint8(pixels > 127) * 255)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(root / folder / f"x{i}.png")
+        lines.append(f"images/x{i}.png,{'train' if i < 2 else 'val' if i == 2 else 'test'}")
+    images = sorted((root / "images").iterdir())
+    (root / "splits.csv").write_text("\n".join(lines))
+    flags = [*TINY, "--dataset_mode", "masks", "--dataroot", str(root), "--n_epochs_decay", "0"]
+    folder = run(*flags, "--n_epochs", "1")
+    assert [count_learnt(folder, [image]) for image in images] == [1, 1, 0, 0, 0, 0]
+    (root / "splits.csv").write_text("\n".join(lines).replace("x3.png,test", "x3.png,train"))
+    run("--continue_train", "--n_epochs", "2")
+    assert [count_learnt(folder, [image]) for image in images] == [1, 1, 0, 1, 0, 0]
+    (root / "splits.csv").write_text("\n".join([*lines[:1], "images/x4.png,train"]))
+    tuned = run(*flags, "--n_epochs", "1", "--pretrained", "run", name="tuned")
+    assert [count_learnt(tuned, [image]) for image in images] == [1, 1, 0, 1, 1, 0]
+    run(*flags, "--n_epochs", "1")
+    assert [count_learnt(folder, [image]) for image in images] == [0, 0, 0, 0, 1, 0]
