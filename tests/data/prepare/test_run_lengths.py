@@ -102,6 +102,9 @@ def test_real_masks_fit_into_their_image(real_data):
     assert len(areas) == 5
     lengths = [sum(map(int, part.split()[1::2])) for parts in rows.values() for part in parts if part != "-1"]
     assert areas == lengths
+    assert all(
+        dialects_of(part, 1024, 1024) == {"relative"} for parts in rows.values() for part in parts if part != "-1"
+    )
     # Neighbouring columns touch. A mask read along the rows by mistake would fall into stripes.
     assert all((np.diff(np.flatnonzero(mask.any(axis=0))) == 1).all() for mask in masks)
 
