@@ -93,3 +93,17 @@ def test_writing_dicomseg_for_other_images_is_refused_before_anything_is_compute
     assert not results.exists()
     assert "error: --write dicomseg: " in done.stderr
     assert ".png is not a DICOM file" in done.stderr
+
+
+def test_black_and_white_masks_are_called_what_the_training_set_says(folder):
+    where = ["--dataroot", folder / "chests", "--checkpoints_dir", folder / "ck", "--results_dir", folder / "named"]
+    flags = words("--name tiny --gpu_ids -1 --write dicomseg --num_test 1 --classes lungs")
+    done = python("test.py", *where, *flags)
+    assert done.returncode == 2
+    assert "black and white masks may show anything" in done.stderr
+    assert not (folder / "named").exists()
+    (folder / "chests" / "dataset.json").write_text('{"target": "pneumothorax"}')
+    done = python("test.py", *where, *flags)
+    assert done.returncode == 0, done.stderr
+    (path,) = (folder / "named" / "tiny" / "test_latest" / "dicomseg").iterdir()
+    assert pydicom.dcmread(path).SegmentSequence[0].SegmentLabel == "pneumothorax"

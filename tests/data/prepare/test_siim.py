@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from data.dicomseg import masks_show
 from tests.data.prepare.helpers import facts_of, pixels, rows_of
 from tests.dicoms import PATIENT, write_dicom
 from util.errors import UserError
@@ -61,6 +62,7 @@ def test_several_rows_of_one_image_form_one_mask(siim, tmp_path, prepare):
         "no pneumothorax",
     ]
     assert {row["spacing"] for row in rows.values()} == {"0.2 0.1"}
+    assert masks_show(str(dst)) == "pneumothorax"  # so no DICOM Segmentation calls such a mask a lung
     assert facts_of(dst)["left_out"] == {
         "not listed in train-rle.csv": [f"{UIDS[3]}.dcm"],
         "listed in train-rle.csv, but no DICOM file of it": [f"{ROOT}.99.1"],
