@@ -121,10 +121,10 @@ class Classes:
         distance = np.empty(rgb.shape[:2], np.float32)
         step = max(1, 2**18 // rgb.shape[1])  # a few rows at a time fit into the processor's cache
         for rows in (slice(top, top + step) for top in range(0, len(rgb), step)):
-            pixels = rgb[rows].astype(np.int32)
-            best = np.full(pixels.shape[:2], np.iinfo(np.int32).max, np.int32)
+            red, green, blue = np.ascontiguousarray(np.moveaxis(rgb[rows], 2, 0), np.int32)
+            best = np.full(red.shape, np.iinfo(np.int32).max, np.int32)
             for index, colour in enumerate(self.colours.astype(np.int32)):
-                squared = np.square(pixels - colour).sum(axis=2)
+                squared = np.square(red - colour[0]) + np.square(green - colour[1]) + np.square(blue - colour[2])
                 closer = squared < best
                 label[rows][closer] = index
                 best[closer] = squared[closer]
