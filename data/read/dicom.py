@@ -28,7 +28,8 @@ from util.errors import UserError
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")  # in the patient, else at the detector
 # A header in which one of these cannot be read is damaged. All others may be odd.
-USED = ("SOPInstanceUID", "PatientID", "Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation")
+TEXTS = ("SOPInstanceUID", "PatientID")
+NUMBERS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation")
 NATIVE = {  # read by pydicom itself
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRLittleEndian,
@@ -95,8 +96,10 @@ def read_header(path: Path) -> Dataset:
     keyword = ""
     try:
         header = parse(path, stop_before_pixels=True)
-        for keyword in USED:
-            header.get(keyword)  # pydicom interprets a value only now, and fails only now
+        for keyword in TEXTS + NUMBERS:
+            value = header.get(keyword)  # pydicom interprets a value only now, and fails only now
+            if keyword in NUMBERS and value and not isinstance(value, int):
+                raise ValueError(keyword)
     except OSError:
         raise
     except TooMuch as error:

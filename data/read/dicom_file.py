@@ -24,6 +24,7 @@ MOST_READS = 60_000
 """pydicom reads once or twice for each element and item. Headers have some hundreds."""
 MOST_ITEMS = 10_000
 """Of a sequence that pydicom parses only when it is asked for its value."""
+DEFLATED = b"\x02\0\x10\0UI\x16\0" + DeflatedExplicitVRLittleEndian.encode()  # the element that says so
 ITEM = b"\xfe\xff\x00\xe0"
 
 
@@ -54,7 +55,7 @@ def parse(path: Path, stop_before_pixels: bool = False) -> Dataset:
         raise TooMuch(f"a file of more than {MOST_BYTES >> 20} MB")
     with path.open("rb", buffering=0) as raw, _Counting(raw) as file:
         start = file.peek(1024)[:1024]
-        if DeflatedExplicitVRLittleEndian.encode() in start:
+        if DEFLATED in start:
             return _inflated(file.read(), stop_before_pixels)
         image = _dcmread(file, without_preamble(start), stop_before_pixels)
     _refuse_crowds(image)

@@ -229,6 +229,9 @@ def test_a_value_representation_that_pydicom_does_not_know_is_a_one_line_error(t
     for read in (read_image, read_spacing, read_header):
         with pytest.raises(UserError, match=r"damaged or cut short, Rows in its header cannot be read"):
             read(path)
+    path.write_bytes(data.replace(b"\x28\0\x10\0US\x02\0", b"\x28\0\x10\0US\x04\0\x01\0"))  # two values
+    with pytest.raises(UserError, match=r"damaged or cut short, Rows in its header cannot be read"):
+        read_header(path)
     path.write_bytes(data.replace(b"\x28\0\x30\0DS", b"\x28\0\x30\0QQ"))  # PixelSpacing is not vital
     assert read_spacing(path) is None
     path.write_bytes(data.replace(b"\x10\0\x20\0LO", b"\x10\0\x20\0QQ"))  # PatientID
