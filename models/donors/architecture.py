@@ -103,8 +103,9 @@ def end_layers(state: State) -> tuple[str, str, int] | None:
 
 
 def _convolutions(state: State, *names: str) -> bool:
-    """Whether these tensors are there and have the shape of a convolution's weights, with no empty axis."""
-    return all(name in state and state[name].ndim == 4 and state[name].numel() > 0 for name in names)
+    """Whether these tensors are there and are a convolution's weights: fractions, of four axes, none of them empty."""
+    tensors = [state[name] for name in names if name in state and state[name].is_floating_point()]
+    return len(tensors) == len(names) and all(tensor.ndim == 4 and tensor.numel() > 0 for tensor in tensors)
 
 
 def explain_mismatch(state: State, wanted: Architecture) -> str:

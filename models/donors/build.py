@@ -91,7 +91,7 @@ def _fit_channels(state: State, wanted: Architecture) -> list[str]:
         state[first] = state[first].repeat_interleave(3, 1) / 3
         notes.append("its first layer takes the mean of 3 input channels")
     bias = last.removesuffix("weight") + "bias"
-    if bias not in state:
+    if bias not in state or state[bias].ndim != 1 or not state[bias].is_floating_point():
         return notes
     if (inferred.output_nc, wanted.output_nc) == (3, 1):
         state[last] = state[last].mean(output_axis, keepdim=True)

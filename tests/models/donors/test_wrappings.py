@@ -95,6 +95,7 @@ def test_a_grey_donor_is_fitted_to_three_channels(tmp_path, netG):
         {"model.1.weight": torch.zeros(4, 3, 7, 7), "model.x.weight": torch.zeros(1)},
         {"model.1.weight": torch.zeros(4, 3, 7, 7), "model.26.weight": torch.tensor(0.0)},
         {"model.1.weight": torch.zeros(0, 3, 7, 7)},
+        {"model.1.weight": torch.zeros(4, 3, 7, 7).byte(), "model.26.weight": torch.zeros(3, 4, 7, 7)},
         {"model.1.weight": torch.zeros(4, 3, 7, 7), "model.26.weight": torch.zeros(3, 4, 7, 7)},
         {"model.model.0.weight": torch.zeros(4), "model.model.3.weight": torch.zeros(4, 3, 4, 4)},
         {"model.model.0.weight": torch.tensor(1.0), "model.model.3.weight": torch.tensor(1.0)},
