@@ -46,6 +46,8 @@ COPIED = (
     "AccessionNumber",
     "Modality",
 )
+# A CT image must have these, an X-ray need not.
+SPATIAL = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
 SEXES = {"M": "M", "F": "F", "O": "O", "MALE": "M", "FEMALE": "F", "OTHER": "O"}
 STRUCTURE, ABNORMAL = ("91723000", "Anatomical Structure"), ("49755003", "Morphologically Abnormal Structure")
 CODES = {
@@ -164,8 +166,8 @@ class SegmentationWriter:
             source = _as_source(header)
             source.Rows = source.Columns = 8
             self._segmentation(source, np.zeros((8, 8), np.uint8)).save_as(io.BytesIO(), enforce_file_format=True)
-        except FAULTY:
-            return "its header is faulty"
+        except FAULTY as error:
+            return f"its header is faulty{_about(error)}"
         return ""
 
     def _segmentation(self, source: Dataset, labels: np.ndarray) -> Dataset:
@@ -256,6 +258,13 @@ def _valid(header: Dataset, tag: int) -> DataElement | None:
         return DataElement(tag, element.VR, value, validation_mode=RAISE)
     except Exception:  # pydicom raises nearly anything
         return None
+
+
+def _about(error: Exception) -> str:
+    """Which element of the header an error is about. Its message may also quote a value, so it is not shown."""
+    text = str(error).replace(" ", "").replace("_", "").lower()
+    named = [keyword for keyword in (*NEEDED, *COPIED, *SPATIAL) if keyword.lower() in text]
+    return f" ({named[0]})" if named else ""
 
 
 def _value(header: Dataset, keyword: str) -> object:

@@ -263,6 +263,13 @@ def test_files_that_nothing_can_refer_to_are_listed_before_any_image_is_translat
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.dcm"]
 
 
+def test_a_faulty_element_is_named_and_its_value_is_not(tmp_path, single):
+    write_dicom(tmp_path / "in" / "x.dcm", GREY, SOPClassUID=uid.CTImageStorage, Modality="CT")
+    with pytest.raises(UserError, match=r"x.dcm: its header is faulty \(FrameOfReferenceUID\)") as caught:
+        SegmentationWriter(single(), "v", LUNG_NAME)
+    assert not any(value in str(caught.value) for value in PATIENT.values())
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning:highdicom")
 def test_an_object_says_how_its_rows_lie_and_has_a_series_number_of_its_own(tmp_path, single):
     write_dicom(tmp_path / "in" / "x.dcm", GREY, PatientOrientation=["L", "F"], SeriesNumber=7)
