@@ -81,7 +81,7 @@ def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val
         freeze_encoders(model.networks, epoch, opt.freeze_encoder)
         for batch in report.batches(epoch):
             losses = model.train_step(augment(batch))
-            averages.update()
+            averages.step()
             images = run.step(len(batch["A"]))
             report.step(losses, model.pictures(), images)
             run.save_if_due(images)

@@ -69,7 +69,7 @@ class Averages(dict[str, Average]):
         names = [name for name in model.networks if name.startswith("G")] if decay else []
         super().__init__({name: Average(model.tasks.get(name, model.networks[name]), decay) for name in names})
 
-    def update(self) -> None:
+    def step(self) -> None:
         """Take in the weights after a training step."""
         for average in self.values():
             average.update()

@@ -154,7 +154,7 @@ class Averages(Protocol):
         """The average of each generator, by its name."""
         ...
 
-    def update(self) -> None:
+    def step(self) -> None:
         """Take in the weights after a training step."""
         ...
 

@@ -92,9 +92,9 @@ def test_of_an_adapted_generator_only_the_task_is_averaged():
     values = dict(task.adapters[name].named_parameters())
     (key,) = values
     frozen = {name: p.detach().clone() for name, p in net.named_parameters() if name.endswith("original")}
-    averages.update()
+    averages.step()
     values[key].data.fill_(-1.0)
-    averages.update()
+    averages.step()
     with averages.in_place():
         average = task.state_dict()[f"{name}.{key}"].clone()
     assert torch.allclose(average, torch.full_like(values[key], 2 / 11 * 1e-2 - 9 / 11))

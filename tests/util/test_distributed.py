@@ -34,7 +34,7 @@ def train(seed: int, batch: dict, steps: int = 2) -> Pix2PixModel:
     averages = Averages(model, 0.9)
     for _ in range(steps):
         model.train_step(batch)
-        averages.update()
+        averages.step()
     averages["G"].swap()
     return model
 
