@@ -86,8 +86,11 @@ class Loader:
 
 
 def ignore_interrupt(worker: int) -> None:
-    """Ctrl-C reaches every process of a script. Workers ignore it; the main process then ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ctrl-C reaches every process of a script, as do a closed terminal and Slurm's warning. Workers ignore these
+    signals; the main process saves and then ends them."""
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def collate(items: list[Item | UserError]) -> Batch | UserError:

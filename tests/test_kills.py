@@ -3,13 +3,15 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from models.pix2pix import Pix2PixModel
-from tests.helpers import python, words
+from tests.helpers import ROOT, python, words
 from util.errors import UserError
 from util.locks import only_one
 from util.run.aside import put_back, set_aside
@@ -191,6 +193,21 @@ def test_a_closed_terminal_and_slurms_warning_save_and_leave(run, monkeypatch, t
     whole, parts = (torch.load(tmp_path / name / "latest_net_G.pth") for name in ("whole", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
     assert (tmp_path / "whole" / "metrics.csv").read_text() == (tmp_path / "parts" / "metrics.csv").read_text()
+
+
+@unix
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGHUP"])
+def test_a_signal_to_all_processes_of_a_training_saves_it_too(tmp_path, name):
+    """A closed terminal and Slurm's warning reach the workers that read images as well."""
+    flags = [*TINY, *words("--n_epochs 999 --print_freq 2 --num_threads 2 --cache_gb 0 --name run")]
+    command = [sys.executable, "train.py", "--checkpoints_dir", str(tmp_path), *flags]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True) as training:
+        assert training.stdout
+        assert any(line.startswith("(epoch: 2") for line in training.stdout)
+        os.killpg(training.pid, getattr(signal, name))
+        assert "stopped and saved; to go on" in training.stdout.read()
+    assert training.returncode == 128 + getattr(signal, name)
 
 
 @unix
