@@ -199,7 +199,10 @@ def test_a_run_without_a_record_says_that_sub_folders_were_drawn_otherwise(apply
 
 
 def test_a_test_on_images_that_the_run_may_have_trained_on_says_so(apply_tiny, chests, tmp_path, capsys):
-    """For a run that recorded no images, flags decide. Another fold concerns phase val. Another random split of a folder without splits.csv concerns every phase."""
+    """For a run that recorded no images, flags decide.
+
+    Another fold concerns phase val. Another random split of a folder without splits.csv concerns every phase.
+    """
     own = (chests / "splits.csv").read_text().splitlines()
     lines = [own[0] + ",fold"] + [f"{line.replace(',test,', ',train,')},{i % 2}" for i, line in enumerate(own[1:])]
     (chests / "splits.csv").write_text("\n".join(lines))
