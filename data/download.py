@@ -44,7 +44,7 @@ def main() -> None:
             print(f"{path}: ready; use it with train.py --pretrained {item.name} {flags(item)}")
         else:
             folder = obtain_data_set(item, opt.datasets_dir)
-            print(f"{folder}: is there; next: {next_steps(item, folder)}")
+            print(f"{folder}: ready; next: {next_steps(item, folder)}")
 
 
 def meant(name: str) -> list[DataSet | Donor]:

@@ -77,7 +77,7 @@ def test_downloading_a_data_set_prints_its_terms_and_the_next_command(run, web, 
     assert code == 0
     assert "licence: paintings from WikiArt" in said
     assert "ICCV 2017" in said
-    assert "is there; next: python train.py --dataroot datasets/cezanne2photo --dataset_mode unaligned" in said
+    assert "ready; next: python train.py --dataroot datasets/cezanne2photo --dataset_mode unaligned" in said
     files = ["cezanne2photo/SOURCE.txt", "cezanne2photo/trainA/1.jpg", "cezanne2photo/trainB/2.jpg"]
     assert tree(tmp_path) == [f"datasets/{file}" for file in files]
     source = (tmp_path / "datasets/cezanne2photo/SOURCE.txt").read_text()
@@ -91,7 +91,7 @@ def test_a_second_call_fetches_nothing(run, web, monkeypatch):
     run("cezanne2photo")
     code, said = run("cezanne2photo")
     assert code == 0
-    assert "is there; next:" in said
+    assert "ready; next:" in said
     assert "downloading" not in said
     assert len(web.asked) == 1
 
@@ -220,7 +220,7 @@ def test_a_generator_is_saved_where_upstreams_scripts_put_it(run, web, monkeypat
     ]
     code, said = run("zebra2horse_pretrained")
     assert code == 0
-    assert "is there" in said
+    assert "ready; use it with train.py" in said
     assert len(web.asked) == 1
 
 
