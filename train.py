@@ -63,7 +63,6 @@ def main() -> int:
         if run.stopped:
             distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
         report.close()
-        run.close()
         return run.exit_code
 
 

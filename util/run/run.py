@@ -67,8 +67,10 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type | None, *exception: object) -> None:
         self._alone.close()
+        if kind is None:  # the processes leave together; after an error the others do not come to that point
+            distributed.stop()
 
     def _take_folder(self) -> None:
         """Keep other processes out of the folder, and complete what one that was killed left half done there.
@@ -202,10 +204,6 @@ class Run:
         if self.first:
             self.progress.reported = self.reported()
             save_run(self.folder, self.model.networks, self._stateful, self.progress)
-
-    def close(self) -> None:
-        """Leave the other processes, all together."""
-        distributed.stop()
 
     def _save_networks(self, epoch: str | int) -> None:
         if self.first:
