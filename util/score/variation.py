@@ -63,8 +63,8 @@ class Variation:
             return {}
         names = self._names(tints > TINT)
         return {
-            f"tinted {names}": f"the values of output channel {names} differ from the others by {float(tints.max()):.2f} "
-            f"on average (they span 2), where the ground truth is grey: {WRONG_COLOUR}"
+            f"tinted {names}": f"the values of output channel {names} differ from the others by "
+            f"{float(tints.max()):.2f} on average (they span 2), where the ground truth is grey: {WRONG_COLOUR}"
         }
 
     def _same(self) -> dict[str, str]:
