@@ -10,6 +10,7 @@ from options.types import amount, count, cutoff, fraction, generator, limit, who
 
 NORM_STATS = ("image", "running")
 CHECKPOINTS_DIR = "./checkpoints"
+DIRECTIONS = ("AtoB", "BtoA")
 
 
 def add_base_options(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +75,7 @@ def _add_networks(group: argparse._ArgumentGroup) -> None:
 
 def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--dataset_mode", default=None, help="layout of the data on disk; default: suits --model")
-    group.add_argument("--direction", default="AtoB", choices=("AtoB", "BtoA"), help="BtoA swaps input and target")
+    group.add_argument("--direction", default="AtoB", choices=DIRECTIONS, help="BtoA swaps input and target")
     group.add_argument(
         "--classes",
         default=None,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from options.base import CHECKPOINTS_DIR
+from options.base import CHECKPOINTS_DIR, DIRECTIONS
 from options.parser import Parser, Values, check
 from options.types import count, limit, whole
 from util.errors import UserError
@@ -14,7 +14,6 @@ DATA = {"data": "dataroot", "mode": "dataset_mode", "phase": "phase", "classes":
 """The end of a flag here (--old_data, --new_data) to the flag of test.py with the same meaning."""
 COLUMNS = ("input", "truth", "donor")
 """Columns of the page that a method's label must not repeat."""
-SIDES = ("AtoB", "BtoA")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def _add_old_task(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--old_mode", help="their layout on disk (--dataset_mode)")
     group.add_argument("--old_phase", default="test", help="which part of them to test on")
     group.add_argument("--old_classes", help="meaning of the target's colours (--classes)")
-    group.add_argument("--old_direction", choices=SIDES, help="BtoA swaps input and target")
+    group.add_argument("--old_direction", choices=DIRECTIONS, help="BtoA swaps input and target")
 
 
 def _add_new_tasks(group: argparse._ArgumentGroup) -> None:
@@ -81,7 +80,7 @@ def _add_new_tasks(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--new_mode", nargs="+", help="their layout on disk")
     group.add_argument("--new_phase", nargs="+", default=["test"], help="which part of them to test on")
     group.add_argument("--new_classes", nargs="+", help="meaning of the targets' colours")
-    group.add_argument("--new_direction", nargs="+", choices=SIDES, help="BtoA swaps input and target")
+    group.add_argument("--new_direction", nargs="+", choices=DIRECTIONS, help="BtoA swaps input and target")
 
 
 def _add_measuring(group: argparse._ArgumentGroup) -> None:

@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 
 from data.classes import MASKS
 from data.phantom import KINDS, add_phantom_options
-
-
-def _no_flags(group: argparse._ArgumentGroup) -> None:
-    """Upstream's data sets need none."""
+from options.of_models import no_flags
 
 
 @dataclass(frozen=True)
@@ -19,7 +16,7 @@ class DataFlags:
 
     model: str
     defaults: Mapping[str, object] = field(default_factory=dict)
-    add: Callable[[argparse._ArgumentGroup], None] = _no_flags
+    add: Callable[[argparse._ArgumentGroup], None] = no_flags
 
 
 def _add_masks(group: argparse._ArgumentGroup) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from models import SEG_LOSS, SEG_LOSSES
 
 
-def _no_flags(group: argparse._ArgumentGroup) -> None:
-    """Most models have flags for training or for testing only."""
+def no_flags(group: argparse._ArgumentGroup) -> None:
+    """For a model or a data set without flags of its own."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class ModelFlags:
 
     dataset_mode: str
     defaults: Mapping[str, object] = field(default_factory=dict)
-    add_training: Callable[[argparse._ArgumentGroup], None] = _no_flags
-    add_testing: Callable[[argparse._ArgumentGroup], None] = _no_flags
+    add_training: Callable[[argparse._ArgumentGroup], None] = no_flags
+    add_testing: Callable[[argparse._ArgumentGroup], None] = no_flags
 
     def add(self, group: argparse._ArgumentGroup, training: bool) -> None:
         """Add the model's own flags to train.py's, or to test.py's."""
