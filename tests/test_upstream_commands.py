@@ -1,4 +1,7 @@
-"""The commands of upstream's scripts/test_before_push.py, word by word, and flags that have another name today."""
+"""The commands of upstream's scripts/test_before_push.py, word by word, and flags that have another name today.
+
+They were compared with that script; its older versions say --niter instead of --n_epochs.
+"""
 
 import shlex
 import shutil
@@ -16,11 +19,13 @@ from tests.helpers import python
 from util.errors import UserError
 from util.run.device import pick_device
 
+# Upstream's newest version has no visdom and so no --display_id, which the versions before have.
 WORK = [
-    "test.py --model test --dataroot ./datasets/mini --name horse2zebra_pretrained --no_dropout --num_test 1",
-    "test.py --model pix2pix --dataroot ./datasets/mini_pix2pix --name facades_label2photo_pretrained --direction BtoA "
+    "test.py --model test --dataroot ./datasets/mini --name horse2zebra_pretrained --no_dropout --num_test 1 "
+    "--no_dropout",
+    "test.py --dataroot ./datasets/facades/ --direction BtoA --model pix2pix --name facades_label2photo_pretrained "
     "--num_test 1",
-    "train.py --model cycle_gan --name temp_cyclegan --dataroot ./datasets/mini/ --n_epochs 1 --n_epochs_decay 0 "
+    "train.py --model cycle_gan --name temp_cyclegan --dataroot ./datasets/mini --n_epochs 1 --n_epochs_decay 0 "
     "--save_latest_freq 10 --print_freq 1 --display_id -1",
     'test.py --model test --name temp_cyclegan --dataroot ./datasets/mini --num_test 1 --model_suffix "_A" '
     "--no_dropout",
@@ -60,9 +65,10 @@ def test_six_of_upstreams_ten_commands_work_unchanged(tmp_path):
     photo, labels = facade(0)
     pair = Image.fromarray(np.concatenate([photo, np.stack([labels * 20] * 3, 2)], 1))
     for split in ("train", "test"):
-        folder = tmp_path / "datasets" / "mini_pix2pix" / split
-        folder.mkdir(parents=True)
-        pair.save(folder / "1.png")
+        for paired in ("mini_pix2pix", "facades"):
+            folder = tmp_path / "datasets" / paired / split
+            folder.mkdir(parents=True)
+            pair.save(folder / "1.png")
         for side in "AB":
             folder = tmp_path / "datasets" / "mini" / f"{split}{side}"
             folder.mkdir(parents=True)
