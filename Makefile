@@ -12,12 +12,13 @@ PIP = $(PY) -m pip --disable-pip-version-check install
 # By default OpenMP's threads spin while they wait: beside any other busy process that made training 20 times slower.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help setup lock demo test test-all lint visdom bench clean
+.PHONY: help setup lock demo test test-all lint audit visdom bench clean
 
 help:
 	@echo "make demo      train a donor on drawn facades, turn it to drawn lungs in three ways, show what each forgets (5 minutes on 2 cores)"
 	@echo "make test      the fast tests, on all cores (make test-all, or SLOW=1: the slow ones too; WORKERS=2: on two cores)"
 	@echo "make lint      style, format and types"
+	@echo "make audit     known vulnerabilities of the releases in requirements.lock"
 	@echo "make visdom    the live panels' server, on this machine only (PORT=8097)"
 	@echo "make bench     the benchmarks that need no data but the phantoms"
 	@echo "make setup     create the environment and install what is missing; all of the above do so themselves"
@@ -75,6 +76,9 @@ lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(PY) -m pyright --pythonpath $(PY)
+
+audit: setup
+	@$(PY) .ci/audit.py
 
 visdom: setup
 	@$(PY) -m util.show.visdom_server --port $(PORT)
