@@ -52,7 +52,8 @@ def decode(path: Path, several: bool) -> Stored:
             if deep and (start[25] or "transparency" in picture.info):
                 orientation = _orientation(picture)
                 return Stored([_deep_png(path, orientation)], lossy, orientation)
-            _refuse_deep_ppm(picture, path)
+            if ppm := _deep_ppm(picture, path):
+                return Stored([ppm], lossy)
             pages, orientation = [], 1
             for index in range(count):
                 if count > 1:
@@ -130,11 +131,18 @@ def _deep_png(path: Path, orientation: int) -> Page:
     return Page(np.array(pixels[:, :, 0]) if colours == 1 else np.array(pixels), opacity)
 
 
-def _refuse_deep_ppm(picture: Image.Image, path: Path) -> None:
-    if isinstance(picture, PpmImageFile) and picture.mode == "RGB":
-        arguments = picture.tile[0].args
-        if isinstance(arguments, tuple) and isinstance(arguments[-1], int) and arguments[-1] > 255:
-            raise UserError(f"{path}: a PPM of 16-bit colour cannot be read without losing 8 bits; convert it to PNG")
+def _deep_ppm(picture: Image.Image, path: Path) -> Page | None:
+    """A PPM of 16-bit colour, which Pillow would cut to 8 bits; None if the picture is anything else."""
+    if not isinstance(picture, PpmImageFile) or picture.mode != "RGB":
+        return None
+    tile = picture.tile[0]
+    if not isinstance(tile.args, tuple) or not isinstance(most := tile.args[-1], int) or most <= 255:
+        return None
+    if tile.codec_name != "ppm":
+        raise UserError(f"{path}: a PPM of 16-bit colour, written as text, is not read; convert it to PNG")
+    width, height = picture.size
+    values = np.frombuffer(path.read_bytes(), ">u2", 3 * width * height, tile.offset).reshape(height, width, 3)
+    return Page(np.round(np.minimum(values, most) * np.float32(65535 / most)).astype(np.uint16))
 
 
 def _lossy_webp(path: Path) -> bool:

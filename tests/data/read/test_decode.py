@@ -130,10 +130,22 @@ def test_transparent_pixels_of_a_16_bit_png_are_put_on_black(tmp_path):
     assert (pixels == DEEP + 1).sum() == pixels.size - 1
 
 
-def test_a_ppm_of_16_bit_colour_is_refused_and_a_pgm_read(tmp_path):
-    (tmp_path / "x.ppm").write_bytes(b"P6 8 6 65535\n" + DEEP_RGB.astype(">u2").tobytes())
-    with pytest.raises(UserError, match="x.ppm: a PPM of 16-bit colour"):
+@pytest.mark.parametrize("most", [65535, 1023])
+def test_a_ppm_of_16_bit_colour_keeps_its_range(tmp_path, most):
+    stored = np.round(DEEP_RGB / 65535 * most)
+    (tmp_path / "x.ppm").write_bytes(f"P6\n# a comment\n8 6\n{most}\n".encode() + stored.astype(">u2").tobytes())
+    pixels = read_image(tmp_path / "x.ppm")
+    assert pixels.dtype == np.uint16
+    assert np.array_equal(pixels, np.round(stored / most * 65535))
+
+
+def test_a_ppm_of_16_bit_colour_as_text_is_refused(tmp_path):
+    (tmp_path / "x.ppm").write_text("P3 1 1 65535\n1 2 3\n")
+    with pytest.raises(UserError, match="x.ppm: a PPM of 16-bit colour, written as text"):
         read_image(tmp_path / "x.ppm")
+
+
+def test_a_16_bit_pgm_is_read(tmp_path):
     (tmp_path / "x.pgm").write_bytes(b"P5 8 6 65535\n" + DEEP.astype(">u2").tobytes())
     assert np.array_equal(read_image(tmp_path / "x.pgm"), DEEP)
 
