@@ -1,6 +1,7 @@
 """Load a model's networks from the files of a run."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from models.base import BaseModel
@@ -16,9 +17,6 @@ def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argpars
     A missing discriminator is no error, since published donors have none. Returns the names of the discriminators that
     keep their fresh weights. UserError names the file, and the flags to change where a network differs.
     """
-
-    def explain_generator(state: State) -> str:
-        return explain_mismatch(state, Architecture.of(opt))
 
     def explain_discriminator(state: State) -> str:
         flags = ("netD", "ndf", "n_layers_D", "norm", "input_nc", "output_nc")
@@ -37,7 +35,9 @@ def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argpars
         if name.startswith("D"):
             load_state(net, read_state_dict(path), path, explain_discriminator)
         else:
-            load_state(net, read_generator(path, opt.netG), path, explain_generator)
+            backwards = name == "G_B" and "G_A" in model.networks
+            explain = partial(explain_mismatch, wanted=Architecture.of(opt), backwards=backwards)
+            load_state(net, read_generator(path, opt.netG), path, explain)
     return fresh
 
 

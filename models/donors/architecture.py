@@ -37,7 +37,11 @@ class Architecture:
     def of(cls, opt: argparse.Namespace, backwards: bool = False) -> Architecture:
         """The architecture that the flags ask for; backwards: of the generator that maps B to A."""
         wanted = cls(**{field.name: getattr(opt, field.name) for field in fields(cls)})
-        return replace(wanted, input_nc=opt.output_nc, output_nc=opt.input_nc) if backwards else wanted
+        return wanted.swapped() if backwards else wanted
+
+    def swapped(self) -> Architecture:
+        """The same with the channels of input and output swapped."""
+        return replace(self, input_nc=self.output_nc, output_nc=self.input_nc)
 
     def values(self) -> dict[str, object]:
         """The fields that are not None, by name."""
@@ -108,9 +112,11 @@ def _convolutions(state: State, *names: str) -> bool:
     return len(tensors) == len(names) and all(tensor.ndim == 4 and tensor.numel() > 0 for tensor in tensors)
 
 
-def explain_mismatch(state: State, wanted: Architecture) -> str:
-    """Advice for a state dict that does not fit the flags: which flags to change."""
+def explain_mismatch(state: State, wanted: Architecture, backwards: bool = False) -> str:
+    """Advice for a state dict that does not fit the flags: which flags to change. backwards: it is that of the
+    generator that maps B to A."""
     inferred = infer_architecture(state)
+    inferred = inferred.swapped() if inferred and backwards else inferred
     if inferred is None:
         flags = f"--netG {wanted.netG} --input_nc {wanted.input_nc} --output_nc {wanted.output_nc}"
         return f"it holds no generator known here (first key: {next(iter(state))}), nor one of {flags}"

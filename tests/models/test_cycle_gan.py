@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from models.cycle_gan import CycleGANModel
+from models.files import load_networks
 from models.networks.define import define_G
 from tests.models.helpers import model_options
 from util.errors import UserError
+from util.run.checkpoint import save_networks
 
 CPU = torch.device("cpu")
 
@@ -181,3 +183,13 @@ def test_instance_noise_reaches_only_the_discriminators():
         assert torch.equal(losses[0.0][name], losses[50.0][name])
     for name in ("D_A", "D_B", "G_A", "G_B"):
         assert not torch.equal(losses[0.0][name], losses[50.0][name])
+
+
+def test_a_generator_of_other_channels_is_explained_in_the_terms_of_the_flags(tmp_path):
+    """The channels of G_B are those of the flags, the other way round."""
+    grey = cycle_options(output_nc=1)
+    save_networks(tmp_path, "latest", {"G_B": CycleGANModel(grey, CPU, training=False).networks["G_B"]})
+    model = CycleGANModel(cycle_options(), CPU, training=False)
+    save_networks(tmp_path, "latest", {"G_A": model.networks["G_A"]})
+    with pytest.raises(UserError, match=r"G_B.pth: .* --input_nc 3 --output_nc 1 .*: change --output_nc$"):
+        load_networks(model, tmp_path, "latest", cycle_options())
