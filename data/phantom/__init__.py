@@ -33,8 +33,10 @@ class _Kind(argparse.Action):
     def __call__(
         self, parser: object, namespace: argparse.Namespace, values: Any, option_string: object = None
     ) -> None:
+        earlier = KINDS[namespace.phantom][1] if getattr(namespace, "phantom", None) else None
         namespace.phantom = values
-        namespace.classes = KINDS[values][1]
+        if getattr(namespace, "classes", None) in (None, earlier):  # other classes that were typed are refused later
+            namespace.classes = KINDS[values][1]
 
 
 def add_phantom_options(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ from data.phantom.__main__ import write_chests
 from data.phantom.chests import chest, pneumothorax
 from data.phantom.dataset import PhantomDataset
 from data.phantom.facades import facade
+from options.train import parse
 from util.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -276,3 +277,14 @@ def test_the_command_never_writes_over_files(tmp_path):
     assert done.stderr.startswith(f"error: {tmp_path}: ")
     assert done.stderr.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("flags", ["--classes lungs_dark --phantom chests", "--phantom chests --classes lungs_dark"])
+def test_classes_that_phantoms_do_not_show_are_refused_in_whichever_order_they_are_typed(flags):
+    opt = parse(["--dataset_mode", "phantom", *flags.split()])
+    with pytest.raises(UserError, match="--classes lungs_dark: phantom chests show lungs; take --classes lungs"):
+        PhantomDataset(opt, "train", train=True)
+
+
+def test_the_last_phantom_that_is_typed_brings_its_classes():
+    assert parse(["--dataset_mode", "phantom", "--phantom", "facades", "--phantom", "chests"]).classes == "lungs"
