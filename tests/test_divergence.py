@@ -110,3 +110,9 @@ def test_a_dead_output_channel_and_a_discriminator_that_won_are_said_once(run, m
     assert "note: epoch 1: output channel red is constant (-1.00)" in out
     assert out.count("output channel red is constant") == 2
     assert "note: last validation: output channel red" in out
+
+
+def test_what_the_only_validation_has_said_is_not_said_again(run, monkeypatch, capsys):
+    monkeypatch.setattr(Pix2PixModel, "translate", lambda self, images, network="": torch.full_like(images, -1))
+    run(*SMALL, *words("--n_epochs 1 --n_epochs_decay 0"))
+    assert capsys.readouterr().out.count("the output is one colour all over") == 1

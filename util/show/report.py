@@ -46,7 +46,8 @@ class Report:
             self._panels.recall(run.folder, self._images)
         self._page = TrainingPage(run.folder, opt.name, opt.display_winsize) if run.first and not opt.no_html else None
         self._running = RunningScores(loader.dataset, MaskRule.of(opt).threshold)
-        self._gan_mode, self._faults, self._warned = opt.gan_mode, dict[str, str](), set[str]()
+        self._gan_mode, self._faults, self._warned = opt.gan_mode, dict[str, str](), dict[str, int]()
+        self._validated = 0  # the last epoch with a validation
         self._pictures_freq, self._page_freq = opt.display_freq, opt.update_html_freq
         if counted := run.progress.reported:
             self._log.load_state_dict(counted["log"])
@@ -92,22 +93,24 @@ class Report:
             scores |= validation_columns(evaluation.means | evaluation.losses)
         losses = self._log.end_epoch(epoch, scores)
         self._panels.epoch(epoch, losses | scores)
-        self._faults = evaluation.faults if evaluation else self._faults
-        self._warn(f"epoch {epoch}", self._faults | verdicts(losses, self._gan_mode))
+        if evaluation:
+            self._faults, self._validated = evaluation.faults, epoch
+        self._warn(epoch, self._faults | verdicts(losses, self._gan_mode))
         if self._page:
             self._page.add(epoch, pictures)
 
-    def _warn(self, when: str, faults: Mapping[str, str]) -> None:
+    def _warn(self, epoch: int, faults: Mapping[str, str]) -> None:
         """Say what is wrong, once for each kind."""
         for kind, sentence in faults.items():
             if kind not in self._warned:
-                distributed.say(f"note: {when}: {sentence}")
-                self._warned.add(kind)
+                distributed.say(f"note: epoch {epoch}: {sentence}")
+                self._warned[kind] = epoch
 
     def close(self) -> None:
         """Bring the page and the panels to their last state, and say again what is still constant in the outputs."""
-        self._warned -= self._faults.keys()
-        self._warn("last validation", self._faults)
+        for kind, sentence in self._faults.items():
+            if self._warned.get(kind) != self._validated:  # else the last validation has just said it
+                distributed.say(f"note: last validation: {sentence}")
         if self._page:
             self._page.close()
         self._panels.close()
