@@ -107,10 +107,10 @@ def read_options(path: Path) -> dict[str, object]:
 def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator[Path]:
     """Fill a new folder that replaces `folder` at the end; after an error the old folder is unchanged.
 
-    Files of the old folder that are not among `ours` (a user's notes) move into the new one. If several processes
-    write the same folder, the last one to finish wins. A killed process loses no file of the user's: the next one
-    completes its exchange and removes its unfinished folder. mark: the file that shows that a folder is ours to
-    replace. Raises UserError if it is missing.
+    Files of the old folder that are not among `ours` (a user's notes) move into the new one. A killed process loses no
+    file of the user's: the next one completes its exchange and removes its unfinished folder. mark: the file that shows
+    that a folder is ours to replace. Raises UserError if it is missing, or if another process writes this folder now:
+    its results may be those of other data, and nobody could tell which of the two are kept.
     """
     partial = folder.with_name(f"{folder.name}.{secrets.randbits(32)}.partial")
     old = folder.with_name(folder.name + ".old")
@@ -120,8 +120,11 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
         with locked(folder.parent):
             _check_ours((folder, old), mark)
             for unfinished in folder.parent.glob(f"{glob.escape(folder.name)}.[0-9]*.partial"):
-                if not _in_use(unfinished):
-                    shutil.rmtree(unfinished, ignore_errors=True)
+                if _in_use(unfinished):
+                    raise UserError(
+                        f"{folder}: another process writes there now; wait for its end, or take another --results_dir"
+                    )
+                shutil.rmtree(unfinished, ignore_errors=True)
             _finish_exchange(folder, old, partial, ours)
             partial.mkdir()
             alive.enter_context(FileLock(partial / LOCK))

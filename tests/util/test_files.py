@@ -123,18 +123,19 @@ def test_notes_written_after_a_kill_do_not_overwrite_the_older_ones(tmp_path):
         assert (tmp_path / name / "notes.txt").read_text() == f"mine in {name}"
 
 
-def test_two_tests_into_one_folder_at_once_each_finish_whole(tmp_path):
+def test_a_second_test_into_one_folder_at_the_same_time_is_refused(tmp_path):
+    """Their data may differ: which folder is free was decided before either of them wrote into it."""
     folder = tmp_path / "test_latest"
     with results_folder(folder) as first:
         (first / "metrics.csv").write_text("first")
-        with results_folder(folder) as second:
-            (second / "metrics.csv").write_text("second")
-        assert [path.name for path in folder.iterdir()] == ["metrics.csv"]
-        assert (folder / "metrics.csv").read_text() == "second"
-        (first / "index.html").touch()
-    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "metrics.csv"]
+        with pytest.raises(UserError, match="test_latest: another process writes there now"), results_folder(folder):
+            pass
+        with results_folder(tmp_path / "val_latest") as other:
+            (other / "metrics.csv").touch()
     assert (folder / "metrics.csv").read_text() == "first"
-    assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["test_latest", "val_latest"]
+    with results_folder(folder):
+        pass
 
 
 def test_the_next_start_removes_what_a_killed_test_wrote(tmp_path):
