@@ -119,12 +119,7 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
     with contextlib.ExitStack() as alive:
         with locked(folder.parent):
             _check_ours((folder, old), mark)
-            for unfinished in folder.parent.glob(f"{glob.escape(folder.name)}.[0-9]*.partial"):
-                if _in_use(unfinished):
-                    raise UserError(
-                        f"{folder}: another process writes there now; wait for its end, or take another --results_dir"
-                    )
-                shutil.rmtree(unfinished, ignore_errors=True)
+            _sweep(folder)
             _finish_exchange(folder, old, partial, ours)
             partial.mkdir()
             alive.enter_context(FileLock(partial / LOCK))
@@ -145,6 +140,16 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
                 folder.rename(old)
             partial.rename(folder)
             _finish_exchange(folder, old, partial, ours)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes left unfinished of this folder. UserError: a process that is alive fills it."""
+    for unfinished in folder.parent.glob(f"{glob.escape(folder.name)}.[0-9]*.partial"):
+        if _in_use(unfinished):
+            raise UserError(
+                f"{folder}: another process writes there now; wait for its end, or take another --results_dir"
+            )
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _check_ours(folders: Collection[Path], mark: str) -> None:
