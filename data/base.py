@@ -19,6 +19,7 @@ from data.read.headers import measured_at_detector, read_spacing
 from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
 from util.contracts import VOID, ClassMap, Item
 from util.errors import UserError
+from util.faults import one_line
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,8 @@ class PairedDataset(Dataset[Item], ABC):
                 items.append(self[key])
             except UserError as error:
                 items.append(error)
+            except OSError as error:
+                items.append(UserError(one_line(error)))
         return items
 
     def truth(self, index: int) -> np.ndarray | None:

@@ -1,11 +1,14 @@
 """Errors that a user can cause, and how a script ends because of them."""
 
+import contextlib
 import os
-import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import NoReturn
+
+from util.faults import one_line
 
 
 class UserError(Exception):
@@ -24,31 +27,55 @@ def let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal to end, other than Ctrl-C, by its number."""
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
+
+
+# A closed terminal, and what Slurm sends before and at the time limit. Windows lacks two of them.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
+
+
 def run_script(main: Callable[[], int | None]) -> NoReturn:
     """Run a script's `main` and exit with the code that it returns.
 
-    A `UserError` ends in one line on stderr and exit code 2; `--verbose` on the command line adds the traceback. An
-    OSError ends in the same way: the user can correct a full or read-only disk, too. Import torch inside `main`,
-    because the environment of its threads is set here.
+    A `UserError` ends in one line on stderr and exit code 2; `--verbose` on the command line adds the traceback. A
+    fault of the machine ends in the same way: the user can correct a full disk, too. A signal to end lets the script
+    clean up, and ends in 128 + its number. Import torch inside `main`, because the environment of its threads is set
+    here.
     """
     let_threads_sleep()
+    for number in SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has SIGHUP ignored, and that holds
+            signal.signal(number, _stop)
     try:
         code = main()
     except BrokenPipeError:
         code = 0
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        code = 130
-    except (UserError, OSError) as error:
+    except KeyboardInterrupt as stop:
+        _print("\nstopped")
+        code = 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+    except (UserError, OSError, MemoryError, RuntimeError, ImportError) as error:
+        line = str(error) if isinstance(error, UserError) else one_line(error)
+        if not line:
+            raise
         if "--verbose" in sys.argv:
             traceback.print_exc()
         sys.stdout.flush()
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        code = 2
-    except (MemoryError, RuntimeError) as error:
-        # torch has no common class for lack of memory: CUDA raises a subclass of RuntimeError, the CPU a plain one.
-        if not isinstance(error, MemoryError) and not re.search("out of memory|can't allocate memory", str(error)):
-            raise
-        print("error: out of memory: take a smaller --batch_size, --crop_size or --ngf", file=sys.stderr)
+        _print(f"error: {' '.join(line.split())}")
         code = 2
     sys.exit(code or 0)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    for other in SIGNALS:  # a terminal often sends two, and the second would end the cleaning up
+        signal.signal(other, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+def _print(line: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(line, file=sys.stderr, flush=True)

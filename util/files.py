@@ -14,6 +14,7 @@ from typing import IO, Any
 from filelock import FileLock, Timeout
 
 from util.errors import UserError
+from util.faults import why
 from util.locks import LOCK, locked
 
 LARGEST_JSON = 64 << 20  # bytes
@@ -39,8 +40,7 @@ def replacing(path: Path, mode: str = "w", durable: bool = False) -> Iterator[IO
         with contextlib.suppress(OSError):
             beside.unlink()
         if isinstance(error, OSError):
-            why = error.strerror or error
-            raise UserError(f"{path}: not written: {why}; an earlier file of this name is unchanged") from error
+            raise UserError(f"{path}: not written: {why(error)}; an earlier file of this name is unchanged") from error
         raise
 
 

@@ -57,5 +57,6 @@ def _releasing(lock: BaseFileLock) -> Iterator[None]:
         # On Unix filelock leaves its file. From version 4 on, a waiting process notices that the file was deleted while
         # it was locked, and creates another. On Windows filelock deletes the file itself.
         if os.name != "nt":
-            Path(lock.lock_file).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that is read-only by now: that error has been raised already
+                Path(lock.lock_file).unlink()
         lock.release()

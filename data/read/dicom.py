@@ -25,6 +25,7 @@ from data.read.dicom_file import TooMuch, parse
 from data.read.limits import refuse_too_large
 from util import distributed
 from util.errors import UserError
+from util.faults import is_fault
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")  # in the patient, else at the detector
 # A header in which one of these cannot be read is damaged. All others may be odd.
@@ -82,7 +83,9 @@ def read_dicom(path: Path) -> Picture:
         raise
     except TooMuch as error:
         raise UserError(f"{path}: refused, {error}") from None
-    except Exception:  # pydicom and the decoders raise nearly anything on damaged files, and quote what they read
+    except Exception as error:  # pydicom and the decoders raise nearly anything on damage, and quote what they read
+        if is_fault(error):
+            raise
         raise UserError(f"{path}: the DICOM file is damaged or cut short, its image cannot be decoded") from None
     if values.shape != (image.Rows, image.Columns):
         raise UserError(f"{path}: the DICOM file is damaged: its image has another size than its header says")

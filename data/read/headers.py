@@ -4,6 +4,7 @@ from pathlib import Path
 
 from data.read.preamble import without_preamble
 from util.errors import UserError
+from util.faults import is_fault
 
 DICOM_EXTENSIONS = {".dcm", ".dicom"}
 
@@ -16,7 +17,9 @@ def is_dicom(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             start = file.read(132)
-    except OSError:
+    except OSError as error:
+        if is_fault(error):
+            raise
         return False
     return (start[128:] == b"DICM" or without_preamble(start)) and path.name.upper() != "DICOMDIR"
 
@@ -50,5 +53,7 @@ def read_patient(path: Path) -> str:
 
     try:
         return str(read_header(path).get("PatientID") or "")
-    except (UserError, OSError):
+    except (UserError, OSError) as error:
+        if is_fault(error):  # without the patient, the image could join another split
+            raise
         return ""

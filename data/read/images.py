@@ -13,6 +13,7 @@ from data.read.decode import Page, Stored, decode
 from data.read.headers import is_dicom
 from data.read.limits import too_large
 from util.errors import UserError
+from util.faults import is_fault
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 
@@ -78,7 +79,11 @@ def read_file(path: Path, several: bool = False) -> Stored:
         raise UserError(f"{path}: no permission to read it") from None
     except UnidentifiedImageError:
         raise UserError(f"{path}: {_why_not_an_image(path)}") from None
+    except MemoryError:
+        raise UserError(f"{path}: not enough memory to read it") from None
     except Exception as error:  # decoders raise nearly anything on damaged files
+        if isinstance(error, OSError) and is_fault(error):  # not a bad file, which --skip_bad_files leaves out
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise UserError(f"{path}: the image is damaged: {error}") from None
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from util.errors import UserError
+from util.faults import is_fault
 from util.run.divergence import not_finite, refuse_diverged
 from util.run.tensors import check_plain, check_size, unwrapped
 from util.run.together import save_together
@@ -35,6 +36,8 @@ def load_tensors(path: Path) -> object:
     except UserError:
         raise
     except Exception as error:  # damaged files make the unpickler raise nearly anything
+        if is_fault(error):
+            raise
         if "weights_only" in str(error) or "WeightsUnpickler" in str(error):
             raise UserError(
                 f"{path}: holds Python objects, not only tensors, and was not loaded because such a file can run code; "
@@ -136,6 +139,8 @@ def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         contents = load(path.read_bytes())
     except Exception as error:  # safetensors' own, KeyError for an unknown type, and more
+        if is_fault(error):
+            raise
         raise UserError(f"{path}: damaged or no safetensors file ({error}); copy or download it again") from error
     check_plain(path, contents)
     return contents

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from util.faults import is_fault
 from util.files import write_text
 
 RECORD = "learnt_from.txt"
@@ -36,7 +37,9 @@ def count_learnt(folder: Path, files: Iterable[Path]) -> int | None:
 def _read(folder: Path) -> set[str] | None:
     try:
         return {*(folder / RECORD).read_text(encoding="ascii").split()}
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError) as error:
+        if is_fault(error):
+            raise
         return None
 
 
@@ -48,7 +51,9 @@ def _digests(path: Path) -> Iterator[str]:
             content = file.read(PART)
             file.seek(max(PART, size // 2))
             content += file.read(PART)
-    except OSError:
+    except OSError as error:
+        if is_fault(error):
+            raise
         return
     yield _digest(b"path", os.fsencode(path.resolve()))
     yield _digest(str(size).encode(), content)

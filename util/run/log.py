@@ -17,6 +17,8 @@ from typing import TypeVar
 import torch
 from tqdm import tqdm
 
+from util.errors import UserError
+from util.faults import why
 from util.files import replacing
 
 Batch = TypeVar("Batch")
@@ -183,8 +185,12 @@ class LossLog:
 
     @staticmethod
     def _append(run_dir: Path, line: str) -> None:
-        with (run_dir / "loss_log.txt").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        path = run_dir / "loss_log.txt"
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise UserError(f"{path}: not written: {why(error)}; the files of the last save are unchanged") from error
 
 
 def cut_torn_line(path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from util.errors import UserError
+from util.faults import why
 from util.files import sync, sync_folder
 
 PARTIAL, WHOLE = ".saving", ".saved"
@@ -42,8 +43,7 @@ def save_together(files: Mapping[Path, object], states: Mapping[Path, Mapping] |
         sync_folder(folder)
         finish_save(folder)
     except OSError as error:
-        why = error.strerror or error
-        raise UserError(f"{path}: not written: {why}; the files of the last save are unchanged") from error
+        raise UserError(f"{path}: not written: {why(error)}; the files of the last save are unchanged") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
