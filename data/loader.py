@@ -1,6 +1,8 @@
 """From a data set to batches, in an order that depends on seed and epoch alone."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from typing import cast
 
@@ -39,7 +41,9 @@ class EpochSampler(Sampler[tuple[int, int]]):
         order = self._balance.take(self._seed, self._epoch) if self._balance else np.arange(self.images)
         if self._shuffle:
             np.random.default_rng((self._seed, self._epoch)).shuffle(order)
-        remaining = np.resize(order[self._start :], len(self) * self._processes)
+        # The first items fill up a whole epoch, and not what is left of one, which would repeat others.
+        whole = np.resize(order, -(-self.images // self._processes) * self._processes)
+        remaining = np.resize(whole[self._start :], len(self) * self._processes)
         epoch = self._epoch
         return iter([(index, epoch) for index in remaining[self._rank :: self._processes].tolist()])
 
@@ -86,11 +90,21 @@ class Loader:
 
 
 def ignore_interrupt(worker: int) -> None:
-    """Ctrl-C reaches every process of a script, as do a closed terminal and Slurm's warning. Workers ignore these
-    signals; the main process saves and then ends them."""
+    """Ctrl-C reaches every process of a script, as do a closed terminal, Slurm's warning and its scancel (SIGTERM).
+    Workers ignore these signals; the main process saves and then ends them."""
     for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS and Windows, where scancel is rare
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_obey_main_process, daemon=True).start()
+
+
+def _obey_main_process() -> None:
+    """End this worker at a SIGTERM of the main process, with which Python ends workers that are left at its exit."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def collate(items: list[Item | UserError]) -> Batch | UserError:
