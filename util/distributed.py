@@ -7,8 +7,9 @@ forward twice in one step, as a GAN's discriminator does (pytorch/pytorch#175024
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from util.errors import UserError
@@ -51,7 +52,8 @@ def stop() -> None:
         return
     import torch.distributed as dist
 
-    dist.barrier(group=_cpu_group)
+    with _together():
+        dist.barrier(group=_cpu_group)
     dist.destroy_process_group()
     _rank, _world_size, _cpu_group = 0, 1, None
 
@@ -83,9 +85,10 @@ def share(networks: Iterable[nn.Module], optimizers: Iterable[Optimizer]) -> Non
         return
     import torch.distributed as dist
 
-    for net in networks:
-        for tensor in net.state_dict().values():
-            dist.broadcast(tensor, 0)
+    with _together():
+        for net in networks:
+            for tensor in net.state_dict().values():
+                dist.broadcast(tensor, 0)
     for optimizer in optimizers:
         optimizer.register_step_pre_hook(_average_gradients)
 
@@ -97,7 +100,8 @@ def _average_gradients(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
 
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])  # one message is faster than many small ones
-    dist.all_reduce(flat)
+    with _together():
+        dist.all_reduce(flat)
     flat /= world_size()
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
@@ -110,8 +114,21 @@ def from_first(value: float | None) -> float | None:
     import torch.distributed as dist
 
     box = [value]
-    dist.broadcast_object_list(box, 0, group=_cpu_group)
+    with _together():
+        dist.broadcast_object_list(box, 0, group=_cpu_group)
     return box[0]
+
+
+def gather(value: object) -> list[Any]:
+    """The values of all processes, in the first process; only the own one in each other process."""
+    if world_size() == 1:
+        return [value]
+    import torch.distributed as dist
+
+    values: list[Any] = [None] * world_size()
+    with _together():
+        dist.gather_object(value, None if rank() else values, group=_cpu_group)
+    return [value] if rank() else values
 
 
 def any_process(flag: bool) -> bool:
@@ -122,5 +139,19 @@ def any_process(flag: bool) -> bool:
     import torch.distributed as dist
 
     shared = torch.tensor(int(flag))
-    dist.all_reduce(shared, dist.ReduceOp.MAX, group=_cpu_group)
+    with _together():
+        dist.all_reduce(shared, dist.ReduceOp.MAX, group=_cpu_group)
     return bool(shared)
+
+
+@contextlib.contextmanager
+def _together() -> Iterator[None]:
+    """A message to all processes. UserError: another process is gone."""
+    try:
+        yield
+    except RuntimeError as error:  # torch has no class for it that gloo uses
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"process {rank()}: another process of this training ended or cannot be reached ({reason}); its own last "
+            "line says why; --continue_train goes on from the last save"
+        ) from error

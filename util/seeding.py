@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from util import distributed
-
 
 def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and PyTorch's generators (all devices)."""
@@ -36,6 +34,3 @@ def restore_random_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(states["cuda"])
     if torch.backends.mps.is_available() and "mps" in states:
         torch.mps.set_rng_state(states["mps"])
-    # Only process 0's states are stored. Each other process draws a seed of its own from them.
-    if distributed.rank():
-        torch.manual_seed(int(torch.randint(2**31, (1,))) + distributed.rank())

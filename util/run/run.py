@@ -200,11 +200,18 @@ class Run:
         return score
 
     def save(self) -> None:
-        """Write `latest_net_<X>.pth` and the state that an exact resume needs."""
+        """Write `latest_net_<X>.pth` and what an exact resume needs. All processes must call this together."""
         if self.first:
+            self._check_folder()
             self.progress.reported = self.reported()
-            save_run(self.folder, self.model.networks, self._stateful, self.progress)
+        save_run(self.folder, self.model.networks, self._stateful, self.progress)
+
+    def _check_folder(self) -> None:
+        """UserError: the folder was deleted. A save would make another one, without its options and unlocked."""
+        if not (self.folder / OPTIONS).is_file():
+            raise UserError(f"{self.folder}: was deleted or moved during the training, so nothing more is saved there")
 
     def _save_networks(self, epoch: str | int) -> None:
         if self.first:
+            self._check_folder()
             save_networks(self.folder, epoch, self.model.networks, self.model.tasks)

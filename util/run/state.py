@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import torch
 from torch import nn
 
+from util import distributed
 from util.contracts import Stateful
 from util.errors import UserError
 from util.run.checkpoint import load_tensors, save_networks
 from util.run.together import check_files
-from util.seeding import random_states, restore_random_states
+from util.seeding import random_states, restore_random_states, seed_everything
 
 VERSION = 1
 FILE = "latest_train_state.pth"
+OTHERS = "other processes"  # where a state keeps what differs in each process but the first
 
 
 @dataclass
@@ -44,13 +47,18 @@ class Progress:
 def save_run(
     folder: Path, networks: Mapping[str, nn.Module], stateful: Mapping[str, Mapping[str, Stateful]], progress: Progress
 ) -> None:
-    """Write `latest_net_<X>.pth` and everything else that an exact resume needs.
+    """Write `latest_net_<X>.pth` and everything else that an exact resume needs. All processes call this together, and
+    the first one writes.
 
     stateful: by kind and name, the objects whose state is saved: optimizers, schedulers, image pools, tasks of adapted
-    generators, and moving averages of weights.
+    generators, and moving averages of weights. Of these, only the pools differ between processes.
     """
-    states = {kind: {name: one.state_dict() for name, one in objects.items()} for kind, objects in stateful.items()}
-    state = {"version": VERSION, "progress": asdict(progress), "random": random_states(), **states}
+    own = {"random": random_states(), "pools": _states(stateful.get("pools", {}))}
+    first, *others = distributed.gather(own)
+    if distributed.rank():
+        return
+    states = {kind: _states(objects) for kind, objects in stateful.items()}
+    state = {"version": VERSION, "progress": asdict(progress), **states, **first, OTHERS: others}
     save_networks(folder, "latest", networks, stateful.get("tasks"), {folder / FILE: state})
 
 
@@ -77,8 +85,26 @@ def load_run(folder: Path, stateful: Mapping[str, Mapping[str, Stateful]]) -> Pr
                     "--beta1, --weight_decay and --lr_encoder"
                 )
             one.load_state_dict(stored[name])
-    restore_random_states(state["random"])
+    _restore_own(state, stateful.get("pools", {}))
     return Progress(**state["progress"])
+
+
+def _states(objects: Mapping[str, Stateful]) -> dict[str, Mapping]:
+    return {name: one.state_dict() for name, one in objects.items()}
+
+
+def _restore_own(state: Mapping, pools: Mapping[str, Stateful]) -> None:
+    """Restore what differs between the processes. One that was not there before draws a seed from the first one's."""
+    others, rank = state.get(OTHERS, []), distributed.rank()
+    if distributed.world_size() != len(others) + 1:
+        distributed.say(f"from now on {distributed.world_size()} processes instead of {len(others) + 1}")
+    restore_random_states(state["random"])
+    if 0 < rank <= len(others):
+        restore_random_states(others[rank - 1]["random"])
+        for name, pool in pools.items():
+            pool.load_state_dict(others[rank - 1]["pools"][name])
+    elif rank:
+        seed_everything(int(torch.randint(2**31, (1,))) + rank)
 
 
 def read_state(path: Path, whole: bool) -> dict | None:
