@@ -169,7 +169,8 @@ def masks_within(opt: argparse.Namespace, device: torch.device, dataset: ScoredD
     run = resolve_within(opt)
     loader = read_within(run, opt, dataset)
     trained = Trained([run], device)
-    return Within.by(trained.translator(loader.dataset), loader, trained.kept_rule(), run.name, trained.files)
+    rule = trained.kept_rule(loader.dataset)
+    return Within.by(trained.translator(loader.dataset), loader, rule, run.name, trained.files)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,7 @@ def test_a_threshold_is_chosen_on_val_and_used_on_test(apply_tiny, trained, ches
     assert used["settings"]["threshold"] == chosen["settings"]["threshold"] == saved[0]["threshold"]
     assert used["settings"]["threshold chosen on"] == f"val of {chests}, 3 images"
     assert used["images"] == 2
+    apply_tiny(*auto, "--classes", "lung", phase="test")  # the same colours under another name
     assert flatters not in (tmp_path / "results" / "tiny" / "test_latest" / "index.html").read_text()
     with pytest.raises(UserError, match="none for these weights and flags"):
         apply_tiny(*auto, "--norm_stats", "running", phase="test")

@@ -50,20 +50,21 @@ class Trained:
         """
         opt = self.runs[0]
         if opt.mask_threshold != "auto" or opt.phase != "val":
-            return self.kept_rule(within)
+            return self.kept_rule(loader.dataset, within)
         histograms = evaluate(self.translator(loader.dataset), loader, within=within).histograms
-        return MaskRule.of(opt, *keep_threshold(self.folder, self._applied(within), histograms, _data(opt)))
+        way = self._applied(loader.dataset, within)
+        return MaskRule.of(opt, *keep_threshold(self.folder, way, histograms, _data(opt)))
 
-    def kept_rule(self, within: Within | None = None) -> MaskRule:
+    def kept_rule(self, dataset: ScoredData, within: Within | None = None) -> MaskRule:
         """The rule with a threshold that was chosen before (--mask_threshold auto). UserError: none was."""
         opt = self.runs[0]
         if opt.mask_threshold != "auto":
             return MaskRule.of(opt)
         names = ",".join(run.name for run in self.runs)
-        return MaskRule.of(opt, *kept_threshold(self.folder, self._applied(within), names, _data(opt)))
+        return MaskRule.of(opt, *kept_threshold(self.folder, self._applied(dataset, within), names, _data(opt)))
 
-    def _applied(self, within: Within | None) -> dict[str, object]:
-        return applied(self.runs, [*self.files, *(within.files if within else [])])
+    def _applied(self, dataset: ScoredData, within: Within | None) -> dict[str, object]:
+        return applied(self.runs, [*self.files, *(within.files if within else [])], dataset.classes)
 
     def settings(self, dataset: ScoredData, rule: MaskRule, learnt: Mapping[str, str]) -> dict[str, object]:
         """The settings that scores on `dataset` depend on, for the page and metrics.json. Runs that differ give a list.

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from util.contracts import ClassMap
 from util.errors import UserError
 from util.files import read_json, write_json
 from util.flags import Fact, flags
 from util.score.metrics import threshold_curve
 
 FILE = "threshold.json"
+WHITE_ON_BLACK = [[[0, 0, 0], [255, 255, 255]]]
 
 
 def best_threshold(histograms: np.ndarray) -> tuple[float, float]:
@@ -33,12 +35,17 @@ def best_threshold(histograms: np.ndarray) -> tuple[float, float]:
     return float(threshold[chosen]), float(dice[chosen])
 
 
-def applied(runs: Sequence[argparse.Namespace], files: Sequence[Path]) -> dict[str, Any]:
-    """The weights and the way of applying them that a threshold is valid for. runs: their options; files: networks."""
+def applied(
+    runs: Sequence[argparse.Namespace], files: Sequence[Path], classes: ClassMap | None = None
+) -> dict[str, Any]:
+    """The weights and the way of applying them that a threshold is valid for. runs: their options; files: networks;
+    classes: of the data."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
     how = {name: getattr(runs[0], name) for name in flags(Fact.MAP) if getattr(runs[0], name, 0)}
+    if classes and classes.binary and classes.encode(np.array([[0, 1]], np.uint8)).tolist() == WHITE_ON_BLACK:
+        how["classes"] = "lungs"  # a foreground of any other name in these colours has the same map
     if len(runs) > 1:
         how["runs"] = [run.name for run in runs]
     return {"weights": digest.hexdigest(), "how": how}

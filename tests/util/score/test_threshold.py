@@ -5,6 +5,7 @@ import argparse
 import numpy as np
 import pytest
 
+from data.classes import Classes
 from util.errors import UserError
 from util.score.metrics import histogram
 from util.score.threshold import FILE, applied, best_threshold, keep_threshold, kept_threshold
@@ -66,6 +67,17 @@ def test_a_threshold_chosen_under_other_classes_does_not_hold(tmp_path, weights)
     )
     with pytest.raises(UserError, match="none for these weights and flags"):
         kept_threshold(tmp_path, applied([flags(classes="lungs")], [weights]), "x", "data")
+
+
+@pytest.mark.parametrize("name", ["lung", "heart"])
+def test_a_threshold_holds_for_classes_of_the_same_colours_whatever_their_name(tmp_path, weights, name):
+    def key(name):
+        return applied([flags(classes=name)], [weights], Classes.load(name))
+
+    keep_threshold(tmp_path, key("lungs"), histograms([0.3, 0.9, 0.2, 0.1]), "data")
+    assert kept_threshold(tmp_path, key(name), "x", "data")[0] == 76 / 256
+    with pytest.raises(UserError, match="none for these weights and flags"):
+        kept_threshold(tmp_path, key("lungs_dark"), "x", "data")
 
 
 def test_each_data_set_has_its_own_threshold_and_one_without_val_takes_the_last(tmp_path, weights):
