@@ -11,18 +11,26 @@ results/<name>_<data> if that holds results of other data: index.html, forgettin
 forgetting.json (everything) and images/.
 """
 
+from __future__ import annotations
+
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from options.forgetting import parse
+from options.recorded import note_learnt
 from options.results import data_of, name_of, place
 from options.runs import Runs
 from util.errors import run_script
 from util.files import replacing_folder
 
+if TYPE_CHECKING:  # torch takes seconds to import
+    from util.forgetting.plan import Plan
+
 
 def main() -> int:
     asked = parse()
-    # These import torch, which takes seconds: --help and a mistyped flag need not wait for it.
+    # torch takes seconds to load, and --help and a mistyped flag need not wait for it.
     from data.same_images import ImageSets
     from models.apply.bench import Bench
     from models.donors.find import find_donor, upstream_options, wrong_starts
@@ -46,20 +54,29 @@ def main() -> int:
     plans = read_plans(asked.methods, runs, ImageSets(opt.num_test).get)
     tasks = [runs.options(stage, task=task) for task, stage in enumerate(plans[0][0].stages)]
     data = [data_of(task) | {"phase": task.phase} for task in tasks]
-    name = "+".join(dict.fromkeys(name_of(each) for each in data[1:]))
-    results = place(Path(opt.results_dir) / opt.name, name, data, "forgetting.json")
+    names = dict.fromkeys(map(name_of, data[1:]))
+    results = place(Path(opt.results_dir) / opt.name, "+".join(names), data, "forgetting.json")
     with replacing_folder(results, OURS, "forgetting.json") as folder:
         pictures = Pictures(folder, opt.pictures)
-        methods = [
-            merge([measure_method(plan, bench, pictures, opt.curve_points) for plan in seeds]) for seeds in plans
-        ]
-        starts = [wrong_starts(plan.stages, plan.recorded, donor, checkpoints_dir) for seeds in plans for plan in seeds]
+        methods = [merge([measure_method(p, bench, pictures, opt.curve_points) for p in seeds]) for seeds in plans]
+        starts = [wrong_starts(plan.stages, plan.recorded, donor, checkpoints_dir) for plan in chain(*plans)]
         donor_costs = bench.costs(runs.donor, runs.recorded(runs.donor))
-        study = Study(runs.donor_name, donor_costs, plans[0][0].tasks, methods, features.name, starts)
+        overlaps = note_overlaps(plans, runs)
+        study = Study(runs.donor_name, donor_costs, plans[0][0].tasks, methods, features.name, starts, overlaps)
         write_results(folder, study, data)
         write_forgetting_page(folder, study, pictures, opt.display_winsize)
     print(f"page: {results / 'index.html'}")
     return 0
+
+
+def note_overlaps(plans: list[list[Plan]], runs: Runs) -> list[str]:
+    """Print and return a phrase for each run that learnt from images of its task that it is tested on, or may have."""
+    tested = {(stage, task): plan.data[task] for plan in chain(*plans) for task, stage in enumerate(plan.stages)}
+    return [
+        f"{stage.name} {phrase} (images of {data.name})"
+        for (stage, task), data in tested.items()
+        if (phrase := note_learnt(runs.options(stage, task=task), data.loader.dataset))
+    ]
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from util.files import write_json
 from util.forgetting import continual, kid
 from util.forgetting.kid import RandomFeatures
 from util.run.checkpoint import fingerprint, read_state_dict, save_networks
+from util.run.learnt import record_learnt
 
 NET = ["--model", "pix2pix", "--netG", "unet_64", "--ngf", "2", "--crop_size", "64"]
 HOUSES, CHESTS = (
@@ -53,6 +54,19 @@ def study(start, tmp_path):
         return folder, read_json(folder / "forgetting.json")
 
     return call
+
+
+@pytest.fixture
+def chests_folder(tmp_path) -> Path:
+    """Two images with masks, both in phase test."""
+    for kind, value in (("images", 90), ("masks", 255)):
+        (tmp_path / "chests" / kind).mkdir(parents=True)
+        for i in range(2):
+            picture = np.zeros((64, 64), np.uint8)
+            picture[: 20 + i] = value
+            Image.fromarray(picture).save(tmp_path / "chests" / kind / f"x{i}.png")
+    (tmp_path / "chests" / "splits.csv").write_text("image,split\nimages/x0.png,test\nimages/x1.png,test\n")
+    return tmp_path / "chests"
 
 
 def test_data_classes_and_networks_are_read_from_what_the_runs_recorded(save, study):
@@ -362,6 +376,17 @@ def test_a_fine_tuned_run_of_another_donor_is_named_on_the_page(save, study, tmp
     folder, _ = study("--donor", "houses", "--runs", "right=good,next", "wrong=path,next", *flags)
     words = (folder / "index.html").read_text()
     assert "did not start from the network before them: next started from good, not path." in words
+
+
+def test_test_images_that_a_run_has_learnt_from_are_named(save, study, chests_folder, capsys):
+    save("houses", *HOUSES)
+    lungs = save("lungs", "--dataset_mode", "masks", "--dataroot", str(chests_folder))
+    record_learnt(lungs, [chests_folder / "images" / "x0.png"])
+    flags = ["--donor", "houses", "--runs", "lungs", "--pictures", "1", "--curve_points", "0"]
+    folder, _ = study(*flags)
+    assert "note: lungs learnt from 1 of these 2: its scores" in capsys.readouterr().out
+    words = (folder / "index.html").read_text()
+    assert "Scores may be too good: lungs learnt from 1 of these 2 (images of chests)." in words
 
 
 def test_a_task_on_another_donor_fails_the_proof(save, study, tmp_path):

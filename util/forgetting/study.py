@@ -76,7 +76,8 @@ class Study:
     """Everything that the page and the files beside it show.
 
     features: name of the features that KID is measured by. wrong_starts: for each sequence of runs, a phrase for each
-    run that did not start from the network before it.
+    run that did not start from the network before it. learnt: a phrase for each run that learnt, or may have learnt,
+    from images that it is tested on.
     """
 
     donor: str
@@ -85,6 +86,7 @@ class Study:
     methods: list[Method]
     features: str
     wrong_starts: list[list[str]] = field(default_factory=list)
+    learnt: list[str] = field(default_factory=list)
 
     def reference(self) -> np.ndarray | None:
         """The score of full fine-tuning on each task [T], the mean over all such methods; None if there are none."""

@@ -13,8 +13,12 @@ def summary(study: Study) -> list[str]:
 
 def caveats(study: Study) -> list[str]:
     """Paragraphs about what limits the figures, so that nobody reads too much into them."""
-    abouts = (_about_proofs, _about_seeds, _about_starts, _about_training)
+    abouts = (_about_learnt, _about_proofs, _about_seeds, _about_starts, _about_training)
     return [paragraph for about in abouts if (paragraph := about(study))]
+
+
+def _about_learnt(study: Study) -> str:
+    return f"Scores may be too good: {'; '.join(study.learnt)}." if study.learnt else ""
 
 
 def _about_proofs(study: Study) -> str:
