@@ -8,7 +8,7 @@ from dominate import tags
 from dominate.util import raw, text
 
 from util.show.comparison import Comparison
-from util.show.pages import colour_key, link, page, score_table, write_page
+from util.show.pages import MOST_IMAGES, colour_key, link, page, score_table, write_page
 from util.show.pictures import BOTH, PREDICTION, TRUTH
 
 # A click on a column's button puts the most interesting rows first: the lowest values if data-first is 1, the highest
@@ -99,6 +99,10 @@ def _cell(value: float, interval: list[float], form: str) -> None:
 def _images(comparison: Comparison, winsize: int) -> None:
     dice = {run: comparison.dice(run) for run in comparison.runs} if comparison.scored else {}
     columns = 1 + comparison.scored + len(comparison.runs)
+    if len(comparison.rows) > MOST_IMAGES:
+        tags.p(
+            f"The {MOST_IMAGES} images with the largest disagreement, of {len(comparison.rows)}; compare.csv lists all."
+        )
     style = f"width:min({winsize}px, {80 // columns}vw)"
     with tags.table(cls="compare"):
         with tags.thead(), tags.tr():
@@ -112,7 +116,7 @@ def _images(comparison: Comparison, winsize: int) -> None:
                 else:
                     tags.th(run)
         with tags.tbody():
-            for index in np.argsort(-comparison.disagreement, kind="stable"):
+            for index in np.argsort(-comparison.disagreement, kind="stable")[:MOST_IMAGES]:
                 row, apart = comparison.rows[index], comparison.disagreement[index]
                 values = {f"data-run{i}": f"{dice[run][index]:.6f}" for i, run in enumerate(dice)}
                 with tags.tr(**{"data-image": str(index), "data-apart": f"{apart:.6f}"}, **values):

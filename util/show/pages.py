@@ -13,6 +13,9 @@ from dominate.util import raw, text
 
 from util.files import write_text
 
+MOST_IMAGES = 1000
+"""A page of results shows this many images. Browsers need gigabytes for a page of tens of thousands."""
+
 # Column titles of the scores.
 TITLES = {
     "dice": "Dice",

@@ -12,7 +12,7 @@ from util.score import uncertainty
 from util.score.evaluate import SURFACE, Evaluation
 from util.score.metrics import threshold_curve
 from util.score.summary import parts, undefined_in_words
-from util.show.pages import TITLES, colour_key, page, picture_row, score_table, write_page
+from util.show.pages import MOST_IMAGES, TITLES, colour_key, page, picture_row, score_table, write_page
 from util.show.pictures import BOTH, OPEN, PREDICTION, TRUTH
 
 
@@ -156,7 +156,9 @@ def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str) -> No
         _legend(evaluation.binary)
     else:
         tags.h2("Images")
-    for row in rows:
+    if len(rows) > MOST_IMAGES:
+        tags.p(f"The first {MOST_IMAGES} of {len(rows)} images; the pictures of all are in images/ and masks/.")
+    for row in rows[:MOST_IMAGES]:
         cells = []
         for label, path in _pictures(row["id"], mask):
             if (folder / path).exists():

@@ -13,6 +13,8 @@ from util.show.pages import page, picture_row, write_page
 from util.show.pictures import save_png, to_picture
 
 REFRESH = 60  # seconds after which an open page reloads during training
+MOST_EPOCHS = 60
+"""The page shows this many epochs, so that a long training does not make it slower with each one."""
 CURVES_EVERY = 30  # seconds between drawings of the curves: on a fast GPU a page is due every other second
 ABOUT_CURVES = (
     "train: measured during the training steps, on cropped and augmented images, while the weights change and dropout "
@@ -67,7 +69,11 @@ class TrainingPage:
             stamp = int((web / "curves.png").stat().st_mtime)
             look = {"alt": "loss, Dice and IoU by epoch", "style": "width:100%;max-width:1000px"}
             doc.body.add(tags.img(src=f"curves.png?{stamp}", **look), tags.p(ABOUT_CURVES, cls="note"))
-        for epoch, labels in sorted(self._labels_on_disk().items(), reverse=True):
+        on_disk = self._labels_on_disk()
+        if len(on_disk) > MOST_EPOCHS:
+            doc.body.add(tags.p(f"{MOST_EPOCHS} of {len(on_disk)} epochs; the pictures of all are in images/."))
+        for epoch in thinned(sorted(on_disk, reverse=True)):
+            labels = on_disk[epoch]
             ordered = [label for label in self.labels if label in labels]
             ordered += sorted(labels - set(ordered))
             paths = [Path("images") / f"epoch{epoch:03d}_{label}.png" for label in ordered]
@@ -83,3 +89,13 @@ class TrainingPage:
             if match and int(match[1]) <= self.epoch:
                 labels.setdefault(int(match[1]), set()).add(match[2])
         return labels
+
+
+def thinned(epochs: list[int]) -> list[int]:
+    """At most `MOST_EPOCHS` of these, which run from the newest to the first: the newest half of them, and as many of
+    the others at equal distances. The first is among them."""
+    half = MOST_EPOCHS // 2
+    newest, earlier = epochs[:half], epochs[half:]
+    if len(earlier) <= half:
+        return epochs
+    return newest + [earlier[round(i * (len(earlier) - 1) / (half - 1))] for i in range(half)]

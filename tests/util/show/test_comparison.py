@@ -90,6 +90,14 @@ def test_runs_without_ground_truth_can_still_disagree(pictures, echo, tmp_path):
     assert "disagreement 0.667" in page.text
 
 
+def test_a_page_shows_at_most_a_thousand_images(pictures, echo, tmp_path, monkeypatch):
+    monkeypatch.setattr("util.show.comparison_page.MOST_IMAGES", 2)
+    write_comparison_page(tmp_path, compare(tmp_path, pictures, echo))
+    text = Links(tmp_path / "index.html").text
+    assert "The 2 images with the largest disagreement, of 3" in text
+    assert text.count("disagreement 0.") == 2
+
+
 def test_large_images_get_small_pictures_and_whole_masks(pictures, echo, tmp_path):
     truth = np.ones((1500, 600), np.uint8)
     compare(tmp_path, pictures, echo, truth, ["a"], {"one": [rows(range(8))], "two": [rows(range(4))]})

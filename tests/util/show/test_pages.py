@@ -116,6 +116,13 @@ def test_worst_images_come_first(pictures, echo, tmp_path):
     assert places == sorted(places)
 
 
+def test_a_page_shows_at_most_a_thousand_images(pictures, echo, tmp_path, monkeypatch):
+    monkeypatch.setattr("util.show.test_page.MOST_IMAGES", 2)
+    page = page_of(tmp_path, lungs(pictures, 3), echo)
+    assert "The first 2 of 3 images" in page.text
+    assert ["image2" in page.text, "image1" in page.text, "image0" in page.text] == [True, True, False]
+
+
 def test_the_table_shows_scores_intervals_and_sources(pictures, echo, tmp_path):
     page = page_of(tmp_path, lungs(pictures, 3, sources=["montgomery", "shenzhen", "shenzhen"]), echo, surface=True)
     dice = (1 + 0.9 + 0.8) / 3
@@ -229,6 +236,20 @@ def test_the_training_page_reloads_itself_until_training_ends(tmp_path):
     assert 'http-equiv="refresh"' in html.read_text()
     page.close()
     assert "refresh" not in html.read_text()
+
+
+def test_the_training_page_of_a_long_run_does_not_grow(tmp_path):
+    sizes = []
+    for first, last in ((101, 200), (201, 300)):
+        for epoch in range(first, last):
+            draw.save_png(tmp_path / "web" / "images" / f"epoch{epoch}_real_A.png", np.zeros((4, 4, 3), np.uint8))
+        trained(tmp_path, last, start=last)
+        sizes.append((tmp_path / "web" / "index.html").stat().st_size)
+    assert sizes[1] < 1.05 * sizes[0]
+    page = Links(tmp_path / "web" / "index.html")
+    assert page.broken() == []
+    assert all(f"epoch [{epoch}]" in page.text for epoch in (101, 271, 300))
+    assert "60 of 200 epochs" in page.text
 
 
 def test_the_training_page_shows_the_curves(tmp_path):
