@@ -197,9 +197,10 @@ def test_a_closed_terminal_and_slurms_warning_save_and_leave(run, monkeypatch, t
 
 @unix
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIGUSR1", "SIGHUP"])
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="workers cannot tell who sent SIGTERM")
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGHUP", "SIGTERM"])
 def test_a_signal_to_all_processes_of_a_training_saves_it_too(tmp_path, name):
-    """A closed terminal and Slurm's warning reach the workers that read images as well."""
+    """A closed terminal, Slurm's warning and scancel reach the workers that read images as well."""
     flags = [*TINY, *words("--n_epochs 999 --print_freq 2 --num_threads 2 --cache_gb 0 --name run")]
     command = [sys.executable, "train.py", "--checkpoints_dir", str(tmp_path), *flags]
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True) as training:

@@ -10,6 +10,7 @@ import torch
 
 from data import create_dataset, create_validation
 from data.loader import EpochSampler, Loader
+from tests.helpers import python
 from util.errors import UserError
 
 
@@ -157,6 +158,18 @@ def test_workers_leave_an_interrupt_to_the_script(lungs, flags):
     for worker in multiprocessing.active_children():
         os.kill(worker.pid, signal.SIGINT)
     assert len(list(batches)) == 9
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="workers cannot tell who sent SIGTERM")
+def test_workers_end_at_a_sigterm_of_the_script_and_of_no_one_else(lungs, flags):
+    batches = iter(create_dataset(flags(dataroot=str(lungs), cache_gb=0.0, num_threads=1), "all", train=False))
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    python("-c", f"import os, signal; os.kill({worker.pid}, signal.SIGTERM)")
+    assert len(list(batches)) == 9
+    worker.terminate()
+    worker.join(10)
+    assert not worker.is_alive()
 
 
 def test_num_test_limits_a_test(lungs, flags):

@@ -1,9 +1,11 @@
 """How scripts end."""
 
+import signal
 import sys
 
 import pytest
 
+from tests.helpers import python
 from util.errors import UserError, run_script
 
 
@@ -41,6 +43,28 @@ def test_verbose_shows_the_traceback(monkeypatch, capsys):
 
 def test_ctrl_c_exits_with_130(monkeypatch, capsys):
     assert ending(monkeypatch, capsys, KeyboardInterrupt()) == (130, "\nstopped\n")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGUSR1"])
+def test_a_signal_to_end_cleans_up_and_exits_with_128_and_its_number(name):
+    if not hasattr(signal, "SIGHUP"):
+        pytest.skip("this system ends a process without asking it")
+    code = f"""
+import signal
+from util.errors import run_script
+
+def main():
+    try:
+        signal.raise_signal(signal.{name})
+    finally:
+        signal.raise_signal(signal.{name})  # a terminal often sends two
+        print("cleaned up")
+
+run_script(main)
+"""
+    done = python("-c", code)
+    assert (done.returncode, done.stdout) == (128 + getattr(signal, name), "cleaned up\n")
+    assert done.stderr.strip() == "stopped"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch, capsys):
