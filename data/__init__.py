@@ -11,6 +11,7 @@ from util import distributed
 from util.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and flags are parsed without it
+    from data.base import PairedDataset
     from data.loader import Loader
 
 DATASETS = {
@@ -43,6 +44,7 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     empty, masks = dataset.empty
     if empty:
         distributed.say(f"{phase}: {empty} of {masks} masks read are empty (no foreground)")
+    _say_contradictions(dataset, phase)
     if balance := dataset.balance:
         with_finding = int(balance.positive.sum())
         positives, negatives = balance.counts
@@ -55,6 +57,19 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     share = (distributed.rank(), distributed.world_size()) if train else (0, 1)
     batch_size = opt.batch_size if train or dataset.geometry.one_size else 1
     return Loader(dataset, batch_size, train and not opt.serial_batches, workers, share)
+
+
+def _say_contradictions(dataset: PairedDataset, phase: str) -> None:
+    """Count the DICOM files that contradict themselves about what is black: one warning is lost among other lines."""
+    from data.read.headers import contradicting
+
+    if odd := contradicting(dataset.files):
+        read = "" if dataset.cached else "of those read so far, "
+        distributed.say(
+            f"{phase}: {read}{len(odd)} of {len(dataset.files)} images have a PresentationLUTShape that contradicts "
+            f"their PhotometricInterpretation, the first is {odd[0]}; check that bone is bright",
+            file=sys.stderr,
+        )
 
 
 def create_validation(opt: argparse.Namespace) -> Loader | None:

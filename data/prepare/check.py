@@ -11,6 +11,7 @@ from data.masks import find_rows, match_listed
 from data.prepare.contents import Mask, Picture, read_all
 from data.prepare.findings import Findings, counted, few, number, report
 from data.read.folders import existing_folder
+from data.read.headers import contradicting
 from data.read.images import find_images
 from data.read.splits import Row
 from util.errors import UserError
@@ -39,6 +40,9 @@ EVEN = "images of one even grey"
 TWICE = "the same picture more than once in one split"
 SAME_MASK = "different images with exactly the same mask"
 ONE_SIDE = "images with the mask of one side, while others have left and right: is a file missing?"
+SHAPE = (
+    "DICOM files whose PresentationLUTShape contradicts PhotometricInterpretation, which is followed: is bone bright?"
+)
 UNLISTED = "images that splits.csv does not list, and that are not used"
 STRAY = "masks without an image in splits.csv"
 UNREAD = "files of a type that is not read"
@@ -98,6 +102,8 @@ class _Check:
         self._decode()
         for image in self.pictures:
             self._check_image(image)
+        for image in contradicting(self.pictures):
+            self._hint(SHAPE, image)
         for path, mask in self.masks.items():
             self._check_mask(path, mask)
         self._check_foreground()

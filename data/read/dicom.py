@@ -201,11 +201,14 @@ def _check(header: Dataset, path: Path) -> None:
         _warn_of_shape(path, photometric)
 
 
+contradicting: dict[Path, str] = {}
+"""The files read so far whose PresentationLUTShape contradicts PhotometricInterpretation, and the latter."""
 _warned: set[str] = set()
 
 
 def _warn_of_shape(path: Path, photometric: str) -> None:
     """Say once a process, for the first of perhaps thousands of files, which of two contradicting elements counts."""
+    contradicting[path] = photometric
     if photometric not in _warned:
         _warned.add(photometric)
         distributed.say(

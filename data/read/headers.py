@@ -1,5 +1,7 @@
 """Facts about a file that is perhaps DICOM. pydicom is imported only once a DICOM file turns up."""
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from data.read.preamble import without_preamble
@@ -40,6 +42,15 @@ def measured_at_detector(path: Path) -> bool:
     from data.read.dicom import at_detector, read_header
 
     return at_detector(read_header(path))
+
+
+def contradicting(paths: Iterable[Path]) -> list[Path]:
+    """Those files whose PresentationLUTShape contradicts their PhotometricInterpretation, which is followed.
+
+    Only files whose pixels this process has read are known.
+    """
+    dicom = sys.modules.get("data.read.dicom")  # imported once a DICOM file turned up
+    return [path for path in paths if path in dicom.contradicting] if dicom else []
 
 
 def read_patient(path: Path) -> str:
