@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data import create_dataset
 from data.aligned import AlignedDataset
+from data.classes import Classes
 from data.masks import MasksDataset
+from data.prepare.check import SHAPE, check
 from data.read.headers import is_dicom
 from data.read.images import find_images, read_image, safe_ids
 from data.single import SingleDataset
@@ -70,3 +73,15 @@ def test_single_folders_and_aligned_pairs_may_be_dicom(dicom_lungs, flags):
     write_dicom(dicom_lungs / "test" / "p.dcm", np.hstack([GREY, 255 - GREY]))
     pair = AlignedDataset(flags(dataroot=str(dicom_lungs)), "test", train=False)
     assert np.array_equal(pair.image(0)[..., 0], GREY)
+
+
+def test_a_contradiction_about_black_and_white_is_counted_for_a_whole_folder(tmp_path, save, flags, capsys):
+    for i in range(3):
+        shape = "INVERSE" if i else "IDENTITY"
+        write_dicom(tmp_path / "images" / f"x{i}.dcm", GREY + np.uint8(i), PresentationLUTShape=shape)
+        save(tmp_path / "masks" / f"x{i}.png", (100 + i < GREY) * np.uint8(255))
+    create_dataset(flags(dataroot=str(tmp_path), dataset_mode="masks"), "all", train=False)
+    said = capsys.readouterr().err
+    assert "all: 2 of 3 images have a PresentationLUTShape that contradicts their PhotometricInterpretation" in said
+    assert f"the first is {tmp_path / 'images' / 'x1.dcm'}" in said
+    assert check(tmp_path, Classes.load("lungs")).hints[SHAPE] == ["images/x1.dcm", "images/x2.dcm"]
