@@ -8,6 +8,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from models.base import BaseModel
 from util.contracts import Stateful
+from util.run.tensors import copy_exactly
 
 
 class Average:
@@ -50,12 +51,14 @@ class Average:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict) -> None:
-        """Continue from a run's files. The saved network must have been loaded before."""
+        """Continue from a run's files. The saved network must have been loaded before. ValueError: not such a state."""
         self.steps = state["steps"]
+        if type(self.steps) is not int or self.steps < 0:
+            raise ValueError("its number of steps is none")
         if self.steps:
             self._begin()
             for name, live in self._live.items():
-                live.copy_(state["aside"][name])
+                copy_exactly(live, state["aside"][name])
 
     def _begin(self) -> None:
         self._live = dict(self.source.state_dict())

@@ -43,6 +43,8 @@ class ImagePool:
         return {"images": [image.cpu() for image in self._images], "random": self._random.getstate()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from what `state_dict` returned."""
+        """Continue from what `state_dict` returned. ValueError: its images have several shapes."""
         self._images = [image.to(self.device) for image in state["images"][: self.size]]
+        if len({(image.shape, image.dtype) for image in self._images}) > 1:
+            raise ValueError("the pool's images have several shapes")
         self._random.setstate(state["random"])

@@ -37,7 +37,15 @@ def warmup_factor(done: int, epochs: int) -> float:
 
 def finished_epochs(state: Mapping[str, int]) -> int:
     """The epochs that a run had finished, from any schedule's state. `last_epoch` of plateau counts validations."""
-    return state.get("done", state["last_epoch"])
+    return _counts(state)["done" if "done" in state else "last_epoch"]
+
+
+def _counts(state: Mapping[str, float]) -> dict[str, int]:
+    """The counts in a schedule's state. ValueError: one of them cannot be."""
+    counts = {name: state[name] for name in ("done", "drops", "num_bad_epochs", "last_epoch") if name in state}
+    if not all(type(value) is int and 0 <= value < 10**6 for value in counts.values()):
+        raise ValueError("its learning rates' schedule counts no epochs")
+    return counts
 
 
 class FactorLR(LambdaLR):
@@ -102,10 +110,11 @@ class PlateauLR(ReduceLROnPlateau):
         return {name: getattr(self, name) for name in ("done", "drops", "best", "num_bad_epochs", "last_epoch")}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        if "done" not in state_dict:  # of another schedule, whose `last_epoch` counts epochs
-            self.done = int(state_dict["last_epoch"])
-        else:
-            vars(self).update(state_dict)
+        self.done = finished_epochs(state_dict)
+        if "done" in state_dict:  # else it is another schedule's
+            counts = _counts(state_dict)
+            self.drops, self.best = counts.get("drops", 0), float(state_dict["best"])
+            self.num_bad_epochs, self.last_epoch = counts["num_bad_epochs"], counts["last_epoch"]
             if "drops" not in state_dict:
                 self.drops = self._drops_of(self.optimizer.param_groups[0]["lr"])
         self._set_rates()

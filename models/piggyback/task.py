@@ -40,6 +40,7 @@ from models.piggyback.weights import (
 )
 from util.errors import UserError
 from util.run.checkpoint import fingerprint
+from util.run.tensors import copy_exactly
 
 VERSION = 1
 
@@ -214,9 +215,10 @@ class Task:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take over what `state_dict` returned, in place, so that an optimizer keeps its parameters."""
+        """Take over what `state_dict` returned, in place, so that an optimizer keeps its parameters. ValueError: it is
+        another task's."""
         for name, tensor in self.state_dict().items():
-            tensor.copy_(state[name])
+            copy_exactly(tensor, state[name])
 
     def put_on(self, net: nn.Module) -> None:
         """Put the task's tensors in the network. Only `switch` calls this."""

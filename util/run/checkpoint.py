@@ -11,7 +11,7 @@ from torch import nn
 from util.errors import UserError
 from util.faults import is_fault
 from util.run.divergence import not_finite, refuse_diverged
-from util.run.tensors import check_plain, check_size, unwrapped
+from util.run.tensors import check_archive, check_plain, unwrapped
 from util.run.together import save_together
 
 
@@ -27,7 +27,7 @@ def load_tensors(path: Path) -> object:
             start = file.read(2)
         if start not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
             raise UserError(f"{path}: not a checkpoint that torch.save wrote")
-        check_size(path)
+        check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             contents = torch.load(path, map_location="cpu", weights_only=True)

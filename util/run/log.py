@@ -70,6 +70,7 @@ class LossLog:
         self._carried: tuple[int, dict] | None = None
         if self._run_dir is not None:
             cut_torn_line(self._run_dir / "loss_log.txt")
+            read_metrics(self._run_dir / "metrics.csv")  # damage is said now, not after an epoch
             self._append(self._run_dir, f"================ Training Loss ({time.strftime('%c')}) ================")
 
     def batches(self, epoch: int, loader: Iterable[Batch], images: int, start: int = 0) -> Iterator[Batch]:
@@ -121,8 +122,14 @@ class LossLog:
         return {"start": self._start, "sums": sums}
 
     def load_state_dict(self, state: dict) -> None:
-        """Let the next epoch, which begins where the run stopped, count on from the sums that were saved."""
-        self._carried = state["start"], state["sums"]
+        """Let the next epoch, which begins where the run stopped, count on from the sums that were saved.
+
+        ValueError: they are no sums.
+        """
+        start, sums = state["start"], state["sums"]
+        if type(start) is not int or not all(isinstance(name, str) and sums[name].shape == () for name in sums):
+            raise ValueError("its sums of losses are none")
+        self._carried = start, sums
 
     def diverged(self) -> list[str]:
         """The losses of this epoch that were not finite in any step so far, by name. Waits for the device."""
@@ -206,16 +213,19 @@ def read_losses(path: Path) -> list[dict[str, float]]:
     """The lines of a loss_log.txt as dicts: `epoch`, `iters` (images of that epoch so far), `time`, `data`, losses.
 
     Reads both formats that pytorch-CycleGAN-and-pix2pix has used. If a later start trained the same images again, its
-    lines replace the earlier ones. Without a file the list is empty.
+    lines replace the earlier ones. Without a file the list is empty. Lines that hold no numbers are skipped.
     """
     rows: list[dict[str, float]] = []
     if not Path(path).exists():
         return rows
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        if "(epoch:" not in line:
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            pairs = re.findall(r"\b(\w+): ([-+\w.]+)", line[line.index("(epoch:") :])
+            row = {name: float(value) for name, value in pairs}
+            if not all(0 <= row[name] < 2**53 for name in ("epoch", "iters")):
+                continue
+        except (ValueError, KeyError):
             continue
-        pairs = re.findall(r"(\w+): ([-+\w.]+)", line[line.index("(epoch:") :])
-        row = {name: float(value) for name, value in pairs}
         while rows and (rows[-1]["epoch"], rows[-1]["iters"]) >= (row["epoch"], row["iters"]):
             rows.pop()
         rows.append(row)
@@ -223,14 +233,26 @@ def read_losses(path: Path) -> list[dict[str, float]]:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The rows of a metrics.csv as numbers, `epoch` and `iters` as ints, without empty cells; [] without a file."""
+    """The rows of a metrics.csv as numbers, `epoch` and `iters` as ints, without empty cells; [] without a file.
+
+    UserError: it is damaged.
+    """
     if not Path(path).exists():
         return []
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return [
-            {name: int(value) if name in ("epoch", "iters") else float(value) for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]
+    rows: list[dict[str, float]] = []
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                cells = {name: value for name, value in row.items() if value}
+                counts = {name: int(cells.pop(name)) for name in ("epoch", "iters")}
+                if not all(0 <= count < 2**53 for count in counts.values()):
+                    raise ValueError("no such epoch")
+                rows.append({**counts, **{name: float(value) for name, value in cells.items()}})
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(
+            f"{path}: damaged in row {len(rows) + 1} ({error}); correct it, or move the file away"
+        ) from error
+    return rows
 
 
 def validation_columns(scores: Mapping[str, float]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from util.run.checkpoint import save_networks
 from util.run.device import pick_device
 from util.run.learnt import record_learnt
 from util.run.log import due
-from util.run.state import FILE, Interrupts, Progress, load_run, read_state, save_run
+from util.run.state import FILE, Interrupts, Progress, load_run, read_state, refusing_damage, save_run
 from util.run.together import finish_save
 from util.seeding import seed_everything
 
@@ -109,7 +109,8 @@ class Run:
         """
         resumed = load_run(self.folder, self._stateful) if self._from_latest and not fresh else None
         if resumed is None and (state := read_state(self.folder / FILE, whole=self._from_latest)):
-            last = Progress(**state["progress"])
+            with refusing_damage(self.folder / FILE):
+                last = Progress.of(state["progress"])
             self.progress.best, self.progress.best_epoch = last.best, last.best_epoch
         if resumed and "epoch_count" in changed and self.progress.epoch != resumed.epoch:
             raise UserError(

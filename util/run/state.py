@@ -1,19 +1,22 @@
 """The progress and state of a training run, saved beside its networks so that it can resume exactly."""
 
+import contextlib
 import os
 import signal
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from util import distributed
 from util.contracts import Stateful
 from util.errors import UserError
+from util.faults import is_fault
 from util.run.checkpoint import load_tensors, save_networks
 from util.run.together import check_files
 from util.seeding import random_states, restore_random_states, seed_everything
@@ -34,6 +37,15 @@ class Progress:
     best_epoch: int = 0
     since_best: int = 0  # validations since the best one
     reported: dict = field(default_factory=dict)  # sums over the current epoch, for its row of metrics.csv
+
+    @staticmethod
+    def of(stored: Mapping) -> "Progress":
+        """From a train state. ValueError: a value that no run could have reached."""
+        progress = Progress(**stored)
+        counts = [value for name, value in asdict(progress).items() if name not in ("best", "reported")]
+        if not all(type(count) is int and 0 <= count < 2**53 for count in counts) or type(progress.best) is not float:
+            raise ValueError("its progress holds an impossible value")
+        return progress
 
     def note_score(self, score: float) -> bool:
         """Remember this epoch's validation score; True if it is the best so far."""
@@ -71,22 +83,36 @@ def load_run(folder: Path, stateful: Mapping[str, Mapping[str, Stateful]]) -> Pr
     path = folder / FILE
     if (state := read_state(path, whole=True)) is None:
         return None
-    for kind, objects in stateful.items():
-        stored = state.get(kind, {})
-        if stored.keys() != objects.keys():
-            raise UserError(
-                f"{path}: belongs to a run with other {kind} ({', '.join(stored)}); check --model"
-                + " and --ema" * (kind == "averages")
-            )
-        for name, one in objects.items():
-            if kind == "optimizers" and _settings(stored[name]) != _settings(one.state_dict()):
+    with refusing_damage(path):
+        for kind, objects in stateful.items():
+            stored = state.get(kind, {})
+            if stored.keys() != objects.keys():
                 raise UserError(
-                    f"{path}: optimizer {name} was made with other flags; continue with the run's own --optimizer, "
-                    "--beta1, --weight_decay and --lr_encoder"
+                    f"{path}: belongs to a run with other {kind} ({', '.join(stored)}); check --model"
+                    + " and --ema" * (kind == "averages")
                 )
-            one.load_state_dict(stored[name])
-    _restore_own(state, stateful.get("pools", {}))
-    return Progress(**state["progress"])
+            for name, one in objects.items():
+                if isinstance(one, Optimizer):
+                    _load_optimizer(path, name, one, stored[name])
+                else:
+                    one.load_state_dict(stored[name])
+        _restore_own(state, stateful.get("pools", {}))
+        return Progress.of(state["progress"])
+
+
+@contextlib.contextmanager
+def refusing_damage(path: Path) -> Iterator[None]:
+    """Inside the `with` block a train state, read from `path`, is put to use. UserError: it could not be."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # a state that no run saved makes torch and Python raise nearly anything
+        if is_fault(error):
+            raise
+        raise UserError(
+            f"{path}: damaged, or not of this run ({error}); delete it to go on from these weights with new optimizers"
+        ) from error
 
 
 def _states(objects: Mapping[str, Stateful]) -> dict[str, Mapping]:
@@ -115,8 +141,42 @@ def read_state(path: Path, whole: bool) -> dict | None:
     if not isinstance(state, dict) or state.get("version") != VERSION:
         raise UserError(f"{path}: not a train state that this version can read; delete it to go on without optimizers")
     if whole:
-        check_files(path, state)
+        with refusing_damage(path):
+            check_files(path, state)
     return state
+
+
+def _load_optimizer(path: Path, name: str, optimizer: Optimizer, stored: Mapping) -> None:
+    """Restore what an optimizer remembers of each parameter, and its learning rates.
+
+    UserError: it was made with other flags. ValueError: what it remembers is not of these parameters.
+    """
+    own = optimizer.state_dict()
+    if _settings(stored) != _settings(own):
+        raise UserError(
+            f"{path}: optimizer {name} was made with other flags; continue with the run's own --optimizer, "
+            "--beta1, --weight_decay and --lr_encoder"
+        )
+    # All else in its groups is equal, or depends on the device.
+    groups = zip(own["param_groups"], stored["param_groups"], strict=True)
+    groups = [group | {"lr": float(saved["lr"])} for group, saved in groups]
+    optimizer.load_state_dict({"state": stored["state"], "param_groups": groups})
+    known = {parameter for group in optimizer.param_groups for parameter in group["params"]}
+    fitting = all(
+        _remembers(parameter, kind, value)
+        for parameter, remembered in optimizer.state.items()
+        for kind, value in remembered.items()
+    )
+    kinds = {frozenset(remembered) for remembered in optimizer.state.values()}
+    if not fitting or len(kinds) > 1 or not optimizer.state.keys() <= known:
+        raise ValueError(f"optimizer {name} remembers other parameters")
+
+
+def _remembers(parameter: torch.Tensor, kind: str, value: object) -> bool:
+    """Whether an optimizer can hold this of a parameter: the number of its steps, or a mean over them."""
+    if not torch.is_tensor(value) or not value.is_floating_point():
+        return False
+    return value.shape == () and bool(0 <= value < 2**53) if kind == "step" else value.shape == parameter.shape
 
 
 def _settings(state: Mapping) -> list[tuple]:

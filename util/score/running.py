@@ -59,5 +59,7 @@ class RunningScores:
         return {} if counted is None else {"counts": counted}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Count on from what `state_dict` returned."""
+        """Count on from what `state_dict` returned. ValueError: it holds no counts."""
         self._earlier = state.get("counts")
+        if self._earlier is not None and (self._earlier.dtype != torch.int64 or self._earlier.shape[:-1] != (4,)):
+            raise ValueError("its counts of pixels are none")

@@ -12,6 +12,7 @@ from util.run.discriminators import verdicts
 from util.run.divergence import refuse_diverged
 from util.run.log import LossLog, due, validation_columns
 from util.run.run import Run
+from util.run.state import FILE, refusing_damage
 from util.score.mask_rule import MaskRule
 from util.score.running import RunningScores
 from util.show.panels import Panels
@@ -50,8 +51,9 @@ class Report:
         self._validated = 0  # the last epoch with a validation
         self._pictures_freq, self._page_freq = opt.display_freq, opt.update_html_freq
         if counted := run.progress.reported:
-            self._log.load_state_dict(counted["log"])
-            self._running.load_state_dict(counted["running"])
+            with refusing_damage(run.folder / FILE):
+                self._log.load_state_dict(counted["log"])
+                self._running.load_state_dict(counted["running"])
         run.reported = lambda: {"log": self._log.state_dict(), "running": self._running.state_dict()}
 
     def batches(self, epoch: int) -> Iterator[Batch]:

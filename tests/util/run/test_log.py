@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from util.errors import UserError
 from util.run.log import TRAIN, VAL, LossLog, due, read_losses, read_metrics, train_and_val
 
 # A line that upstream's visdom-era version wrote.
@@ -121,6 +122,36 @@ def test_reads_upstreams_newer_format_and_odd_numbers(tmp_path):
     assert row["G_L1"] != row["G_L1"]
     assert read_losses(tmp_path / "none.txt") == []
     assert read_metrics(tmp_path / "none.csv") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epoch,iters\n1,2\nx,4\n",
+        "epoch,iters\n1,2,3\n",
+        "iters\n2\n",
+        "epoch,iters\n1,\n",
+        f"epoch,iters\n1,{10**400}\n",
+        "\xff",
+    ],
+)
+def test_a_damaged_table_is_named_before_training_begins(tmp_path, text):
+    (tmp_path / "metrics.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match="metrics.csv: damaged in row [12] .*move the file away"):
+        LossLog(tmp_path, epochs=2)
+
+
+def test_damaged_lines_of_the_log_are_skipped_soon(tmp_path):
+    log = tmp_path / "loss_log.txt"
+    damaged = [
+        b"(epoch: 1, iters: x)",
+        b"(epoch: 1e400, iters: 2)",
+        b"(epoch: 2)",
+        b"\xff",
+        b"(epoch:" + b"x" * 300_000,
+    ]
+    log.write_bytes(b"\n".join([*damaged, b"(epoch: 2, iters: 1, time: 7.144, data: 0.098) D: 1.5"]))
+    assert [row["D"] for row in read_losses(log)] == [1.5]
 
 
 def test_bar_shows_losses_and_time_left(tmp_path, capsys):

@@ -11,7 +11,7 @@ from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
 from util.errors import UserError
 from util.run.checkpoint import read_state_dict
-from util.run.state import Interrupts, Progress, load_run, save_run
+from util.run.state import FILE, Interrupts, Progress, load_run, save_run
 from util.run.together import save_together
 
 CPU = torch.device("cpu")
@@ -60,6 +60,51 @@ def test_state_of_another_kind_of_run(tmp_path):
     save_together({tmp_path / "latest_train_state.pth": {"version": 99}})
     with pytest.raises(UserError, match="not a train state"):
         load_run(tmp_path, steppers)
+
+
+def stored_as(value, *keys):
+    """A change of a train state: `value` stands where the keys lead; a function computes it from the old one."""
+
+    def change(state):
+        for key in keys[:-1]:
+            state = state[key]
+        state[keys[-1]] = value(state[keys[-1]]) if callable(value) else value
+
+    return change
+
+
+OPTIMIZER = ("optimizers", "G")
+
+
+@pytest.mark.parametrize(
+    "change",
+    {
+        "no progress": lambda state: state.pop("progress"),
+        "no such epoch": stored_as(-1, "progress", "epoch"),
+        "an epoch that is no number": stored_as("2", "progress", "epoch"),
+        "no score": stored_as(None, "progress", "best"),
+        "hashes that are none": stored_as([], "files"),
+        "another random state": stored_as(torch.zeros(3), "random", "torch"),
+        "optimizers without names": stored_as([], "optimizers"),
+        "no groups": stored_as([], *OPTIMIZER, "param_groups"),
+        "a parameter of nobody's": stored_as(lambda state: {**state, 999: state[0]}, *OPTIMIZER, "state"),
+        "a moment of another shape": stored_as(torch.zeros(1), *OPTIMIZER, "state", 0, "exp_avg"),
+        "whole numbers": stored_as(lambda moment: moment.long(), *OPTIMIZER, "state", 0, "exp_avg"),
+        "a moment too few": lambda state: state["optimizers"]["G"]["state"][0].pop("exp_avg"),
+        "minus one steps": stored_as(torch.tensor(-1.0), *OPTIMIZER, "state", 0, "step"),
+        "a schedule that lasts forever": stored_as(2**63, "schedulers", "G", "last_epoch"),
+        "a schedule without epochs": stored_as({}, "schedulers", "G"),
+    }.values(),
+)
+def test_a_state_that_no_run_saved_is_refused(tmp_path, change):
+    model, steppers = start()
+    steps(model, steppers, 1)
+    save_run(tmp_path, model.networks, steppers, Progress(epoch=2, best=0.5))
+    state = torch.load(tmp_path / FILE, weights_only=True)
+    change(state)
+    torch.save(state, tmp_path / FILE)
+    with pytest.raises(UserError, match="latest_train_state.pth: (damaged, or not of this run|belongs to a run|optimizer G was)"):
+        load_run(tmp_path, start()[1])
 
 
 def test_best_score_and_patience():

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from util.errors import UserError
 from util.run.checkpoint import load_state, load_tensors, read_state_dict
+from util.run.tensors import copy_exactly
 
 STATE = {"weight": torch.arange(3.0), "count": torch.tensor(3)}
 
@@ -83,3 +84,28 @@ def test_whole_numbers_are_no_weights(tmp_path, wanted, other):
     state = net.state_dict() | {wanted: net.state_dict()[wanted].to(other)}
     with pytest.raises(UserError, match=f"weight holds {other}, not weights"):
         load_state(net, state, tmp_path / "x.pth", lambda _: "")
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_changed_bit_of_a_weight_is_found_by_the_checksum(tmp_path, checked):
+    """torch.load compares no checksums. A file that was written without any is read as it is."""
+    path = tmp_path / "x.pth"
+    torch.serialization.set_crc32_options(checked)
+    try:
+        torch.save({"weight": torch.full([100], 1.5)}, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    data = bytearray(path.read_bytes())
+    data[data.index(torch.full([100], 1.5).numpy().tobytes()) + 3] ^= 1
+    path.write_bytes(data)
+    if checked:
+        with pytest.raises(UserError, match="x.pth: damaged or truncated"):
+            load_tensors(path)
+    else:
+        assert load_tensors(path)["weight"][0] != 1.5
+
+
+@pytest.mark.parametrize("source", [torch.zeros(1), torch.zeros(3, dtype=torch.int64)])
+def test_a_stored_tensor_is_neither_repeated_nor_rounded(source):
+    with pytest.raises(ValueError, match="for one of \\(3,\\)"):
+        copy_exactly(torch.ones(3), source)
