@@ -25,6 +25,8 @@ Values = Mapping[str, object]
 
 Entry = TypeVar("Entry")
 
+LONGEST_LINE = 10_000  # characters, of a file given as @FILE
+
 
 class Parser(argparse.ArgumentParser):
     """argparse with one-line errors, `@file` with comments, no abbreviations and a suggestion for unknown flags."""
@@ -38,6 +40,8 @@ class Parser(argparse.ArgumentParser):
         )
 
     def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        if len(arg_line) > LONGEST_LINE:  # shlex would take the square of it
+            raise ValueError(f"it has a line of {len(arg_line)} characters")
         return shlex.split(arg_line, comments=True)
 
     def error(self, message: str) -> NoReturn:

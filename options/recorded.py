@@ -50,7 +50,8 @@ def read_for_resuming(opt: argparse.Namespace) -> Values:
     folder = Path(opt.checkpoints_dir) / with_suffix(opt)
     if not folder.is_dir():
         raise UserError(f"--continue_train: there is no run {folder}; check --name and --checkpoints_dir")
-    return {name: value for name, value in read_run(folder).items() if name in flags(Fact.RESUMED)}
+    again = set(flags(Fact.RESUMED))
+    return {name: value for name, value in read_run(folder).items() if name in again}
 
 
 def changed_flags(opt: argparse.Namespace) -> dict[str, str]:

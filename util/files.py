@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +18,7 @@ from util.errors import UserError
 from util.faults import why
 from util.locks import LOCK, locked
 
-LARGEST_JSON = 64 << 20  # bytes
+LARGEST_JSON = 16 << 20  # bytes. Four times as many, in short lists or names, would take half a minute.
 
 
 @contextlib.contextmanager
@@ -82,13 +83,26 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of at most 64 MB. Raises ValueError, with the reason, for anything else."""
+    """Read a JSON file of at most 16 MB. Raises ValueError, with the reason, for anything else."""
     if (size := path.stat().st_size) > LARGEST_JSON:
         raise ValueError(f"{size / 1e6:.0f} MB, more than any such file has")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text, object_pairs_hook=_without_repeats)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could be written and shown nowhere
+        return value
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs. Python would keep the last value of a repeated name without a word."""
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        again = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"{again!a:.50} is there twice")
+    return names
 
 
 def read_options(path: Path) -> dict[str, object]:

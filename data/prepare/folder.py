@@ -57,7 +57,12 @@ def read_json(path: Path) -> dict:
     with contextlib.suppress(ValueError):
         if isinstance(contents := read_any(path), dict):
             return contents
-    raise UserError(f"{path}: damaged; delete {path.parent} and begin again")
+    raise damaged(path)
+
+
+def damaged(path: Path) -> UserError:
+    """The error for a file of the folder that this command did not write like that."""
+    return UserError(f"{path}: damaged; delete {path.parent} and begin again")
 
 
 def _as_text(state: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from data.prepare.assign import SPLITS
 from data.prepare.convert import Written
 from data.prepare.findings import few
-from data.prepare.folder import read_json
+from data.prepare.folder import damaged, read_json
 from data.prepare.source import Inventory, Source
 from data.read.splits import read_lines, read_splits
 from util.files import write_text
@@ -51,8 +51,8 @@ def write_lists(
     dataset.json. Other sets in the folder keep their rows and facts."""
     sets = _sets(dst)
     # An earlier run may have written other sources for this set.
-    counts = [one["counts"].values() for one in (facts, sets.get(source.name, {"counts": {}}))]
-    ours = {name for by_split in counts for by_source in by_split for name in by_source}
+    counts = [facts["counts"], sets.get(source.name, {}).get("counts", {})]
+    ours = {name for by_split in counts for by_source in by_split.values() for name in by_source}
     rows = [row for row in _rows(dst / "splits.csv") if row.get("source") not in ours]
     rows += [_row(one, source, splits[one.item.id], folds.get(one.item.id, "")) for one in written]
     text = io.StringIO()
@@ -87,8 +87,21 @@ def _row(written: Written, source: Source, split: str, fold: str) -> dict[str, s
 
 
 def _sets(dst: Path) -> dict[str, dict]:
+    """The facts about the sets in a folder, by their names. UserError: its dataset.json is damaged."""
     path = dst / "dataset.json"
-    return read_json(path)["sets"] if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    sets = read_json(path).get("sets")
+    known = isinstance(sets, dict) and all(
+        isinstance(facts, dict)
+        and isinstance(facts.get("settings"), dict)
+        and isinstance(counts := facts.get("counts"), dict)
+        and all(isinstance(by_source, dict) for by_source in counts.values())
+        for facts in sets.values()
+    )
+    if not known:
+        raise damaged(path)
+    return sets
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

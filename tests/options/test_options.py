@@ -183,7 +183,7 @@ def test_flags_are_read_from_a_file_with_comments(tmp_path):
     assert (opt.ngf, opt.name, opt.no_flip) == (8, "my run", True)  # what comes later wins
 
 
-@pytest.mark.parametrize("text", [b"--name 'half", b"--name \xff", b"@%s"])
+@pytest.mark.parametrize("text", [b"--name 'half", b"--name \xff", b"@%s", b"--name " + b"x" * 300_000])
 def test_a_flag_file_that_cannot_be_parsed_is_refused_in_one_line(tmp_path, text):
     recipe = tmp_path / "recipe.txt"
     recipe.write_bytes(text.replace(b"%s", str(recipe).encode()))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from util.errors import UserError
-from util.files import read_options, replacing_folder
+from util.files import LARGEST_JSON, read_options, replacing_folder
 from util.locks import locked
 from util.show.test_pictures import OURS
 
@@ -185,6 +185,14 @@ def test_damaged_options_are_named_with_the_reason(tmp_path, text, why):
     (tmp_path / "options.json").write_text(text)
     with pytest.raises(UserError, match=rf"options.json: damaged \(.*{why}"):
         read_options(tmp_path / "options.json")
+
+
+def test_a_json_file_of_many_short_lists_ends_soon(tmp_path):
+    """64 MB of them took 27 s. The most that is read takes 2 to 5 s."""
+    path = tmp_path / "options.json"
+    path.write_text("[" + "[]," * (LARGEST_JSON // 3) + "[]]")
+    with pytest.raises(UserError, match="17 MB, more than any such file has"):
+        read_options(path)
 
 
 def test_a_json_file_of_100_mb_is_not_read(tmp_path):

@@ -252,6 +252,16 @@ def test_sets_with_other_masks_cannot_share_a_folder(montgomery, tmp_path, prepa
         prepare("montgomery", montgomery, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    "sets", [[], {"montgomery": 1}, {"montgomery": {}}, {"montgomery": {"settings": {}, "counts": {"train": []}}}]
+)
+def test_facts_of_another_shape_are_damaged(montgomery, tmp_path, prepare, sets):
+    prepare("montgomery", montgomery, tmp_path / "out")
+    (tmp_path / "out" / "dataset.json").write_text(json.dumps({"sets": sets}))
+    with pytest.raises(UserError, match=r"dataset.json: damaged; delete"):
+        prepare("montgomery", montgomery, tmp_path / "out")
+
+
 @pytest.mark.parametrize("name", ["dataset.json", "splits.csv", ".prepare.json"])
 def test_a_damaged_list_is_named(montgomery, tmp_path, prepare, name):
     prepare("montgomery", montgomery, tmp_path / "out", "--split_seed", 1)
