@@ -17,26 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.fuzz.changes import mutated
 from benchmarks.fuzz.seeds import SEEDS
 from util.errors import UserError
 
 SECONDS, BYTES = 10, 2 << 30  # the most that one input may take
 CRASHED = "the process crashed or hung"
-EXTREME = (b"\0", b"\xff", b"\x80", b"\x7f", b"\xff\xff", b"\xff\xff\xff\xff", b"\0\0\0\x80", b"\xff\xff\xff\x7f")
-WORDS = (b"-1", b"0", b"1e999", b"nan", b"9" * 400, b"9" * 5000, b"null", b"true", b"[]", b"{}", b'""', b'"\\ud800"')
-WORDS += (
-    b"\\u0000",
-    b"[" * 2000,
-    b'{"a":' * 2000,
-    b"\0",
-    b"\xff\xfe",
-    b"\xef\xbb\xbf",
-    b"../../x",
-    b"\n",
-    b",",
-    b";",
-    b'"',
-)
 
 
 class Slow(BaseException):
@@ -53,30 +39,6 @@ class Tally:
     escaped: Counter = field(default_factory=Counter)
 
 
-def mutated(data: bytes, others: list[bytes], rng: random.Random, text: bool) -> bytes:
-    """A file with one to four changes: bits, bytes, spans lost, doubled or taken from another file, an end cut."""
-    for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(data) + 1)
-        end = min(len(data), at + rng.choice((1, 2, 4, 16, 64, 1024)))
-        other = rng.choice(others)
-        start = rng.randrange(len(other) + 1)
-        change = rng.randrange(8)
-        if change == 0 and at < len(data):
-            data = data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
-        elif change == 1:
-            data = data[:at] + data[end:]
-        elif change == 2:
-            data = data[:end] + data[at:]
-        elif change == 3:
-            data = data[:at] + other[start : start + end - at] + data[end:]
-        elif change == 4 and rng.random() < 0.3:
-            data = data[:at]
-        else:
-            word = rng.choice(WORDS if text else EXTREME)
-            data = data[:at] + word + data[(at if rng.random() < 0.5 else at + len(word)) :]
-    return data
-
-
 def read_one(read: Callable[[Path], object], path: Path) -> str:
     """Read an input. Returns "read", "refused", or the error that escaped, with the project's line it came from."""
 
@@ -86,7 +48,8 @@ def read_one(read: Callable[[Path], object], path: Path) -> str:
     signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # not all text can be printed
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
             read(path)
     except (UserError, OSError):
         return "refused"
@@ -113,6 +76,7 @@ def _work(name: str, span: range, seed: int, folder: Path, keep: Path | None, re
         one.read(one.path)  # a sound file is read, and what the reader imports is imported now
     resource.setrlimit(resource.RLIMIT_AS, (_size() + BYTES, resource.RLIM_INFINITY))
     files = [one.path.read_bytes() for one in seeds]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for index in span:
         rng = random.Random(f"{seed} {name} {index}")
         which = rng.randrange(len(seeds))
@@ -122,10 +86,11 @@ def _work(name: str, span: range, seed: int, folder: Path, keep: Path | None, re
             one.change(rng, one.path)
         else:
             one.path.write_bytes(mutated(files[which], files, rng, one.text))
-        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        start = time.perf_counter()
         outcome = read_one(one.read, one.path)
         seconds = time.perf_counter() - start
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        grown, before = (peak - before) / 1024, peak
         if keep and outcome not in ("read", "refused"):
             (keep / f"{name}-{index}{one.path.suffix}").write_bytes(one.path.read_bytes())
             (keep / f"{name}-{index}.txt").write_text(outcome + "\n")
