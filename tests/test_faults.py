@@ -20,6 +20,7 @@ from tests.helpers import ROOT, python, words
 from tests.test_kills import OFTEN, TINY, unix
 from util.errors import UserError
 from util.faults import one_line
+from util.run.together import save_together
 
 FAULTS = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE")
 
@@ -187,3 +188,17 @@ def test_two_processes_that_are_interrupted_and_resumed_equal_undisturbed_ones(t
     done = python(*TORCHRUN, "train.py", "--checkpoints_dir", tmp_path, "--name", "parts", "--continue_train")
     assert done.returncode == 0, done.stderr[-2000:]
     kills.check(tmp_path / "parts", kills.result(tmp_path / "whole"), "never")
+
+
+def test_memory_that_runs_out_in_a_save_leaves_the_files_of_the_last_one(tmp_path, monkeypatch):
+    """torch loses the MemoryError and raises another one."""
+
+    def fails(contents, file):
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 32163392 vs 32163288")
+
+    save_together({tmp_path / "a.pth": 1, tmp_path / "b.pth": 1})
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(MemoryError):
+        save_together({tmp_path / "a.pth": 2, tmp_path / "b.pth": 2})
+    assert [torch.load(tmp_path / name) for name in ("a.pth", "b.pth")] == [1, 1]
+    assert sorted(os.listdir(tmp_path)) == ["a.pth", "b.pth"]

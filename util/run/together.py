@@ -75,7 +75,10 @@ def check_files(path: Path, state: Mapping) -> None:
 def _write(path: Path, contents: object) -> str:
     """Write a file onto the disk; returns its SHA-256."""
     buffer = io.BytesIO()  # through memory, since torch.save's own errors do not say that the disk is full
-    torch.save(contents, buffer)
+    try:
+        torch.save(contents, buffer)
+    except RuntimeError as error:  # "unexpected pos", where Python's MemoryError was lost in torch
+        raise MemoryError from error
     with path.open("wb") as file:
         file.write(buffer.getbuffer())
         sync(file)
