@@ -11,13 +11,15 @@ from torch import nn
 from util.errors import UserError
 from util.faults import is_fault
 from util.run.divergence import not_finite, refuse_diverged
+from util.run.inert import load_with_inert
 from util.run.tensors import check_archive, check_plain, unwrapped
 from util.run.together import save_together
 
 
-def load_tensors(path: Path) -> object:
+def load_tensors(path: Path, inert: bool = False) -> object:
     """Read a .pth file to the CPU. It may hold tensors and plain values only, never code.
 
+    inert: Python objects are no error, and something that does nothing takes their place (`util.run.inert`).
     UserError: the file is missing, truncated or unsafe, or holds tensors that are not plain ones (`check_plain`).
     """
     if not path.is_file():
@@ -30,7 +32,8 @@ def load_tensors(path: Path) -> object:
         check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            contents = torch.load(path, map_location="cpu", weights_only=True)
+            inert = inert and start == b"PK"
+            contents = load_with_inert(path) if inert else torch.load(path, map_location="cpu", weights_only=True)
         check_plain(path, contents)
         return contents
     except UserError:
@@ -120,9 +123,11 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
     A file is one that torch.save wrote, or a .safetensors file.
     """
-    state = unwrapped(_load_safetensors(path) if path.suffix == ".safetensors" else load_tensors(path))
+    state = unwrapped(_load_safetensors(path) if path.suffix == ".safetensors" else load_tensors(path, inert=True))
     if state is None:
-        raise UserError(f"{path}: not a network's state dict (a dict of named tensors)")
+        raise UserError(
+            f"{path}: not a network's state dict (named tensors), as torch.save(net.state_dict(), path) writes it"
+        )
     try:
         return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     except (RuntimeError, NotImplementedError) as error:  # torch has types that it cannot convert yet
