@@ -38,6 +38,7 @@ def main() -> int:
     from models.files import load_networks
     from models.optim.optimizers import clip_gradients
     from models.optim.schedules import create_schedulers
+    from models.teacher import DECAY
     from util.run.run import Run
     from util.show.report import Report
 
@@ -48,7 +49,9 @@ def main() -> int:
 
         model = create_model(opt, run.device, training=True)
         schedulers = create_schedulers(opt, model.optimizers)
-        run.hold(model, schedulers, Averages(model, opt.ema))
+        averages = Averages(model, opt.ema or (DECAY if train.dataset.unlabelled else 0.0))
+        model.averages = averages if train.dataset.unlabelled else None
+        run.hold(model, schedulers, averages)
         if opt.continue_train:
             run.resume(load_networks(model, run.folder, opt.epoch, opt), changed_flags(opt))
             if run.finished():

@@ -14,7 +14,7 @@ from util.errors import UserError
 
 if TYPE_CHECKING:  # torch and kornia take seconds to import, and the flags only need the names of the sets
     import torch
-    from kornia.augmentation import AugmentationSequential
+    from kornia.augmentation import AugmentationSequential, ImageSequential
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,18 @@ SETS: dict[str, tuple[Pose | None, dict[str, tuple[float, float]]]] = {
 }
 """--augment to the pose, and kornia's changes of grey values in [0, 1], in order, each with its range."""
 
+UNLABELLED = {"RandomGamma": (0.5, 2.0), "RandomContrast": (0.6, 1.6), "RandomBrightness": (0.8, 1.2)}
+"""Changes of grey values of images without masks. They leave every border where it is."""
+
 
 class Augment:
-    """Callable on a batch: returns it with `A` and `B` changed and all else unchanged.
+    """Callable on a batch: returns it with `A`, `B` and `U` changed and all else unchanged.
 
     name: a key of `SETS`. labels: the sides ("A", "B", "AB" or "") whose colours stand for classes. A, B: float
     [N, C, H, W] in [-1, 1]. The pose moves A and B alike: labels by nearest neighbour, so that no new colour appears,
     and pictures bilinearly. Pixels from outside the image repeat its edge. Grey values change in A alone, and only if A
-    is a picture. Draws come from PyTorch's global generator. UserError: A and B of a batch differ in size.
+    is a picture. Images without masks, `U`, get a pose of their own. `U_changed` is added: the same pictures with other
+    grey values. Draws come from PyTorch's global generator. UserError: A and B of a batch differ in size.
     """
 
     def __init__(self, name: str, device: torch.device, labels: str = "B"):
@@ -62,15 +66,28 @@ class Augment:
         self._pose = pose and _moves(pose, resample["A"], resample["B"])
         self._intensity = None
         if intensity and "A" not in labels:
-            import kornia.augmentation as K
-
-            self._intensity = K.ImageSequential(
-                *(getattr(K, name)(limits, p=1.0) for name, limits in intensity.items())
-            )
+            self._intensity = _changes(intensity)
+        self._unlabelled: ImageSequential | None = None  # built at the first batch that has any: kornia is slow to load
 
     def __call__(self, batch: Batch) -> Batch:
-        if self._pose is None:
-            return batch
+        if "U" in batch:
+            images, changed = self._changed(batch["U"])
+            batch = {**batch, "U": images, "U_changed": changed}
+        return batch if self._pose is None else self._moved(batch, self._pose)
+
+    def _changed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images without masks in a new pose, and the same with other grey values."""
+        import torch
+
+        images = images.to(self.device, non_blocking=True)
+        self._unlabelled = self._unlabelled or _changes(UNLABELLED)
+        with torch.no_grad():
+            if self._pose:
+                images = self._pose(images, data_keys=["input"])
+            changed = self._unlabelled((images + 1) / 2) * 2 - 1
+        return images, changed
+
+    def _moved(self, batch: Batch, pose: AugmentationSequential) -> Batch:
         import torch
 
         image, target = (side.to(self.device, non_blocking=True) for side in (batch["A"], batch["B"]))
@@ -80,10 +97,17 @@ class Augment:
                 f"{batch['B_paths'][0]} are loaded at different sizes; take --preprocess resize_and_crop"
             )
         with torch.no_grad():
-            image, target = self._pose(image, target)
+            image, target = pose(image, target)
             if self._intensity:
                 image = self._intensity((image + 1) / 2) * 2 - 1
         return {**batch, "A": image, "B": target}
+
+
+def _changes(intensity: dict[str, tuple[float, float]]) -> ImageSequential:
+    """Changes of grey values, each drawn for every image."""
+    import kornia.augmentation as K
+
+    return K.ImageSequential(*(getattr(K, name)(limits, p=1.0) for name, limits in intensity.items()))
 
 
 def _moves(pose: Pose, image: str, target: str) -> AugmentationSequential:

@@ -28,7 +28,8 @@ class Sample:
 
     patient, source, label (the finding): "" if unknown. spacing: mm per pixel (rows, columns) of the original; None if
     it is not listed and only a DICOM header can have it. lends: in data without pairs, this sample is not shown as an
-    image; its target is paired with other images.
+    image; its target is paired with other images. unlabelled: this sample is shown beside the others, and has no target
+    (--unlabelled).
     """
 
     id: str
@@ -39,6 +40,7 @@ class Sample:
     label: str = ""
     spacing: tuple[float, float] | None = None
     lends: bool = False
+    unlabelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,12 @@ class PairedDataset(Dataset[Item], ABC):
 
     In data without pairs, some samples only lend their targets (`Sample.lends`). In training, every epoch deals these
     out to the images in another order, all equally often. In testing and with --serial_batches they keep their order.
+    Images without targets are dealt out in the same way: each item brings one of them, if there are any.
 
     ids, patients, sources: one string per sample. classes: the meaning of the target's colours; None if the target is a
     picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. swaps:
     whether --direction BtoA makes an item's target the input. balance: which images an epoch takes; None for all.
+    unlabelled: the samples without a target that take part in training.
     empty: how many of how many masks that were read have no foreground, and (0, 0) without masks.
     """
 
@@ -86,8 +90,8 @@ class PairedDataset(Dataset[Item], ABC):
             raise UserError("--clahe and --intensity are for an X-ray as input: with --direction BtoA the input is B")
         samples = self.find(opt, phase)
         most = int(min(opt.max_dataset_size, num_test, len(samples)))
-        lenders = [s for s in samples if s.lends]
-        samples = [s for s in samples if not s.lends][:most] + lenders[:most]
+        lenders, unlabelled = [s for s in samples if s.lends], [s for s in samples if s.unlabelled]
+        samples = [s for s in samples if not (s.lends or s.unlabelled)][:most] + lenders[:most] + unlabelled
         self.has_targets = any(s.targets for s in samples) and not (lenders and not train)
         if self.swap:
             if not self.has_targets:
@@ -99,13 +103,13 @@ class PairedDataset(Dataset[Item], ABC):
         bad = self._cache.fill(samples, f"reading {phase}")
         self.skipped += bad.values()
         read = [s for i, s in enumerate(samples) if i not in bad]
-        self.samples = [s for s in read if not s.lends]
-        self._lenders = [s for s in read if s.lends]
-        if not self.samples or (lenders and not self._lenders):
+        self.samples = [s for s in read if not (s.lends or s.unlabelled)]
+        self._lenders, self.unlabelled = [s for s in read if s.lends], [s for s in read if s.unlabelled]
+        if not self.samples or (lenders and not self._lenders) or (unlabelled and not self.unlabelled):
             raise UserError(f"--dataroot {opt.dataroot}: no readable image is left in phase {phase}")
         self.empty = self._count_empty(f"--dataroot {opt.dataroot}, phase {phase}")
         self._shuffles = train and not opt.serial_batches
-        self._deal = (-1, np.arange(0))  # an epoch, and its order of the lenders
+        self._orders: dict[tuple[int, int], np.ndarray] = {}  # by epoch and kind: the order of what is dealt out
         self.ids = [s.id for s in self.samples]
         self.patients = [s.patient or s.id for s in self.samples]
         self.sources = [s.source for s in self.samples]
@@ -126,8 +130,8 @@ class PairedDataset(Dataset[Item], ABC):
 
     @property
     def files(self) -> list[Path]:
-        """The files of all images, those that only lend their target too."""
-        return [sample.image for sample in [*self.samples, *self._lenders]]
+        """The files of all images, those that only lend their target and those without one too."""
+        return [sample.image for sample in [*self.samples, *self._lenders, *self.unlabelled]]
 
     @property
     def labels(self) -> str:
@@ -153,7 +157,7 @@ class PairedDataset(Dataset[Item], ABC):
         resumed or distributed training sees the same views."""
         index, epoch = key if isinstance(key, tuple) else (key, 0)
         sample = self.samples[index % len(self.samples)]
-        lender = self._lenders[self._dealt(index, epoch)] if self._lenders else sample
+        lender = self._lenders[self._dealt(index, epoch, len(self._lenders), 1)] if self._lenders else sample
         paired = lender is sample
         decoded = self._cache.get(sample)
         image, target = decoded.image, (decoded if paired else self._cache.get(lender)).target
@@ -172,6 +176,8 @@ class PairedDataset(Dataset[Item], ABC):
         item: dict[str, Any] = {"size": torch.tensor(decoded.size), "index": index}
         for side, (tensor, path) in zip("AB", sides, strict=False):
             item |= {side: tensor, f"{side}_paths": path}
+        if self.unlabelled:
+            item |= self._unlabelled_view(index, epoch)
         return cast(Item, item)
 
     def __getitems__(self, keys: list[tuple[int, int]]) -> list[Item | UserError]:
@@ -217,14 +223,23 @@ class PairedDataset(Dataset[Item], ABC):
         """The number of images whose `spacing` is one at the detector, where shadows are larger than body parts."""
         return sum(not s.spacing and measured_at_detector(s.image) for s in self.samples)
 
-    def _dealt(self, index: int, epoch: int) -> int:
-        """The lender whose target is paired with image `index` in this epoch."""
-        place = index % len(self._lenders)
+    def _dealt(self, index: int, epoch: int, count: int, kind: int) -> int:
+        """Which of `count` things goes to item `index` in this epoch. kind: tells apart what is dealt out."""
+        place = index % count
         if not self._shuffles:
             return place
-        if self._deal[0] != epoch:
-            self._deal = epoch, np.random.default_rng((self.seed, epoch, 0, 1)).permutation(len(self._lenders))
-        return int(self._deal[1][place])
+        if (epoch, kind) not in self._orders:
+            kept = {key: order for key, order in self._orders.items() if key[0] == epoch}
+            order = np.random.default_rng((self.seed, epoch, 0, kind)).permutation(count)
+            self._orders = kept | {(epoch, kind): order}
+        return int(self._orders[epoch, kind][place])
+
+    def _unlabelled_view(self, index: int, epoch: int) -> dict[str, Any]:
+        """The image without a target that goes with item `index`, as training sees it."""
+        sample = self.unlabelled[self._dealt(index, epoch, len(self.unlabelled), 2)]
+        image = self._cache.get(sample).image
+        view = self._view(image, None, np.random.default_rng((self.seed, epoch, index, 2)), sample)
+        return {"U": to_network(image[view], self._channels[0]), "U_paths": str(sample.image)}
 
     def _positive(self) -> np.ndarray:
         """Which images have a finding, bool [images]: by their labels or, without labels, by whether their masks have

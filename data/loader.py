@@ -115,7 +115,7 @@ def collate(items: list[Item | UserError]) -> Batch | UserError:
             return item
         good.append(item)
     stacked = {}
-    for side, paths in (("A", "A_paths"), ("B", "B_paths")):
+    for side, paths in (("A", "A_paths"), ("B", "B_paths"), ("U", "U_paths")):
         if side not in good[0]:
             continue
         first = good[0][side]

@@ -18,6 +18,9 @@ from data.read.matching import Matching, match
 from data.read.splits import Row, draw, draw_split, read_splits
 from util.errors import UserError
 
+REST = "rest"
+"""--unlabelled: all images of the data set that do not train with a mask."""
+
 
 class MasksDataset(PairedDataset):
     """<dataroot>/images and <dataroot>/masks.
@@ -33,6 +36,9 @@ class MasksDataset(PairedDataset):
 
     With --fold N (cross-validation), the images of fold N (column fold of splits.csv) are val and those of the other
     folds are train. Images without a fold stay in their phase, usually test.
+
+    With --unlabelled, training also sees images without masks: those in or below a folder, or with `rest` all images of
+    the phase that do not train with a mask, whatever their source.
     """
 
     def target_classes(self, opt: argparse.Namespace) -> Classes:
@@ -44,11 +50,11 @@ class MasksDataset(PairedDataset):
         listed = list_file.is_file()
         by_id = find_rows(root, opt.patient_regex, opt.split_seed)
         ids = {row.image: name for name, row in by_id.items()}
-        rows = list(by_id.values())
+        everyone = rows = list(by_id.values())
         if opt.source:
             rows = _of_sources(rows, opt.source, list_file)
         if opt.fold != -1:
-            rows = _folded(rows, opt.fold, list_file)
+            rows, everyone = _folded(rows, opt.fold, list_file), _folded(everyone, opt.fold, list_file)
         chosen = [row for row in rows if phase in ("all", row.split)]
         if not chosen:
             splits = ", ".join(
@@ -60,9 +66,9 @@ class MasksDataset(PairedDataset):
             )
         # Every mask must belong to an image, so all images are matched, whatever their phase. A list may name masks of
         # its own, and others may lie beside them. Training reads val right after train: then strays were reported.
-        masks = self._masks_of(
-            rows, root, opt.skip_bad_files, {row.image for row in chosen}, report_strays=not listed and phase != "val"
-        )
+        wanted = set() if opt.unlabelled == REST else {row.image for row in chosen}
+        strays = not listed and phase != "val"
+        masks = self._masks_of(rows, root, opt.skip_bad_files, wanted, report_strays=strays)
         samples = [
             Sample(ids[row.image], row.image, masks.get(row.image, ()), row.patient, row.source, row.label, row.spacing)
             for row in chosen
@@ -70,6 +76,8 @@ class MasksDataset(PairedDataset):
         ]
         if phase == "train" and opt.train_images:
             samples = _drawn(samples, opt.train_images, opt.split_seed)
+        if self.train and opt.unlabelled:
+            return samples + _unlabelled(opt, phase, everyone, {s.image for s in samples})
         return _without_pairs(samples, opt.split_seed) if self.train and opt.unpaired else samples
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
@@ -175,6 +183,35 @@ def _drawn(samples: list[Sample], count: int, seed: int) -> list[Sample]:
     by_draw = sorted(samples, key=lambda s: draw(s.patient or s.id, seed))
     taken = {s.id for s in by_draw[:count]}
     return [s for s in samples if s.id in taken]
+
+
+def _unlabelled(opt: argparse.Namespace, phase: str, rows: list[Row], labelled: set[Path]) -> list[Sample]:
+    """The images that train without a mask. rows: of the whole data set, so that no image of another phase is among
+    them, wherever the folder lies. labelled: the images that train with their masks."""
+    for flag, given in (("--unpaired", opt.unpaired), ("--direction BtoA", opt.direction == "BtoA")):
+        if given:
+            raise UserError(f"--unlabelled {opt.unlabelled}: it goes with images and masks in pairs, not with {flag}")
+    if opt.unlabelled == REST:
+        paths, others = [row.image for row in rows if row.split == phase], labelled
+        where = f"--dataroot {opt.dataroot}, phase {phase}"
+    else:
+        folder = Path(opt.unlabelled)
+        if not folder.is_dir():
+            raise UserError(
+                f"--unlabelled {folder}: no such folder; give a folder of images, or `{REST}` for the images of "
+                "--dataroot that train without a mask"
+            )
+        if (folder / "splits.csv").is_file():
+            paths = [row.image for row in find_rows(folder).values() if row.split == phase]
+        else:
+            paths = find_images(folder / "images" if (folder / "images").is_dir() else folder)
+        others = labelled | {row.image for row in rows if row.split != phase}
+        where = str(folder)
+    known = {path.resolve() for path in others}
+    found = [path for path in paths if path.resolve() not in known]
+    if not found:
+        raise UserError(f"--unlabelled {opt.unlabelled}: {where} holds no image that trains without a mask")
+    return [Sample(path.name, path, unlabelled=True) for path in found]
 
 
 def _without_pairs(samples: list[Sample], seed: int) -> list[Sample]:

@@ -29,9 +29,10 @@ MODELS = {
 """--model"""
 
 GAN_LOSSES = {
-    "lsgan": "models.losses:least_squares",
-    "vanilla": "models.losses:cross_entropy",
-    "wgangp": "models.losses:wasserstein",
+    "lsgan": "models.losses:LSGAN",
+    "vanilla": "models.losses:VANILLA",
+    "wgangp": "models.losses:WGANGP",
+    "hinge": "models.losses:HINGE",
 }
 """--gan_mode"""
 

@@ -15,13 +15,14 @@ from models.donors.architecture import Architecture, completed
 from models.donors.build import build_generator
 from models.donors.find import find_donor
 from models.image_pool import ImagePool
-from models.networks.generator import Generator, generate
+from models.networks.generator import Generator, generate, generate_with_logits
 from models.norm_stats import inference
 from models.optim.optimizers import create_optimizer, encoders
 from models.piggyback import METHODS
 from models.piggyback.files import TaskFile, as_dependencies, check_donor, earlier_tasks, load_task, read_task
 from models.piggyback.task import Settings, Task, attach, materialize, switch
-from util.contracts import Batch
+from models.teacher import SURE, Lesson
+from util.contracts import Averages, Batch
 from util.errors import UserError
 from util.run.checkpoint import task_path
 
@@ -32,7 +33,8 @@ class BaseModel(ABC):
     networks: "G", "D" (or "G_A", ...). optimizers: by the same kind of name. pools: image histories of discriminators.
     tasks: of generators that are adapted beside a frozen donor (`--adapt`). translator: name of the network that maps A
     to B. labels: upstream's names for its input and output. training: whether the model will train. images: the last
-    step's, by upstream's labels. loaded: task files of generators, which need no file of weights.
+    step's, by upstream's labels. loaded: task files of generators, which need no file of weights. averages: of the
+    generators' weights, where images without targets take part in training (`lesson`).
 
     Saving, scheduling, showing and distributing are done to a model from outside.
     """
@@ -52,6 +54,7 @@ class BaseModel(ABC):
         self.norm_stats = opt.norm_stats
         self.notes: list[str] = []
         self.noise_seed: int | None = opt.seed if opt.stochastic else None
+        self.averages: Averages | None = None
 
     def add_generator(
         self, opt: argparse.Namespace, name: str, donor: Path | None = None, backwards: bool = False
@@ -136,9 +139,24 @@ class BaseModel(ABC):
         inside = encoders({name: self.networks[name] for name in names}).values()
         return create_optimizer(opt, parameters, [p for encoder in inside for p in encoder.parameters()])
 
+    def lesson(self, batch: Batch) -> Lesson | None:
+        """What the translator can learn from the batch's images without targets; None if it has none.
+
+        Call it before the other translations of a step: the averages stand in the weights' place for a moment, and no
+        gradient that is still to be computed may depend on these.
+        """
+        if "U" not in batch or "U_changed" not in batch or self.averages is None:
+            return None
+        with self.averages.in_place():
+            taught = self.translate(batch["U"])
+        changed = batch["U_changed"].to(self.device, non_blocking=True)
+        fake, logits = generate_with_logits(self.generator(self.translator), changed)
+        return Lesson(fake, logits, torch.where(taught > 0, 1.0, -1.0), taught.abs() > SURE)
+
     @abstractmethod
     def train_step(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Update the networks once. Returns the losses as detached scalars on the device, which is not waited for."""
+        """Update the networks once. Returns the losses, and how often discriminators were right (acc_D_real, ...), as
+        detached scalars on the device, which is not waited for."""
 
     def pictures(self) -> dict[str, torch.Tensor]:
         """The last step's images by upstream's labels: float [N, C, H, W] in [-1, 1]. {} before the first step."""
@@ -210,9 +228,3 @@ def check_size(opt: argparse.Namespace, networks: dict[str, nn.Module], channels
                 generate(dry, images) if isinstance(dry, Generator) else dry(images)
         except (RuntimeError, ValueError) as error:
             raise UserError(f"{flag} {size}: too small for network {name}: {error}") from error
-
-
-def set_requires_grad(net: nn.Module, value: bool) -> None:
-    """Freeze or thaw all parameters of a network."""
-    for parameter in net.parameters():
-        parameter.requires_grad = value

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils import parametrize
 
-from models.base import BaseModel, check_size, set_requires_grad
+from models.adversary import Adversary
+from models.base import BaseModel, check_size
 from models.donors.find import find_donor, find_twin
 from models.image_pool import ImagePool
-from models.losses import gan_loss, gradient_penalty, total
+from models.losses import total
 from models.networks.define import define_D
 from models.networks.generator import generate
 from util.contracts import Batch
@@ -42,6 +43,11 @@ class CycleGANModel(BaseModel):
             self.notes.append("G_B has random weights (--pretrained_B none)")
         if not training:
             return
+        if getattr(opt, "unlabelled", ""):
+            raise UserError(
+                f"--unlabelled {opt.unlabelled}: --model cycle_gan learns from images without masks anyway, with "
+                "--unpaired; leave it out, or take --model pix2pix"
+            )
         if opt.lambda_identity and opt.input_nc != opt.output_nc:
             raise UserError(
                 f"--lambda_identity {opt.lambda_identity}: G_A(B) = B needs --input_nc and --output_nc to "
@@ -49,12 +55,11 @@ class CycleGANModel(BaseModel):
             )
         self.weights = {"A": opt.lambda_A, "B": opt.lambda_B}
         self.identity = opt.lambda_identity
-        self.noise = opt.instance_noise
-        self.gan_loss = gan_loss(opt.gan_mode)
-        self.penalise = opt.gan_mode == "wgangp"
+        self.adversaries: dict[str, Adversary] = {}
         for name, channels in (("D_A", opt.output_nc), ("D_B", opt.input_nc)):
             net = define_D(channels, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, opt.init_type, opt.init_gain)
             self.networks[name] = net.to(device)
+            self.adversaries[name] = Adversary(net, opt.gan_mode, opt.instance_noise)
         channels = {"G_A": opt.input_nc, "D_B": opt.input_nc, "G_B": opt.output_nc, "D_A": opt.output_nc}
         check_size(opt, self.networks, channels)
         self.pools = {f"D_{side}": ImagePool(opt.pool_size, opt.seed + i, device) for i, side in enumerate("AB")}
@@ -72,20 +77,19 @@ class CycleGANModel(BaseModel):
             losses = self._step_G(real_A, real_B)
         losses |= self._step_D()
         order = [f"{name}_{side}" for side in "AB" for name in ("D", "G", "cycle", "idt")]
+        order += [name for name in losses if name.startswith("acc_")]
         return {name: losses[name].detach() for name in order if name in losses}
 
     def _step_G(self, real_A: torch.Tensor, real_B: torch.Tensor) -> dict[str, torch.Tensor]:
-        G_A, G_B, nets = self.generator("G_A"), self.generator("G_B"), self.networks
-        for side in "AB":
-            set_requires_grad(nets[f"D_{side}"], False)
+        G_A, G_B = self.generator("G_A"), self.generator("G_B")
         images = {"real_A": real_A, "real_B": real_B}
         images["fake_B"] = generate(G_A, real_A)
         images["fake_A"] = generate(G_B, real_B)
         images["rec_A"] = generate(G_B, images["fake_B"])
         images["rec_B"] = generate(G_A, images["fake_A"])
         losses = {
-            "G_A": self.gan_loss(nets["D_A"](self._noisy(images["fake_B"])), True),
-            "G_B": self.gan_loss(nets["D_B"](self._noisy(images["fake_A"])), True),
+            "G_A": self.adversaries["D_A"].deceive(images["fake_B"]),
+            "G_B": self.adversaries["D_B"].deceive(images["fake_A"]),
             "cycle_A": F.l1_loss(images["rec_A"], real_A) * self.weights["A"],
             "cycle_B": F.l1_loss(images["rec_B"], real_B) * self.weights["B"],
         }
@@ -102,22 +106,15 @@ class CycleGANModel(BaseModel):
         return losses
 
     def _step_D(self) -> dict[str, torch.Tensor]:
-        losses = {}
+        judged = {}
         for name, side in (("D_A", "B"), ("D_B", "A")):  # D_A judges images of B
-            net, real = self.networks[name], self._noisy(self.images[f"real_{side}"])
-            fake = self._noisy(self.pools[name].query(self.images[f"fake_{side}"]))
-            set_requires_grad(net, True)
-            losses[name] = (self.gan_loss(net(real), True) + self.gan_loss(net(fake), False)) / 2
-            if self.penalise:
-                losses[name] = losses[name] + gradient_penalty(net, real, fake)
+            fake = self.pools[name].query(self.images[f"fake_{side}"])
+            judged[name] = self.adversaries[name].judge(self.images[f"real_{side}"], fake)
+        losses = {name: of.objective for name, of in judged.items()}
         self.optimizers["D"].zero_grad(set_to_none=True)
         total(losses.values()).backward()
         self.optimizers["D"].step()
-        return losses
-
-    def _noisy(self, images: torch.Tensor) -> torch.Tensor:
-        """The images as a discriminator sees them."""
-        return images + self.noise * torch.randn_like(images) if self.noise else images
+        return losses | {f"acc_{name}_{kind}": share for name, of in judged.items() for kind, share in of.right.items()}
 
     def pictures(self) -> dict[str, torch.Tensor]:
         order = ("real_A", "fake_B", "rec_A", "idt_B", "real_B", "fake_A", "rec_B", "idt_A")

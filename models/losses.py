@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pkgutil import resolve_name
@@ -14,26 +15,62 @@ from models import GAN_LOSSES, SEG_LOSSES
 from util.errors import UserError
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-GanLoss = Callable[[torch.Tensor, bool], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class GanLoss:
+    """The two sides of an adversarial loss, on a discriminator's logits.
+
+    judged: the discriminator's loss of logits that should be real, or should not. level: a logit above it says "real";
+    None where a logit is no verdict. deceived: the generator's loss of its fakes' logits; without it, as if these
+    should be real.
+    """
+
+    judged: Callable[[torch.Tensor, bool], torch.Tensor]
+    level: float | None
+    deceived: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    def __call__(self, logits: torch.Tensor, real: bool) -> torch.Tensor:
+        return self.judged(logits, real)
+
+    def deceive(self, logits: torch.Tensor) -> torch.Tensor:
+        return self.deceived(logits) if self.deceived else self.judged(logits, True)
+
+    def right(self, logits: torch.Tensor, real: bool) -> torch.Tensor | None:
+        """The share of logits, float [], that say what is true. It carries no gradient."""
+        if self.level is None:
+            return None
+        return ((logits.detach() > self.level) == real).float().mean()
 
 
 def least_squares(logits: torch.Tensor, real: bool) -> torch.Tensor:
-    """Mao et al. 2017, arXiv 1611.04076."""
     return F.mse_loss(logits, torch.full_like(logits, float(real)))
 
 
 def cross_entropy(logits: torch.Tensor, real: bool) -> torch.Tensor:
-    """Goodfellow et al. 2014, arXiv 1406.2661."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
 
 
 def wasserstein(logits: torch.Tensor, real: bool) -> torch.Tensor:
-    """Gulrajani et al. 2017, arXiv 1704.00028."""
     return -logits.mean() if real else logits.mean()
 
 
+def hinge(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    return F.relu(1 - logits if real else 1 + logits).mean()
+
+
+LSGAN = GanLoss(least_squares, level=0.5)
+"""Mao et al. 2017, arXiv 1611.04076."""
+VANILLA = GanLoss(cross_entropy, level=0.0)
+"""Goodfellow et al. 2014, arXiv 1406.2661."""
+WGANGP = GanLoss(wasserstein, level=None)
+"""Gulrajani et al. 2017, arXiv 1704.00028."""
+HINGE = GanLoss(hinge, level=0.0, deceived=lambda logits: -logits.mean())
+"""Miyato et al. 2018, arXiv 1802.05957, section 4."""
+
+
 def gan_loss(mode: str) -> GanLoss:
-    """The loss of --gan_mode. It takes a discriminator's logits and whether they should be judged real."""
+    """The loss of --gan_mode."""
     return resolve_name(GAN_LOSSES[mode])
 
 

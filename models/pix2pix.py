@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 
 from models import SEG_LOSS
-from models.base import BaseModel, check_size, set_requires_grad
-from models.losses import gan_loss, gradient_penalty, seg_loss, total
+from models.adversary import Adversary
+from models.base import BaseModel, check_size
+from models.losses import seg_loss, total
 from models.networks.define import define_D
 from models.networks.generator import as_logits, generate_with_logits
+from models.teacher import Lesson
 from util.contracts import Batch
 from util.errors import UserError
 
@@ -17,8 +19,7 @@ from util.errors import UserError
 class Pix2PixModel(BaseModel):
     """G minimises GAN + lambda_L1 * |B - G(A)|. D learns to tell (A, B) from (A, G(A)).
 
-    D's loss is halved, which slows it down relative to G (section 3.3 of the paper). Where B is a mask of one channel,
-    G can also minimise lambda_seg times a loss of masks (`models.losses.seg_loss`).
+    Where B is a mask of one channel, G can also minimise lambda_seg times a loss of masks (`models.losses.seg_loss`).
     """
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
@@ -36,12 +37,11 @@ class Pix2PixModel(BaseModel):
             raise UserError(f"--seg_loss {opt.seg_loss}: it has no effect without --lambda_seg; give that too")
         self.lambda_L1, self.lambda_seg = opt.lambda_L1, opt.lambda_seg
         self.seg_loss = seg_loss(opt.seg_loss) if opt.lambda_seg else None
-        self.gan_loss = gan_loss(opt.gan_mode)
-        self.penalise = opt.gan_mode == "wgangp"
         netD = define_D(
             opt.input_nc + opt.output_nc, opt.ndf, opt.netD, opt.n_layers_D, opt.norm, opt.init_type, opt.init_gain
         )
         self.networks["D"] = netD.to(device)
+        self.adversary = Adversary(netD, opt.gan_mode)
         check_size(opt, self.networks, {"G": opt.input_nc, "D": opt.input_nc + opt.output_nc})
         for name, net in self.networks.items():
             self.optimizers[name] = self.optimizer(opt, name)
@@ -50,40 +50,46 @@ class Pix2PixModel(BaseModel):
     def train_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         real_A = batch["A"].to(self.device, non_blocking=True)
         real_B = batch["B"].to(self.device, non_blocking=True)
+        lesson = self.lesson(batch)
         fake_B, logits = generate_with_logits(self.generator("G"), real_A)
         # As upstream, D steps first, so that G learns from the newest D. One forward pass of G serves both.
         of_D = self._step_D(real_A, fake_B.detach(), real_B)
-        losses = self._step_G(real_A, fake_B, real_B, logits) | of_D
+        losses = self._step_G(real_A, fake_B, real_B, logits, lesson) | of_D
         self.images = {"real_A": real_A, "fake_B": fake_B.detach(), "real_B": real_B}
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _step_D(self, real_A: torch.Tensor, fake_B: torch.Tensor, real_B: torch.Tensor) -> dict[str, torch.Tensor]:
-        netD, optimizer = self.networks["D"], self.optimizers["D"]
-        set_requires_grad(netD, True)
-        fake = torch.cat([real_A, fake_B], 1)  # D is conditional: it sees the input beside the output
-        real = torch.cat([real_A, real_B], 1)
-        losses = {"D_real": self.gan_loss(netD(real), True), "D_fake": self.gan_loss(netD(fake), False)}
-        objective = (losses["D_real"] + losses["D_fake"]) / 2
-        if self.penalise:
-            losses["D_GP"] = gradient_penalty(netD, real, fake)
-            objective = objective + losses["D_GP"]
-        optimizer.zero_grad(set_to_none=True)
-        objective.backward()
-        optimizer.step()
-        return losses
+        # D is conditional: it sees the input beside the output.
+        judged = self.adversary.judge(torch.cat([real_A, real_B], 1), torch.cat([real_A, fake_B], 1))
+        self.optimizers["D"].zero_grad(set_to_none=True)
+        judged.objective.backward()
+        self.optimizers["D"].step()
+        losses = {"D_real": judged.real, "D_fake": judged.fake}
+        if judged.penalty is not None:
+            losses["D_GP"] = judged.penalty
+        return losses | {f"acc_D_{kind}": share for kind, share in judged.right.items()}
 
     def _step_G(
-        self, real_A: torch.Tensor, fake_B: torch.Tensor, real_B: torch.Tensor, logits: torch.Tensor
+        self,
+        real_A: torch.Tensor,
+        fake_B: torch.Tensor,
+        real_B: torch.Tensor,
+        logits: torch.Tensor,
+        lesson: Lesson | None,
     ) -> dict[str, torch.Tensor]:
-        netD, optimizer = self.networks["D"], self.optimizers["G"]
-        set_requires_grad(netD, False)  # the gradient passes through D, but D needs none of its own
-        judged = netD(torch.cat([real_A, fake_B], 1))
-        losses = {"G_GAN": self.gan_loss(judged, True), "G_L1": F.l1_loss(fake_B, real_B) * self.lambda_L1}
+        losses = {
+            "G_GAN": self.adversary.deceive(torch.cat([real_A, fake_B], 1)),
+            "G_L1": F.l1_loss(fake_B, real_B) * self.lambda_L1,
+        }
         if self.seg_loss:
             losses["G_seg"] = self.seg_loss(logits, (real_B + 1) / 2) * self.lambda_seg
-        optimizer.zero_grad(set_to_none=True)
+        if lesson:
+            losses["U_L1"] = lesson.l1() * self.lambda_L1
+        if lesson and self.seg_loss:
+            losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth()) * self.lambda_seg
+        self.optimizers["G"].zero_grad(set_to_none=True)
         total(losses.values()).backward()
-        optimizer.step()
+        self.optimizers["G"].step()
         return losses
 
     def loss(self, fake: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -5,14 +5,15 @@ import argparse
 import torch
 
 from models.base import BaseModel, check_size
-from models.losses import seg_loss
+from models.losses import seg_loss, total
 from models.networks.generator import as_logits, generate_with_logits
 from util.contracts import Batch
 from util.errors import UserError
 
 
 class SupervisedModel(BaseModel):
-    """G minimises --seg_loss between its logits and the mask. Its output is 2 p - 1 for a probability p, as a GAN's."""
+    """G minimises --seg_loss between its logits and the mask, and for images without one, between its logits and the
+    teacher's mask. Its output is 2 p - 1 for a probability p, as a GAN's."""
 
     def __init__(self, opt: argparse.Namespace, device: torch.device, training: bool):
         super().__init__(opt, device, training)
@@ -31,13 +32,16 @@ class SupervisedModel(BaseModel):
     def train_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         real_A = batch["A"].to(self.device, non_blocking=True)
         real_B = batch["B"].to(self.device, non_blocking=True)
+        lesson = self.lesson(batch)
         fake_B, logits = generate_with_logits(self.generator("G"), real_A)
-        loss = self.seg_loss(logits, (real_B + 1) / 2)
+        losses = {"G_seg": self.seg_loss(logits, (real_B + 1) / 2)}
+        if lesson:
+            losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth())
         self.optimizers["G"].zero_grad(set_to_none=True)
-        loss.backward()
+        total(losses.values()).backward()
         self.optimizers["G"].step()
         self.images = {"real_A": real_A, "fake_B": fake_B.detach(), "real_B": real_B}
-        return {"G_seg": loss.detach()}
+        return {name: loss.detach() for name, loss in losses.items()}
 
     def loss(self, fake: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"G_seg": self.seg_loss(as_logits(fake), (target + 1) / 2)}

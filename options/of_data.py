@@ -35,6 +35,13 @@ def _add_masks(group: argparse._ArgumentGroup) -> None:
         help="train on this many images only, drawn by --split_seed (0: all)",
     )
     group.add_argument(
+        "--unlabelled",
+        default="",
+        metavar="FOLDER|rest",
+        help="also learn from images without masks: those of a folder, or `rest`: all training images of --dataroot "
+        "that do not train with a mask (beyond --train_images, of other sources, without a mask)",
+    )
+    group.add_argument(
         "--unpaired",
         action="store_true",
         help="train as if no image had a mask of its own: images and masks come from different patients",

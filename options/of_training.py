@@ -86,7 +86,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         type=fraction,
         default=0.0,
         help="validate and save a moving average of the generators' weights instead of the weights; each step keeps "
-        "this share of it, such as 0.999 (0: off)",
+        "this share of it, such as 0.999 (0: off, but 0.995 with --unlabelled)",
     )
     group.add_argument(
         "--freeze_encoder",

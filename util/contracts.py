@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 if TYPE_CHECKING:  # torch takes seconds to import, and flags are parsed without it
     import numpy as np
@@ -21,7 +21,7 @@ VOID = 255
 
 
 class Item(TypedDict):
-    """One image of a data set as tensors. A, B: float32 [C, H, W] in [-1, 1]; see `Batch`. size: int [2]."""
+    """One image of a data set as tensors. A, B, U: float32 [C, H, W] in [-1, 1]; see `Batch`. size: int [2]."""
 
     A: Tensor
     B: Tensor
@@ -29,13 +29,17 @@ class Item(TypedDict):
     B_paths: str
     size: Tensor
     index: int
+    U: NotRequired[Tensor]
+    U_paths: NotRequired[str]
 
 
 class Batch(TypedDict):
     """Images on their way into a network, and the targets that belong to them.
 
     A: float32 [N, C, H, W] in [-1, 1], the network's input. B: the same, the target. A_paths, B_paths: their files.
-    size: int [N, 2], original heights and widths. index: int [N], place in the data set.
+    size: int [N, 2], original heights and widths. index: int [N], place in the data set. U, U_paths: images without
+    targets that take part in training, as many as A (--unlabelled). U_changed: the same images with other grey values
+    (`data.augment.Augment`).
 
     Data sets without targets leave out B and B_paths; test with `"B" in batch`. They are declared as always present
     because training always has them.
@@ -47,6 +51,9 @@ class Batch(TypedDict):
     B_paths: list[str]
     size: Tensor
     index: Tensor
+    U: NotRequired[Tensor]
+    U_paths: NotRequired[list[str]]
+    U_changed: NotRequired[Tensor]
 
 
 class ClassMap(Protocol):
@@ -84,7 +91,8 @@ class ScoredData(Protocol):
 
     ids, patients, sources: one string an image. files: of all images. classes: None where the target is just a picture.
     has_targets: whether an image has a target of its own. paired: whether that target belongs to the same image.
-    skipped: a line for every unreadable file that was left out.
+    skipped: a line for every unreadable file that was left out. unlabelled: images without a target that take part in
+    training.
     """
 
     ids: list[str]
@@ -92,6 +100,9 @@ class ScoredData(Protocol):
     sources: list[str]
     skipped: list[str]
     has_targets: bool
+
+    @property
+    def unlabelled(self) -> Sequence[object]: ...
 
     @property
     def files(self) -> list[Path]: ...

@@ -94,6 +94,7 @@ FLAGS: dict[str, Fact] = {
     "source": RUN | OF_THE_DATA | IMAGES | TRAINING,
     "split_seed": RUN | OF_THE_DATA | IMAGES,
     "patient_regex": RUN | OF_THE_DATA | IMAGES,
+    "unlabelled": RUN | OF_THE_DATA | TRAINING,
     "unpaired": RUN,
     "balance": RESUMED | TRAINING,
     "serial_batches": RESUMED,

@@ -13,7 +13,7 @@ from data.read.decode import Page, Stored, decode
 from data.read.headers import is_dicom
 from data.read.limits import too_large
 from util.errors import UserError
-from util.faults import is_fault
+from util.faults import is_fault, named
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 
@@ -83,7 +83,7 @@ def read_file(path: Path, several: bool = False) -> Stored:
         raise UserError(f"{path}: not enough memory to read it") from None
     except Exception as error:  # decoders raise nearly anything on damaged files
         if isinstance(error, OSError) and is_fault(error):  # not a bad file, which --skip_bad_files leaves out
-            raise OSError(error.errno, error.strerror, str(path)) from error
+            raise named(error, path) from error
         raise UserError(f"{path}: the image is damaged: {error}") from None
 
 

@@ -36,7 +36,8 @@ def test_a_step_trains_four_networks_and_returns_upstreams_losses():
     model = CycleGANModel(cycle_options(), CPU, training=True)
     before = {name: [p.detach().clone() for p in net.parameters()] for name, net in model.networks.items()}
     losses = model.train_step(batch(2))
-    assert list(losses) == ["D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B"]
+    upstreams = ["D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B"]
+    assert list(losses) == [*upstreams, "acc_D_A_real", "acc_D_A_fake", "acc_D_B_real", "acc_D_B_fake"]
     assert all(loss.ndim == 0 and not loss.requires_grad for loss in losses.values())
     assert set(before) == {"G_A", "G_B", "D_A", "D_B"}
     for name, net in model.networks.items():
@@ -61,6 +62,10 @@ def test_losses_are_those_of_the_paper():
             "G_B": ((nets["D_B"](fake_A) - 1) ** 2).mean(),
             "D_A": ((nets["D_A"](data["B"]) - 1) ** 2).mean() / 2 + (nets["D_A"](fake_B) ** 2).mean() / 2,
             "D_B": ((nets["D_B"](data["A"]) - 1) ** 2).mean() / 2 + (nets["D_B"](fake_A) ** 2).mean() / 2,
+            "acc_D_A_real": (nets["D_A"](data["B"]) > 0.5).float().mean(),
+            "acc_D_A_fake": (nets["D_A"](fake_B) <= 0.5).float().mean(),
+            "acc_D_B_real": (nets["D_B"](data["A"]) > 0.5).float().mean(),
+            "acc_D_B_fake": (nets["D_B"](fake_A) <= 0.5).float().mean(),
         }
     losses = model.train_step(data)
     assert losses.keys() == expected.keys()

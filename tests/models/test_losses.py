@@ -19,10 +19,28 @@ from util.errors import UserError
         ("vanilla", False, (math.log(1 + math.exp(1)) + math.log(2)) / 2),
         ("wgangp", True, -0.5),
         ("wgangp", False, 0.5),
+        ("hinge", True, (0 + 1) / 2),  # max(0, 1 - 1), max(0, 1 - 0)
+        ("hinge", False, (2 + 1) / 2),
     ],
 )
 def test_gan_losses_have_the_values_computed_by_hand(mode, real, expected):
     assert gan_loss(mode)(torch.tensor([1.0, 0.0]), real).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "of_real", "of_fakes"),
+    [("lsgan", 2 / 3, 1 / 3), ("vanilla", 1.0, 0.0), ("hinge", 1.0, 0.0), ("wgangp", None, None)],
+)
+def test_a_logit_is_right_on_its_side_of_the_level(mode, of_real, of_fakes):
+    logits = torch.tensor([0.2, 0.6, 2.0])
+    for real, expected in ((True, of_real), (False, of_fakes)):
+        share = gan_loss(mode).right(logits, real)
+        assert share is None if expected is None else share.item() == pytest.approx(expected)
+
+
+def test_the_generator_raises_the_logits_with_hinge_without_an_end():
+    assert gan_loss("hinge").deceive(torch.tensor([1.0, 4.0])).item() == -2.5
+    assert gan_loss("vanilla").deceive(torch.tensor([0.0])).item() == pytest.approx(math.log(2))
 
 
 class Linear(torch.nn.Module):

@@ -20,11 +20,11 @@ def batch(n: int = 2, output_nc: int = 3) -> dict:
     return {"A": torch.rand(n, 3, 64, 64) * 2 - 1, "B": torch.rand(n, output_nc, 64, 64) * 2 - 1}
 
 
-def test_a_step_trains_both_networks_and_returns_upstreams_losses():
+def test_a_step_trains_both_networks_and_returns_upstreams_losses_and_accuracies():
     model = Pix2PixModel(model_options(), CPU, training=True)
     before = {name: [p.detach().clone() for p in net.parameters()] for name, net in model.networks.items()}
     losses = model.train_step(batch())
-    assert list(losses) == ["G_GAN", "G_L1", "D_real", "D_fake"]
+    assert list(losses) == ["G_GAN", "G_L1", "D_real", "D_fake", "acc_D_real", "acc_D_fake"]
     assert all(loss.ndim == 0 and not loss.requires_grad for loss in losses.values())
     for name, net in model.networks.items():
         assert any(not torch.equal(old, new) for old, new in zip(before[name], net.parameters(), strict=True)), name
@@ -55,7 +55,7 @@ def test_lambda_seg_adds_a_loss_of_masks_to_upstreams():
         fake, logits = generate_with_logits(model.networks["G"], data["A"])
     torch.testing.assert_close(torch.sigmoid(logits), (fake + 1) / 2)
     losses = model.train_step(data)
-    assert list(losses) == ["G_GAN", "G_L1", "G_seg", "D_real", "D_fake"]
+    assert list(losses)[:5] == ["G_GAN", "G_L1", "G_seg", "D_real", "D_fake"]
     p, truth = (fake + 1) / 2, (data["B"] + 1) / 2
     dice = 1 - 2 * (p * truth).sum() / (p + truth).sum()
     bce = torch.nn.functional.binary_cross_entropy(p, truth)

@@ -1,40 +1,33 @@
-"""Has a discriminator won, or stopped to tell real from fake? What its losses of one epoch say."""
+"""Has a discriminator won, or stopped to tell real from fake? What its accuracy over one epoch says."""
 
-import math
 from collections.abc import Mapping
 
-WON = 0.01
-"""With every loss of a discriminator below this, it tells all fakes from real images."""
-CHANCE = {"lsgan": 0.25, "vanilla": math.log(2)}
-"""Its loss if it judges all images alike, by --gan_mode. wgangp has no such level: its losses are not bounded."""
-NEAR = 0.01  # relative distance to chance
+from util.run.log import ACCURACY
+
+WON = 0.99
+"""A discriminator that is right about more than this share of real images and of fakes teaches nothing."""
+CHANCE = 0.51
+"""Nor does one that is right about less than this share of all."""
 
 
-def verdicts(losses: Mapping[str, float], gan_mode: str) -> dict[str, str]:
+def verdicts(means: Mapping[str, float]) -> dict[str, str]:
     """A line for every discriminator that won or died, with what helps, by a key such as "D_A won".
 
-    losses: means over an epoch by upstream's names. pix2pix's `D` has two, `D_real` and `D_fake`, CycleGAN's have one
-    each, `D_A` and `D_B`.
+    means: of a step's losses and accuracies over an epoch. Without accuracies (--gan_mode wgangp) nothing is said.
     """
-    if gan_mode not in CHANCE:
-        return {}
-    of_each: dict[str, list[float]] = {}
-    for name, value in losses.items():
-        if name.startswith("D_"):
-            of_each.setdefault("D" if name in ("D_real", "D_fake") else name, []).append(value)
     lines = {}
-    for name, values in of_each.items():
-        if max(values) < WON:
+    for name in {key.removeprefix(ACCURACY).rpartition("_")[0]: 0 for key in means if key.startswith(ACCURACY)}:
+        real, fake = (means[f"{ACCURACY}{name}_{kind}"] for kind in ("real", "fake"))
+        if min(real, fake) > WON:
             lines[f"{name} won"] = (
-                f"discriminator {name} has won: its losses stayed below {WON} for an epoch, so the generator learns "
-                "from its other losses only. What helps: a smaller --ndf, fewer --n_layers_D (--netD n_layers), "
-                f"--gan_mode lsgan{', --instance_noise 0.2' if name != 'D' else ''}"
+                f"discriminator {name} has won: it was right about {min(real, fake):.1%} of what it saw in an epoch, "
+                "so the generator learns from its other losses only. What helps: a smaller --ndf, fewer --n_layers_D "
+                f"(--netD n_layers), --gan_mode lsgan{', --instance_noise 0.2' if name != 'D' else ''}"
             )
-        elif max(abs(value / CHANCE[gan_mode] - 1) for value in values) < NEAR:
+        elif (real + fake) / 2 < CHANCE:
             lines[f"{name} died"] = (
-                f"discriminator {name} is at chance: its losses were {CHANCE[gan_mode]:.3f} for an epoch, as if it "
-                "judged all images alike, so the generator learns from its other losses only. What helps: a larger "
-                "--ndf, more --n_layers_D (--netD n_layers), a lower --lr"
-                f"{', less --instance_noise' if name != 'D' else ''}"
+                f"discriminator {name} is at chance: it was right about {(real + fake) / 2:.1%} of what it saw in an "
+                "epoch, so the generator learns from its other losses only. What helps: a larger --ndf, more "
+                f"--n_layers_D (--netD n_layers), a lower --lr{', less --instance_noise' if name != 'D' else ''}"
             )
     return lines

@@ -27,6 +27,9 @@ Batch = TypeVar("Batch")
 TRAIN, VAL = "train (as trained: augmented, running)", "val"
 SCORES = {"dice": "Dice", "iou": "IoU"}
 
+ACCURACY = "acc_"
+"""Begins the names of discriminators' accuracies among a step's losses: acc_D_real, acc_D_A_fake, ..."""
+
 
 def due(iters: int, count: int, freq: int) -> bool:
     """True if the last `count` images brought the total `iters` to a multiple of `freq`, or past one.
@@ -253,6 +256,14 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
             f"{path}: damaged in row {len(rows) + 1} ({error}); correct it, or move the file away"
         ) from error
     return rows
+
+
+def split_accuracies(values: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """A step's losses, and the accuracies of discriminators that were among them."""
+    losses, accuracies = {}, {}
+    for name, value in values.items():
+        (accuracies if name.startswith(ACCURACY) else losses)[name] = value
+    return losses, accuracies
 
 
 def validation_columns(scores: Mapping[str, float]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from urllib.parse import urlparse
 import numpy as np
 from tqdm import tqdm
 
-from util.run.log import TRAIN, VAL, read_losses, read_metrics, train_and_val, validation_scores
+from util.run.log import TRAIN, VAL, read_losses, read_metrics, split_accuracies, train_and_val, validation_scores
 from util.show.pictures import to_picture
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Panels:
         name = self._name
         self._curves = {
             "losses": Curve(str(display_id), f"{name} loss over time", "loss"),
+            "accuracies": Curve(f"{display_id}_accuracies", f"{name} discriminator", "accuracy"),
             "scores": Curve(f"{display_id}_scores", f"{name} validation scores", "score"),
         }
         self._pictures: dict[str, torch.Tensor] = {}
@@ -66,9 +67,13 @@ class Panels:
     def losses(self, epochs: float, losses: Mapping[str, float]) -> None:
         """Add a point to each loss curve. epochs: how far the training is, e.g. 2.25 in the third epoch.
 
-        It replaces all points that are not earlier: a resumed run has trained on their images again.
+        It replaces all points that are not earlier: a resumed run has trained on their images again. The accuracies of
+        discriminators have a window of their own.
         """
+        losses, accuracies = split_accuracies(losses)
         self._add("losses", epochs, losses)
+        if accuracies:
+            self._add("accuracies", epochs, accuracies)
 
     def scores(self, epoch: float, scores: Mapping[str, float]) -> None:
         """Add a point to each curve of validation scores."""

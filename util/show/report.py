@@ -45,9 +45,10 @@ class Report:
         )
         if run.first and run.continues:
             self._panels.recall(run.folder, self._images)
-        self._page = TrainingPage(run.folder, opt.name, opt.display_winsize) if run.first and not opt.no_html else None
+        with_page = run.first and not opt.no_html
+        self._page = TrainingPage(run.folder, opt.name, opt.display_winsize, learns_from(loader)) if with_page else None
         self._running = RunningScores(loader.dataset, MaskRule.of(opt).threshold)
-        self._gan_mode, self._faults, self._warned = opt.gan_mode, dict[str, str](), dict[str, int]()
+        self._faults, self._warned = dict[str, str](), dict[str, int]()
         self._validated = 0  # the last epoch with a validation
         self._pictures_freq, self._page_freq = opt.display_freq, opt.update_html_freq
         if counted := run.progress.reported:
@@ -97,7 +98,7 @@ class Report:
         self._panels.epoch(epoch, losses | scores)
         if evaluation:
             self._faults, self._validated = evaluation.faults, epoch
-        self._warn(epoch, self._faults | verdicts(losses, self._gan_mode))
+        self._warn(epoch, self._faults | verdicts(losses))
         if self._page:
             self._page.add(epoch, pictures)
 
@@ -116,3 +117,9 @@ class Report:
         if self._page:
             self._page.close()
         self._panels.close()
+
+
+def learns_from(loader: TrainingBatches) -> str:
+    """A line that says how many images a training has, with and without targets."""
+    without = len(loader.dataset.unlabelled)
+    return f"{len(loader.dataset)} training images" + (f" with masks, {without} without" if without else "")

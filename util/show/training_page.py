@@ -32,11 +32,11 @@ class TrainingPage:
         page.close()
 
     A resumed run keeps the pictures of its earlier epochs. Files are replaced whole, so the page can be opened at any
-    moment. winsize: width of a picture on the page in pixels.
+    moment. winsize: width of a picture on the page in pixels. images: a line that says what the run learns from.
     """
 
-    def __init__(self, run_dir: Path, name: str, winsize: int = 256):
-        self.run_dir, self.name, self.winsize = Path(run_dir), name, winsize
+    def __init__(self, run_dir: Path, name: str, winsize: int = 256, images: str = ""):
+        self.run_dir, self.name, self.winsize, self.images = Path(run_dir), name, winsize, images
         self.labels: list[str] = []
         self.epoch = 0
         self._drawn_at = float("-inf")
@@ -64,6 +64,8 @@ class TrainingPage:
                 plots.curves(losses, scores, web / "curves.png")
             self._drawn_at = time.monotonic()
         doc = page(f"Experiment name = {self.name}", refresh)
+        if self.images:
+            doc.body.add(tags.p(self.images))
         if (web / "curves.png").exists():
             # With the time in its address, a reload fetches the new drawing instead of the browser's copy.
             stamp = int((web / "curves.png").stat().st_mtime)

@@ -1,0 +1,59 @@
+"""A generator's adversary: a discriminator, what it is shown, its losses, and how often it is right."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from models.losses import gan_loss, gradient_penalty
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a discriminator made of real images and fakes, as scalars on the device.
+
+    real, fake: its losses. penalty: of gradients, with --gan_mode wgangp. right: the share of its logits that tell real
+    from fake, for each of both; empty where a logit is no verdict (wgangp).
+    """
+
+    real: torch.Tensor
+    fake: torch.Tensor
+    penalty: torch.Tensor | None
+    right: dict[str, torch.Tensor]
+
+    @property
+    def objective(self) -> torch.Tensor:
+        """What the discriminator minimises. The half slows it down relative to G (Isola et al. 2017, section 3.3)."""
+        loss = (self.real + self.fake) / 2
+        return loss if self.penalty is None else loss + self.penalty
+
+
+class Adversary:
+    """A discriminator's side of the game.
+
+    net: float [N, C, H, W] in [-1, 1] to logits. gan_mode: a key of `models.GAN_LOSSES`. noise: standard deviation of
+    the noise on all that it is shown (Sonderby et al. 2017, arXiv 1610.04490).
+    """
+
+    def __init__(self, net: nn.Module, gan_mode: str, noise: float = 0.0):
+        self.net, self.noise = net, noise
+        self.loss = gan_loss(gan_mode)
+        self.penalise = gan_mode == "wgangp"
+
+    def judge(self, real: torch.Tensor, fake: torch.Tensor) -> Judged:
+        """Judge real images and fakes, which carry no gradients, so that the discriminator can learn from it."""
+        self.net.requires_grad_(True)
+        real, fake = self._shown(real), self._shown(fake)
+        on_real, on_fake = self.net(real), self.net(fake)
+        penalty = gradient_penalty(self.net, real, fake) if self.penalise else None
+        right = {"real": self.loss.right(on_real, True), "fake": self.loss.right(on_fake, False)}
+        known = {kind: share for kind, share in right.items() if share is not None}
+        return Judged(self.loss(on_real, True), self.loss(on_fake, False), penalty, known)
+
+    def deceive(self, fake: torch.Tensor) -> torch.Tensor:
+        """The generator's loss. Its gradient passes through the discriminator, which needs none of its own."""
+        self.net.requires_grad_(False)
+        return self.loss.deceive(self.net(self._shown(fake)))
+
+    def _shown(self, images: torch.Tensor) -> torch.Tensor:
+        return images + self.noise * torch.randn_like(images) if self.noise else images

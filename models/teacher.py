@@ -1,0 +1,38 @@
+"""A mean teacher for images without masks (Tarvainen and Valpola 2017, arXiv 1703.01780).
+
+The teacher is the moving average of the generator's weights. It translates an image as testing would. The generator
+has to give the same mask for the same image with other grey values (Sohn et al. 2020, arXiv 2001.07685).
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+DECAY = 0.995
+"""Of the moving average (--ema), where images without masks take part and nothing else was asked for."""
+SURE = 0.8
+"""The teacher's mask counts where its output, in [-1, 1], is further from 0 than this: a probability over .9."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the generator made of changed images, and what the teacher made of the unchanged ones.
+
+    fake: float [N, C, H, W] in [-1, 1]; gradients flow. logits: of the same shape. mask: the teacher's, -1 or 1.
+    sure: bool, where the mask counts.
+    """
+
+    fake: torch.Tensor
+    logits: torch.Tensor
+    mask: torch.Tensor
+    sure: torch.Tensor
+
+    def l1(self) -> torch.Tensor:
+        """The mean distance to the teacher's mask. Pixels that do not count are as far from it as they are from
+        themselves, so the loss grows by itself as the teacher learns."""
+        return (self.sure * (self.fake - self.mask).abs()).mean()
+
+    def truth(self) -> torch.Tensor:
+        """The teacher's mask as a loss of masks wants it, 0 or 1. Where it does not count, it is the generator's own
+        probability."""
+        return torch.where(self.sure, (self.mask + 1) / 2, torch.sigmoid(self.logits.detach()))

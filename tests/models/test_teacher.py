@@ -1,0 +1,49 @@
+"""Images without masks: a teacher's masks, and the losses by them."""
+
+import pytest
+import torch
+
+from models import create_model
+from models.averages import Averages
+from models.teacher import Lesson
+from tests.models.helpers import model_options
+
+CPU = torch.device("cpu")
+
+
+def test_only_sure_pixels_count():
+    rows = ([0.5, 0.5, -0.5], [0.0, 2.0, 0.0], [1.0, -1.0, 1.0], [True, False, True])
+    lesson = Lesson(*(torch.tensor(row).reshape(1, 1, 1, 3) for row in rows))
+    assert lesson.l1().item() == pytest.approx((0.5 + 0 + 1.5) / 3)
+    expected = [1.0, torch.sigmoid(torch.tensor(2.0)).item(), 1.0]
+    assert lesson.truth().flatten().tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("flags", "added"),
+    [
+        ({"model": "supervised", "input_nc": 1, "output_nc": 1}, ["U_seg"]),
+        ({"model": "pix2pix", "lambda_L1": 10.0}, ["U_L1"]),
+        ({"model": "pix2pix", "output_nc": 1, "lambda_seg": 1.0}, ["U_L1", "U_seg"]),
+    ],
+)
+def test_the_generator_learns_what_its_average_makes_of_the_unchanged_images(flags, added):
+    torch.manual_seed(0)
+    options = model_options(**flags)
+    model = create_model(options, CPU, training=True)
+    averages = model.averages = Averages(model, 0.9)
+    images = torch.rand(2, options.input_nc, 64, 64) * 2 - 1
+    batch = {"A": images, "B": torch.ones(2, options.output_nc, 64, 64), "U": images, "U_changed": images * 0.9}
+    for _ in range(3):
+        losses = model.train_step(batch)
+        averages.step()
+    assert [name for name in losses if name.startswith("U_")] == added
+    lesson = model.lesson(batch)
+    assert lesson is not None
+    with averages.in_place():
+        taught = model.translate(images)
+    assert torch.equal(lesson.mask, torch.where(taught > 0, 1.0, -1.0))
+    assert not lesson.mask.requires_grad
+    assert lesson.fake.requires_grad
+    plain = {side: batch[side] for side in "AB"}
+    assert not [name for name in model.train_step(plain) if name.startswith("U_")]
