@@ -48,6 +48,13 @@ def is_fault(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
 
 
+def named(error: BaseException, path: object) -> BaseException:
+    """The error, with the file that was read: an error in the middle of a file does not say which one."""
+    if isinstance(error, OSError) and error.errno and not error.filename:
+        return OSError(error.errno, error.strerror, str(path))
+    return error
+
+
 def one_line(error: BaseException) -> str:
     """The line that a script ends with because of a fault of the machine; "" for any other error."""
     if isinstance(error, OSError):

@@ -15,7 +15,7 @@ from typing import IO, Any
 from filelock import FileLock, Timeout
 
 from util.errors import UserError
-from util.faults import why
+from util.faults import named, why
 from util.locks import LOCK, locked
 
 LARGEST_JSON = 16 << 20  # bytes. Four times as many, in short lists or names, would take half a minute.
@@ -94,6 +94,8 @@ def read_json(path: Path) -> Any:
         return value
     except RecursionError:
         raise ValueError("nested too deep") from None
+    except OSError as error:
+        raise named(error, path) from error
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from util.errors import UserError
-from util.faults import is_fault
+from util.faults import is_fault, named
 from util.run.divergence import not_finite, refuse_diverged
 from util.run.inert import load_with_inert
 from util.run.tensors import check_archive, check_plain, unwrapped
@@ -40,7 +40,7 @@ def load_tensors(path: Path, inert: bool = False) -> object:
         raise
     except Exception as error:  # damaged files make the unpickler raise nearly anything
         if is_fault(error):
-            raise
+            raise named(error, path) from error
         if "weights_only" in str(error) or "WeightsUnpickler" in str(error):
             raise UserError(
                 f"{path}: holds Python objects, not only tensors, and was not loaded because such a file can run code; "
@@ -145,7 +145,7 @@ def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
         contents = load(path.read_bytes())
     except Exception as error:  # safetensors' own, KeyError for an unknown type, and more
         if is_fault(error):
-            raise
+            raise named(error, path) from error
         raise UserError(f"{path}: damaged or no safetensors file ({error}); copy or download it again") from error
     check_plain(path, contents)
     return contents
