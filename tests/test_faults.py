@@ -20,6 +20,7 @@ from tests.helpers import ROOT, python, words
 from tests.test_kills import OFTEN, TINY, unix
 from util.errors import UserError
 from util.faults import one_line
+from util.run.checkpoint import load_tensors
 from util.run.together import save_together
 
 FAULTS = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE")
@@ -202,3 +203,14 @@ def test_memory_that_runs_out_in_a_save_leaves_the_files_of_the_last_one(tmp_pat
         save_together({tmp_path / "a.pth": 2, tmp_path / "b.pth": 2})
     assert [torch.load(tmp_path / name) for name in ("a.pth", "b.pth")] == [1, 1]
     assert sorted(os.listdir(tmp_path)) == ["a.pth", "b.pth"]
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_called_damaged(tmp_path, monkeypatch):
+    def failing(*args, **more):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    torch.save({"a": torch.zeros(1)}, tmp_path / "x.pth")
+    monkeypatch.setattr(torch, "load", failing)
+    with pytest.raises(OSError, match=r"x\.pth") as error:
+        load_tensors(tmp_path / "x.pth")
+    assert one_line(error.value).startswith(f"{tmp_path / 'x.pth'}: {os.strerror(errno.EIO)}; the disk")
