@@ -53,8 +53,9 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
             signal.signal(number, _stop)
     try:
         code = main()
-    except BrokenPipeError:
-        code = 0
+    except BrokenPipeError:  # the program that reads our output has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
+        code = 141  # as a shell says of any program that SIGPIPE ended
     except KeyboardInterrupt as stop:
         _print("\nstopped")
         code = 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)

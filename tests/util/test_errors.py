@@ -1,11 +1,12 @@
 """How scripts end."""
 
 import signal
+import subprocess
 import sys
 
 import pytest
 
-from tests.helpers import python
+from tests.helpers import ROOT, python
 from util.errors import UserError, run_script
 
 
@@ -70,3 +71,15 @@ run_script(main)
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch, capsys):
     with pytest.raises(ZeroDivisionError):
         ending(monkeypatch, capsys, ZeroDivisionError())
+
+
+def test_a_script_whose_reader_has_gone_does_not_end_as_if_it_had_succeeded():
+    code = "from util.errors import run_script\nrun_script(lambda: [print('x' * 1000) for _ in range(10**6)])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as run:
+        assert run.stdout and run.stderr
+        run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 141
