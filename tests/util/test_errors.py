@@ -75,11 +75,11 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch, capsys):
 
 def test_a_script_whose_reader_has_gone_does_not_end_as_if_it_had_succeeded():
     code = "from util.errors import run_script\nrun_script(lambda: [print('x' * 1000) for _ in range(10**6)])"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
-    ) as run:
-        assert run.stdout and run.stderr
-        run.stdout.readline()
-        run.stdout.close()
-        assert run.stderr.read() == b""
-    assert run.returncode == 141
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes, cwd=ROOT) as script:
+        assert script.stdout is not None
+        assert script.stderr is not None
+        script.stdout.readline()
+        script.stdout.close()
+        assert script.stderr.read() == b""
+    assert script.returncode == 141
