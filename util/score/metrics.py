@@ -13,6 +13,7 @@ from util.contracts import VOID
 
 SCORES = ("dice", "iou", "miou", "precision", "recall", "specificity", "accuracy")
 BINS = 256  # a power of two, so that `value * BINS` is exact and bin edges are exact thresholds
+CHUNK = 500  # images at a time: the counts of every threshold for all images would take 36 KB an image
 
 
 class Counts(NamedTuple):
@@ -125,11 +126,12 @@ def histogram(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def threshold_curve(histograms: np.ndarray) -> dict[str, np.ndarray]:
     """Mean Dice and IoU over images for every threshold k / BINS, k = 0..BINS, from `histogram`s [N, 2, BINS + 1]."""
     histograms = np.asarray(histograms)
-    above = histograms[..., ::-1].cumsum(-1)[..., ::-1]
-    below = histograms.sum(-1, keepdims=True) - above
-    curve = scores(Counts(tp=above[:, 1], fp=above[:, 0], fn=below[:, 1], tn=below[:, 0]))
-    return {
-        "threshold": np.arange(BINS + 1) / BINS,
-        "dice": curve["dice"].mean(0),
-        "iou": curve["iou"].mean(0),
-    }
+    curves = {name: np.empty((len(histograms), BINS + 1)) for name in ("dice", "iou")}
+    for start in range(0, len(histograms), CHUNK):
+        some = slice(start, start + CHUNK)
+        above = histograms[some, :, ::-1].cumsum(-1)[..., ::-1]
+        below = histograms[some].sum(-1, keepdims=True) - above
+        counted = scores(Counts(tp=above[:, 1], fp=above[:, 0], fn=below[:, 1], tn=below[:, 0]))
+        for name, curve in curves.items():
+            curve[some] = counted[name]
+    return {"threshold": np.arange(BINS + 1) / BINS} | {name: curve.mean(0) for name, curve in curves.items()}

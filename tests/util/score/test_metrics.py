@@ -1,5 +1,7 @@
 """Scores of one image: hand-computed values, the rules for empty masks, and agreement with MONAI and smp."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -162,7 +164,17 @@ def test_two_classes_have_the_same_scores_as_a_mask(pred, truth):
         assert as_classes["miou"] == pytest.approx(as_mask["miou"])
 
 
-def test_the_threshold_curve_equals_thresholding_at_every_edge():
+def test_the_threshold_curve_of_many_images_takes_little_memory():
+    histograms = np.ones((4000, 2, BINS + 1), np.uint8)
+    tracemalloc.start()
+    threshold_curve(histograms)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak / len(histograms) < 15e3, "bytes an image"
+
+
+def test_the_threshold_curve_equals_thresholding_at_every_edge(monkeypatch):
+    monkeypatch.setattr("util.score.metrics.CHUNK", 2)
     random = np.random.default_rng(0)
     # Values exactly on an edge are the hard case: a value equal to the threshold is foreground.
     values = random.integers(0, BINS + 1, (3, 8, 8)) / BINS
