@@ -6,5 +6,5 @@
 
 An input is a sound file with one to four changes, drawn from --seed. Nothing may come out of a reader but a result or
 an error that a script prints as one line (`util.errors.run_script`). A child process reads, so that a crash ends only
-that. The last columns are the time and the growth of memory of the worst input.
+that. The last columns are the worst input's time, of the processor, and its growth of memory.
 """

@@ -22,11 +22,13 @@ from benchmarks.fuzz.seeds import SEEDS
 from util.errors import UserError
 
 SECONDS, BYTES = 10, 2 << 30  # the most that one input may take
+WAITING = 12  # times SECONDS may pass on the clock, for others use the processor too
+TIMERS = ((signal.ITIMER_PROF, signal.SIGPROF, 1), (signal.ITIMER_REAL, signal.SIGALRM, WAITING))
 CRASHED = "the process crashed or hung"
 
 
 class Slow(BaseException):
-    """An input took longer than SECONDS. No reader may catch it by catching Exception."""
+    """An input took SECONDS of the processor, or waited. No reader may catch it by catching Exception."""
 
 
 @dataclass
@@ -45,8 +47,9 @@ def read_one(read: Callable[[Path], object], path: Path) -> str:
     def stop(*_: object) -> None:
         raise Slow
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    for timer, number, seconds in TIMERS:
+        signal.signal(number, stop)
+        signal.setitimer(timer, seconds * SECONDS)
     try:
         out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # not all text can be printed
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
@@ -62,7 +65,8 @@ def read_one(read: Callable[[Path], object], path: Path) -> str:
         where = f"{Path(ours[-1].filename).relative_to(root)}:{ours[-1].lineno}" if ours else "?"
         return f"{type(error).__name__} at {where}: {str(error)[:80]}"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer, *_ in TIMERS:
+            signal.setitimer(timer, 0)
     return "read"
 
 
@@ -86,14 +90,14 @@ def _work(name: str, span: range, seed: int, folder: Path, keep: Path | None, re
             one.change(rng, one.path)
         else:
             one.path.write_bytes(mutated(files[which], files, rng, one.text))
-        start = time.perf_counter()
+        start = time.process_time()
         outcome = read_one(one.read, one.path)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         grown, before = (peak - before) / 1024, peak
         if keep and outcome not in ("read", "refused"):
             (keep / f"{name}-{index}{one.path.suffix}").write_bytes(one.path.read_bytes())
-            (keep / f"{name}-{index}.txt").write_text(outcome + "\n")
+            (keep / f"{name}-{index}.why").write_text(outcome + "\n")
         results.put((index, outcome, seconds, grown))
 
 
@@ -104,7 +108,7 @@ def _size() -> int:
 
 def _next(child, results) -> tuple[int, str, float, float] | None:
     """The next result of a child process; None if it is dead, or hangs where no signal ends it."""
-    for _ in range(6 * SECONDS):
+    for _ in range((WAITING + 3) * SECONDS):
         try:
             return results.get(timeout=1)
         except queue.Empty:
