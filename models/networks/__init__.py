@@ -23,6 +23,7 @@ DISCRIMINATORS = {
     "basic": "models.networks.discriminators:basic",
     "n_layers": "models.networks.discriminators:PatchDiscriminator",
     "pixel": "models.networks.discriminators:pixel",
+    "spectral": "models.networks.discriminators:spectral",
 }
 """--netD"""
 

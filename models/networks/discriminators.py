@@ -1,7 +1,9 @@
 """PatchGAN and PixelGAN discriminators (Isola et al. 2017), with upstream's state-dict keys. They return logits."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from .layers import conv_bias, norm_layer
 
@@ -27,6 +29,31 @@ class PatchDiscriminator(nn.Module):
         return self.model(x)
 
 
+class SpectralDiscriminator(nn.Module):
+    """A PatchGAN for masks, whose game neither side wins: float [N, C, H, W] -> logits [N, 1, h, w].
+
+    Spectral norm bounds its slope (Miyato et al. 2018, arXiv 1802.05957). It sees everything softened by a Gaussian of
+    0.7 pixels, because real masks have stepped edges, which no generator draws and every discriminator finds at once.
+    """
+
+    softening: torch.Tensor
+
+    def __init__(self, input_nc: int, ndf: int, n_layers: int, norm: str):
+        super().__init__()
+        self.model = PatchDiscriminator(input_nc, ndf, n_layers, "none").model
+        for layer in self.model:
+            if isinstance(layer, nn.Conv2d):
+                spectral_norm(layer)
+        at = torch.arange(-2.0, 3.0)
+        weights = torch.exp(-(at**2) / (2 * 0.7**2))
+        kernel = torch.outer(weights, weights) / weights.sum() ** 2
+        self.register_buffer("softening", kernel.expand(input_nc, 1, -1, -1).clone(), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        soft = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), self.softening, groups=x.shape[1])
+        return self.model(soft)
+
+
 class PixelDiscriminator(nn.Module):
     """Judges every pixel by itself: float [N, C, H, W] -> logits [N, 1, H, W]."""
 
@@ -49,6 +76,11 @@ class PixelDiscriminator(nn.Module):
 def basic(input_nc: int, ndf: int, n_layers: int, norm: str) -> PatchDiscriminator:
     """Upstream's 70x70 PatchGAN: three layers, whatever `n_layers` says."""
     return PatchDiscriminator(input_nc, ndf, 3, norm)
+
+
+def spectral(input_nc: int, ndf: int, n_layers: int, norm: str) -> SpectralDiscriminator:
+    """It has spectral norm in place of `norm`, which divides its weights by their size, however these are drawn."""
+    return SpectralDiscriminator(input_nc, ndf, n_layers, norm)
 
 
 def pixel(input_nc: int, ndf: int, n_layers: int, norm: str) -> PixelDiscriminator:
