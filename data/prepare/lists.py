@@ -92,16 +92,16 @@ def _sets(dst: Path) -> dict[str, dict]:
     if not path.is_file():
         return {}
     sets = read_json(path).get("sets")
-    known = isinstance(sets, dict) and all(
-        isinstance(facts, dict)
-        and isinstance(facts.get("settings"), dict)
-        and isinstance(counts := facts.get("counts"), dict)
-        and all(isinstance(by_source, dict) for by_source in counts.values())
-        for facts in sets.values()
-    )
-    if not known:
+    if not isinstance(sets, dict) or not all(map(_is_set, sets.values())):
         raise damaged(path)
     return sets
+
+
+def _is_set(facts: object) -> bool:
+    if not (isinstance(facts, dict) and isinstance(facts.get("settings"), dict)):
+        return False
+    counts = facts.get("counts")
+    return isinstance(counts, dict) and all(isinstance(by_source, dict) for by_source in counts.values())
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

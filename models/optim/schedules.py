@@ -35,16 +35,20 @@ def warmup_factor(done: int, epochs: int) -> float:
     return min(1.0, (done + 1) / (epochs + 1))
 
 
-def finished_epochs(state: Mapping[str, int]) -> int:
+def finished_epochs(state: Mapping[str, float]) -> int:
     """The epochs that a run had finished, from any schedule's state. `last_epoch` of plateau counts validations."""
     return _counts(state)["done" if "done" in state else "last_epoch"]
 
 
 def _counts(state: Mapping[str, float]) -> dict[str, int]:
     """The counts in a schedule's state. ValueError: one of them cannot be."""
-    counts = {name: state[name] for name in ("done", "drops", "num_bad_epochs", "last_epoch") if name in state}
-    if not all(type(value) is int and 0 <= value < 10**6 for value in counts.values()):
-        raise ValueError("its learning rates' schedule counts no epochs")
+    counts: dict[str, int] = {}
+    for name in ("done", "drops", "num_bad_epochs", "last_epoch"):
+        if name in state:
+            value = state[name]
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 10**6:
+                raise ValueError("its learning rates' schedule counts no epochs")
+            counts[name] = value
     return counts
 
 
