@@ -1,7 +1,7 @@
 """Train an image translator, or fine-tune a pretrained one into a segmenter.
 
+    python train.py @lungs --dataroot DATA --name lungs
     python train.py --dataset_mode phantom --name phantom_lungs --netG unet_64 --load_size 72 --crop_size 64
-    python train.py --dataroot DATA --dataset_mode masks --name lungs --pretrained DONOR --ngf 16
     python train.py --name lungs --continue_train
 
 Leaves in checkpoints/<name>: latest_net_G.pth, best_net_G.pth (by the validation score), loss_log.txt, metrics.csv,
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from options.parser import as_dict
 from options.recorded import changed_flags
-from options.train import as_text, parse, resume_command
+from options.train import as_text, in_short, is_named, parse, refuse_old_run, resume_command, test_command
 from util import distributed
 from util.errors import run_script
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     opt = parse()
+    refuse_old_run(opt)
 
     # torch takes seconds to load, so it waits until the flags are known to be right.
     from data import create_dataset, create_validation
@@ -58,15 +59,38 @@ def main() -> int:
                 return 0
         distributed.share(model.networks.values(), model.optimizers.values())
         clip_gradients(model.optimizers.values(), opt.clip_grad)
-        distributed.say(as_text(opt), model.describe(opt.verbose))
         run.record(as_dict(opt), as_text(opt), train.dataset.files)
+        say_what_begins(opt, run, train, val)
 
         report = Report(run, opt, train)
         fit(opt, run, report, augment, val)
-        if run.stopped:
-            distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
         report.close()
+        say_what_ended(opt, run)
         return run.exit_code
+
+
+def say_what_begins(opt: argparse.Namespace, run: Run, train: Loader, val: Loader | None) -> None:
+    """Print what is trained, on which images, and where it goes."""
+    from util.run.outlook import data_in_words, places_in_words
+
+    distributed.say(
+        in_short(opt),
+        run.model.describe(opt.verbose),
+        data_in_words(train.dataset, val.dataset if val else None),
+        places_in_words(run.folder, not opt.no_html, is_named(opt)),
+    )
+    if opt.direction == "BtoA" and opt.dataset_mode in ("masks", "phantom"):
+        distributed.say("note: --direction BtoA: this run learns to draw images from masks; for masks leave it out")
+
+
+def say_what_ended(opt: argparse.Namespace, run: Run) -> None:
+    """Print what to look at next, or how to go on."""
+    from util.run.outlook import end_in_words
+
+    if run.stopped:
+        distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
+    else:
+        distributed.say(*end_in_words(run.folder, not opt.no_html, run.best, test_command(opt)))
 
 
 def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val: Loader | None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from data.base import PairedDataset, Sample
 from data.classes import MASKS, Classes
-from data.read.folders import NoSuchPhase, existing_folder
+from data.read.folders import NoSuchPhase, existing_folder, renaming
 from data.read.headers import read_patient
 from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
@@ -111,7 +111,10 @@ class MasksDataset(PairedDataset):
         if problems and not skip_bad:
             raise UserError(f"{problems[0]}{_more(problems)}; --skip_bad_files leaves them out")
         if not masks_of:
-            raise UserError(f"--dataroot {root}: no image has a mask, so there is nothing to train on")
+            advice = renaming(root)
+            raise UserError(
+                f"--dataroot {root}: no image has a mask, so there is nothing to train on" + (advice and f"; {advice}")
+            )
         self.skipped += problems
         return masks_of
 
@@ -148,10 +151,11 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     elif (root / "images").is_dir():
         rows = [Row(path) for path in find_images(root / "images")]
     else:
-        raise UserError(
-            f"--dataroot {root}: no folder images/ in it, as --dataset_mode masks wants; "
-            "for a plain folder of images take --dataset_mode single"
+        advice = renaming(root) or (
+            "put images into images/ and their masks into masks/ (to test on a plain folder of images: "
+            "test.py --dataset_mode single)"
         )
+        raise UserError(f"--dataroot {root}: no folder images/ in it; {advice}")
     if not rows:
         raise UserError(f"--dataroot {root}: no images in images/ or below it")
     ids = safe_ids([row.image for row in rows], root / "images")

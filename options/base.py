@@ -5,7 +5,7 @@ import argparse
 from data.enhance import INTENSITY
 from data.transforms import PREPROCESS
 from models.networks import DISCRIMINATORS, GENERATORS, INITS, INPUT_NORMS, NORMS, UNETS
-from options.former import norm
+from options.complete.former import norm
 from options.types import amount, count, cutoff, fraction, generator, limit, whole
 
 NORM_STATS = ("image", "running")
@@ -25,7 +25,9 @@ def add_base_options(parser: argparse.ArgumentParser) -> None:
 def _add_experiment(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--dataroot", default="", help="folder of the images (see --dataset_mode)")
     group.add_argument(
-        "--name", default="experiment_name", help="name of the run; its folder: <checkpoints_dir>/<name>"
+        "--name",
+        default="",
+        help="name of the run; its folder: <checkpoints_dir>/<name>; default: data and model, as my_lungs_pix2pix",
     )
     group.add_argument("--checkpoints_dir", default=CHECKPOINTS_DIR, help="folder of all runs")
     group.add_argument("--gpu_ids", default=None, help="-1: the CPU; 0: the first GPU; default: a GPU if there is one")
@@ -58,7 +60,7 @@ def _add_networks(group: argparse._ArgumentGroup) -> None:
         "--encoder_weights imagenet (but signed for Inception), else signed",
     )
     group.add_argument("--netD", default="basic", choices=tuple(DISCRIMINATORS), help="discriminator")
-    group.add_argument("--n_layers_D", type=count, default=3, help="layers of --netD n_layers")
+    group.add_argument("--n_layers_D", type=count, default=3, help="layers of --netD n_layers and spectral")
     group.add_argument("--norm", type=norm, default="instance", choices=tuple(NORMS), help="normalisation")
     group.add_argument("--init_type", default="normal", choices=tuple(INITS), help="weight initialisation")
     group.add_argument("--init_gain", type=amount, default=0.02, help="scale of normal, xavier and orthogonal")
@@ -146,7 +148,11 @@ def _add_masks(group: argparse._ArgumentGroup) -> None:
 
 def settle(opt: argparse.Namespace) -> argparse.Namespace:
     """The options, with defaults that follow from other flags."""
+    return argparse.Namespace(**vars(opt) | {key: x for key, x in following(opt).items() if getattr(opt, key) is None})
+
+
+def following(opt: argparse.Namespace) -> dict[str, object]:
+    """The defaults that follow from other flags."""
     unet = opt.netG.startswith("smp:") or opt.netG in UNETS
     imagenet = getattr(opt, "encoder_weights", "none") == "imagenet" and not opt.netG.endswith("inception_v3")
-    follows = {"norm_stats": "running" if unet else "image", "input_norm": "imagenet" if imagenet else "signed"}
-    return argparse.Namespace(**vars(opt) | {key: x for key, x in follows.items() if getattr(opt, key) is None})
+    return {"norm_stats": "running" if unet else "image", "input_norm": "imagenet" if imagenet else "signed"}

@@ -43,6 +43,11 @@ def _add_start(group: argparse._ArgumentGroup) -> None:
         "a .pth file: torchvision's or another run's",
     )
     group.add_argument("--continue_train", action="store_true", help="continue exactly where the run stopped")
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="start again under the name of an older run, whose files move into before/, before_2/, ... in its folder",
+    )
 
 
 def _add_task(group: argparse._ArgumentGroup) -> None:

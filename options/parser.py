@@ -10,12 +10,16 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from options.former import CHOICES, FLAGS
+from options.complete.donor import flags_of_donor
+from options.complete.former import CHOICES, FLAGS
+from options.complete.help import ALL, HelpFormatter, Section, full_help, help_on, short_help
+from options.complete.names import default_name
+from options.complete.recipes import find_recipe
 from options.of_data import OF_DATA
 from options.of_models import OF_MODELS, ModelFlags
 from util.errors import UserError
@@ -35,9 +39,14 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             fromfile_prefix_chars="@",
             allow_abbrev=False,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=HelpFormatter,
             **settings,
         )
+
+    def _read_args_from_files(self, arg_strings: list[str]) -> list[str]:
+        # argparse calls this for the words of a file, too; so recipes name others in the same way.
+        found = ["@" + find_recipe(word[1:]) if word.startswith("@") else word for word in arg_strings]
+        return super()._read_args_from_files(found)
 
     def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
         if len(arg_line) > LONGEST_LINE:  # shlex would take the square of it
@@ -83,7 +92,8 @@ class Script:
     """The flags of train.py or of test.py: shared ones, the model's own and the data set's own.
 
     add_options: add the shared flags. training: whether the script trains. read_run: given the shared flags, the values
-    that a run recorded. defaults: the script's own, for flags that other scripts have too.
+    that a run recorded. defaults: the script's own, for flags that other scripts have too. examples, needed: what
+    --help shows: commands, and the names of the flags that one needs.
     """
 
     description: str
@@ -91,6 +101,8 @@ class Script:
     training: bool
     read_run: Callable[[argparse.Namespace], Values]
     defaults: Values = field(default_factory=dict)
+    examples: str = ""
+    needed: Sequence[str] = ()
 
     def typed(self, argv: list[str] | None = None) -> dict[str, object]:
         """The flags that were typed, by name. `--help` prints the help and ends the program. UserError: unknown flags,
@@ -98,10 +110,10 @@ class Script:
         parser = self.all_flags()
         for action in parser.actions().values():
             action.default = argparse.SUPPRESS
-        parser.add_argument("-h", "--help", action="store_true", default=argparse.SUPPRESS)
+        parser.add_argument("-h", "--help", nargs="?", const="", default=argparse.SUPPRESS)
         typed = vars(parser.parse_all(argv, self._owners()))
-        if typed.pop("help", False):
-            self._print_help(typed)
+        if "help" in typed:
+            print(self._help(typed.pop("help"), typed))
             sys.exit(0)
         return typed
 
@@ -114,11 +126,20 @@ class Script:
         self._refuse_flags_of_others(typed, parser)
         defaults = parser.defaults()
         recorded = {name: value for name, value in _suiting(model, recorded).items() if name in defaults}
-        opt = argparse.Namespace(**defaults | recorded | dict(typed) | {"model": model, "dataset_mode": mode})
+        given = recorded | dict(typed)
+        if self.training and given.get("pretrained") and not given.get("continue_train"):
+            defaults |= self._of_donor(str(given["pretrained"]), defaults | given, parser)
+        opt = argparse.Namespace(**defaults | given | {"model": model, "dataset_mode": mode})
+        opt = argparse.Namespace(**vars(opt) | {"name": opt.name or default_name(opt)})
         derived = {"name": with_suffix(opt)} | ({"epoch": f"iter_{opt.load_iter}"} if opt.load_iter else {})
         opt = argparse.Namespace(**vars(opt) | derived)
         check(opt)
         return opt
+
+    def _of_donor(self, name: str, values: Values, parser: Parser) -> Values:
+        """The network flags of the donor that --pretrained names."""
+        flags = flags_of_donor(name, Path(str(values["checkpoints_dir"])), values)
+        return checked(flags, parser, f"--pretrained {name}, options.json")
 
     def default_values(self, model: str, mode: str) -> dict[str, object]:
         """The flags that this model and data set have, with their defaults."""
@@ -133,6 +154,13 @@ class Script:
             comment = f"\t[default: {default}]" if value != default else ""
             lines.append(f"{key:>25}: {value!s:<30}{comment}")
         return "\n".join([*lines, "----------------- End -------------------"])
+
+    def changes(self, opt: argparse.Namespace, following: Values) -> str:
+        """The flags that differ from their defaults, as they would be typed. following: defaults that follow from other
+        flags."""
+        defaults = self.default_values(opt.model, opt.dataset_mode) | dict(following)
+        differing = {key: value for key, value in sorted(vars(opt).items()) if value != defaults.get(key)}
+        return " ".join(f"--{key}" if x is True else f"--{key} {shlex.quote(str(x))}" for key, x in differing.items())
 
     def _add_shared(self, parser: Parser) -> None:
         for add in self.add_options:
@@ -150,14 +178,34 @@ class Script:
                 action.default = defaults.get(name, action.default)
         return parser
 
-    def _print_help(self, typed: Values) -> None:
+    def _help(self, word: str, typed: Values) -> str:
+        """What `--help word` prints. With --model, --dataset_mode or --name: all flags, with the defaults of these."""
+        prog = Path(sys.argv[0]).name
+        if word not in ("", ALL):
+            return help_on(word, prog, self._sections())
+        if not typed.keys() & {"model", "dataset_mode", "name"}:
+            if word == ALL:
+                return full_help(prog, self.description, self.examples, self._sections())
+            actions = self.all_flags().actions()
+            return short_help(prog, self.description, self.examples, [actions[name] for name in self.needed])
         first = str(typed.get("name", "")).partition(",")[0]  # of an ensemble, the run that decides how data is read
         typed = {**typed, "name": first} if first else typed
         recorded = self._recorded(typed)
         model, mode = self._model_and_data(typed, recorded)
         parser = self._parser(model, mode)
         parser.set_defaults(**{name: x for name, x in _suiting(model, recorded).items() if name in parser.actions()})
-        parser.print_help()
+        return full_help(prog, self.description, self.examples, _groups(parser))
+
+    def _sections(self) -> list[Section]:
+        """Every flag, group by group: the shared ones, then those of each model and data set."""
+        shared = Parser(add_help=False)
+        self._add_shared(shared)
+        sections = _groups(shared)
+        for choice, add in self._choices():
+            own = Parser(add_help=False)
+            add(own.add_argument_group(f"only with {choice}"))
+            sections += _groups(own)
+        return sections
 
     def _recorded(self, typed: Values) -> Values:
         """What the run that `typed` names recorded, as far as this script reads it."""
@@ -166,8 +214,11 @@ class Script:
         return self.read_run(argparse.Namespace(**parser.defaults() | dict(typed)))
 
     def _model_and_data(self, typed: Values, recorded: Values) -> tuple[str, str]:
-        """--model and --dataset_mode. If only one of them is given, the other suits it."""
+        """--model and --dataset_mode. If only one of them is given, the other suits it. A folder of images and one of
+        masks to train on need neither."""
         mode = typed.get("dataset_mode")
+        if self.training and not mode and not recorded and _holds_masks(str(typed.get("dataroot") or "")):
+            mode = "masks"
         model = typed.get("model") or recorded.get("model")
         if not model:
             model = _choose(OF_DATA, mode, "--dataset_mode").model if mode else "test"
@@ -206,6 +257,23 @@ class Script:
         for name in typed:
             if name not in parser.actions():
                 raise UserError(f"unknown flag --{name}: it belongs to {owners[f'--{name}']} (see --help)")
+
+
+def _holds_masks(dataroot: str) -> bool:
+    """Whether --dataroot has the layout of --dataset_mode masks, perhaps under the names that others give it."""
+    if not dataroot:
+        return False
+    from data.read.folders import likely_folders  # with PIL, which most command lines do not need
+
+    root = Path(dataroot)
+    return (root / "splits.csv").is_file() or all(likely_folders(root))
+
+
+def _groups(parser: Parser) -> list[Section]:
+    """A parser's flags by their groups, without groups that have none, and without --help itself."""
+    groups = ((group.title or "", group._group_actions) for group in parser._action_groups)
+    own = [(title, [action for action in actions if action.dest != "help"]) for title, actions in groups]
+    return [(title, actions) for title, actions in own if actions]
 
 
 def _suiting(model: str, recorded: Values) -> Values:

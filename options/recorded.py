@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from options.base import add_base_options
+from options.complete.names import existing_run
 from options.of_training import add_train_options
 from options.parser import Parser, Script, Values, checked, with_suffix
 from util.contracts import ScoredData
@@ -31,7 +32,9 @@ def _flags_of_training() -> Parser:
 
 
 def read_for_testing(opt: argparse.Namespace) -> Values:
-    """The run's values for test.py, or upstream's defaults for a folder that upstream wrote."""
+    """The run's values for test.py, or upstream's defaults for a folder that upstream wrote; {} without a --name."""
+    if not opt.name:
+        return {}
     folder = Path(opt.checkpoints_dir) / with_suffix(opt)
     if not (folder / "options.json").is_file():
         return UPSTREAM_DEFAULTS if folder.is_dir() else {}
@@ -47,9 +50,7 @@ def read_for_resuming(opt: argparse.Namespace) -> Values:
     none. UserError: there is no such run."""
     if not opt.continue_train:
         return {}
-    folder = Path(opt.checkpoints_dir) / with_suffix(opt)
-    if not folder.is_dir():
-        raise UserError(f"--continue_train: there is no run {folder}; check --name and --checkpoints_dir")
+    folder = existing_run(Path(opt.checkpoints_dir), with_suffix(opt), "--continue_train")
     again = set(flags(Fact.RESUMED))
     return {name: value for name, value in read_run(folder).items() if name in again}
 
@@ -95,6 +96,16 @@ def note_learnt(opt: argparse.Namespace, dataset: ScoredData) -> str:
     if phrase:
         print(f"note: {opt.name} {phrase}: its scores on images of phase {opt.phase} may be too good")
     return phrase
+
+
+def masks_show(runs: Sequence[argparse.Namespace]) -> str:
+    """What the masks of these runs show by their training sets, such as "lungs"; "" if nothing says so, or two
+    differ."""
+    from data.dicomseg import masks_show  # imports pydicom
+
+    roots = [read_run(Path(run.checkpoints_dir) / run.name).get("dataroot") for run in runs]
+    shows = {masks_show(str(root or "")) for root in roots}
+    return shows.pop() if len(shows) == 1 else ""
 
 
 def _by_flags(opt: argparse.Namespace, files: Sequence[Path]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from data.phantom import KINDS
+from options.complete.names import existing_run, with_name
 from options.forgetting import Asked
 from options.parser import Values
 from options.recorded import read_run
@@ -22,9 +23,12 @@ def resolve_named(typed: Values) -> list[argparse.Namespace]:
 
     Typed flags hold for all runs. All of them read data by the --dataset_mode of the first.
     """
-    listed = str(typed.get("name", ""))
+    typed = with_name(typed)
+    listed = str(typed["name"])
     if "," not in listed:
-        return [resolve(typed)]
+        run = resolve(typed)
+        existing_run(Path(run.checkpoints_dir), run.name, f"--name {run.name}")
+        return [run]
     names = [name.strip() for name in listed.split(",")]
     if "" in names or len(set(names)) < len(names):
         raise UserError(f"--name {listed}: want different runs between the commas")
@@ -32,7 +36,7 @@ def resolve_named(typed: Values) -> list[argparse.Namespace]:
     same = {**typed, "dataset_mode": first.dataset_mode}
     runs = [first] + [resolve({**same, "name": name}) for name in names[1:]]
     for run in runs:
-        _existing(first, run.name, f"--name {listed}")
+        existing_run(Path(first.checkpoints_dir), run.name, f"--name {listed}")
     return runs
 
 
@@ -58,7 +62,7 @@ def resolve_compared(typed: Values) -> list[argparse.Namespace]:
         if given:
             raise UserError(f"{flag}: --compare does not do that; leave it out, or test one run by --name")
     for name in names:
-        _existing(first, name, f"--compare {name}")
+        existing_run(Path(first.checkpoints_dir), name, f"--compare {name}")
     shared |= _images_of(first) | _values(first, "num_test")
     return [first, *(resolve({**shared, "name": name}) for name in names[1:])]
 
@@ -69,7 +73,7 @@ def resolve_within(opt: argparse.Namespace) -> argparse.Namespace:
     RUN reads the images in its recorded way. If it recorded no --classes, those of `opt` hold. UserError: no such run,
     or one that draws images from masks.
     """
-    folder = _existing(opt, opt.within, f"--within {opt.within}")
+    folder = existing_run(Path(opt.checkpoints_dir), opt.within, f"--within {opt.within}")
     typed = _images_of(opt) | {"name": opt.within, "skip_bad_files": opt.skip_bad_files}
     typed["epoch"] = "best" if any(folder.glob("best_*_G*.pth")) else "latest"
     typed |= _values(opt, "max_dataset_size", "checkpoints_dir", "gpu_ids", "num_threads", "batch_size")
@@ -106,9 +110,7 @@ class Runs:
 
     def folder(self, run: str) -> Path:
         """The folder of one of --runs."""
-        folder = (Path(self._opt.checkpoints_dir) / run).resolve()
-        if not folder.is_dir():
-            raise UserError(f"--runs {run}: there is no run {folder}; check the name and --checkpoints_dir")
+        folder = existing_run(Path(self._opt.checkpoints_dir), run, f"--runs {run}").resolve()
         kinds = ("net", "task")
         saved = {p.name.split(f"_{kind}_")[0] for kind in kinds for p in folder.glob(f"*_{kind}_G*.pth")}
         if self._opt.epoch not in saved:
@@ -144,14 +146,6 @@ class Runs:
             }
             self._resolved[key] = argparse.Namespace(**vars(resolve(typed)) | {"stochastic": False})
         return self._resolved[key]
-
-
-def _existing(opt: argparse.Namespace, run: str, flag: str) -> Path:
-    """The folder of a run beside the run of `opt`. UserError, naming the flag: it does not exist."""
-    folder = Path(opt.checkpoints_dir) / run
-    if not folder.is_dir():
-        raise UserError(f"{flag}: there is no run {folder}; check the name and --checkpoints_dir")
-    return folder
 
 
 def _images_of(opt: argparse.Namespace) -> dict[str, object]:

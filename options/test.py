@@ -72,6 +72,23 @@ TEST = Script(
     training=False,
     read_run=read_for_testing,
     defaults={"batch_size": 8, "load_size": None},
+    examples="""examples:
+  python test.py --name my_lungs                                            the run's own test images
+  python test.py --name my_lungs --epoch best --phase val                   its best epoch, on the validation images
+  python test.py --name my_lungs --dataset_mode single --dataroot FOLDER    images without masks
+  python test.py --compare my_lungs other --phase val                       the same images, one column per run""",
+    needed=(
+        "name",
+        "epoch",
+        "phase",
+        "dataroot",
+        "dataset_mode",
+        "compare",
+        "tta",
+        "mask_threshold",
+        "results_dir",
+        "gpu_ids",
+    ),
 )
 
 

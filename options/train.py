@@ -2,25 +2,48 @@
 
 import argparse
 import shlex
+from pathlib import Path
 
 from models.piggyback import METHODS
-from options.base import CHECKPOINTS_DIR, add_base_options, settle
+from options.base import CHECKPOINTS_DIR, add_base_options, following, settle
+from options.complete.names import default_name, with_name
 from options.of_training import add_train_options
 from options.parser import Script
 from options.recorded import changed_flags, read_for_resuming
 from util.errors import UserError
+from util.run.aside import holds_run
 
 TRAIN = Script(
     "Train an image translator, or fine-tune one (--pretrained) into a segmenter.",
     (add_base_options, add_train_options),
     training=True,
     read_run=read_for_resuming,
+    examples="""examples:
+  python train.py @lungs --dataroot datasets/my_lungs --name my_lungs     images/ and masks/ in that folder
+  python train.py @quick --dataroot datasets/my_lungs --name first_try    one epoch: a first score in minutes
+  python train.py --name my_lungs --continue_train                        go on where it stopped
+  python train.py @demo_facades                                           drawn images: no data needed""",
+    needed=(
+        "dataroot",
+        "name",
+        "pretrained",
+        "n_epochs",
+        "n_epochs_decay",
+        "lr",
+        "augment",
+        "gpu_ids",
+        "continue_train",
+        "overwrite",
+    ),
 )
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """train.py's options. UserError: mistakes that the user can correct."""
-    opt = TRAIN.resolve(TRAIN.typed(argv))
+    typed = TRAIN.typed(argv)
+    opt = TRAIN.resolve(with_name(typed) if typed.get("continue_train") else typed)
+    if opt.n_epochs + opt.n_epochs_decay == 0:
+        raise UserError("--n_epochs 0 --n_epochs_decay 0: no epoch to train; raise one of them")
     if opt.n_epochs + opt.n_epochs_decay < opt.epoch_count:
         raise UserError(f"--epoch_count {opt.epoch_count} is past the last epoch (--n_epochs + --n_epochs_decay)")
     if opt.warmup > opt.n_epochs + opt.n_epochs_decay:
@@ -34,13 +57,43 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return opt
 
 
+def refuse_old_run(opt: argparse.Namespace) -> None:
+    """UserError where a new run would take the place of an older one that nobody asked to replace."""
+    folder = Path(opt.checkpoints_dir) / opt.name
+    if not (opt.continue_train or opt.overwrite) and holds_run(folder):
+        raise UserError(
+            f"{folder} holds a run already: --continue_train goes on with it, --overwrite starts again and keeps the "
+            "old run's files in before/ there; or take another --name"
+        )
+
+
+def is_named(opt: argparse.Namespace) -> bool:
+    """Whether the run has another name than it would get without --name."""
+    return not opt.name.startswith(default_name(opt))
+
+
 def as_text(opt: argparse.Namespace) -> str:
     """The options as upstream prints and stores them (train_opt.txt)."""
     return TRAIN.as_text(opt)
 
 
+def in_short(opt: argparse.Namespace) -> str:
+    """The options for the console: those that differ from their defaults."""
+    file = Path(opt.checkpoints_dir) / opt.name / "train_opt.txt"
+    return f"flags that differ from the defaults (all flags: {file}): {TRAIN.changes(opt, following(opt))}"
+
+
 def resume_command(opt: argparse.Namespace) -> str:
     """The command that continues this run."""
+    return f"python train.py {_named(opt)} --continue_train"
+
+
+def test_command(opt: argparse.Namespace) -> str:
+    """The command that tests the best epoch of this run, or the latest without a validation."""
+    return f"python test.py {_named(opt)}{' --epoch best' if opt.val_freq else ''}"
+
+
+def _named(opt: argparse.Namespace) -> str:
     default = opt.checkpoints_dir == CHECKPOINTS_DIR
     where = "" if default else f" --checkpoints_dir {shlex.quote(opt.checkpoints_dir)}"
-    return f"python train.py --name {shlex.quote(opt.name)}{where} --continue_train"
+    return f"--name {shlex.quote(opt.name)}{where}"

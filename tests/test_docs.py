@@ -1,5 +1,6 @@
 """Commands, flags, links and file names in the pages exist."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from models import MODELS
 from options import forgetting as forgetting_options
 from options import test as test_options
 from options import train as train_options
-from options.runs import resolve_named
+from options.runs import resolve_compared, resolve_named
 from tests.helpers import ROOT, commands
 
 PLACES = (
@@ -25,7 +26,9 @@ PLACES = (
 PAGES = sorted(str(path.relative_to(ROOT)) for place in PLACES for path in ROOT.glob(place))
 SCRIPTS = {
     "train.py": train_options.parse,
-    "test.py": lambda words: resolve_named(test_options.TEST.typed(words)),
+    "test.py": lambda words: (resolve_compared if "--compare" in words else resolve_named)(
+        test_options.TEST.typed(words)
+    ),
     "forgetting.py": forgetting_options.parse,
 }
 SCRIPT_COMMANDS = [words for page in PAGES for words in commands(page) if words[0] in SCRIPTS]
@@ -36,18 +39,24 @@ def test_the_readme_shows_many_commands_in_at_most_150_lines():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
+def named(words: list[str]) -> list[str]:
+    """The runs that a command names."""
+    names = words[words.index("--name") + 1].split(",") if "--name" in words else []
+    after = words[words.index("--compare") + 1 :] if "--compare" in words else []
+    return names + list(itertools.takewhile(lambda word: not word.startswith("--"), after))
+
+
 @pytest.mark.parametrize("words", SCRIPT_COMMANDS, ids=" ".join)
 def test_every_command_of_a_page_parses(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
-    if "--name" in words:  # a run that is continued or part of an ensemble must exist
-        for name in words[words.index("--name") + 1].split(","):
-            (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    for name in named(words):  # a run that is continued or tested must exist
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
     parse = SCRIPTS[words[0]]
     if "--help" in words:
         with pytest.raises(SystemExit, match="0"):
             parse(words[1:])
-        assert "--lambda_L1" in capsys.readouterr().out
+        assert ("examples:" if words[1:] == ["--help"] else "--lambda_L1") in capsys.readouterr().out
     else:
         assert parse(words[1:])
 

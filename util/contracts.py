@@ -92,7 +92,7 @@ class ScoredData(Protocol):
     ids, patients, sources: one string an image. files: of all images. classes: None where the target is just a picture.
     has_targets: whether an image has a target of its own. paired: whether that target belongs to the same image.
     skipped: a line for every unreadable file that was left out. unlabelled: images without a target that take part in
-    training.
+    training. empty: how many of how many masks have no foreground, and (0, 0) without masks.
     """
 
     ids: list[str]
@@ -100,6 +100,7 @@ class ScoredData(Protocol):
     sources: list[str]
     skipped: list[str]
     has_targets: bool
+    empty: tuple[int, int]
 
     @property
     def unlabelled(self) -> Sequence[object]: ...
@@ -201,6 +202,10 @@ class Trainable(Translator, Protocol):
 
     @property
     def tasks(self) -> Mapping[str, Stateful]: ...
+
+    def describe(self, verbose: bool = False) -> str:
+        """Where the generators start from, and a line for each network; its layers too if `verbose`."""
+        ...
 
     def train_step(self, batch: Batch, /) -> dict[str, Tensor]:
         """One update; the losses by upstream's names as detached scalars. Does not wait for the device."""

@@ -44,6 +44,7 @@ FLAGS: dict[str, Fact] = {
     "epoch": MAP,
     "load_iter": NONE,
     "continue_train": NONE,
+    "overwrite": NONE,
     "verbose": NONE,
     "num_threads": NONE,
     "gpu_ids": RESUMED,

@@ -5,6 +5,13 @@ from pathlib import Path
 from data.read.images import find_images, safe_ids
 from util.errors import UserError
 
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "cxr_png", "cxr", "xrays", "xray", "x-rays", "x-ray")
+MASK_FOLDERS = (
+    *("masks", "mask", "labels", "label", "gt", "ground_truth", "groundtruth", "segmentations", "segmentation", "seg"),
+    *("lung_masks", "lung_mask", "manualmask", "annotations"),
+)
+"""What others call the folders `images` and `masks`, in lower case."""
+
 
 class NoSuchPhase(UserError):
     """The data set has no images in this phase."""
@@ -22,6 +29,21 @@ def existing_folder(dataroot: str) -> Path:
     if not root.is_dir():
         raise UserError(f"--dataroot {root}: {'a file, not a folder' if root.exists() else 'no such folder'}")
     return root
+
+
+def likely_folders(root: Path) -> tuple[str, str]:
+    """The sub-folders of `root` that hold images and masks by their names, `images` and `masks` before any other; ""
+    where there is none."""
+    names = {path.name.lower(): path.name for path in root.iterdir() if path.is_dir()} if root.is_dir() else {}
+    images, masks = (next((names[n] for n in usual if n in names), "") for usual in (IMAGE_FOLDERS, MASK_FOLDERS))
+    return images, masks
+
+
+def renaming(root: Path) -> str:
+    """Advice where folders of images and masks have other names than --dataset_mode masks wants; else ""."""
+    wanted = ("images", "masks")
+    others = [(have, want) for have, want in zip(likely_folders(root), wanted, strict=True) if have not in ("", want)]
+    return "; ".join(f"rename its folder {have} to {want}" for have, want in others)
 
 
 def images_of(root: Path, name: str, wanted: str) -> list[tuple[str, Path]]:

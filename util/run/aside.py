@@ -15,6 +15,11 @@ RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt")
 OPTIONS = "options.json"
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether a folder holds a run that `set_aside` would move, or has begun to move."""
+    return any(folder.glob("*.pth")) or (folder / COLLECTED).is_dir()
+
+
 def set_aside(folder: Path) -> None:
     """Move an older run's networks and records to <folder>/before, or before_2, ... , so that nobody takes them for the
     new run's. Without networks nothing is done."""

@@ -119,6 +119,11 @@ class LossLog:
             self._write_line(self._run_dir, values)
         return values
 
+    def say(self, line: str) -> None:
+        """Print a line above the progress bar."""
+        if self._run_dir is not None:
+            tqdm.write(line, sys.stdout)
+
     def state_dict(self) -> dict:
         """The sums of the current epoch so far. Waits for the device."""
         sums = {name: torch.as_tensor(total).cpu() for name, total in self._sums.items()}

@@ -144,6 +144,11 @@ class Run:
         write_text(self.folder / "train_opt.txt", text + "\n")
         write_json(self.folder / "options.json", options)
 
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The epoch with the best validation score, and that score; None without a validation."""
+        return (self.progress.best_epoch, self.progress.best) if self.progress.best_epoch else None
+
     def finished(self) -> bool:
         """Whether all epochs are done."""
         return self.progress.epoch > self.last_epoch

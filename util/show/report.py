@@ -11,6 +11,7 @@ from util.contracts import Batch, TrainingBatches
 from util.run.discriminators import verdicts
 from util.run.divergence import refuse_diverged
 from util.run.log import LossLog, due, validation_columns
+from util.run.outlook import Pace
 from util.run.run import Run
 from util.run.state import FILE, refusing_damage
 from util.score.mask_rule import MaskRule
@@ -48,6 +49,7 @@ class Report:
         with_page = run.first and not opt.no_html
         self._page = TrainingPage(run.folder, opt.name, opt.display_winsize, learns_from(loader)) if with_page else None
         self._running = RunningScores(loader.dataset, MaskRule.of(opt).threshold)
+        self._pace = Pace(self._images, run.last_epoch - run.progress.epoch + 1)
         self._faults, self._warned = dict[str, str](), dict[str, int]()
         self._validated = 0  # the last epoch with a validation
         self._pictures_freq, self._page_freq = opt.display_freq, opt.update_html_freq
@@ -75,6 +77,8 @@ class Report:
         progress = self._run.progress
         printed = self._log.step(losses, images)
         self._running.add(pictures)
+        if line := self._pace.step(losses, images):
+            self._log.say(line)
         if printed:
             self._stop_if_diverged()
             self._panels.losses(progress.epoch - 1 + progress.images / self._images, printed)
