@@ -11,7 +11,7 @@ from models.base import BaseModel, check_size
 from models.losses import seg_loss, total
 from models.networks.define import define_D
 from models.networks.generator import as_logits, generate_with_logits
-from models.teacher import Lesson
+from models.teacher import WEIGHT, Lesson
 from util.contracts import Batch
 from util.errors import UserError
 
@@ -84,9 +84,9 @@ class Pix2PixModel(BaseModel):
         if self.seg_loss:
             losses["G_seg"] = self.seg_loss(logits, (real_B + 1) / 2) * self.lambda_seg
         if lesson:
-            losses["U_L1"] = lesson.l1() * self.lambda_L1
+            losses["U_L1"] = lesson.l1() * self.lambda_L1 * WEIGHT
         if lesson and self.seg_loss:
-            losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth()) * self.lambda_seg
+            losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth()) * self.lambda_seg * WEIGHT
         self.optimizers["G"].zero_grad(set_to_none=True)
         total(losses.values()).backward()
         self.optimizers["G"].step()

@@ -7,6 +7,7 @@ import torch
 from models.base import BaseModel, check_size
 from models.losses import seg_loss, total
 from models.networks.generator import as_logits, generate_with_logits
+from models.teacher import WEIGHT
 from util.contracts import Batch
 from util.errors import UserError
 
@@ -36,7 +37,7 @@ class SupervisedModel(BaseModel):
         fake_B, logits = generate_with_logits(self.generator("G"), real_A)
         losses = {"G_seg": self.seg_loss(logits, (real_B + 1) / 2)}
         if lesson:
-            losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth())
+            losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth()) * WEIGHT
         self.optimizers["G"].zero_grad(set_to_none=True)
         total(losses.values()).backward()
         self.optimizers["G"].step()

@@ -13,6 +13,9 @@ DECAY = 0.995
 SURE = 0.8
 """The teacher's mask counts where its output, in [-1, 1], is further from 0 than this: a probability over .9."""
 
+WEIGHT = 0.3
+"""Of the losses by the teacher's masks, relative to those by masks of experts."""
+
 
 @dataclass(frozen=True)
 class Lesson:

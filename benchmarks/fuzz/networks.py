@@ -54,7 +54,7 @@ def tasks(folder: Path) -> list[Seed]:
     from models.piggyback.commands import summary
     from models.piggyback.files import load_task, read_task
     from models.piggyback.task import Settings, attach, detach, switch
-    from util.run.checkpoint import fingerprint, save_networks
+    from util.run.checkpoint import save_networks
 
     def reader(net: Generator) -> Read:
         def read(path: Path) -> None:
@@ -68,15 +68,9 @@ def tasks(folder: Path) -> list[Seed]:
 
         return read
 
-    def save(value: Any, path: Path) -> None:
-        """With the right hash, or nothing behind the hash would ever be tried."""
-        with contextlib.suppress(Exception):  # no hash can be made of some changes
-            value["header"]["sha256"] = fingerprint(value["tensors"])
-        torch.save(value, path)
-
     seeds = []
     for method in METHODS:
-        # Without norms' tensors there is half as much to read, so twice as much is tried.
+        # Without norms' tensors there is half as much to read.
         net = define_G(1, 1, 1, "unet_64", "batch" if method == "norm_only" else "instance").eval()
         path = folder / method / "latest_task_G.pth"
         save_networks(path.parent, "latest", {"G": net})
@@ -85,8 +79,19 @@ def tasks(folder: Path) -> list[Seed]:
         contents = task.contents(path.parent)
         detach(net, task)
         torch.save(contents, path)
-        seeds.append(Seed(path, reader(net), change=either(changing(contents, save), repacking(path))))
+        seeds.append(Seed(path, reader(net), change=either(changing(contents, _save_with_hash), repacking(path))))
     return seeds
+
+
+def _save_with_hash(value: Any, path: Path) -> None:
+    """With the right hash, or nothing behind the hash would ever be tried."""
+    import torch
+
+    from util.run.checkpoint import fingerprint
+
+    with contextlib.suppress(Exception):  # no hash can be made of some changes
+        value["header"]["sha256"] = fingerprint(value["tensors"])
+    torch.save(value, path)
 
 
 def train_state(folder: Path) -> list[Seed]:

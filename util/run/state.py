@@ -168,13 +168,15 @@ def _load_optimizer(path: Path, name: str, optimizer: Optimizer, stored: Mapping
         for kind, value in remembered.items()
     )
     kinds = {frozenset(remembered) for remembered in optimizer.state.values()}
+    # torch turned whole numbers into fractions of the parameter's kind when it loaded them.
+    fitting &= all(value.is_floating_point() for saved in stored["state"].values() for value in saved.values())
     if not fitting or len(kinds) > 1 or not optimizer.state.keys() <= known:
         raise ValueError(f"optimizer {name} remembers other parameters")
 
 
 def _remembers(parameter: torch.Tensor, kind: str, value: object) -> bool:
     """Whether an optimizer can hold this of a parameter: the number of its steps, or a mean over them."""
-    if not torch.is_tensor(value) or not value.is_floating_point():
+    if not torch.is_tensor(value):
         return False
     return value.shape == () and bool(0 <= value < 2**53) if kind == "step" else value.shape == parameter.shape
 

@@ -1,5 +1,7 @@
 """Discriminators: upstream's keys and counts, and the patches that they judge."""
 
+import copy
+
 import pytest
 import torch
 
@@ -36,3 +38,34 @@ def test_a_patch_discriminator_of_three_layers_judges_patches_of_70_pixels():
     # Patches start every 8 pixels; 70 pixels wide, 8 or 9 of them contain a given pixel.
     assert len(rows) in (8, 9)
     assert (rows.diff() == 1).all()
+
+
+def test_the_spectral_discriminator_is_no_steeper_than_its_layers_are_many():
+    """Each layer's matrix has norm 1 once its power iteration has settled, so a small change stays small."""
+    torch.manual_seed(0)
+    net = define_D(1, 8, "spectral", n_layers_D=4)
+    for _ in range(50):
+        net(torch.randn(1, 1, 64, 64))  # each pass in training mode is a step of the power iteration
+    net.eval()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
+
+
+def test_the_spectral_discriminator_hardly_sees_what_changes_from_pixel_to_pixel():
+    """A Gaussian of 0.7 pixels leaves 3 % of a chessboard of single pixels, and what lasts for many pixels as it is."""
+    torch.manual_seed(0)
+    soft = define_D(1, 8, "spectral").eval()
+    sharp = copy.deepcopy(soft)
+    sharp.softening.zero_()
+    sharp.softening[..., 2, 2] = 1
+    at = torch.arange(64)
+    chessboard = (1.0 - 2.0 * ((at[:, None] + at) % 2)).expand(1, 1, 64, 64)
+    half = torch.where(at < 32, -1.0, 1.0).expand(1, 1, 64, 64)
+    with torch.no_grad():
+        seen = {
+            name: [(net(image) - net(torch.zeros_like(image))).abs().max().item() for net in (soft, sharp)]
+            for name, image in {"chessboard": chessboard, "half": half}.items()
+        }
+    assert seen["chessboard"][0] < 0.1 * seen["chessboard"][1]
+    assert seen["half"][0] > 0.8 * seen["half"][1]

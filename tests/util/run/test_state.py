@@ -103,7 +103,8 @@ def test_a_state_that_no_run_saved_is_refused(tmp_path, change):
     state = torch.load(tmp_path / FILE, weights_only=True)
     change(state)
     torch.save(state, tmp_path / FILE)
-    with pytest.raises(UserError, match="latest_train_state.pth: (damaged, or not of this run|belongs to a run|optimizer G was)"):
+    refused = "latest_train_state.pth: (damaged, or not of this run|belongs to a run|optimizer G was)"
+    with pytest.raises(UserError, match=refused):
         load_run(tmp_path, start()[1])
 
 
