@@ -7,8 +7,8 @@
 
 The third command compares two methods that each learn two new tasks, one after the other; the fourth compares means
 over three seeds of each method. Every network is scored on every task. The results are in results/<name>, or in
-results/<name>_<data> if that holds results of other data: index.html, forgetting.csv (a line for each method),
-forgetting.json (everything) and images/.
+results/<name>_<data> or results/<name>_<data>_<runs> if that holds results of other data or runs: index.html,
+forgetting.csv (a line for each method), forgetting.json (everything) and images/.
 """
 
 from __future__ import annotations
@@ -53,9 +53,10 @@ def main() -> int:
     bench = Bench(runs.options, device, runs.donor, features)
     plans = read_plans(asked.methods, runs, ImageSets(opt.num_test).get)
     tasks = [runs.options(stage, task=task) for task, stage in enumerate(plans[0][0].stages)]
-    data = [data_of(task) | {"phase": task.phase} for task in tasks]
+    data = [data_of(task) | {"phase": task.phase} | asked.compared(number) for number, task in enumerate(tasks)]
     names = dict.fromkeys(map(name_of, data[1:]))
-    results = place(Path(opt.results_dir) / opt.name, "+".join(names), data, "forgetting.json")
+    page, labels = Path(opt.results_dir) / opt.name, "+".join(asked.methods)
+    results = place(page, "+".join(names), data, "forgetting.json", more=labels)
     with replacing_folder(results, OURS, "forgetting.json") as folder:
         pictures = Pictures(folder, opt.pictures)
         methods = [merge([measure_method(p, bench, pictures, opt.curve_points) for p in seeds]) for seeds in plans]

@@ -7,9 +7,10 @@
     python test.py --compare lungs lungs_scratch --phase val
 
 Leaves in results/<name>/<phase>_<epoch>: index.html, images/, masks/, overlays/, differences/, metrics.csv,
-metrics.json; with --write dicomseg also dicomseg/. The results of other data than the run's own are in
-results/<name>/<phase>_<epoch>_<data>. --compare leaves in results/compare_<run>_<run>.../<phase>_<epoch>:
-index.html, compare.csv (a line an image), compare.json, images/, truths/, overlays/<run>/, masks/<run>/.
+metrics.json; with --write dicomseg also dicomseg/. The results of other data than the run's own, or with other
+settings, are in results/<name>/<phase>_<epoch>_<data or settings>. --compare leaves in
+results/compare_<run>_<run>.../<phase>_<epoch>: index.html, compare.csv (a line an image), compare.json, images/,
+truths/, overlays/<run>/, masks/<run>/.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from options.recorded import note_learnt, read_run
 from options.results import data_of, results_folder
 from options.runs import resolve_compared, resolve_named, resolve_within
-from options.test import TEST, as_text
+from options.test import TEST, as_text, in_short
 from util.errors import run_script
 
 # torch takes seconds to load. It is imported inside functions, which run when the flags are known to be right.
@@ -62,7 +63,7 @@ def test(runs: list[argparse.Namespace]) -> int:
     loader = create_dataset(opt, opt.phase, train=False, num_test=opt.num_test)
     translator = trained.translator(loader.dataset)
     write_segmentation = segmentation_writer(runs, opt, trained.name, loader.dataset)
-    print(as_text(opt))
+    print(in_short(opt))
     for run in runs:
         write_text(Path(run.checkpoints_dir) / run.name / "test_opt.txt", as_text(run) + "\n")
     within = masks_within(opt, device, loader.dataset)

@@ -1,6 +1,7 @@
 """Flags of forgetting.py. The options.json of a run says how to build its network and how to read its task's data."""
 
 import argparse
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,16 @@ class Asked:
     opt: argparse.Namespace
     methods: Mapping[str, list[list[str]]]
     tasks: list[Values]
+
+    def compared(self, task: int) -> dict[str, object]:
+        """What is compared on a task, ready for JSON: the donor on the old one (0), and the runs that learnt a new one;
+        and what else makes figures differ. Recorded with the results, and compared before they are replaced."""
+        opt = self.opt
+        if not task:
+            kid = str(opt.kid_weights or "")
+            limit = None if opt.num_test == math.inf else opt.num_test
+            return {"donor": opt.donor, "epoch": opt.epoch, "num_test": limit, "kid_weights": kid}
+        return {"runs": {label: [runs[task - 1] for runs in seeds] for label, seeds in self.methods.items()}}
 
 
 def parse(argv: list[str] | None = None) -> Asked:

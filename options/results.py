@@ -1,4 +1,5 @@
-"""Where test.py and forgetting.py leave their results. Results of other data go to a folder of their own."""
+"""Where test.py and forgetting.py leave their results. Those of other data, or made in another way than the run's own,
+go to a folder of their own."""
 
 import argparse
 import hashlib
@@ -8,33 +9,63 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from options.recorded import read_run
+from options.test import TEST
+from util.flags import Fact, flags
 
 IMAGES = ("dataroot", "dataset_mode", "phantom", "direction", "source", "fold", "split_seed", "patient_regex")
 """The flags that tell one data set from another. --phase is part of the folder's name."""
+IN_THE_NAME = ("epoch", "task")
+"""Flags that change a result and are part of every folder's name."""
+LIMITS = ("num_test", "max_dataset_size")
 
 
 def data_of(opt: argparse.Namespace) -> dict[str, object]:
-    """Which data the options read, ready for JSON: recorded with the results, and compared before they are replaced."""
+    """Which data the options read, and what of it the run itself does otherwise (`settings_of`), ready for JSON:
+    recorded with the results, and compared before they are replaced."""
     drawn = opt.dataset_mode == "phantom"
     root = "" if drawn or not opt.dataroot else str(Path(opt.dataroot).resolve())
-    return {name: root if name == "dataroot" else getattr(opt, name, None) for name in IMAGES}
+    data: dict[str, object] = {name: root if name == "dataroot" else getattr(opt, name, None) for name in IMAGES}
+    settings = settings_of(opt)
+    return data | ({"settings": settings} if settings else {})
+
+
+def settings_of(opt: argparse.Namespace) -> dict[str, object]:
+    """The flags that change a result and differ from what the run recorded, or from their defaults if no run records
+    them. {} for a run of upstream, which records none and keeps all results in one folder."""
+    recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
+    if not recorded:
+        return {}
+    names = [name for name in flags(Fact.MAP | Fact.CUT) if name not in IN_THE_NAME]
+    # --model test reads plain images by itself, as upstream does.
+    names += ["dataset_mode"] * (opt.model != "test")
+    defaults = TEST.default_values(opt.model, opt.dataset_mode)
+    # An older version recorded fewer flags; what it did not record has not changed.
+    usual = {name: recorded.get(name, getattr(opt, name)) for name in names if name in flags(Fact.TESTED)}
+    usual |= {name: defaults[name] for name in names if name not in usual}
+    return {name: getattr(opt, name) for name in names if getattr(opt, name) != usual[name]}
 
 
 def results_folder(opt: argparse.Namespace, name: str, file: str) -> Path:
     """Where test.py leaves the results of the runs called `name`: <results_dir>/<name>/<phase>_<epoch>.
 
-    If `opt` reads other data than its run recorded, or if that folder holds results of other data, the name of the data
-    follows. file: the JSON file in the folder that records the data.
+    If `opt` reads other data than its run recorded, or does something otherwise, the name of the data and the settings
+    follow; and also if that folder holds results of other data, or of more images than --num_test allows now. file: the
+    JSON file in the folder that records the data.
     """
     base = "_base" if opt.task == "base" else ""
     folder = Path(opt.results_dir) / name / f"{opt.phase}_{opt.epoch}{base}"
     data, recorded = data_of(opt), read_run(Path(opt.checkpoints_dir) / opt.name)
     own = _is_own(data, recorded)
     names = ("direction", "source", "fold", "split_seed", "patient_regex") if own else ()
-    other = [
-        f"{key}-{data[key]}" for key in names if data[key] is not None and data[key] != recorded.get(key, data[key])
-    ]
-    return place(folder, "_".join([name_of(data), *other]), data, file, own and not other)
+    other = {key: data[key] for key in names if data[key] is not None and data[key] != recorded.get(key, data[key])}
+    settings = settings_of(opt)
+    if not own:
+        settings.pop("dataset_mode", None)  # another folder may need another way to read it
+    words = [key if value is True else f"{key}-{value}" for key, value in (other | settings).items()]
+    where = [] if own and settings and not other else [name_of(data)]
+    found = place(folder, "_".join([*where, *words]), data, file, own and not words)
+    most = min(getattr(opt, limit) for limit in LIMITS)
+    return found.with_name(f"{found.name}_first-{most:.0f}") if _images_in(found / file) > most else found
 
 
 def name_of(data: Mapping[str, object]) -> str:
@@ -42,16 +73,22 @@ def name_of(data: Mapping[str, object]) -> str:
     return Path(str(data["dataroot"])).name or str(data["phantom"] or data["dataset_mode"])
 
 
-def place(folder: Path, name: str, data: object, file: str, own: bool = True) -> Path:
-    """The first of `folder`, `folder` with the data's name, and that with a digest, that holds no other data's results.
+def place(folder: Path, name: str, data: object, file: str, own: bool = True, more: str = "") -> Path:
+    """The first of `folder`, `folder` with the data's name, that with `more`, and that with a digest, that holds no
+    other data's results.
 
-    own: whether the first of them is right for this data at all.
+    own: whether the first of them is right for this data at all. more: further words, if the name alone is not enough.
     """
-    plain = re.sub(r"[^\w.+-]+", "-", name)[:80]
-    named = folder.with_name(f"{folder.name}_{plain}")
+    named = [_extended(folder, name)]
+    named += [_extended(named[0], more)] if more else []
     digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:8]
-    last = named.with_name(f"{named.name}-{digest}")
-    return next((each for each in [folder, named][not own :] if not _holds_other(each, data, file)), last)
+    last = named[-1].with_name(f"{named[-1].name}-{digest}")
+    return next((each for each in [folder, *named][not own :] if not _holds_other(each, data, file)), last)
+
+
+def _extended(folder: Path, words: str) -> Path:
+    plain = re.sub(r"[^\w.+-]+", "-", words)[:80]
+    return folder.with_name(f"{folder.name}_{plain}")
 
 
 def _holds_other(folder: Path, data: object, file: str) -> bool:
@@ -69,6 +106,15 @@ def _holds_other(folder: Path, data: object, file: str) -> bool:
         return earlier != data["dataset_mode"] and str(Path(earlier).resolve()) != data["dataroot"]
     except (ValueError, AttributeError, TypeError, RecursionError):
         return True  # damaged, or not ours: leave it alone
+
+
+def _images_in(path: Path) -> float:
+    """How many images a folder's results are of; 0 without results."""
+    try:
+        images = json.loads(path.read_text(encoding="utf-8"))["images"]
+        return images if isinstance(images, int) else 0
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return 0
 
 
 def _is_own(data: Mapping[str, object], recorded: Mapping[str, object]) -> bool:

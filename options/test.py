@@ -1,8 +1,9 @@
 """Flags of test.py. Flags you omit are read from the run's options.json."""
 
 import argparse
+from pathlib import Path
 
-from options.base import add_base_options, settle
+from options.base import add_base_options, following, settle
 from options.parser import Script, Values
 from options.recorded import note_unrecorded, read_for_testing
 from options.types import amount, limit, whole
@@ -113,6 +114,13 @@ def resolve(typed: Values) -> argparse.Namespace:
     if opt.eval:
         values |= {"norm_stats": "running", "stochastic": False}
     return settle(argparse.Namespace(**values))
+
+
+def in_short(opt: argparse.Namespace) -> str:
+    """The options for the console: those that differ from their defaults, which the run's options.json replaces."""
+    file = Path(opt.checkpoints_dir) / opt.name / "test_opt.txt"
+    differing = TEST.changes(opt, following(opt) | {"load_size": opt.crop_size})
+    return f"flags that differ from the defaults (all flags: {file}): {differing}"
 
 
 def as_text(opt: argparse.Namespace) -> str:

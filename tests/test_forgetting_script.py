@@ -412,3 +412,6 @@ def test_a_study_on_other_data_does_not_replace_an_earlier_one(save, study, tmp_
     other = read_json(tmp_path / "results" / "forgetting_chests" / "forgetting.json")
     assert [task["phase"] for task in other["data"]] == ["test", "val"]
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"forgetting", "forgetting_chests"}
+    assert study("--donor", "houses", "--runs", "again=lungs")[0].name == "forgetting_chests_again"
+    assert study(*runs, "--num_test", "2")[0].name == "forgetting_chests_lungs"
+    assert (folder / "index.html").read_text() == page

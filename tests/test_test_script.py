@@ -502,10 +502,11 @@ def test_results_that_an_earlier_version_left_are_compared_by_their_settings(app
     assert apply_tiny().name == "all_latest_chests"
 
 
-def test_a_part_of_the_runs_data_has_upstreams_folder_and_a_comparison_its_own(apply_tiny, apply, chests, tmp_path):
+def test_a_part_of_the_runs_data_has_a_folder_of_its_own_and_a_comparison_its_own(apply_tiny, apply, chests, tmp_path):
     save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests))
     save(tmp_path, "--dataset_mode", "masks", "--dataroot", str(chests), name="other")
-    assert apply_tiny("--dataset_mode", "single", "--dataroot", str(chests / "images")).name == "all_latest"
+    plain = ["--dataset_mode", "single", "--dataroot", str(chests / "images")]
+    assert apply_tiny(*plain).name == "all_latest_dataset_mode-single"
     compare = ["--compare", "tiny", "other"]
     assert apply(*compare, name="", phase="all").name == "all_latest"
     shutil.copytree(chests, tmp_path / "clinic")

@@ -26,6 +26,8 @@ class Fact(enum.Flag):
     """It changes the map of foreground from which masks are cut, so that another threshold may suit."""
     SHARED = enum.auto()
     """The runs of an ensemble must agree in it, because all of them see the same images."""
+    CUT = enum.auto()
+    """It decides how masks are cut from the map."""
     TRAINING = enum.auto()
     """It makes a training longer or different; forgetting.py shows it for each run."""
 
@@ -152,10 +154,10 @@ FLAGS: dict[str, Fact] = {
     "display_port": RESUMED,
     "display_winsize": RUN,
     # masks, as training validates them and testing writes them
-    "mask_threshold": RUN,
-    "fill_holes": RUN,
-    "min_area": RUN,
-    "keep_largest": RUN,
+    "mask_threshold": RUN | Fact.CUT,
+    "fill_holes": RUN | Fact.CUT,
+    "min_area": RUN | Fact.CUT,
+    "keep_largest": RUN | Fact.CUT,
     # testing
     "results_dir": NONE,
     "num_test": NONE,

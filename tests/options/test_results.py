@@ -1,10 +1,16 @@
 """Results are never placed over those of other data, whatever was tested before, in whatever order."""
 
+import argparse
 import json
 import random
 from pathlib import Path
 
-from options.results import place
+import pytest
+
+import options.test
+import options.train
+from options.parser import as_dict
+from options.results import data_of, place, results_folder
 
 MINE = {"dataset_mode": "masks", "dataroot": "/mine"}
 
@@ -39,3 +45,75 @@ def test_a_folder_with_damaged_records_is_left_alone(tmp_path):
         write(tmp_path / "test_latest", "x")
         (tmp_path / "test_latest" / "metrics.json").write_text(content)
         assert place(tmp_path / "test_latest", "mine", MINE, "metrics.json").name == "test_latest_mine"
+
+
+@pytest.fixture
+def folder_of(tmp_path, monkeypatch):
+    """folder_of("--tta") returns the name of the folder in which test.py leaves the results of a run on datasets/lungs,
+    after it has left results of so many images there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints" / "run").mkdir(parents=True)
+    run = options.train.parse(["--name", "run", "--dataset_mode", "masks", "--dataroot", "datasets/lungs"])
+    (tmp_path / "checkpoints" / "run" / "options.json").write_text(json.dumps(as_dict(run)))
+
+    def options_of(*flags: str) -> argparse.Namespace:
+        return options.test.parse(["--name", "run", *flags])
+
+    def call(*flags: str, images: int = 9) -> str:
+        opt = options_of(*flags)
+        folder = results_folder(opt, "run", "metrics.json")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").write_text(json.dumps({"data": data_of(opt), "images": images}))
+        return folder.name
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--samples 8", "samples-8"),
+        ("--keep_largest 2 --fill_holes", "fill_holes_keep_largest-2"),
+        ("--norm_stats running", "norm_stats-running"),
+        ("--eval", "norm_stats-running"),
+        ("--mask_threshold 0.75,2000,0.3", "mask_threshold-0.75-2000-0.3"),
+        ("--within other", "within-other"),
+        ("--tta", "tta"),
+        ("--crop_size 128", "crop_size-128"),
+        ("--dataset_mode single", "dataset_mode-single"),
+        ("--source a", "lungs_source-a"),
+        ("--source a --tta", "lungs_source-a_tta"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_another_setting_than_the_runs_gives_a_folder_that_says_so(folder_of, flags, words, first):
+    """Whichever of the two is tested first."""
+    if first:
+        assert folder_of() == "test_latest"
+    assert folder_of(*flags.split()) == f"test_latest_{words}"
+    assert folder_of(*flags.split()) == f"test_latest_{words}"
+    assert folder_of() == "test_latest"
+
+
+def test_flags_that_repeat_what_the_run_recorded_give_the_usual_folder(folder_of):
+    same = "--norm_stats image --keep_largest 0 --dataroot datasets/lungs --dataset_mode masks --samples 0"
+    assert folder_of(*same.split()) == "test_latest"
+    other = ["--dataroot", "datasets/clinic"]
+    assert folder_of(*other, "--dataset_mode", "single") == "test_latest_clinic"
+    assert folder_of(*other, "--dataset_mode", "single", "--tta") == "test_latest_clinic_tta"
+
+
+def test_upstreams_way_to_test_plain_images_keeps_upstreams_folder(folder_of):
+    assert folder_of("--model", "test", "--dataroot", "datasets/lungs/images") == "test_latest"
+
+
+def test_a_test_of_fewer_images_does_not_replace_one_of_more(folder_of):
+    assert folder_of("--num_test", "2", images=2) == "test_latest"
+    assert folder_of(images=9) == "test_latest"
+    assert folder_of("--num_test", "2", images=2) == "test_latest_first-2"
+    assert folder_of("--num_test", "9", images=9) == "test_latest"
+
+
+def test_a_run_of_upstream_keeps_upstreams_folder(folder_of):
+    Path("checkpoints/run/options.json").unlink()
+    assert folder_of("--eval", "--num_test", "3", images=3) == "test_latest"
