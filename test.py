@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from options.recorded import note_learnt, read_run
+from options.recorded import masks_show, note_learnt
 from options.results import data_of, results_folder
 from options.runs import resolve_compared, resolve_named, resolve_within
 from options.test import TEST, as_text, in_short
@@ -61,7 +61,7 @@ def test(runs: list[argparse.Namespace]) -> int:
     seed_everything(opt.seed)
     trained = Trained(runs, device)
     loader = create_dataset(opt, opt.phase, train=False, num_test=opt.num_test)
-    translator = trained.translator(loader.dataset)
+    translator = trained.translator(loader.dataset.classes)
     write_segmentation = segmentation_writer(runs, opt, trained.name, loader.dataset)
     print(in_short(opt))
     for run in runs:
@@ -110,7 +110,7 @@ def compare(runs: list[argparse.Namespace]) -> int:
             rule = trained.rule(loader, within)
             settings = trained.settings(dataset, rule, {run.name: note_learnt(run, dataset)})
             settings = {"model": run.model, "netG": run.netG} | settings
-            comparison.add(run.name, trained.translator(dataset), loader, rule, settings, within)
+            comparison.add(run.name, trained.translator(dataset.classes), loader, rule, settings, within)
             print(comparison.line(run.name), flush=True)
         comparison.write_csv(folder / "compare.csv")
         write_json(folder / "compare.json", {"data": data_of(first)} | comparison.as_json())
@@ -145,11 +145,9 @@ def segmentation_writer(
     """Writes the mask of one image into a folder of results, if --write asks for DICOM Segmentation objects."""
     if opt.write != "dicomseg":
         return lambda folder, image: None
-    from data.dicomseg import SegmentationWriter, masks_show, segment_names
+    from data.dicomseg import SegmentationWriter, segment_names
 
-    roots = [read_run(Path(run.checkpoints_dir) / run.name).get("dataroot") for run in runs]
-    shows = {masks_show(str(root or "")) for root in roots}
-    names = segment_names(dataset.classes, opt.classes, shows.pop() if len(shows) == 1 else "")
+    names = segment_names(dataset.classes, opt.classes, masks_show(runs))
     writer = SegmentationWriter(dataset, f"{name}, epoch {opt.epoch}", names, opt.skip_bad_files)
 
     def write(folder: Path, image: Scored) -> None:
@@ -170,8 +168,8 @@ def masks_within(opt: argparse.Namespace, device: torch.device, dataset: ScoredD
     run = resolve_within(opt)
     loader = read_within(run, opt, dataset)
     trained = Trained([run], device)
-    rule = trained.kept_rule(loader.dataset)
-    return Within.by(trained.translator(loader.dataset), loader, rule, run.name, trained.files)
+    rule = trained.kept_rule(loader.dataset.classes)
+    return Within.by(trained.translator(loader.dataset.classes), loader, rule, run.name, trained.files)
 
 
 if __name__ == "__main__":

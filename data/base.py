@@ -16,7 +16,7 @@ from data.classes import VOID_BIT, Classes, without_void
 from data.enhance import Enhance
 from data.read.folders import NoForeground
 from data.read.headers import measured_at_detector, read_spacing
-from data.transforms import Geometry, resize_labels, resize_picture, to_grey, to_network, to_rgb8
+from data.transforms import Geometry, resize_labels, to_network, to_rgb8
 from util.contracts import VOID, ClassMap, Item
 from util.errors import UserError
 from util.faults import one_line
@@ -304,8 +304,7 @@ class PairedDataset(Dataset[Item], ABC):
                 f"{sample.targets[0]}: {target.shape[1]} x {target.shape[0]} pixels, but its image {sample.image} "
                 f"has {size[1]} x {size[0]}: image and target need one size"
             )
-        loaded = self.geometry.loaded_size(*size)
-        small = self._fit(image, loaded, self._channels[1 if self.swap else 0])
+        small = self.geometry.load(image, self._channels[1 if self.swap else 0])
         if not sample.lends:
             small = self._enhance(small, str(sample.image))
         if target is None:
@@ -313,13 +312,12 @@ class PairedDataset(Dataset[Item], ABC):
         if target is image and self._channels[0] == self._channels[1]:
             return Decoded(small, small, size, None)
         if self._stored_as is None:
-            return Decoded(small, self._fit(target, loaded, self._channels[0 if self.swap else 1]), size, None)
+            return Decoded(small, self.geometry.load(target, self._channels[0 if self.swap else 1]), size, None)
         self._filled[sample] = bool(without_void(target).any())
         keep_truth = self.classes is not None and not self.train
-        return Decoded(small, resize_labels(target, loaded), size, target if keep_truth else None)
-
-    def _fit(self, picture: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
-        return resize_picture(to_grey(picture) if channels == 1 else picture, size)
+        return Decoded(
+            small, resize_labels(target, self.geometry.loaded_size(*size)), size, target if keep_truth else None
+        )
 
     def _target_tensor(self, target: np.ndarray, channels: int) -> torch.Tensor:
         if self._stored_as is None:

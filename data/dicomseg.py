@@ -65,6 +65,7 @@ CODES = {
 }
 """SNOMED CT: a class's name to the code and meaning of its type, and to its category."""
 FAULTY = (ValueError, TypeError, AttributeError, KeyError, OverflowError, NotImplementedError)
+NOT_DICOM = "is not a DICOM file; a segmentation object must refer to one"
 SERIES_NUMBERS_FROM = 1000
 """Added to the number of the source's series, so that both stay apart in a list of the study."""
 
@@ -102,53 +103,27 @@ def masks_show(root: str | None) -> str:
     return ""
 
 
-class SegmentationWriter:
-    """Writes <folder>/<id>.dcm for images of a data set: one binary segment for each of `names`.
+class SegmentationObjects:
+    """Writes masks as DICOM Segmentation objects: one binary segment for each of `names`.
 
     By the standard, such an object belongs to its source's study and repeats its source's patient and study data.
     algorithm: name and version of the program that predicted the masks; recorded in the objects. names: see
-    `segment_names`. skip_bad: leave out, and list, images that no object can refer to.
-
-    UserError, before anything is written: an image is no DICOM file or, without `skip_bad`, no object can refer to it.
+    `segment_names`.
     """
 
-    def __init__(self, dataset: PairedDataset, algorithm: str, names: tuple[str, ...], skip_bad: bool = False) -> None:
-        self.dataset, self.algorithm, self._names = dataset, _text(algorithm), names
-        problems = {}
-        for index, sample in enumerate(dataset.samples):
-            if not is_dicom(sample.image):
-                raise UserError(
-                    f"--write dicomseg: {sample.image} is not a DICOM file; a segmentation object must refer to one"
-                )
-            if sample.image in sample.targets:
-                raise UserError(f"--write dicomseg: {sample.image} shows A and B side by side; a mask covers only half")
-            if problem := self._problem(sample.image):
-                problems[index] = f"{sample.image}: {problem}"
-        lines = list(problems.values())
-        if lines and (not skip_bad or len(lines) == len(dataset.samples)):
-            more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
-            raise UserError(
-                f"--write dicomseg: {'; '.join(lines[:5])}{more} (--skip_bad_files writes objects for all others)"
-            )
-        for line in lines:
-            distributed.say(f"no segmentation object: {line}", file=sys.stderr)
-        self._left_out = set(problems)
+    def __init__(self, algorithm: str, names: tuple[str, ...]) -> None:
+        self.algorithm, self._names = _text(algorithm), names
 
-    def __call__(self, folder: Path, index: int, labels: np.ndarray) -> None:
+    def write(self, target: Path, image: Path, labels: np.ndarray) -> None:
         """Write the mask of one image: class indices uint8 [H, W] at the size of the source. Thread-safe."""
-        if index in self._left_out:
-            return
-        sample = self.dataset.samples[index]
         try:
-            segmentation = self._segmentation(_as_source(read_header(sample.image)), labels)
+            segmentation = self._segmentation(_as_source(read_header(image)), labels)
         except FAULTY:  # the message may quote a header's values
-            raise UserError(
-                f"--write dicomseg: {sample.image}: no object can refer to it, its header is faulty"
-            ) from None
-        with replacing(folder / f"{sample.id}.dcm", "wb") as file:
+            raise UserError(f"--write dicomseg: {image}: no object can refer to it, its header is faulty") from None
+        with replacing(target, "wb") as file:
             segmentation.save_as(file, enforce_file_format=True)
 
-    def _problem(self, path: Path) -> str:
+    def problem(self, path: Path) -> str:
         """Why no object can refer to an image; "" if one can. An object of few pixels tries it out."""
         try:
             header = read_header(path)
@@ -216,6 +191,42 @@ class SegmentationWriter:
                 name="pix2mask", family=codes.DCM.ArtificialIntelligence, version=self.algorithm
             ),
         )
+
+
+class SegmentationWriter:
+    """Writes <folder>/<id>.dcm for images of a data set, by `SegmentationObjects`.
+
+    skip_bad: leave out, and list, images that no object can refer to.
+
+    UserError, before anything is written: an image is no DICOM file or, without `skip_bad`, no object can refer to it.
+    """
+
+    def __init__(self, dataset: PairedDataset, algorithm: str, names: tuple[str, ...], skip_bad: bool = False) -> None:
+        self.dataset, self._objects = dataset, SegmentationObjects(algorithm, names)
+        problems = {}
+        for index, sample in enumerate(dataset.samples):
+            if not is_dicom(sample.image):
+                raise UserError(f"--write dicomseg: {sample.image} {NOT_DICOM}")
+            if sample.image in sample.targets:
+                raise UserError(f"--write dicomseg: {sample.image} shows A and B side by side; a mask covers only half")
+            if problem := self._objects.problem(sample.image):
+                problems[index] = f"{sample.image}: {problem}"
+        lines = list(problems.values())
+        if lines and (not skip_bad or len(lines) == len(dataset.samples)):
+            more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
+            raise UserError(
+                f"--write dicomseg: {'; '.join(lines[:5])}{more} (--skip_bad_files writes objects for all others)"
+            )
+        for line in lines:
+            distributed.say(f"no segmentation object: {line}", file=sys.stderr)
+        self._left_out = set(problems)
+
+    def __call__(self, folder: Path, index: int, labels: np.ndarray) -> None:
+        """Write the mask of one image: class indices uint8 [H, W] at the size of the source. Thread-safe."""
+        if index in self._left_out:
+            return
+        sample = self.dataset.samples[index]
+        self._objects.write(folder / f"{sample.id}.dcm", sample.image, labels)
 
 
 def _as_source(header: Dataset) -> Dataset:

@@ -80,6 +80,10 @@ class Geometry:
         # A crop has to fit in height as well. A wide image is stretched for that, as upstream does.
         return (max(scaled, self.crop_size) if self.crops and self.train else scaled), target
 
+    def load(self, picture: np.ndarray, channels: int) -> np.ndarray:
+        """[H, W] or [H, W, 3] at its loaded size, in grey for a network of one channel."""
+        return resize_picture(to_grey(picture) if channels == 1 else picture, self.loaded_size(*picture.shape[:2]))
+
     def draw(
         self, height: int, width: int, random: np.random.Generator, path: str, foreground: np.ndarray | None = None
     ) -> tuple[slice, slice]:

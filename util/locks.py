@@ -31,12 +31,13 @@ def locked(folder: Path, notice: str = "") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, refusal: str) -> Iterator[None]:
+def only_one(folder: Path, refusal: str, name: str = LOCK) -> Iterator[None]:
     """Use `folder`, which exists, alone. UserError with the text `refusal`: another process does so already.
 
-    The lock ends with its process, even if that is killed. A file system without locks gets a note.
+    name: of the lock's file, if several processes may use the folder, each with a lock of its own. The lock ends with
+    its process, even if that is killed. A file system without locks gets a note.
     """
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / name)
     try:
         lock.acquire(blocking=False)
     except Timeout as error:

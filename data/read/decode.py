@@ -65,6 +65,12 @@ def decode(path: Path, several: bool) -> Stored:
             return Stored(pages, lossy, orientation)
 
 
+def from_pillow(picture: Image.Image, path: Path) -> np.ndarray:
+    """`Page.pixels` of a picture that Pillow has opened or made. path: for errors."""
+    refuse_too_large(path, *picture.size)
+    return _page(ImageOps.exif_transpose(picture), path).pixels
+
+
 def _decode_tiff(file: BinaryIO, path: Path, several: bool) -> Stored:
     found = tiff.directories(file)
     first = found[0]

@@ -5,17 +5,18 @@ values that describe pixels. Import this module only for a file that is DICOM (`
 import.
 """
 
+import copy
 import math
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydicom import config, uid
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import get_frame
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
@@ -71,9 +72,32 @@ def read_dicom(path: Path) -> Picture:
 
     UserError: not DICOM, no image in it, several frames, colour, more than 16 bits, too large, damaged.
     """
-    try:
+    def parsed() -> Dataset:
         _check(read_header(path), path)
-        image = parse(path)
+        return parse(path)
+
+    return _picture(parsed, path)
+
+
+def picture_of(image: Dataset) -> Picture:
+    """`read_dicom` for a data set in memory, which is not changed. Without a transfer syntax its pixels are not
+    compressed."""
+    path = Path("the DICOM data set")
+
+    def copied() -> Dataset:
+        own = copy.deepcopy(image)
+        own.file_meta = copy.deepcopy(getattr(image, "file_meta", None)) or FileMetaDataset()
+        own.file_meta.TransferSyntaxUID = own.file_meta.get("TransferSyntaxUID") or uid.ExplicitVRLittleEndian
+        _check(own, path)
+        return own
+
+    return _picture(copied, path)
+
+
+def _picture(whole: Callable[[], Dataset], path: Path) -> Picture:
+    """The picture in a DICOM file. whole: gives all of it, checked. path: for errors."""
+    try:
+        image = whole()
         _complete(image)
         if "PixelData" not in image:
             raise UserError(f"{path}: a DICOM file without an image in it (no pixel data), or one that is cut short")

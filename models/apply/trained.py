@@ -1,6 +1,7 @@
 """Trained runs as test.py applies them, alone or as an ensemble, and the settings that their scores depend on."""
 
 import argparse
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -8,11 +9,11 @@ import torch
 
 from models import load_model
 from models.apply.translators import create_translator
-from util.contracts import Batches, ScoredData, Translator
+from util.contracts import Batches, ClassMap, ScoredData, Translator
 from util.run.checkpoint import network_path
 from util.score.evaluate import evaluate
-from util.score.mask_rule import MaskRule
-from util.score.threshold import applied, keep_threshold, kept_threshold
+from util.score.mask_rule import ONE_HALF, MaskRule
+from util.score.threshold import NoThreshold, applied, keep_threshold, kept_threshold
 from util.score.within import Within
 
 
@@ -37,9 +38,8 @@ class Trained:
             for model, folder, run in zip(self.models, folders, runs, strict=True)
         ]
 
-    def translator(self, dataset: ScoredData) -> Translator:
-        """All runs together, as one translator for this data set."""
-        classes = dataset.classes
+    def translator(self, classes: ClassMap | None) -> Translator:
+        """All runs together, as one translator. classes: of the data."""
         return create_translator(self.models, self.runs, classes.foreground if classes and classes.binary else None)
 
     def rule(self, loader: Batches, within: Within | None = None) -> MaskRule:
@@ -50,21 +50,35 @@ class Trained:
         """
         opt = self.runs[0]
         if opt.mask_threshold != "auto" or opt.phase != "val":
-            return self.kept_rule(loader.dataset, within)
-        histograms = evaluate(self.translator(loader.dataset), loader, within=within).histograms
-        way = self._applied(loader.dataset, within)
+            return self.kept_rule(loader.dataset.classes, within.files if within else ())
+        histograms = evaluate(self.translator(loader.dataset.classes), loader, within=within).histograms
+        way = self.applied(loader.dataset.classes, within.files if within else ())
         return MaskRule.of(opt, *keep_threshold(self.folder, way, histograms, _data(opt)))
 
-    def kept_rule(self, dataset: ScoredData, within: Within | None = None) -> MaskRule:
-        """The rule with a threshold that was chosen before (--mask_threshold auto). UserError: none was."""
+    def kept_rule(self, classes: ClassMap | None, within: Sequence[Path] = ()) -> MaskRule:
+        """The rule with a threshold that was chosen before (--mask_threshold auto). UserError: none was.
+
+        classes: of the data. within: the networks of --within.
+        """
         opt = self.runs[0]
         if opt.mask_threshold != "auto":
             return MaskRule.of(opt)
         names = ",".join(run.name for run in self.runs)
-        return MaskRule.of(opt, *kept_threshold(self.folder, self._applied(dataset, within), names, _data(opt)))
+        return MaskRule.of(opt, *kept_threshold(self.folder, self.applied(classes, within), names, _data(opt)))
 
-    def _applied(self, dataset: ScoredData, within: Within | None) -> dict[str, object]:
-        return applied(self.runs, [*self.files, *(within.files if within else [])], dataset.classes)
+    def chosen_rule(self, classes: ClassMap | None, within: Sequence[Path] = ()) -> MaskRule:
+        """The rule if nobody typed a threshold: one that was chosen before takes the place of the default."""
+        opt = self.runs[0]
+        if opt.mask_threshold == ONE_HALF.threshold:
+            names = ",".join(run.name for run in self.runs)
+            with contextlib.suppress(NoThreshold):
+                kept = kept_threshold(self.folder, self.applied(classes, within), names, _data(opt))
+                return MaskRule.of(argparse.Namespace(**vars(opt) | {"mask_threshold": "auto"}), *kept)
+        return self.kept_rule(classes, within)
+
+    def applied(self, classes: ClassMap | None, within: Sequence[Path] = ()) -> dict[str, object]:
+        """The weights and the way of applying them that a threshold is valid for."""
+        return applied(self.runs, [*self.files, *within], classes)
 
     def settings(self, dataset: ScoredData, rule: MaskRule, learnt: Mapping[str, str]) -> dict[str, object]:
         """The settings that scores on `dataset` depend on, for the page and metrics.json. Runs that differ give a list.

@@ -33,6 +33,29 @@ class Scored:
     histogram: np.ndarray | None = None  # see metrics.histogram
 
 
+@dataclass(frozen=True)
+class Labeller:
+    """From a network's output to the class of every original pixel. test.py and segment.py make their masks by it."""
+
+    classes: ClassMap
+    rule: MaskRule
+
+    def __call__(
+        self, output: torch.Tensor, size: tuple[int, int], inside: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Labels, uint8 [H, W], and with two classes the values that they are cut from, float32 [H, W] in 0..1.
+
+        output: float [C, h, w] in [-1, 1]. size: height and width of the original. inside: bool [H, W]; values outside
+        of it become 0 (two classes only).
+        """
+        if not self.classes.binary:
+            return np.asarray(self.classes.decode(resize(output[None], size))[0]), None
+        values = resize(self.classes.foreground(output[None])[None], size)[0, 0].numpy()
+        if inside is not None:
+            values = np.where(inside, values, np.float32(0))
+        return self.rule(values).astype(np.uint8), values
+
+
 @dataclass
 class ImageScorer:
     """Fills in an image's labels, counts and row; may be called from several threads. See util.score.evaluate."""
@@ -72,44 +95,43 @@ class ImageScorer:
     def _segment(self, image: Scored, classes: ClassMap) -> None:
         image.truth = self.data.truth(image.index) if self.data.has_targets else None
         height, width = image.size if image.truth is None else image.truth.shape
-        if classes.binary:
-            values = resize(classes.foreground(image.fake[None])[None], (height, width))[0, 0].numpy()
-            image.labels = self._two_classes(image, values)
-        else:
-            image.labels = self._many_classes(image, resize(image.fake[None], (height, width)), classes)
+        label = Labeller(classes, self.rule)
+        inside = self._inside(self.within, image, (height, width)) if self.within and classes.binary else None
+        image.labels, values = label(image.fake, (height, width), inside)
+        if image.truth is not None and values is not None:
+            self._score_two_classes(image, image.labels == 1, values, image.truth)
+        elif image.truth is not None:
+            self._score_many_classes(image, image.labels, image.truth, classes)
         if uncertainty.LABEL in image.companions:
             picture = resize(image.companions[uncertainty.LABEL][None], (height, width))[0]
             image.row |= uncertainty.of_image(picture, image.labels, image.truth, classes.binary)
 
-    def _two_classes(self, image: Scored, values: np.ndarray) -> np.ndarray:
-        if self.within:
-            inside = torch.from_numpy(self.within(image.index)[None].astype(np.float32))
-            # Phantoms have no size of their own: each run draws them at its crop size.
-            inside = resize(inside[None], (values.shape[0], values.shape[1]))[0]
-            values = np.where(inside[0] >= 0.5, values, np.float32(0))
-            image.companions["within"] = inside * 2 - 1
-        mask = self.rule(values)
-        if image.truth is not None:
-            truth, valid = image.truth == 1, image.truth != VOID
-            counts = metrics.counts(mask, truth, None if valid.all() else valid)
-            image.pooled = np.array(counts)
-            image.histogram = metrics.histogram(values, image.truth)
-            image.row |= counts._asdict() | {name: float(x) for name, x in metrics.scores(counts).items()}
-            image.row["image_score"] = image_score(values[valid]) if valid.any() else 0.0
-            if self.surface:
-                unit, spacing = ("mm", self.spacings[image.index]) if self.in_mm else ("px", (1.0, 1.0))
-                hd95, assd = metrics.surface(mask & valid, truth, spacing)
-                image.row |= {f"hd95_{unit}": hd95, f"assd_{unit}": assd}
-        return mask.astype(np.uint8)
+    @staticmethod
+    def _inside(within: Masks, image: Scored, size: tuple[int, int]) -> np.ndarray:
+        """The mask of --within for this image, bool [H, W]; also shown as a companion picture."""
+        mask = torch.from_numpy(within(image.index)[None].astype(np.float32))
+        # Phantoms have no size of their own: each run draws them at its crop size.
+        inside = resize(mask[None], size)[0]
+        image.companions["within"] = inside * 2 - 1
+        return inside[0].numpy() >= 0.5
 
-    def _many_classes(self, image: Scored, output: torch.Tensor, classes: ClassMap) -> np.ndarray:
-        labels = np.asarray(classes.decode(output)[0])
-        if image.truth is not None:
-            image.pooled = metrics.confusion(labels, image.truth, len(classes.names))
-            scores = metrics.class_scores(image.pooled)
-            image.row |= {name: float(x) for name, x in scores.items() if x.ndim == 0}
-            image.row["void_rate"] = float(classes.void_rate(output))
-        return labels
+    def _score_two_classes(self, image: Scored, mask: np.ndarray, values: np.ndarray, known: np.ndarray) -> None:
+        truth, valid = known == 1, known != VOID
+        counts = metrics.counts(mask, truth, None if valid.all() else valid)
+        image.pooled = np.array(counts)
+        image.histogram = metrics.histogram(values, known)
+        image.row |= counts._asdict() | {name: float(x) for name, x in metrics.scores(counts).items()}
+        image.row["image_score"] = image_score(values[valid]) if valid.any() else 0.0
+        if self.surface:
+            unit, spacing = ("mm", self.spacings[image.index]) if self.in_mm else ("px", (1.0, 1.0))
+            hd95, assd = metrics.surface(mask & valid, truth, spacing)
+            image.row |= {f"hd95_{unit}": hd95, f"assd_{unit}": assd}
+
+    def _score_many_classes(self, image: Scored, labels: np.ndarray, known: np.ndarray, classes: ClassMap) -> None:
+        image.pooled = metrics.confusion(labels, known, len(classes.names))
+        scores = metrics.class_scores(image.pooled)
+        image.row |= {name: float(x) for name, x in scores.items() if x.ndim == 0}
+        image.row["void_rate"] = float(classes.void_rate(resize(image.fake[None], (known.shape[0], known.shape[1]))))
 
 
 def resize(pictures: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -22,6 +22,10 @@ FILE = "threshold.json"
 WHITE_ON_BLACK = [[[0, 0, 0], [255, 255, 255]]]
 
 
+class NoThreshold(UserError):
+    """None was chosen for these weights and this way of applying them."""
+
+
 def best_threshold(histograms: np.ndarray) -> tuple[float, float]:
     """The threshold between 0 and 1 with the best mean Dice over images, and that Dice.
 
@@ -73,13 +77,13 @@ def kept_threshold(folder: Path, applied: dict[str, Any], name: str, data: str) 
     """The threshold that was chosen for these weights and this way of applying them, and a description of the images.
 
     If none was chosen on `data`, which may have no phase val, it is the last one that was chosen on other data. name:
-    the run's, or the names of an ensemble's runs. UserError: no threshold was chosen yet.
+    the run's, or the names of an ensemble's runs. NoThreshold: no threshold was chosen yet.
     """
     fitting = [entry for entry in _read(folder / FILE) if {key: entry[key] for key in applied} == applied]
     if fitting:
         entry = ([entry for entry in fitting if entry["data"] == data] or fitting)[-1]
         return entry["threshold"], _images(entry)
-    raise UserError(
+    raise NoThreshold(
         f"--mask_threshold auto: {folder / FILE} has none for these weights and flags (entries from before version 1.0 "
         "lack --classes and do not count); choose it first on validation images, never on test images: run the same "
         f"command with --phase val (python test.py --name {name} --epoch {applied['how']['epoch']} --phase val "
