@@ -1,0 +1,153 @@
+"""Trained runs as a function: an image in, a mask of its original size out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from models.apply.trained import Trained
+from util.contracts import ClassMap
+from util.errors import UserError
+from util.score.image import Labeller
+from util.score.mask_rule import MaskRule
+
+
+class Segmentation(NamedTuple):
+    """What a segmenter says about an image.
+
+    mask: class of each pixel, uint8 [H, W] at the original size; with two classes 0 and 1. probabilities: of the
+    foreground, float32 [H, W] in 0..1; None with more classes, which are painted in colours. confidence: 0..1, see
+    `_confidence`.
+    """
+
+    mask: np.ndarray
+    probabilities: np.ndarray | None
+    confidence: float
+
+
+class Reader(Protocol):
+    """How images become a network's input (`data.stream.reader.Reader`)."""
+
+    one_size: bool
+
+    def pixels(self, image: object) -> np.ndarray: ...
+
+    def to_input(self, pixels: np.ndarray, name: str) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image on its way into the networks. inputs: of the segmenter and of those within whose masks it stays, each
+    float32 [C, h, w] in [-1, 1]. size: original height and width."""
+
+    inputs: tuple[torch.Tensor, ...]
+    size: tuple[int, int]
+    name: str
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the networks made of one prepared image: float32 [C, h, w] in [-1, 1], on the CPU."""
+
+    maps: tuple[torch.Tensor, ...]
+    prepared: Prepared
+
+
+class Segmenter:
+    """Applies a run, or an ensemble, to images.
+
+    `segmenter(image)` takes a path, a PIL image, a NumPy array ([H, W] or [H, W, 3] of uint8 or uint16) or a pydicom
+    data set, and returns a `Segmentation`; a list of these gives a list. The three steps can also be called by
+    themselves: `prepare` and `finish` from any thread, `translate` from one.
+
+    trained: the runs. reader: reads images as they do. classes: of their masks. within: outside of its masks everything
+    is background (two classes). batch_size: images that the networks see at a time.
+
+    On a GPU a result depends in its last digits on how many images are computed together. Every batch is therefore
+    filled up to `batch_size`, so that an image gets the same mask whichever images come with it.
+    """
+
+    def __init__(
+        self,
+        trained: Trained,
+        reader: Reader,
+        classes: ClassMap,
+        rule: MaskRule,
+        within: Segmenter | None = None,
+        batch_size: int = 1,
+    ) -> None:
+        self.name, self.classes, self.rule, self.trained = trained.name, classes, rule, trained
+        self.batch_size = batch_size
+        self._translator, self._reader, self._within = trained.translator(classes), reader, within
+        self._label = Labeller(classes, rule)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of all networks."""
+        return [*self.trained.files, *(self._within.files if self._within else [])]
+
+    def __call__(self, image: Any) -> Any:
+        """A `Segmentation`, or a list of them. UserError: an image cannot be read, the output is not a number."""
+        if not isinstance(image, list | tuple):
+            return self([image])[0]
+        results: list[Segmentation] = []
+        for start in range(0, len(image), self.batch_size):
+            prepared = [self.prepare(one) for one in image[start : start + self.batch_size]]
+            results += [self.finish(outputs) for outputs in self.translate(prepared)]
+        return results
+
+    def prepare(self, image: object) -> Prepared:
+        """Read an image. UserError: it cannot be read."""
+        pixels, name = self._reader.pixels(image), str(image) if isinstance(image, str | Path) else "the image"
+        return Prepared(self._inputs(pixels, name), (pixels.shape[0], pixels.shape[1]), name)
+
+    def _inputs(self, pixels: np.ndarray, name: str) -> tuple[torch.Tensor, ...]:
+        inner = self._within._inputs(pixels, name) if self._within else ()
+        return self._reader.to_input(pixels, name), *inner
+
+    def translate(self, prepared: Sequence[Prepared]) -> list[Outputs]:
+        """Apply the networks to at most `batch_size` images."""
+        columns = zip(*(one.inputs for one in prepared), strict=True)
+        segmenters: list[Segmenter] = [self]
+        while (inner := segmenters[-1]._within) is not None:
+            segmenters.append(inner)
+        maps = [one._apply(inputs, self.batch_size) for one, inputs in zip(segmenters, columns, strict=True)]
+        return [Outputs(each, one) for each, one in zip(zip(*maps, strict=True), prepared, strict=True)]
+
+    @torch.no_grad()
+    def _apply(self, inputs: Sequence[torch.Tensor], batch_size: int) -> list[torch.Tensor]:
+        if not self._reader.one_size or batch_size == 1:
+            return [self._translator.translate(one[None]).float().cpu()[0] for one in inputs]
+        full = torch.stack([*inputs, *[inputs[-1]] * (batch_size - len(inputs))])
+        return list(self._translator.translate(full).float().cpu()[: len(inputs)])
+
+    def finish(self, outputs: Outputs) -> Segmentation:
+        """The mask of an image, at its original size. UserError: the network's output is not a number."""
+        (own, *inner), prepared = outputs.maps, outputs.prepared
+        if not all(output.isfinite().all() for output in outputs.maps):
+            raise UserError(
+                f"{prepared.name}: the network's output is not a number (diverged training or damaged checkpoint)"
+            )
+        inside = None
+        if self._within:
+            inside = self._within.finish(Outputs(tuple(inner), prepared)).mask == 1
+        mask, values = self._label(own, prepared.size, inside)
+        if values is None:
+            return Segmentation(mask, None, 1 - self.classes.void_rate(own[None]))
+        return Segmentation(mask, values, _confidence(values, mask == 1))
+
+
+def _confidence(values: np.ndarray, mask: np.ndarray) -> float:
+    """The Dice that the mask can expect if the probabilities are right: of the mask with the map that it was cut from.
+
+    1: the map is black and white, and the mask is what is white. For an empty mask, 1 minus the largest probability.
+    """
+    inside = float(values[mask].sum(dtype=np.float64))
+    if not mask.any():
+        return float(1 - values.max(initial=0))
+    return 2 * inside / (float(values.sum(dtype=np.float64)) + int(mask.sum()))

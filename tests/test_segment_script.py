@@ -1,0 +1,291 @@
+"""segment.py as a user runs it: masks, manifest, mistakes; the same masks as test.py's."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+import segment
+from data.phantom.chests import chest
+from tests.dicoms import write_dicom
+from tests.helpers import read_json, read_table, save_run, words
+from util.errors import UserError
+
+NET = words("--netG unet_64 --ngf 4 --crop_size 64 --init_gain 0.2 --dataset_mode masks")
+
+
+@pytest.fixture
+def trained(tmp_path) -> Callable:
+    """Save a run with random weights: its values lie around one half, so every difference in them shows in a mask."""
+    return lambda name="tiny", *flags, seed=0, **recorded: save_run(
+        tmp_path / "ck", name, *NET, *flags, seed=seed, **recorded
+    )
+
+
+@pytest.fixture
+def scans(tmp_path) -> Path:
+    """Drawn X-rays of several sizes and kinds, in sub-folders with equal names."""
+    root = tmp_path / "scans"
+    (root / "b").mkdir(parents=True)
+    Image.fromarray(chest(0, size=96)[0]).save(root / "x.png")
+    Image.fromarray(chest(1, size=120)[0].astype(np.uint16) * 257).save(root / "b" / "x.png")
+    Image.fromarray(chest(2, size=64)[0]).convert("RGB").resize((80, 50)).save(root / "b" / "colour.jpg")
+    write_dicom(root / "b" / "deep.dcm", chest(3, size=100)[0].astype(np.uint16) * 16, BitsStored=12)
+    write_dicom(root / "b" / "1.2.3", chest(4, size=70)[0], PhotometricInterpretation="MONOCHROME1")
+    return root
+
+
+@pytest.fixture
+def masks_of(start, tmp_path) -> Callable[..., Path]:
+    """masks_of(PATH, flags) segments with the run `tiny` into tmp_path / out, which it returns."""
+
+    def call(*more: object, run: str = "tiny", code: int = 0, out: str = "out") -> Path:
+        where = ["--checkpoints_dir", tmp_path / "ck", "--gpu_ids", "-1", "--out", tmp_path / out]
+        assert start(segment.main, run, *more, *where) == code
+        return tmp_path / out
+
+    return call
+
+
+def pictures(folder: Path) -> dict[str, np.ndarray]:
+    return {p.relative_to(folder).as_posix(): np.asarray(Image.open(p)) for p in sorted(folder.rglob("*.png"))}
+
+
+def by_test(start, script, tmp_path, scans: Path, *flags: str, run: str = "tiny") -> dict[str, np.ndarray]:
+    """The masks that test.py writes for a folder of images, by the names of their files."""
+    where = ["--checkpoints_dir", tmp_path / "ck", "--results_dir", tmp_path / "results", "--gpu_ids", "-1"]
+    data = ["--name", run, "--dataset_mode", "single", "--dataroot", scans]
+    assert start(script.main, *where, *data, *flags) == 0
+    (results,) = (tmp_path / "results").glob("*/*/masks")
+    return pictures(results)
+
+
+IN_TEST = {
+    "x_mask.png": "x.png",
+    "b/x_mask.png": "b_x.png",
+    "b/colour_mask.png": "colour.png",
+    "b/deep_mask.png": "deep.png",
+    "b/1.2.3_mask.png": "1.2.3.png",
+}
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "",
+        "--tta --keep_largest 2 --fill_holes --min_area 20 --mask_threshold 0.45",
+        "--mask_threshold 0.6,10,0.4 --within other",
+        "--samples 2",
+    ],
+)
+def test_masks_are_those_of_test_py_to_the_pixel(start, script, tmp_path, trained, scans, masks_of, flags):
+    trained("tiny", "--norm", "batch", "--clahe", "--intensity", "percentile")
+    trained("other", "--crop_size", "32", "--netG", "resnet_6blocks", "--input_nc", "1", "--output_nc", "1", seed=1)
+    expected = by_test(start, script, tmp_path, scans, *words(flags))
+    masks = pictures(masks_of(scans, *words(flags)))
+    assert sorted(masks) == sorted(IN_TEST)
+    for name, mask in masks.items():
+        assert np.array_equal(mask, expected[IN_TEST[name]]), name
+    assert 0 < np.mean([mask.mean() for mask in masks.values()]) < 255
+
+
+def test_an_ensemble_of_runs_in_patches_gives_test_pys_masks_too(start, script, tmp_path, trained, scans, masks_of):
+    trained("tiny", "--patch", "32")
+    trained("other", "--input_nc", "1", "--output_nc", "1", seed=1)
+    expected = by_test(start, script, tmp_path, scans, run="tiny,other")
+    masks = pictures(masks_of(scans, run="tiny,other"))
+    assert all(np.array_equal(mask, expected[IN_TEST[name]]) for name, mask in masks.items())
+
+
+def test_a_run_whose_images_keep_their_size_gives_test_pys_masks(start, script, tmp_path, trained, scans, masks_of):
+    for path in (scans / "b" / "colour.jpg", scans / "b" / "1.2.3", scans / "b" / "deep.dcm"):
+        path.unlink()
+    trained("tiny", "--preprocess", "scale_width", "--netG", "resnet_6blocks")
+    expected = by_test(start, script, tmp_path, scans)
+    masks = pictures(masks_of(scans))
+    assert len(masks) == 2
+    assert all(np.array_equal(mask, expected[IN_TEST[name]]) for name, mask in masks.items())
+
+
+def test_several_classes_are_painted_in_their_colours(start, script, tmp_path, trained, scans, masks_of):
+    (tmp_path / "classes.json").write_text('{"none": [0, 0, 0], "heart": [255, 0, 0], "lungs": [0, 0, 255]}')
+    trained("tiny", "--classes", str(tmp_path / "classes.json"))
+    expected = by_test(start, script, tmp_path, scans)
+    out = masks_of(scans, "--write", "png,rle")
+    assert all(np.array_equal(mask, expected[IN_TEST[name]]) for name, mask in pictures(out).items())
+    heart, lungs = read_json(out / "x_mask.json")
+    assert [heart["class"], lungs["class"], *heart["size"]] == ["heart", "lungs", 96, 96]
+
+
+def test_real_x_rays_get_test_pys_masks(start, script, tmp_path, trained, masks_of, real_data):
+    scans = tmp_path / "real"
+    scans.mkdir()
+    chosen = [*sorted((real_data / "lungs" / "images").iterdir())[::70], *sorted((real_data / "dicom").glob("*.dcm"))]
+    for path in chosen:
+        (scans / path.name).write_bytes(path.read_bytes())
+    trained()
+    expected = by_test(start, script, tmp_path, scans)
+    masks = pictures(masks_of(scans))
+    assert len(masks) == len(chosen) > 9
+    assert all(np.array_equal(mask, expected[name.replace("_mask", "")]) for name, mask in masks.items())
+
+
+def test_the_manifest_says_what_each_mask_shows(trained, scans, masks_of):
+    trained()
+    out = masks_of(scans)
+    rows = {row["path"]: row for row in read_table(out / "manifest.csv")}
+    row = rows[str(scans / "b" / "deep.dcm")]
+    assert (row["width"], row["height"], row["mask"], row["error"]) == ("100", "100", "b/deep_mask.png", "")
+    assert int(row["area"]) == np.count_nonzero(Image.open(out / "b" / "deep_mask.png"))
+    assert int(row["bytes"]) == (scans / "b" / "deep.dcm").stat().st_size
+    assert len(row["sha256"]) == 64
+    assert 0 <= float(row["confidence"]) <= 1
+    assert sorted(rows) == sorted(str(path) for path in scans.rglob("*") if path.is_file())
+
+
+def test_one_image_has_its_mask_beside_it_and_its_area_is_printed(trained, scans, start, tmp_path, capsys):
+    trained()
+    flags = ["--checkpoints_dir", tmp_path / "ck", "--gpu_ids", "-1"]
+    assert start(segment.main, "tiny", scans / "x.png", *flags) == 0
+    mask = np.asarray(Image.open(scans / "x_mask.png"))
+    assert f"x_mask.png: {np.count_nonzero(mask)} pixels" in (printed := capsys.readouterr().out)
+    assert ", confidence 0." in printed
+    with pytest.raises(UserError, match=r"x_mask.png: exists already, .* --overwrite replaces it"):
+        start(segment.main, "tiny", scans / "x.png", *flags)
+    assert start(segment.main, "tiny", scans / "x.png", "--overwrite", *flags) == 0
+
+
+def test_a_list_and_stdin_name_images_too(trained, scans, masks_of, tmp_path, monkeypatch):
+    trained()
+    paths = ["scans/x.png", "", "scans/b/x.png", "scans/x.png"]
+    monkeypatch.chdir(tmp_path)
+    Path("list.txt").write_text("\n".join(paths))
+    listed = pictures(masks_of("@list.txt"))
+    assert sorted(listed) == ["scans/b/x_mask.png", "scans/x_mask.png"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(paths)))
+    assert sorted(pictures(masks_of("-", out="out2"))) == sorted(listed)
+
+
+def test_run_lengths_and_segmentation_objects_hold_the_same_mask(trained, scans, masks_of):
+    trained()
+    out = masks_of(scans / "b" / "deep.dcm", "--write", "dicomseg,png,rle", "--classes", "lung")
+    mask = np.asarray(Image.open(out / "deep_mask.png")) > 0
+    assert np.array_equal(pydicom.dcmread(out / "deep_mask.dcm").pixel_array.reshape(mask.shape) > 0, mask)
+    (lung,) = read_json(out / "deep_mask.json")
+    values = np.repeat(np.arange(len(lung["counts"])) % 2, lung["counts"])  # as pycocotools reads it
+    assert np.array_equal(values.reshape(lung["size"][::-1]).T > 0, mask)
+
+
+def test_bad_files_are_listed_and_the_exit_code_says_so(trained, scans, masks_of, capsys):
+    trained()
+    (scans / "bad.png").write_bytes(b"no image")
+    out = masks_of(scans, code=3)
+    errors = [row["error"] for row in read_table(out / "manifest.csv") if row["error"]]
+    assert len(errors) == 1
+    assert "bad.png: not an image" in errors[0]
+    assert len(pictures(out)) == 5
+    assert "left out: " + errors[0] in capsys.readouterr().err
+    assert masks_of(scans, code=3) == out  # again: nothing is left to do, and still one has no mask
+    assert len(read_table(out / "manifest.csv")) == 6
+
+
+def test_files_of_the_user_are_not_replaced(trained, scans, masks_of, tmp_path):
+    trained()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "x_mask.png").write_bytes(b"mine")
+    out = masks_of(scans, code=3)
+    assert (out / "x_mask.png").read_bytes() == b"mine"
+    assert len(read_table(out / "manifest.csv")) == 5
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x_mask.png").write_bytes(b"mine")
+    assert len(pictures(masks_of(scans, "--overwrite", out="other"))) == 5
+
+
+def test_equal_names_never_share_a_mask(trained, scans, masks_of, tmp_path, monkeypatch):
+    trained()
+    (scans / "b" / "x.dcm").write_bytes((scans / "b" / "deep.dcm").read_bytes())
+    assert {"b/x_dcm_mask.png", "b/x_png_mask.png"} < {*pictures(masks_of(scans))}
+    monkeypatch.chdir(scans)
+    Path("list.txt").write_text("b/x.dcm\nb/x.png")  # a list does not know what else is there
+    out = masks_of("@list.txt", code=3, out="listed")
+    assert [row["error"] for row in read_table(out / "manifest.csv")][1].endswith(
+        "the mask of another image of this name"
+    )
+
+
+def test_masks_in_the_folder_of_images_are_no_images(trained, scans, masks_of):
+    trained()
+    Image.new("L", (96, 96)).save(scans / "x_mask.png")
+    out = masks_of(scans, out="scans/masks")
+    assert len(pictures(out)) == 5
+    masks_of(scans, out="scans/masks")
+    assert len(read_table(out / "manifest.csv")) == 5
+
+
+@pytest.mark.parametrize(
+    ("recorded", "message"),
+    [
+        ({"classes": None}, "run tiny turns pictures into pictures"),
+        ({"classes": "facades"}, "run tiny labels house fronts"),
+        ({"direction": "BtoA"}, "run tiny draws images from masks"),
+    ],
+)
+def test_a_run_that_makes_no_masks_is_refused(trained, scans, masks_of, recorded, message):
+    trained(**recorded)
+    with pytest.raises(UserError, match=message):
+        masks_of(scans)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("tini scans --out o", r"run tini: there is no run .*; did you mean tiny\?"),
+        ("tiny nowhere --out o", "nowhere: no such file or folder"),
+        ("tiny scans", "--out is missing"),
+        ("tiny scans --out o --write bmp", "'bmp': choose from png, rle, dicomseg"),
+        ("tiny @nowhere.txt --out o", "@nowhere.txt: no such file; want a list of paths"),
+        ("tiny - scans --out o", "paths come from stdin, so name no others"),
+        ("tiny scans --out scans/x.png/o", "--out scans/x.png/o: cannot be written"),
+        ("tiny scans --out o --write dicomseg", "nothing says|name it: --classes lung"),
+        ("tiny scans/x.png --write dicomseg --classes lung", "x.png is not a DICOM file"),
+        ("tiny bad.png", "bad.png: not an image"),
+    ],
+)
+def test_mistakes_end_in_one_line(trained, scans, start, tmp_path, monkeypatch, typed, message):
+    trained()
+    monkeypatch.chdir(tmp_path)
+    Path("bad.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=message):
+        start(segment.main, *words(typed), "--checkpoints_dir", "ck", "--gpu_ids", "-1")
+
+
+def test_masks_that_were_made_in_another_way_are_not_mixed(trained, scans, masks_of):
+    trained()
+    masks_of(scans)
+    with pytest.raises(UserError, match=r"it holds masks that were made in another way \(see rule in segment.json\)"):
+        masks_of(scans, "--keep_largest", "1")
+
+
+def test_a_threshold_that_was_chosen_on_validation_images_is_used(start, script, trained, scans, masks_of, tmp_path):
+    trained()
+    for name in ("images", "masks"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for i in range(3):
+        image, lungs = chest(i, size=64)
+        Image.fromarray(image).save(tmp_path / "data" / "images" / f"{i}.png")
+        Image.fromarray(lungs.astype(np.uint8) * 255).save(tmp_path / "data" / "masks" / f"{i}.png")
+    lines = ["image,split", *(f"images/{i}.png,val" for i in range(3))]
+    (tmp_path / "data" / "splits.csv").write_text("\n".join(lines))
+    where = ["--checkpoints_dir", tmp_path / "ck", "--results_dir", tmp_path / "r", "--gpu_ids", "-1"]
+    data = ["--name", "tiny", "--dataroot", tmp_path / "data", "--phase", "val", "--mask_threshold", "auto"]
+    assert start(script.main, *where, *data) == 0
+    (entry,) = json.loads((tmp_path / "ck" / "tiny" / "threshold.json").read_text())
+    assert read_json(masks_of(scans) / "segment.json")["rule"]["threshold"] == entry["threshold"] != 0.5
+    typed = masks_of(scans, "--mask_threshold", "0.5", out="typed")
+    assert read_json(typed / "segment.json")["rule"]["threshold"] == 0.5

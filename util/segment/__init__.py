@@ -1,0 +1,1 @@
+"""segment.py's stream of images, and its manifest."""

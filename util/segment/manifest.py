@@ -1,0 +1,162 @@
+"""segment.py's record of what it has done: a CSV file with a line an image, from which a killed command goes on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from util.errors import UserError
+from util.files import read_json, replacing, write_json
+
+JOB = "segment.json"
+
+
+@dataclass
+class Row:
+    """A line of the manifest. path: as it was found. sha256, bytes: of the file. width, height: of the image. mask: the
+    first file of its mask, below the manifest's folder. area: foreground pixels. parts: of the foreground, touching at
+    a side or a corner. confidence: see `models.apply.segmenter`. seconds: to read, compute and write, without waiting.
+    error: why there is no mask; "" if there is one."""
+
+    path: str
+    sha256: str = ""
+    bytes: int | str = ""
+    width: int | str = ""
+    height: int | str = ""
+    mask: str = ""
+    area: int | str = ""
+    parts: int | str = ""
+    confidence: float | str = ""
+    seconds: float | str = ""
+    error: str = ""
+
+
+COLUMNS = [field.name for field in fields(Row)]
+
+
+class Manifest:
+    """<folder>/manifest.csv, or manifest_<rank>_of_<processes>.csv for each of several processes.
+
+    Lines are only ever added. An image counts as done once its line is there. Before its mask is written, its path goes
+    to a hidden file beside: after a kill, a mask without a line is ours to write again if its image is in that file.
+
+    earlier: lines that were there at the start. failed: those of them with an error.
+    """
+
+    def __init__(self, folder: Path, rank: int = 0, processes: int = 1) -> None:
+        self.path = folder / (f"manifest_{rank}_of_{processes}.csv" if processes > 1 else "manifest.csv")
+        self._begun_path = folder / f".{self.path.name}.begun"
+        self.earlier = self.failed = 0
+        self._done: set[int] = set()  # a hash takes a third of the memory of a path
+        self._began: set[int] = set()
+        for part in self._parts(folder, rank, processes):
+            self._read(part)
+        for begun in sorted(folder.glob(".manifest*.csv.begun")):
+            text = begun.read_text(encoding="utf-8")
+            self._began.update(hash(line) for line in text[: text.rfind("\n") + 1].splitlines())
+        self._lines = self.path.open("ab", buffering=0)
+        self._begun = self._begun_path.open("ab", buffering=0)
+        if not self.path.stat().st_size:
+            self._lines.write(_csv(COLUMNS))
+
+    def is_done(self, path: Path) -> bool:
+        """Whether the image had a line when this process began."""
+        return hash(shown(path)) in self._done
+
+    def has_begun(self, path: Path) -> bool:
+        """Whether an earlier process may have written this image's mask."""
+        return hash(shown(path)) in self._began
+
+    def begin(self, paths: Iterable[Path]) -> None:
+        """The masks of these images will be written now."""
+        self._begun.write("".join(f"{shown(path)}\n" for path in paths).encode())
+
+    def add(self, row: Row) -> None:
+        """The masks of this image are written, or it has none."""
+        self._lines.write(_csv(asdict(row).values()))
+
+    def close(self, finished: bool) -> None:
+        """finished: every image has its line, so nothing that was begun is open. Then Parquet is written, too."""
+        self._lines.close()
+        self._begun.close()
+        if finished:
+            self._begun_path.unlink()
+            write_parquet(self.path)
+
+    def _parts(self, folder: Path, rank: int, processes: int) -> Iterator[Path]:
+        """The files whose lines this process must know. Those of the other processes of the same division hold images
+        that are none of its own."""
+        for path in sorted(folder.glob("manifest*.csv")):
+            named = re.fullmatch(r"manifest(?:_(\d+)_of_(\d+))?\.csv", path.name)
+            if named and (path == self.path or int(named[2] or 1) != processes):
+                yield path
+
+    def _read(self, part: Path) -> None:
+        with part.open("rb") as file:
+            good = 0
+            for line in file:
+                values = next(csv.reader([line.decode(errors="replace")]), [])
+                if not line.endswith(b"\n"):
+                    break
+                if len(values) != len(COLUMNS) or (good == 0 and values != COLUMNS):
+                    raise UserError(f"{part}: not a manifest of segment.py, or damaged; take another --out")
+                if good:
+                    self._done.add(hash(values[0]))
+                    self.earlier += 1
+                    self.failed += bool(values[-1])
+                good += len(line)
+        if part == self.path and good < part.stat().st_size:  # a kill has cut the last line short
+            os.truncate(part, good)
+
+
+def shown(path: Path) -> str:
+    """The path as one line of text, also where its name is none."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def check_job(folder: Path, job: dict[str, object]) -> None:
+    """Record which masks a folder holds. UserError: it holds those of another run, or made in another way."""
+    path = folder / JOB
+    try:
+        earlier = read_json(path)
+    except FileNotFoundError:
+        write_json(path, job)
+        return
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); take another --out") from error
+    if earlier != job:
+        known = earlier if isinstance(earlier, dict) else {}
+        other = [name for name in job if known.get(name) != job[name]]
+        raise UserError(
+            f"--out {folder}: it holds masks that were made in another way (see {', '.join(other) or 'all'} in "
+            f"{path.name}); take another folder, or repeat that command to go on with it"
+        )
+
+
+def write_parquet(path: Path) -> None:
+    """A manifest as Parquet beside it, if pyarrow is installed (the extra `parquet`). Memory does not grow with it."""
+    try:
+        import pyarrow as pa  # pyright: ignore[reportMissingImports]
+        import pyarrow.csv as pc  # pyright: ignore[reportMissingImports]
+        import pyarrow.parquet as pq  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return
+    kinds = {"bytes": pa.int64(), "width": pa.int32(), "height": pa.int32(), "area": pa.int64(), "parts": pa.int32()}
+    kinds |= {"confidence": pa.float64(), "seconds": pa.float64()}
+    types = {name: kinds.get(name, pa.string()) for name in COLUMNS}
+    lines = pc.open_csv(path, convert_options=pc.ConvertOptions(column_types=types))
+    with replacing(path.with_suffix(".parquet"), "wb") as file, pq.ParquetWriter(file, lines.schema) as writer:
+        for batch in lines:
+            writer.write_batch(batch)
+
+
+def _csv(values: Iterable[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(" ".join(str(value).splitlines()) for value in values)
+    return text.getvalue().encode()
