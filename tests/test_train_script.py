@@ -76,7 +76,11 @@ EXACT = ["--augment", "strong", "--batch_size", "2", "--save_epoch_freq", "1"]
 
 @pytest.mark.parametrize(
     "policy",
-    ["linear", "step --lr_decay_iters 1 --optimizer sgd", "plateau --patience 0 --warmup 1 --optimizer adamw --ema .9"],
+    [
+        "linear",
+        "step --lr_decay_iters 1 --optimizer sgd --netD spectral --gan_mode hinge",
+        "plateau --patience 0 --warmup 1 --optimizer adamw --ema .9",
+    ],
 )
 def test_resuming_is_exact_to_the_bit(run, tmp_path, policy):
     """Two epochs, then two more after a resume, give the same weights as four epochs in one go."""
@@ -273,8 +277,10 @@ def test_a_new_run_under_an_old_name_moves_the_old_files_to_before(run, monkeypa
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Pix2PixModel, "train_step", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(UserError, match="run holds a run already: .*--overwrite"):
         run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+    with pytest.raises(KeyboardInterrupt):
+        run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0", "--overwrite")
     assert not list((tmp_path / "run").glob("*.pth"))
     before = {path.name for path in (tmp_path / "run" / "before").iterdir()}
     assert before >= {"latest_net_G.pth", "best_net_G.pth", "latest_train_state.pth", "options.json"}
@@ -288,7 +294,7 @@ def test_a_run_cannot_start_from_itself(run, tmp_path):
     run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
     old = weights(tmp_path / "run")
     with pytest.raises(UserError, match="--pretrained run: that is run itself"):
-        run(*SMALL, "--pretrained", "run", "--adapt", "masks")
+        run(*SMALL, "--pretrained", "run", "--adapt", "masks", "--overwrite")
     assert_same(old, weights(tmp_path / "run"))
 
 
@@ -372,5 +378,5 @@ def test_a_run_records_the_files_that_it_learns_from(run, tmp_path):
     (root / "splits.csv").write_text("\n".join([*lines[:1], "images/x4.png,train"]))
     tuned = run(*flags, "--n_epochs", "1", "--pretrained", "run", name="tuned")
     assert [count_learnt(tuned, [image]) for image in images] == [1, 1, 0, 1, 1, 0]
-    run(*flags, "--n_epochs", "1")
+    run(*flags, "--n_epochs", "1", "--overwrite")
     assert [count_learnt(folder, [image]) for image in images] == [0, 0, 0, 0, 1, 0]
