@@ -6,16 +6,13 @@ where its files belong in visdom's `static` folder.
 """
 
 import argparse
-import base64
 import errno
 import hashlib
 import json
 import logging
 import os
 import secrets
-import shutil
 import socket
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -23,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from util.errors import UserError, run_script
+from util.fetch.npm import fetch_package
 from util.show.panels import EXTRA
 
 TABLE = Path(__file__).with_name("visdom_scripts.json")
@@ -39,14 +37,11 @@ def install_scripts(static: Path) -> None:
     digest = hashlib.sha512(table).hexdigest()
     if done.exists() and done.read_text().strip() == digest:
         return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise UserError("npm not found: visdom's page needs it once, for its browser scripts; install Node.js")
     packages = json.loads(table)
     print("Fetching visdom's browser scripts from npm (25 MB, once) ...", flush=True)
     with tempfile.TemporaryDirectory(dir=static) as folder:  # on the same disk, so that a file is moved whole
         for package in packages:
-            archive = _pack(npm, package["package"], package["integrity"], Path(folder))
+            archive = fetch_package(package["package"], package["integrity"], Path(folder), "visdom's page")
             with tarfile.open(archive) as tar:
                 for source, target in package["files"].items():
                     tar.extract(f"package/{source}", folder, filter="data")
@@ -55,20 +50,6 @@ def install_scripts(static: Path) -> None:
     # A visdom started by hand reads this file, and downloads nothing if the version is its own.
     (static / "version.built").write_text(version("visdom"))
     done.write_text(digest)
-
-
-def _pack(npm: str, package: str, integrity: str, folder: Path) -> Path:
-    """Fetch `package` (name@version) into `folder` and return its path. Its SHA-512 must be `integrity`."""
-    command = [npm, "pack", package, "--loglevel=error", "--ignore-scripts"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if result.returncode:
-        reason = " ".join(result.stderr.replace("npm error", "").split())
-        raise UserError(f"npm could not fetch {package}, which visdom's page needs: {reason[:300]}")
-    archive = folder / result.stdout.split()[-1]
-    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if integrity != f"sha512-{digest}":
-        raise UserError(f"npm's {package} is not the file named in {TABLE.name} (sha512-{digest}): not used")
-    return archive
 
 
 def check_port(port: int) -> None:

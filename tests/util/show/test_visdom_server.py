@@ -71,7 +71,7 @@ def test_files_are_fetched_once_to_where_visdom_looks(registry):
 def test_a_package_with_another_hash_than_in_the_table_is_refused(registry):
     static, _ = registry
     visdom_server.TABLE.write_text(visdom_server.TABLE.read_text().replace("sha512-", "sha512-AAAA"))
-    with pytest.raises(UserError, match="npm's thing@1.0.0 is not the file named in table.json"):
+    with pytest.raises(UserError, match="npm's thing@1.0.0 is not the package that pix2mask names"):
         install_scripts(static)
     assert installed(static) == []
 
