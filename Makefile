@@ -37,7 +37,7 @@ setup:
 	"$(PYTHON)" -m venv "$(VENV)" && \
 	$(PIP) --quiet pip==25.3 && \
 	{ [ -z "$(TORCH_INDEX)" ] || $(PIP) --index-url "$(TORCH_INDEX)" `grep -E '^torch(vision)?==' requirements.lock`; } && \
-	$(PIP) --constraint requirements.lock --build-constraint constraints.txt ".[visdom,dev]" && \
+	$(PIP) --constraint requirements.lock --build-constraint constraints.txt ".[visdom,export,dev]" && \
 	echo "$$wanted" > "$$stamp"
 
 lock:
@@ -45,12 +45,12 @@ lock:
 	@mv requirements.new requirements.lock
 
 demo: setup
-	$(PY) train.py @recipes/demo_facades.txt
+	$(PY) train.py @recipes/demo_facades.txt --overwrite
 	$(PY) test.py --name demo_facades
-	$(PY) train.py @recipes/demo_lungs.txt
+	$(PY) train.py @recipes/demo_lungs.txt --overwrite
 	$(PY) test.py --name demo_lungs
-	$(PY) train.py @recipes/demo_masks.txt
-	$(PY) train.py @recipes/demo_bank.txt
+	$(PY) train.py @recipes/demo_masks.txt --overwrite
+	$(PY) train.py @recipes/demo_bank.txt --overwrite
 	$(PY) forgetting.py --name demo_forgetting --donor demo_facades \
 		--runs fine-tuned=demo_lungs masks=demo_masks "filter bank=demo_bank"
 	@echo

@@ -14,6 +14,7 @@ SCRIPTS = (
     ["data.download", "--help"],
     ["data.phantom", "--help"],
     ["models.piggyback", "--help"],
+    ["models.export", "--help"],
 )
 HEAVY = "torch torchvision kornia monai segmentation_models_pytorch matplotlib pydicom highdicom visdom scipy"
 CODE = f"""

@@ -186,7 +186,7 @@ FLAGS: dict[str, Fact] = {
     "kid_weights": NONE,
     "curve_points": NONE,
     "pictures": NONE,
-    # python -m data.prepare, data.download, data.phantom, models.piggyback
+    # python -m data.prepare, data.download, data.phantom, models.piggyback, models.export
     "size": NONE,
     "keep_bits": NONE,
     "split_file": NONE,
@@ -194,6 +194,7 @@ FLAGS: dict[str, Fact] = {
     "list": NONE,
     "datasets_dir": NONE,
     "out": NONE,
+    "to": NONE,
 }
 
 

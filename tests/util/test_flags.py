@@ -12,7 +12,13 @@ from options.test import TEST
 from options.train import TRAIN
 from util.flags import FLAGS, Fact, flags
 
-MODULES = ("data.prepare.__main__", "data.download", "data.phantom.__main__", "models.piggyback.__main__")
+MODULES = (
+    "data.prepare.__main__",
+    "data.download",
+    "data.phantom.__main__",
+    "models.piggyback.__main__",
+    "models.export.__main__",
+)
 
 
 def of_script(script) -> set[str]:

@@ -1,0 +1,32 @@
+"""--to torchexport: one file for torch.export.load, which needs torch and nothing else."""
+
+import io
+import json
+
+import numpy as np
+import torch
+
+from models.export.check import Apply
+from models.export.exported import Exported
+
+FACTS = "pix2mask.json"
+"""The name of `Exported.facts` among the file's extra files."""
+
+
+def write_torch(export: Exported) -> bytes:
+    """The file's content."""
+    file = io.BytesIO()
+    torch.export.save(export.program(), file, extra_files={FACTS: json.dumps(export.facts)})
+    return file.getvalue()
+
+
+def apply_torch(content: bytes) -> Apply:
+    """Apply a file's content."""
+    module = torch.export.load(io.BytesIO(content)).module()
+
+    @torch.no_grad()
+    def apply(image: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarray]:
+        mask, probability = module(torch.from_numpy(image), torch.tensor(white))
+        return mask.numpy(), probability.numpy()
+
+    return apply

@@ -1,0 +1,219 @@
+"""`python -m models.export`: the exported file gives test.py's masks, and what cannot be exported is refused."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from models.export import __main__ as script
+from models.export import check
+from models.export.check import as_input
+from models.export.to_onnx import apply_onnx
+from models.export.to_torch import apply_torch
+from models.export.whole import Whole
+from tests.helpers import ROOT, save_run, words
+from util.errors import UserError
+from util.run.checkpoint import save_networks
+
+SMALL = "--model pix2pix --netG unet_64 --ngf 4 --norm batch --crop_size 64 --dataset_mode single --dataroot nowhere"
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Save a run with random weights; its batch norms have scales, shifts and averages, as after training."""
+
+    def call(*flags: str, name: str = "run") -> None:
+        model = save_run(tmp_path, name, *words(SMALL), *flags)
+        for layer in model.networks[model.translator].modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.weight.data.uniform_(0.5, 1.5)
+                layer.bias.data.normal_(0, 0.3)
+                layer.running_mean.normal_()
+        save_networks(tmp_path / name, "latest", model.networks)
+
+    return call
+
+
+@pytest.fixture
+def export(start, tmp_path, monkeypatch):
+    """Export a run of tmp_path; returns the path of the file. More pixels may differ than usual, since the outputs of a
+    random network lie near the threshold."""
+    monkeypatch.setattr(check, "MOST", 0.01)
+
+    def call(*flags: str, to: str = "onnx", name: str = "run"):
+        path = tmp_path / f"file.{to}"
+        start(script.main, name, "--to", to, "--checkpoints_dir", tmp_path, "--out", path, *flags)
+        return path
+
+    return call
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """An X-ray that is neither square nor of the network's size, in a folder of its own."""
+    from data.phantom.chests import chest
+
+    pixels = chest(5, size=150)[0][20:]
+    (tmp_path / "scans").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "scans" / "scan.png")
+    return pixels
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--input_nc 1 --output_nc 1",
+        "--classes lungs_dark --norm_stats running",
+        "--preprocess scale_width --intensity percentile --input_norm zscore --tta",
+        "--preprocess none --mask_threshold 0.6,50,0.4 --model cycle_gan --netG resnet_6blocks --norm instance",
+    ],
+)
+def test_an_onnx_file_gives_the_masks_of_test_py(flags, save, export, scan, capsys):
+    given = words(flags)
+    save(*given)
+    export(*(["--tta"] if "--tta" in given else []))
+    lines = capsys.readouterr().out.splitlines()
+    shown = re.search(
+        r"checked on 8 drawn X-rays: probabilities differ by up to (\S+), masks in up to (\S+)%", lines[-2]
+    )
+    assert float(shown[1]) < 0.01
+    assert float(shown[2]) < 0.3
+
+
+@pytest.mark.slow
+def test_norms_by_image_are_instance_norms_with_their_own_scale_and_an_image_does_not_change_its_neighbour(
+    save, export
+):
+    import onnx
+
+    save("--norm_stats", "image")
+    content = export().read_bytes()
+    model = onnx.load_from_string(content)
+    operations = [node.op_type for node in model.graph.node]
+    assert operations.count("InstanceNormalization") == 9
+    assert "BatchNormalization" not in operations
+    assert b"/models/" not in content  # no path of this machine
+    apply = apply_onnx(content)
+    images = np.random.default_rng(0).integers(0, 256, (3, 1, 50, 90)).astype(np.float32)
+    _, together = apply(images, 255)
+    for i in range(3):
+        assert np.abs(apply(images[i : i + 1], 255)[1][0] - together[i]).max() < 1e-5
+        colour = np.repeat(images[i : i + 1], 3, axis=1)
+        assert np.abs(apply(colour, 255)[1][0] - together[i]).max() < 1e-5  # a grey image is three equal channels
+
+
+@pytest.mark.slow
+def test_an_adapted_run_is_exported_with_its_task(run, export, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(check, "MOST", 0.001)
+    donor = save_run(tmp_path, "donor", *words(SMALL))
+    flags = "--dataset_mode phantom --phantom_count 4 --netG unet_64 --ngf 4 --ndf 4 --norm batch --load_size 64"
+    more = "--crop_size 64 --gpu_ids -1 --display_id 0 --n_epochs 1 --n_epochs_decay 0 --no_html --lr 0.05"
+    run(*words(flags), *words(more), "--model", "pix2pix", "--pretrained", "donor", "--adapt", "masks")
+    assert (tmp_path / "run" / "latest_task_G.pth").exists()
+    adapted = apply_onnx(export().read_bytes())
+    image = np.random.default_rng(0).random((1, 1, 64, 64), np.float32)
+    alone = donor.translate(torch.from_numpy(image).expand(1, 3, 64, 64) * 2 - 1).mean(1) / 2 + 0.5
+    assert np.abs(adapted(image * 255, 255)[1] - alone.numpy()).max() > 0.01
+    assert "checked on 8 images of phase val" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_reader_in_the_page_writes_the_mask_that_test_py_writes(save, export, scan, apply, tmp_path, monkeypatch):
+    save("--output_nc", "1")
+    after = words("--fill_holes --min_area 5 --keep_largest 2 --mask_threshold 0.52")
+    export(*after).rename(tmp_path / "my_lungs.onnx")
+    results = apply("--dataset_mode", "single", "--dataroot", str(tmp_path / "scans"), *after)
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(scan).save("scan.png")
+    reader = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "export.md").read_text(encoding="utf-8"), re.S)[0]
+    exec(compile(reader, "reader", "exec"), {})  # noqa: S102 - it is our own page
+    written, wanted = (np.asarray(Image.open(path)) for path in ("scan_mask.png", results / "masks" / "scan.png"))
+    assert 0 < wanted.astype(bool).mean() < 1
+    assert (written.astype(bool) != wanted.astype(bool)).mean() < 0.01
+
+
+@pytest.mark.slow
+def test_a_torch_export_file_gives_the_masks_of_the_onnx_file(save, export, scan):
+    save()
+    onnx_file, torch_file = apply_onnx(export().read_bytes()), apply_torch(export(to="torchexport").read_bytes())
+    (mask, values), (other_mask, other_values) = (apply(*as_input(scan)) for apply in (onnx_file, torch_file))
+    assert np.abs(values - other_values).max() < 1e-5
+    assert (mask != other_mask).mean() < 0.001
+
+
+@pytest.mark.slow
+def test_a_file_whose_masks_differ_is_not_written(save, export, monkeypatch, tmp_path):
+    save()
+    monkeypatch.setattr(Whole, "_stretched", lambda self, image, white, copies: image.flip(-1))
+    with pytest.raises(UserError, match=r"not written: .* its mask differs from test.py's in [\d.]+% of the pixels"):
+        export(to="torchexport")
+    assert not list(tmp_path.glob("*.torchexport*"))
+
+
+def test_facts_hold_what_the_file_leaves_to_its_reader(save, tmp_path, start, monkeypatch):
+    save()
+    from models.export import exported as module
+    from options.test import TEST, resolve
+
+    typed = TEST.typed(["--name", "run", "--checkpoints_dir", str(tmp_path), "--keep_largest", "2"])
+    opt = resolve(typed | {"gpu_ids": "-1"})
+    with script.images(opt, chosen=False) as (loader, _):
+        facts = module.exported(opt, loader, None).facts
+    assert facts["after"] == {"fill_holes": False, "min_area": 0, "keep_largest": 2}
+    assert str(tmp_path) not in json.dumps(facts)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--clahe", "--clahe: an exported file cannot do that"),
+        ("--patch 32", "--patch 32: an exported file cannot do that"),
+        ("--direction BtoA", "--direction BtoA: this run draws images from masks"),
+        ("--classes facades", "--classes facades: 12 classes; an exported file makes masks of background"),
+        ("--epoch 7", "--epoch 7: .*7_net_G.pth does not exist; saved epochs: latest"),
+        ("--mask_threshold auto", "choose it first on validation images"),
+        ("--keep_larges 2", "unknown flag --keep_larges: did you mean --keep_largest"),
+        ("--phase nonsense", "--dataroot nowhere: no such folder"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_in_one_line(flags, message, save, export, tmp_path):
+    save()
+    with pytest.raises(UserError, match=message):
+        export(*words(flags))
+    assert not list(tmp_path.glob("file.*"))
+
+
+def test_a_run_is_named_first_and_exists(start, tmp_path):
+    for given, message in (
+        ("", "name a run first"),
+        ("--to onnx run", "name a run first"),
+        ("run --to tflite", "--to tflite: choose one of onnx, torchexport, page"),
+        ("run", "--to nothing: choose one of"),
+        ("a,b --to onnx", "a,b: a file holds one run"),
+        (f"unknown --to onnx --checkpoints_dir {tmp_path}", f"unknown: there is no run {tmp_path}/unknown"),
+    ):
+        with pytest.raises(UserError, match=message):
+            start(script.main, *given.split())
+
+
+def test_a_file_that_exists_is_replaced_only_with_overwrite(save, export, tmp_path):
+    save()
+    (tmp_path / "file.onnx").write_text("a user's")
+    with pytest.raises(UserError, match="file.onnx exists already; take another --out, or --overwrite"):
+        export()
+    assert (tmp_path / "file.onnx").read_text() == "a user's"
+
+
+def test_without_the_extra_one_line_names_it(save, export, monkeypatch):
+    save()
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(
+        UserError, match=r'--to onnx: .*onnxscript.*: it needs the extra export: pip install "\.\[export\]"'
+    ):
+        export()
