@@ -74,7 +74,13 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
 def load_model(opt: argparse.Namespace, device: torch.device) -> BaseModel:
     """The trained model of the run that test.py's options name."""
     from models.files import load_networks
+    from models.norm_stats import has_averages
 
     model = create_model(opt, device, training=False)
     load_networks(model, Path(opt.checkpoints_dir) / opt.name, opt.epoch, opt)
+    if opt.norm_stats == "running" and not has_averages(model.generator(model.translator)):
+        raise UserError(
+            f"--norm_stats running: run {opt.name} has no running averages, because training normalised each image by "
+            "itself; leave the flag out"
+        )
     return model

@@ -7,6 +7,7 @@ import torch
 from models.base import BaseModel, check_size
 from models.losses import seg_loss, total
 from models.networks.generator import as_logits, generate_with_logits
+from models.norm_stats import normalise_images
 from models.teacher import WEIGHT
 from util.contracts import Batch
 from util.errors import UserError
@@ -28,6 +29,8 @@ class SupervisedModel(BaseModel):
         self.seg_loss = seg_loss(opt.seg_loss)
         net.train()
         check_size(opt, self.networks, {"G": opt.input_nc})
+        if opt.norm_stats == "image":
+            normalise_images(net)
         self.optimizers["G"] = self.optimizer(opt, "G")
 
     def train_step(self, batch: Batch) -> dict[str, torch.Tensor]:

@@ -67,6 +67,8 @@ class SmpGenerator(Generator):
         self.folded = [
             layer for layer in self.encoder.modules() if isinstance(layer, nn.BatchNorm2d) and _folded(layer)
         ]
+        for layer in self.folded:
+            vars(layer).pop("forward", None)  # of `models.norm_stats.normalise_images`
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "SmpGenerator":

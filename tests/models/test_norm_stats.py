@@ -5,10 +5,13 @@ import argparse
 import pytest
 import torch
 
+from models import create_model, load_model
 from models.networks.generator import generate
-from models.norm_stats import inference
+from models.norm_stats import has_averages, inference
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
+from util.errors import UserError
+from util.run.checkpoint import save_networks
 
 
 @pytest.fixture
@@ -81,3 +84,24 @@ def test_dropout_of_whole_channels_is_kept_on_too():
         assert all(layer.training for layer in net)
     with inference(net, "image"):
         assert not any(layer.training for layer in net)
+
+
+def test_a_u_net_that_trains_by_each_images_statistics_sees_no_other_image():
+    """Its loss of a batch is the mean of the images' own losses, and testing applies the very same function."""
+    flags = dict(model="supervised", netG="unet_64", no_dropout=True, norm_stats="image", seg_loss="bce")
+    torch.manual_seed(0)
+    model = create_model(model_options(**flags, input_nc=3, output_nc=1), torch.device("cpu"), training=True)
+    images, masks = torch.rand(2, 3, 64, 64) * 2 - 1, torch.rand(2, 1, 64, 64).round() * 2 - 1
+    alone = [model.loss(model.translate(images[i : i + 1]), masks[i : i + 1])["G_seg"] for i in range(2)]
+    trained = model.train_step({"A": images, "B": masks})["G_seg"]
+    torch.testing.assert_close(trained, (alone[0] + alone[1]) / 2, rtol=1e-4, atol=1e-5)
+    assert not has_averages(model.networks["G"])
+
+
+def test_running_averages_that_were_never_computed_are_not_tested_with(tmp_path):
+    flags = dict(model="supervised", netG="unet_64", output_nc=1, checkpoints_dir=str(tmp_path), epoch="latest")
+    model = create_model(model_options(**flags, norm_stats="image"), torch.device("cpu"), training=True)
+    save_networks(tmp_path / "run", "latest", model.networks)
+    load_model(model_options(**flags, norm_stats="image"), torch.device("cpu"))
+    with pytest.raises(UserError, match="--norm_stats running: run run has no running averages"):
+        load_model(model_options(**flags, norm_stats="running"), torch.device("cpu"))
