@@ -38,8 +38,8 @@ def segmenter(name: str, checkpoints_dir: str | Path | None = None, **flags: Any
     """A trained run, or an ensemble "A,B,C", as a function of images (`models.apply.segmenter.Segmenter`).
 
     `segmenter(image)` takes a path, a PIL image, a NumPy array ([H, W] or [H, W, 3] of uint8 or uint16) or a pydicom
-    data set. It returns the mask (uint8 [H, W]: 0 and 1, or the index of the class), the probabilities of foreground
-    (float32 [H, W]; None with more than two classes) and a confidence. A list of images gives a list.
+    data set. It returns the mask (uint8 [H, W]: 0 and 1, or the index of the class) and the probabilities of foreground
+    (float32 [H, W]; None with more than two classes), at the size of the image. A list of images gives a list.
 
     checkpoints_dir: the folder of the run; by default that of pix2mask. flags: those of segment.py, such as tta=True,
     epoch="best", mask_threshold=0.4, gpu_ids="-1". UserError: no such run, or one that makes no masks.

@@ -145,7 +145,8 @@ def report(rows: Iterator[Row], record: Manifest | None, alone: bool) -> int:
 def in_words(row: Row) -> str:
     share = 100 * int(row.area) / (int(row.width) * int(row.height))
     parts = "1 part" if row.parts == 1 else f"{row.parts} parts"
-    return f"{row.mask}: {row.area} pixels ({share:.1f} % of the image) in {parts}, confidence {row.confidence:.3f}"
+    confidence = f", confidence {row.confidence:.3f}" if row.confidence != "" else ""
+    return f"{row.mask}: {row.area} pixels ({share:.1f} % of the image) in {parts}{confidence}"
 
 
 if __name__ == "__main__":

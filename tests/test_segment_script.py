@@ -289,3 +289,51 @@ def test_a_threshold_that_was_chosen_on_validation_images_is_used(start, script,
     assert read_json(masks_of(scans) / "segment.json")["rule"]["threshold"] == entry["threshold"] != 0.5
     typed = masks_of(scans, "--mask_threshold", "0.5", out="typed")
     assert read_json(typed / "segment.json")["rule"]["threshold"] == 0.5
+
+
+def test_a_mask_that_a_kill_left_without_its_line_is_written_again(trained, scans, masks_of):
+    trained()
+    out = masks_of(scans)
+    manifest, whole = out / "manifest.csv", read_table(out / "manifest.csv")
+    lines = manifest.read_text().splitlines(keepends=True)
+    last = whole[-1]
+    manifest.write_text("".join(lines[:-1]) + lines[-1][:20])  # its last line was not complete
+    masks_of(scans, code=3)  # nothing says that the file is ours
+    assert "_mask.png: exists already, and this command has not written it" in read_table(manifest)[-1]["error"]
+    manifest.write_text("".join(lines[:-1]) + lines[-1][:20])
+    (out / ".manifest.csv.begun").write_text(f"{last['path']}\n/cut/sho")
+    unfinished = out / last["mask"]
+    unfinished.with_name(f".{unfinished.name}.123.456").write_bytes(b"half")
+    unfinished.write_bytes(b"")
+    masks_of(scans)
+    assert [row | {"seconds": ""} for row in read_table(manifest)] == [row | {"seconds": ""} for row in whole]
+    assert unfinished.stat().st_size
+    assert not [path for path in out.rglob(".*") if path.is_file()]
+
+
+def test_a_manifest_of_another_program_is_left_alone(trained, scans, masks_of, tmp_path):
+    trained()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "manifest.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="manifest.csv: not a manifest of segment.py"):
+        masks_of(scans)
+
+
+def test_names_that_are_no_text_have_a_line_too(trained, scans, masks_of):
+    trained()
+    odd = scans / "two\nlines, and\udce9.png"
+    odd.write_bytes((scans / "x.png").read_bytes())
+    out = masks_of(scans)
+    assert len(read_table(out / "manifest.csv")) == 6
+    assert r"two\nlines, and\udce9.png" in (out / "manifest.csv").read_text()
+    masks_of(scans)
+    assert len(read_table(out / "manifest.csv")) == 6
+
+
+@pytest.mark.parametrize(("rank", "processes"), [("x", "2"), ("2", "2"), ("-1", "2")])
+def test_a_wrong_number_of_a_process_is_a_mistake(trained, scans, masks_of, monkeypatch, rank, processes):
+    trained()
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    with pytest.raises(UserError, match="RANK"):
+        masks_of(scans)

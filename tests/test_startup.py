@@ -8,6 +8,7 @@ SCRIPTS = (
     ["train.py", "--help"],
     ["train.py", "--help", "--model", "pix2pix", "--dataset_mode", "masks"],
     ["test.py", "--help"],
+    ["segment.py", "--help"],
     ["forgetting.py", "--help"],
     ["data.prepare", "--help"],
     ["data.prepare", "montgomery", "--help"],

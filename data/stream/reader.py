@@ -58,4 +58,4 @@ def _checked(array: np.ndarray) -> np.ndarray:
             "[height, width, 3], with white at 255 or 65535"
         )
     refuse_too_large(Path("the array"), array.shape[1], array.shape[0])
-    return np.ascontiguousarray(array)
+    return np.require(array, requirements=["C", "W"])  # torch warns of an array that cannot be written

@@ -21,13 +21,26 @@ class Segmentation(NamedTuple):
     """What a segmenter says about an image.
 
     mask: class of each pixel, uint8 [H, W] at the original size; with two classes 0 and 1. probabilities: of the
-    foreground, float32 [H, W] in 0..1; None with more classes, which are painted in colours. confidence: 0..1, see
-    `_confidence`.
+    foreground, float32 [H, W] in 0..1; None with more classes, which are painted in colours.
     """
 
     mask: np.ndarray
     probabilities: np.ndarray | None
-    confidence: float
+
+    @property
+    def confidence(self) -> float | None:
+        """0..1: the Dice of the mask with the map of probabilities, about the Dice to expect if these are right.
+
+        1: the map is black and white, and the mask is what is white. For an empty mask, 1 minus the largest
+        probability. None without probabilities.
+        """
+        if self.probabilities is None:
+            return None
+        mask, values = self.mask == 1, self.probabilities
+        if not mask.any():
+            return float(1 - values.max(initial=0))
+        inside, everywhere = float(values[mask].sum(dtype=np.float64)), float(values.sum(dtype=np.float64))
+        return 2 * inside / (everywhere + int(mask.sum()))
 
 
 class Reader(Protocol):
@@ -136,18 +149,4 @@ class Segmenter:
         inside = None
         if self._within:
             inside = self._within.finish(Outputs(tuple(inner), prepared)).mask == 1
-        mask, values = self._label(own, prepared.size, inside)
-        if values is None:
-            return Segmentation(mask, None, 1 - self.classes.void_rate(own[None]))
-        return Segmentation(mask, values, _confidence(values, mask == 1))
-
-
-def _confidence(values: np.ndarray, mask: np.ndarray) -> float:
-    """The Dice that the mask can expect if the probabilities are right: of the mask with the map that it was cut from.
-
-    1: the map is black and white, and the mask is what is white. For an empty mask, 1 minus the largest probability.
-    """
-    inside = float(values[mask].sum(dtype=np.float64))
-    if not mask.any():
-        return float(1 - values.max(initial=0))
-    return 2 * inside / (float(values.sum(dtype=np.float64)) + int(mask.sum()))
+        return Segmentation(*self._label(own, prepared.size, inside))

@@ -20,8 +20,8 @@ JOB = "segment.json"
 class Row:
     """A line of the manifest. path: as it was found. sha256, bytes: of the file. width, height: of the image. mask: the
     first file of its mask, below the manifest's folder. area: foreground pixels. parts: of the foreground, touching at
-    a side or a corner. confidence: see `models.apply.segmenter`. seconds: to read, compute and write, without waiting.
-    error: why there is no mask; "" if there is one."""
+    a side or a corner. confidence: see `models.apply.segmenter`; "" with more than two classes. seconds: to read,
+    compute and write, without waiting. error: why there is no mask; "" if there is one."""
 
     path: str
     sha256: str = ""
@@ -159,4 +159,4 @@ def write_parquet(path: Path) -> None:
 def _csv(values: Iterable[object]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(" ".join(str(value).splitlines()) for value in values)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")

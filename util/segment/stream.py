@@ -165,7 +165,7 @@ class Stream:
             image.row.error = f"{existing[0]}: {SKIPPED}"
         if not image.row.error:
             self._taken.add(key)
-            image.row.mask = (targets[0].relative_to(self._folder) if self._folder else targets[0]).as_posix()
+            image.row.mask = shown(targets[0].relative_to(self._folder) if self._folder else targets[0])
         return image
 
     def _read(self, image: _Image) -> _Image:
@@ -177,7 +177,7 @@ class Stream:
                 image.row.height, image.row.width = image.prepared.size
             except UserError as error:
                 image.row.error = str(error)
-            _describe(image.path, image.row)
+            describe(image.path, image.row)
         image.seconds = time.perf_counter() - began
         return image
 
@@ -211,9 +211,10 @@ class Stream:
         row, began = image.row, time.perf_counter()
         if image.prepared:
             try:
-                mask, _, confidence = self._segmenter.finish(outputs)
-                self._writer.write(image.path, image.base, mask)
-                row.area, row.parts, row.confidence = *_area_and_parts(mask), round(confidence, 6)
+                result = self._segmenter.finish(outputs)
+                self._writer.write(image.path, image.base, result.mask)
+                row.area, row.parts = area_and_parts(result.mask)
+                row.confidence = "" if result.confidence is None else round(result.confidence, 6)
             except UserError as error:
                 if _is_of_the_disk(error):
                     raise
@@ -230,7 +231,7 @@ class Stream:
         return row
 
 
-def _describe(path: Path, row: Row) -> None:
+def describe(path: Path, row: Row) -> None:
     """Fill in size and digest of a file, if it can be read."""
     try:
         with path.open("rb") as file:
@@ -241,7 +242,8 @@ def _describe(path: Path, row: Row) -> None:
             raise
 
 
-def _area_and_parts(labels: np.ndarray) -> tuple[int, int]:
+def area_and_parts(labels: np.ndarray) -> tuple[int, int]:
+    """Foreground pixels of a mask, and how many parts they form that touch at a side or a corner."""
     from scipy.ndimage import label
 
     foreground = labels != 0
