@@ -11,7 +11,6 @@ donor stays frozen, and the generator's files are latest_task_G.pth and best_tas
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from options.parser import as_dict
@@ -21,6 +20,8 @@ from util import distributed
 from util.errors import run_script
 
 if TYPE_CHECKING:
+    import argparse
+
     from data.augment import Augment
     from data.loader import Loader
     from util.run.run import Run

@@ -108,13 +108,12 @@ class MasksDataset(PairedDataset):
         ]
         if report_strays:
             problems += strays.values()
+        if not masks_of and (advice := renaming(root)):
+            raise UserError(f"--dataroot {root}: no image has a mask; {advice}")
         if problems and not skip_bad:
             raise UserError(f"{problems[0]}{_more(problems)}; --skip_bad_files leaves them out")
         if not masks_of:
-            advice = renaming(root)
-            raise UserError(
-                f"--dataroot {root}: no image has a mask, so there is nothing to train on" + (advice and f"; {advice}")
-            )
+            raise UserError(f"--dataroot {root}: no image has a mask, so there is nothing to train on")
         self.skipped += problems
         return masks_of
 
@@ -148,6 +147,11 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     listed = list_file.is_file()
     if listed:
         rows = read_splits(list_file)
+        if not any(row.image.exists() for row in rows):
+            advice = renaming(root) or "paths in it are relative to its own folder"
+            raise UserError(
+                f"{list_file}: none of the {len(rows)} images that it lists exists, such as {rows[0].image}; {advice}"
+            )
     elif (root / "images").is_dir():
         rows = [Row(path) for path in find_images(root / "images")]
     else:

@@ -170,7 +170,7 @@ def test_a_resume_refuses_another_way_to_adapt_and_other_settings_of_it(run, don
 
 def test_a_new_run_with_plain_weights_leaves_no_task_files_of_the_old_run(run, donor):
     folder = run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "2")
-    run(*TINY, "--pretrained", "donor", "--n_epochs", "2")
+    run(*TINY, "--pretrained", "donor", "--n_epochs", "2", "--overwrite")
     assert (folder / "best_net_G.pth").is_file()
     assert (folder / "latest_net_G.pth").is_file()
     assert not list(folder.glob("*_task_*"))
@@ -253,6 +253,7 @@ def test_list_inspect_and_prune_check_show_which_runs_need_which_files(run, tool
     code, printed = tool("prune-check", "second")
     assert code == 1
     assert "third/latest_task_G.pth mixes filters of latest_task_G.pth" in printed
+    assert "keep second: the tasks above would not work without it; delete or export those first" in printed
     (donor.parent.parent / "third" / "best_task_G.pth").write_bytes(b"PK")
     assert "cannot tell: " in tool("prune-check", "third")[1] + tool("prune-check", "second")[1]
     assert "third/best_task_G.pth: " in tool("list", "--epoch", "best")[1]

@@ -128,7 +128,7 @@ def test_setting_an_old_run_aside_loses_nothing_wherever_it_is_killed(tmp_path, 
 
 def test_every_old_run_is_kept(run, tmp_path):
     for epochs in ("1", "2", "1"):
-        folder = run(*TINY, "--n_epochs", epochs)
+        folder = run(*TINY, "--n_epochs", epochs, "--overwrite")
     recorded = [json.loads((folder / name / "options.json").read_text())["n_epochs"] for name in ("before", "before_2")]
     assert recorded == [1, 2]
     assert len((folder / "before_2" / "metrics.csv").read_text().splitlines()) == 3
@@ -147,7 +147,7 @@ def test_a_second_training_of_the_same_name_is_refused_before_it_touches_anythin
     folder = run(*TINY)
     before = contents(folder)
     with only_one(folder, ""):
-        for flags in (TINY, ["--continue_train", "--n_epochs", "3"]):
+        for flags in ([*TINY, "--overwrite"], ["--continue_train", "--n_epochs", "3"]):
             with pytest.raises(UserError, match=r"run: another training writes there now; .* another --name"):
                 run(*flags)
     assert contents(folder) == before

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,17 @@ def test_a_run_leaves_the_files_that_users_of_upstream_expect(run, capsys):
     assert all(0 <= row["val_dice"] <= 1 and row["G_L1"] > 0 for row in rows)
     assert all(0 <= row["train_iou"] <= row["train_dice"] <= 1 and row["val_G_L1"] > 0 for row in rows)
     assert json.loads((folder / "options.json").read_text())["netG"] == "unet_64"
-    assert "[Network G]" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    for line in (
+        f"flags that differ from the defaults (all flags: {folder}/train_opt.txt): --checkpoints_dir ",
+        "[Network G]",
+        "data: 6 images of 6 patients to train on, 8 images of 8 patients to validate on; classes: background, lung; ",
+        f"results: {folder}; page: {folder}/web/index.html",
+        "best epoch: ",
+        f"to test it: python test.py --name run --checkpoints_dir {folder.parent} --epoch best",
+    ):
+        assert line in said, line
+    assert said.count("----") == 0, "the long list of options is in train_opt.txt"
     assert not list(folder.rglob(".*")), "no temporary files are left"
 
 
@@ -380,3 +391,13 @@ def test_a_run_records_the_files_that_it_learns_from(run, tmp_path):
     assert [count_learnt(tuned, [image]) for image in images] == [1, 1, 0, 1, 1, 0]
     run(*flags, "--n_epochs", "1", "--overwrite")
     assert [count_learnt(folder, [image]) for image in images] == [0, 0, 0, 0, 1, 0]
+
+
+def test_a_run_that_learns_to_draw_x_rays_from_masks_says_so(run, capsys):
+    once = words("--n_epochs 1 --n_epochs_decay 0 --phantom_count 12")
+    run(*SMALL, *once, "--direction", "BtoA")
+    said = capsys.readouterr().out
+    assert "note: --direction BtoA: this run learns to draw images from masks; for masks leave it out" in said
+    assert re.search(r"time: a step takes [\d.e-]+ s, so an epoch about \d+ s, without validation", said)
+    run(*SMALL, *once, name="usual")
+    assert "BtoA" not in capsys.readouterr().out

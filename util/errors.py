@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from types import TracebackType
 from typing import NoReturn
 
 from util.faults import one_line
@@ -25,6 +26,26 @@ def let_threads_sleep() -> None:
     last 24 s.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def stop_quietly() -> None:
+    """Let Ctrl-C end the program in one line also where no `run_script` catches it yet: while modules are imported."""
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if interrupted(error):
+            _print("\nstopped")
+        else:
+            usual(kind, error, trace)
+
+    sys.excepthook = hook
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether an error is Ctrl-C, or what a library has made of it: numpy calls it an ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 class Stopped(KeyboardInterrupt):
@@ -60,6 +81,9 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
         _print("\nstopped")
         code = 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except (UserError, OSError, MemoryError, RuntimeError, ImportError) as error:
+        if isinstance(error, ImportError) and interrupted(error):
+            _print("\nstopped")
+            sys.exit(128 + signal.SIGINT)
         line = str(error) if isinstance(error, UserError) else one_line(error)
         if not line:
             raise

@@ -1,6 +1,7 @@
 """Files and folders that are written whole or not at all, and a run's options.json."""
 
 import contextlib
+import errno
 import glob
 import json
 import os
@@ -131,7 +132,7 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
     partial = folder.with_name(f"{folder.name}.{secrets.randbits(32)}.partial")
     old = folder.with_name(folder.name + ".old")
     new_parents = [parent for parent in folder.parents if not parent.exists()]
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    _make_writable(folder.parent)
     with contextlib.ExitStack() as alive:
         with locked(folder.parent):
             _check_ours((folder, old), mark)
@@ -156,6 +157,15 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
                 folder.rename(old)
             partial.rename(folder)
             _finish_exchange(folder, old, partial, ours)
+
+
+def _make_writable(parent: Path) -> None:
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UserError(f"--results_dir: results cannot be written to {parent}: {why(error)}") from error
 
 
 def _sweep(folder: Path) -> None:

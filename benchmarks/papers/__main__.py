@@ -85,9 +85,10 @@ def run(recipe: Recipe, opt: argparse.Namespace) -> None:
     phase = opt.phase or ("test" if "datasets/facades" in flags else "val")
     for folder, more in (TESTS[""] | TESTS.get(recipe.paper, {})).items():
         results = opt.results_dir / "papers" / folder if folder else opt.results_dir
-        done = results / name / f"{phase}_latest" / "metrics.json"
+        # Settings that differ from the run's are in the folder's name.
+        done = [path.stat().st_mtime for path in (results / name).glob(f"{phase}_latest*/metrics.json")]
         trained = opt.checkpoints_dir / name / "minutes.txt"
-        if not done.exists() or done.stat().st_mtime < trained.stat().st_mtime:
+        if max(done, default=0) < trained.stat().st_mtime:
             call("test.py", name, ["--phase", phase, *more, "--results_dir", str(results)], opt.checkpoints_dir)
 
 

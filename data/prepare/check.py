@@ -12,7 +12,8 @@ from data.prepare.contents import Mask, Picture, read_all
 from data.prepare.findings import Findings, counted, few, number, report
 from data.read.folders import existing_folder
 from data.read.headers import contradicting
-from data.read.images import find_images
+from data.read.images import find_images, read_file
+from data.read.labels import is_mask
 from data.read.splits import Row
 from util.errors import UserError
 
@@ -25,12 +26,6 @@ DARK = 0.1
 """A 16-bit image whose values stay below this share of the range is nearly black, on the screen and to the network."""
 MOSTLY = 0.6
 """A mask is perhaps inverted if it has more foreground than this and reaches all four borders."""
-
-START = (
-    "--pretrained facades_photo2label --ngf 16 --ndf 16 --load_size 256 --augment strong --lambda_L1 1000 "
-    "--lr 0.0004 --n_epochs 12 --n_epochs_decay 28"
-)
-"""Flags for a first training with two classes (README.md, benchmarks/README.md)."""
 
 EMPTY = "masks without any foreground: correct if the image shows none, else a lost annotation"
 INVERTED = "masks that fill most of the image up to all four borders: is black the background?"
@@ -72,15 +67,15 @@ def check_folder(src: Path, classes_of: str, patient_regex: str) -> int:
             "--skip_bad_files"
         )
         return 1
-    command = ["--dataroot", str(src), "--name", root.resolve().name]
+    # The shipped donor was trained on facades, including CMP's. It helps with two classes (lungs), but on facades it
+    # would have seen the test images.
+    start = ["@recipes/lungs.txt"] if classes.binary else ["--dataset_mode", "masks"]
+    command = [*start, "--dataroot", str(src), "--name", root.resolve().name]
     if classes_of != "lungs":
         command += ["--classes", classes_of]
     if patient_regex:
         command += ["--patient_regex", patient_regex]
-    # The shipped donor was trained on facades, including CMP's. It helps with two classes (lungs), but on facades it
-    # would have seen the test images.
-    start = f" {START}" if classes.binary else ""
-    print(f"\nno errors; next:\n  python train.py --dataset_mode masks {shlex.join(command)}{start}")
+    print(f"\nno errors; next:\n  python train.py {shlex.join(command)}")
     return 0
 
 
@@ -164,9 +159,12 @@ class _Check:
                     self._hint(ONE_SIDE, masks[0])
 
     def _decode(self) -> None:
-        masks = {mask for masks in self.masks_of.values() for mask in masks}
-        for path, content in read_all(sorted(self.split), sorted(masks), self.classes):
-            if isinstance(content, UserError):
+        image_of = {mask: image for image, masks in self.masks_of.items() for mask in masks}
+        swapped = 0
+        for path, content in read_all(sorted(self.split), sorted(image_of), self.classes):
+            if isinstance(content, UserError) and path in image_of and self._is_mask(image_of[path]):
+                swapped += 1
+            elif isinstance(content, UserError):
                 self._error(
                     str(content) if path.exists() else f"{path}: splits.csv lists it, but there is no such file"
                 )
@@ -174,6 +172,14 @@ class _Check:
                 self.masks[path] = content
             else:
                 self.pictures[path] = content
+        if swapped:
+            self._error(
+                f"{self.root}: images/ and masks/ are swapped: {swapped} of {len(image_of)} files in masks/ are no "
+                "masks, and their images are; exchange the names of the two folders"
+            )
+
+    def _is_mask(self, image: Path) -> bool:
+        return image in self.pictures and is_mask(read_file(image), self.classes)
 
     def _check_image(self, image: Path) -> None:
         picture = self.pictures[image]

@@ -147,7 +147,21 @@ def _read(path: Path, classes: Classes, image: Stored | None) -> np.ndarray:
             f"{path}: rotation: its EXIF orientation is {file.orientation}, that of its image is {image.orientation}, "
             "so only one of them is turned; save both upright and without this tag"
         )
-    return labels_of_file(file, classes, path)
+    try:
+        return labels_of_file(file, classes, path)
+    except UserError as error:
+        if image and is_mask(image, classes):
+            raise UserError(f"{path}: is no mask, but its image is one: are images/ and masks/ swapped?") from error
+        raise
+
+
+def is_mask(file: Stored, classes: Classes) -> bool:
+    """Whether a file that should be an image holds a mask instead, with foreground and background."""
+    try:
+        labels = labels_of_file(file, classes, Path())
+    except UserError:
+        return False
+    return bool(labels.any()) and not labels.all()
 
 
 def _snap(pixels: np.ndarray, classes: Classes, name: str) -> np.ndarray:
@@ -213,14 +227,23 @@ def _two_values(pixels: np.ndarray, name: str) -> np.ndarray:
     values = pixels[inside]
     if len(values) and (values != values[0]).any():
         strange = _distinct(values)
+        advice = "it looks like a picture and not like a mask" if _is_picture(values) else "threshold it first"
         raise UserError(
             f"{name}: a mask of two classes holds 0 and one other value, this one holds "
-            f"{len(strange)} others: {_listed(strange)}; threshold it first"
+            f"{len(strange)} others: {_listed(strange)}; {advice}"
         )
     # Without any background, only a value that means "full" is accepted: an even grey picture is no mask.
     if inside.all() and values.flat[0] not in (1, np.iinfo(pixels.dtype).max):
         raise UserError(f"{name}: every pixel of this mask is {values.flat[0]}; a full mask holds 1 or 255")
     return np.asarray(inside, np.uint8)
+
+
+def _is_picture(values: np.ndarray) -> bool:
+    """Whether values that are not 0, [N] or [N, 3], are spread as those of a picture are. A mask that was blurred or
+    resized holds mostly one value."""
+    grey = values if values.ndim == 1 else values.max(axis=1)
+    counts = np.unique(grey, return_counts=True)[1]
+    return len(counts) > 16 and bool(counts.max() < len(grey) / 2)
 
 
 def _distinct(values: np.ndarray) -> np.ndarray:

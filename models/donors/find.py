@@ -1,5 +1,6 @@
 """Find a donor, a generator that was trained on something else, by the name that a user gives it."""
 
+import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,9 +30,12 @@ def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> 
             raise UserError(f"{flag} {name}: {folder} holds no latest_net_G.pth")
     if published:
         return obtain_donor(published, checkpoints_dir)
+    runs = {path.parent.name for folder in (checkpoints_dir, SHIPPED) for path in folder.glob("*/*_G*.pth")}
+    nearest = difflib.get_close_matches(name, sorted(runs | catalogue.DONORS.keys()), n=1)
     raise UserError(
         f"{flag} {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}, nor a "
-        "published generator (python -m data.download --list)"
+        + ("published generator" if nearest else "published generator (python -m data.download --list)")
+        + (f"; did you mean {nearest[0]}?" if nearest else "")
     )
 
 

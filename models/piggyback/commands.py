@@ -115,6 +115,10 @@ def prune_check(args: argparse.Namespace) -> int:
         except UserError as error:
             needs.append(f"cannot tell: {error}")
     print(*needs or [f"no task under {args.checkpoints_dir} needs {args.run}: it can be removed"], sep="\n")
+    if needs:
+        unclear = all(need.startswith("cannot tell") for need in needs)
+        why = "what these tasks need is unknown" if unclear else "the tasks above would not work without it"
+        print(f"keep {args.run}: {why}; delete or export those first (python -m models.piggyback export RUN)")
     return 1 if needs else 0
 
 

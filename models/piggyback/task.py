@@ -147,12 +147,13 @@ class Task:
         self._thawed: list[nn.Parameter] = []
 
     def describe(self) -> str:
-        """One line: the method, how many parameters are trained, and the bytes that this takes on disk."""
-        contents = self.contents(Path())["header"]
-        trained, size, of = contents["counts"]["trained"], contents["bytes"], self.generator_count
+        """One line: the method, how many parameters are trained, and the bytes that this takes on disk at most."""
+        trained, of = self.contents(Path())["header"]["counts"]["trained"], self.generator_count
+        size = sum(tensor.numel() * tensor.element_size() for tensor in self.own.values())
+        size += sum(adapter.largest() for adapter in self.adapters.values())
         return (
             f"{self.settings.method}, {trained / 1e6:.3f} M parameters trained, {of / 1e6:.3f} M frozen; "
-            f"{size / 1e6:.3f} MB on disk, 1/{4 * of / size:.1f} of the generator"
+            f"at most {size / 1e6:.3f} MB on disk, 1/{4 * of / size:.1f} of the generator"
         )
 
     def parameters(self) -> list[nn.Parameter]:

@@ -37,6 +37,10 @@ class Adapter(nn.Module):
     def stored(self) -> Tensors:
         """The tensors that a task file holds for this layer, by name."""
 
+    def largest(self) -> int:
+        """The bytes that `stored` takes at most, whatever the task learns."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.stored().values())
+
     @abstractmethod
     def expected(self) -> dict[str, Expected]:
         """Type and shape of each tensor of `stored`."""
@@ -88,6 +92,9 @@ class Mask(Adapter):
     def stored(self) -> Tensors:
         return {"mask": deflate(pack_bits(self.real.detach() > self.cutoff))}
 
+    def largest(self) -> int:
+        return math.ceil(self.real.numel() / 8)  # a new mask keeps everything and deflates to almost nothing
+
     def expected(self) -> dict[str, Expected]:
         return {"mask": (torch.uint8, None)}
 
@@ -110,6 +117,9 @@ class TernaryMask(Mask):
     def stored(self) -> Tensors:
         codes = (self.real > self.cutoff).to(torch.int8) - (self.real < 0).to(torch.int8)
         return {"mask": deflate(pack_trits(codes))}
+
+    def largest(self) -> int:
+        return math.ceil(self.real.numel() / 5)
 
     @torch.no_grad()
     def restore(self, tensors: Tensors) -> None:

@@ -83,3 +83,23 @@ def test_a_script_whose_reader_has_gone_does_not_end_as_if_it_had_succeeded():
         script.stdout.close()
         assert script.stderr.read() == b""
     assert script.returncode == 141
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "raise KeyboardInterrupt",
+        "try:\n    raise KeyboardInterrupt\nexcept KeyboardInterrupt as stop:\n    raise ImportError from stop",
+    ],
+    ids=["Ctrl-C", "what numpy makes of it"],
+)
+def test_ctrl_c_while_modules_are_imported_ends_in_one_line(when):
+    done = python("-c", f"import options\n{when}")
+    assert (done.stderr, done.returncode != 0) == ("\nstopped\n", True)
+    inside = when.replace("\n", "\n    ")
+    done = python("-c", f"from util.errors import run_script\ndef main():\n    {inside}\nrun_script(main)")
+    assert (done.stderr, done.returncode) == ("\nstopped\n", 130)
+
+
+def test_another_error_while_modules_are_imported_keeps_its_traceback():
+    assert "ZeroDivisionError" in python("-c", "import options; 1 / 0").stderr

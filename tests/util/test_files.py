@@ -1,6 +1,7 @@
 """The folder of a test's results is replaced whole or not at all, and no file of the user's is lost."""
 
 import contextlib
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -200,3 +201,16 @@ def test_a_json_file_of_100_mb_is_not_read(tmp_path):
         file.truncate(100 << 20)
     with pytest.raises(UserError, match="105 MB, more than any such file has"):
         read_options(tmp_path / "options.json")
+
+
+def test_a_folder_of_results_that_cannot_be_made_or_written_names_the_flag(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    inside, beside = (tmp_path / name / "run" / "test_latest" for name in ("file", "results"))
+    with (
+        pytest.raises(UserError, match="--results_dir: results cannot be .*file/run"),
+        results_folder(inside),
+    ):
+        pass
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(UserError, match="--results_dir: .*denied; correct the permissions, or"), results_folder(beside):
+        pass

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import options.train
+from data import create_dataset
 from data.classes import Classes
 from data.masks import find_rows
 from data.prepare.check import (
@@ -332,7 +334,7 @@ def test_the_command_prints_errors_and_hints_separately(listed, prepare, capsys)
     said = capsys.readouterr().out
     assert said.startswith(f"{listed}\n  images      10\n")
     assert "\n1 error" not in said
-    assert f"python train.py --dataset_mode masks --dataroot {listed} --name lungs --pretrained" in said
+    assert f"python train.py @recipes/lungs.txt --dataroot {listed} --name lungs\n" in said
     (listed / "masks" / "p0.png").unlink()
     assert prepare("masks", listed) == 1
     said = capsys.readouterr().out
@@ -402,3 +404,38 @@ def test_a_split_whose_masks_are_all_empty_is_named(listed, save):
     for i in range(6):
         save(listed / "masks" / f"p{i}.png", box * 0)
     assert errors(listed) == ["splits: all 6 masks in train are empty: nothing to train on"]
+
+
+def test_swapped_folders_are_one_error_that_says_so(lungs, prepare, capsys):
+    (lungs / "images").rename(lungs / "x")
+    (lungs / "masks").rename(lungs / "images")
+    (lungs / "x").rename(lungs / "masks")
+    assert prepare("masks", lungs) == 1
+    said = capsys.readouterr().out
+    assert "images/ and masks/ are swapped: 10 of 10 files in masks/ are no masks, and their images are" in said
+    assert "1 error\n" in said
+    assert "threshold" not in said
+
+
+@pytest.mark.parametrize(("images", "masks"), [("img", "label"), ("CXR_png", "mask"), ("image", "gt")])
+def test_usual_names_of_the_folders_are_known_and_no_flag_of_train_py_is_advised(lungs, prepare, images, masks):
+    (lungs / "images").rename(lungs / images)
+    (lungs / "masks").rename(lungs / masks)
+    with pytest.raises(UserError, match=f"rename its folder {images} to images; rename its folder {masks} to masks$"):
+        prepare("masks", lungs)
+
+
+def test_a_folder_of_masks_with_a_usual_name_is_known(lungs):
+    (lungs / "masks").rename(lungs / "lung_mask")
+    opt = options.train.parse(["--dataset_mode", "masks", "--dataroot", str(lungs)])
+    with pytest.raises(UserError, match="rename its folder lung_mask to masks$"):
+        create_dataset(opt, "train", train=True)
+
+
+def test_a_list_of_which_no_image_exists_is_one_line(listed, prepare):
+    (listed / "images").rename(listed / "img")
+    with pytest.raises(UserError, match="splits.csv: none of the 10 images that it lists exists, .*; rename .*img"):
+        prepare("masks", listed)
+    shutil.rmtree(listed / "img")
+    with pytest.raises(UserError, match="exists, such as .*images/p0.png; paths in it are relative to its own folder$"):
+        prepare("masks", listed)

@@ -54,7 +54,7 @@ def test_a_mask_may_be_full_or_empty(tmp_path, save):
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (np.arange(0, 250, 10, dtype=np.uint8).reshape(5, 5), "24 others: 10, 20, 30, 40, 50, ...; threshold it"),
+        (np.arange(0, 250, 10, dtype=np.uint8).reshape(5, 5), "24 others: 10, 20, 30, 40, 50, ...; it looks like"),
         (np.array([[0, 1, 255]], np.uint8), "2 others: 1, 255"),
         (np.full((4, 4), 90, np.uint8), "every pixel of this mask is 90"),
         (np.array([[[0, 0, 0], [255, 0, 0], [0, 255, 0]]], np.uint8), r"2 others: \[0, 255, 0\], \[255, 0, 0\]"),
@@ -267,3 +267,20 @@ def test_an_image_that_is_turned_without_its_mask_is_refused(tmp_path, orientati
         with pytest.raises(UserError, match=rf"{mask.name}: rotation: its EXIF orientation is "):
             read_labels([mask], LUNGS, read_file(image))
     assert read_labels([turned], LUNGS, read_file(turned)).sum() == BIG.sum()
+
+
+def test_a_picture_whose_image_is_a_mask_is_called_swapped_and_never_to_be_thresholded(tmp_path, save):
+    picture = np.add.outer(np.arange(40, 168, 4), np.arange(0, 64, 2)).astype(np.uint8)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:20, 8:20] = 255
+    for suffix in ("png", "jpg"):
+        there, image = save(tmp_path / f"masks/x.{suffix}", picture), save(tmp_path / f"images/x.{suffix}", mask)
+        with pytest.raises(UserError, match="x.*: is no mask, but its image is one: are images/ and masks/ swapped"):
+            read_labels([there], LUNGS, read_file(image))
+    with pytest.raises(UserError) as error:
+        read_labels([save(tmp_path / "x.png", picture)], LUNGS)
+    assert "it looks like a picture" in str(error.value)
+    soft = np.where(mask > 0, 255, 0).astype(np.uint8)
+    soft[7] = np.arange(32) * 4  # one blurred row
+    with pytest.raises(UserError, match="threshold it first"):
+        read_labels([save(tmp_path / "soft.png", soft)], LUNGS)

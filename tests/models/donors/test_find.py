@@ -23,7 +23,7 @@ def test_a_donor_is_named_by_file_folder_or_experiment(tmp_path, where):
 
 
 def test_a_missing_donor_is_refused_with_the_places_that_were_searched(tmp_path):
-    with pytest.raises(UserError, match="--pretrained nothing: neither"):
+    with pytest.raises(UserError, match=r"--pretrained nothing: neither .*data.download --list\)$"):
         find_donor("nothing", tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no latest_net_G.pth"):
@@ -91,3 +91,14 @@ def test_the_options_of_a_folder_that_upstream_wrote_are_read_from_its_generator
     assert upstream_options(tmp_path, "latest") == built | {"model": "test", "model_suffix": side}
     (tmp_path / "options.json").touch()
     assert upstream_options(tmp_path, "latest") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("facade_photo2label", "facades_photo2label"), ("horse2zebras", "horse2zebra"), ("my_donr", "my_donor")],
+)
+def test_a_mistyped_donor_is_suggested_whether_it_is_shipped_published_or_a_run(tmp_path, name, meant):
+    (tmp_path / "my_donor").mkdir()
+    (tmp_path / "my_donor" / "latest_net_G.pth").write_bytes(b"")
+    with pytest.raises(UserError, match=rf"--pretrained {name}: neither .*; did you mean {meant}\?$"):
+        find_donor(name, tmp_path)

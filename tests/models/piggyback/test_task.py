@@ -1,6 +1,7 @@
 """A task is put on, trained, taken off and exchanged, and the donor never changes."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -176,3 +177,15 @@ def test_a_network_of_two_convolutions_is_trained_whole():
     task = attach(net, Settings("masks"))
     assert not task.adapters
     assert len(task.parameters()) == 4
+
+
+@pytest.mark.parametrize("how", ["masks", "ternary", "lowrank"])
+def test_the_size_that_is_announced_is_not_exceeded_by_what_is_learnt(how):
+    """A new mask deflates to almost nothing; one that keeps half of the weights at random is the largest."""
+    net = donor()
+    task = attach(net, Settings(how))
+    announced = float(re.search(r"at most ([\d.]+) MB", task.describe())[1]) * 1e6
+    for parameter in task.parameters():
+        torch.nn.init.uniform_(parameter.data, -0.01, 0.02)
+    learnt = sum(tensor.numel() * tensor.element_size() for tensor in task.tensors().values())
+    assert announced / 1.5 < learnt < announced * 1.05 + 1000
