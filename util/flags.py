@@ -195,6 +195,7 @@ FLAGS: dict[str, Fact] = {
     "datasets_dir": NONE,
     "out": NONE,
     "to": NONE,
+    "int8": NONE,
 }
 
 

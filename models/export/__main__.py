@@ -15,6 +15,7 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ from util.errors import UserError, run_script
 
 # torch takes seconds to load. It is imported inside functions, which run when the flags are known to be right.
 if TYPE_CHECKING:
+    import numpy as np
+
+    from data.base import PairedDataset
     from data.loader import Loader
 
 IMAGES = 8
@@ -60,6 +64,7 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--to", default="", metavar="|".join(FORMATS), help="what is written")
     parser.add_argument("--out", default="", help="the file to write (<checkpoints_dir>/<RUN>/<epoch>.<extension>)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument("--int8", action="store_true", help="weights of convolutions in 8 bits: a quarter of the size")
     args, flags = parser.parse_known_args()
     if not args.run or sys.argv[1].startswith("-"):
         raise UserError("name a run first: python -m models.export RUN --to onnx (see --help)")
@@ -67,13 +72,15 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
         raise UserError(f"{args.run}: a file holds one run; name one")
     if args.to not in FORMATS:
         raise UserError(f"--to {args.to or 'nothing'}: choose one of {', '.join(FORMATS)}")
+    if args.int8 and args.to == "torchexport":
+        raise UserError("--int8: only --to onnx and --to page have it; leave it out")
     return args, flags
 
 
 def export(args: argparse.Namespace, opt: argparse.Namespace, path: Path, chosen: bool) -> None:
     """Write the file, unless its masks differ from test.py's. chosen: the user said which images to check it on."""
     from data.enhance import INTENSITY
-    from models.export.check import difference, refuse_different
+    from models.export.check import MOST, MOST_INT8, as_input, difference, refuse_different
     from models.export.exported import exported, refuse
     from models.norm_stats import inference
     from util.files import replacing
@@ -83,16 +90,30 @@ def export(args: argparse.Namespace, opt: argparse.Namespace, path: Path, chosen
     with images(opt, chosen) as (loader, where):
         dataset = loader.dataset
         run = exported(opt, loader, INTENSITY[opt.intensity])
+        if args.int8:
+            run = replace(run, calibration=[as_input(pixels) for pixels in learnt_from(opt, dataset)])
         with inference(run.whole.net, opt.norm_stats):
             content = resolve_name(form.write)(run)
         apply = resolve_name(form.apply)(content)
         found = difference(run, apply, lambda index: dataset.read(dataset.samples[index])[0])
     print(f"checked on {found.images} {where}: probabilities differ by up to {found.probability:.2g}, ", end="")
     print(f"masks in up to {found.mask:.4%} of an image's pixels")
-    refuse_different(found, path)
+    refuse_different(found, path, MOST_INT8 if args.int8 else MOST)
     with replacing(path, "wb", durable=True) as file:
         file.write(content)
     print(f"{path}: {len(content) / 1e6:.1f} MB")
+
+
+def learnt_from(opt: argparse.Namespace, checked_on: PairedDataset) -> Iterator[np.ndarray]:
+    """Images of phase train, by which --int8 is calibrated or, where they are not on this machine, those that the file
+    is checked on."""
+    from data import create_dataset
+
+    try:
+        dataset = create_dataset(opt, "train", train=False, num_test=2 * IMAGES).dataset
+    except UserError:
+        dataset = checked_on
+    return (dataset.read(sample)[0] for sample in dataset.samples)
 
 
 @contextlib.contextmanager

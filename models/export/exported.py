@@ -1,7 +1,7 @@
 """What an exported file consists of, made of a trained run."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +23,15 @@ EXAMPLE = (2, 3, 200, 300)
 @dataclass(frozen=True)
 class Exported:
     """whole: the module. facts: what a reader of the file must know, for JSON. rule: how test.py makes masks; the file
-    itself does no more than its thresholds. loader: images to check the file on."""
+    itself does no more than its thresholds. loader: images to check the file on. calibration: inputs of the module, by
+    which --int8 learns the range of each layer; empty without that flag."""
 
     whole: Whole
     facts: Mapping[str, Any]
     trained: Trained
     rule: MaskRule
     loader: Batches
+    calibration: Sequence[tuple[np.ndarray, float]] = ()
 
     def program(self) -> torch.export.ExportedProgram:
         """The module as torch.export has it, for images of any number, size and of 1 or 3 channels."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import logging
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,7 +27,8 @@ AXES = ("batch", "channels", "height", "width")
 
 def write_onnx(export: Exported) -> bytes:
     """The file's content."""
-    return to_model(export).SerializeToString()
+    model = to_model(export)
+    return (as_int8(model, export.calibration) if export.calibration else model).SerializeToString()
 
 
 def to_model(export: Exported) -> onnx.ModelProto:
@@ -51,6 +56,40 @@ def to_model(export: Exported) -> onnx.ModelProto:
         node.doc_string = ""
     onnx.helper.set_model_props(model, {KEY: json.dumps(export.facts)})
     return model
+
+
+def as_int8(model: onnx.ModelProto, images: Iterable[tuple[np.ndarray, float]]) -> onnx.ModelProto:
+    """The model with the weights and inputs of its convolutions in 8 bits; all else stays in float32.
+
+    images: inputs, from which the range of each convolution's input is taken.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        waiting = iter(images)
+
+        def get_next(self) -> Any:  # None ends them
+            image = next(self.waiting, None)
+            return image and {"image": image[0], "white": np.array(image[1], np.float32)}
+
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = (Path(folder) / name for name in ("float32.onnx", "int8.onnx"))
+        onnx.save(model, before)
+        logging.disable(logging.WARNING)  # it advises a step that torch's export has done already
+        try:
+            quantize_static(
+                before,
+                after,
+                Reader(),
+                per_channel=True,
+                op_types_to_quantize=["Conv", "ConvTranspose"],
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+        return onnx.load(after)
 
 
 def apply_onnx(content: bytes) -> Apply:

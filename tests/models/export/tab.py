@@ -9,6 +9,7 @@ import time
 from http.client import HTTPConnection
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 FLAGS = (
@@ -94,6 +95,12 @@ class Tab:
                 " return btoa(words); })()"
             )
         )
+
+    def pixels(self) -> tuple[np.ndarray, float]:
+        """The decoded grey image, [H, W], and the value of white."""
+        code = "JSON.stringify({ ...pix2mask.state.image, pixels: [...pix2mask.state.image.pixels] })"
+        image = json.loads(self.run(code))
+        return np.reshape(image["pixels"], (image["height"], image["width"])), image["white"]
 
     def picture(self, path: Path) -> None:
         """Save the whole page as a browser shows it."""

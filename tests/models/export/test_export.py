@@ -148,6 +148,17 @@ def test_a_torch_export_file_gives_the_masks_of_the_onnx_file(save, export, scan
 
 
 @pytest.mark.slow
+def test_int8_makes_a_file_a_quarter_as_large_with_nearly_the_same_masks(save, export, scan, monkeypatch):
+    monkeypatch.setattr(check, "MOST_INT8", 0.1)
+    save("--ngf", "16")
+    whole = export().read_bytes()
+    small = export("--int8", "--overwrite").read_bytes()
+    assert len(small) < len(whole) / 3
+    (_, values), (_, others) = (apply_onnx(content)(*as_input(scan)) for content in (whole, small))
+    assert 0 < np.abs(values - others).max() < 0.1
+
+
+@pytest.mark.slow
 def test_a_file_whose_masks_differ_is_not_written(save, export, monkeypatch, tmp_path):
     save()
     monkeypatch.setattr(Whole, "_stretched", lambda self, image, white, copies: image.flip(-1))
@@ -195,6 +206,7 @@ def test_a_run_is_named_first_and_exists(start, tmp_path):
         ("--to onnx run", "name a run first"),
         ("run --to tflite", "--to tflite: choose one of onnx, torchexport, page"),
         ("run", "--to nothing: choose one of"),
+        ("run --to torchexport --int8", "--int8: only --to onnx and --to page have it"),
         ("a,b --to onnx", "a,b: a file holds one run"),
         (f"unknown --to onnx --checkpoints_dir {tmp_path}", f"unknown: there is no run {tmp_path}/unknown"),
     ):

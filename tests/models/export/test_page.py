@@ -7,26 +7,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import uid
 
+from data.read.dicom import read_dicom
 from models.export import __main__ as script
 from models.export import page
-from tests.helpers import save_run, words
+from tests.dicoms import write_dicom
+from tests.helpers import words
 from tests.models.export.tab import Tab
 from util.errors import UserError
-from util.run.checkpoint import save_networks
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(1200)]
-RUN = "--model pix2pix --netG unet_128 --ngf 8 --norm batch --crop_size 128 --dataset_mode single --dataroot nowhere"
+TRAINED = (
+    "--model pix2pix --netG unet_128 --ngf 8 --ndf 8 --norm batch --load_size 128 --crop_size 128 --lr 0.001 "
+    "--dataset_mode phantom --phantom_count 32 --batch_size 2 --n_epochs 6 --n_epochs_decay 0 --val_freq 0 "
+    "--gpu_ids -1 --display_id 0 --no_html --num_threads 0"
+)
+"""A random network would not do: its outputs lie near the threshold, where the last digit decides."""
 AFTER = "--mask_threshold 0.51 --fill_holes --min_area 9 --keep_largest 3"
 
 
 @pytest.fixture
-def exported(start, tmp_path) -> Path:
-    """The page of a run with random weights, in a folder without anything else."""
+def exported(start, run, tmp_path) -> Path:
+    """The page of a small trained run, in a folder without anything else."""
     if not shutil.which("npm"):
         pytest.skip("npm is not installed: the page needs onnxruntime-web from it")
-    model = save_run(tmp_path, "run", *words(RUN))
-    save_networks(tmp_path / "run", "latest", model.networks)
+    run(*words(TRAINED))
     path = tmp_path / "alone" / "page.html"
     start(script.main, "run", "--to", "page", "--checkpoints_dir", tmp_path, "--out", path, *words(AFTER))
     return path
@@ -68,6 +74,40 @@ def test_the_page_gives_the_masks_of_test_py_and_connects_to_nothing(exported, t
     assert tab.run("fetch('https://example.org').then(() => 'connected', () => 'refused')") == "refused"
 
 
+KINDS = {
+    "plain": {},
+    "implicit": {"syntax": uid.ImplicitVRLittleEndian},
+    "rle": {"syntax": uid.RLELossless},
+    "jpeg": {"syntax": uid.JPEGBaseline8Bit},
+    "inverted": {"PhotometricInterpretation": "MONOCHROME1"},
+    "deep": {"BitsStored": 12},
+    "deep_rle": {"BitsStored": 12, "syntax": uid.RLELossless},
+    "window": {"BitsStored": 12, "WindowCenter": 1500, "WindowWidth": 900},
+    "exact": {"BitsStored": 12, "WindowCenter": 1500, "WindowWidth": 900, "VOILUTFunction": "LINEAR_EXACT"},
+    "sigmoid": {"BitsStored": 12, "WindowCenter": 1500, "WindowWidth": 900, "VOILUTFunction": "SIGMOID"},
+    "rescale": {"BitsStored": 12, "RescaleSlope": -2, "RescaleIntercept": 100, "RescaleType": "US"},
+    "signed": {"BitsStored": 16, "PixelRepresentation": 1},
+}
+"""DICOM files of every kind that the page reads."""
+
+
+def test_dicom_files_have_the_pixels_that_test_py_sees(exported, tab, tmp_path):
+    random = np.random.default_rng(0)
+    tab.open(exported)
+    for name, header in KINDS.items():
+        bits = header.get("BitsStored", 8)
+        pixels = random.integers(0, 2**bits, (40, 31)).astype(np.uint8 if bits == 8 else np.uint16)
+        if "PixelRepresentation" in header:
+            pixels = pixels.view(np.int16)
+        path = write_dicom(tmp_path / f"{name}.dcm", pixels, **header)
+        assert "31 x 40 pixels" in tab.choose(path), name
+        shown, white = tab.pixels()
+        wanted = read_dicom(path).pixels
+        assert white == np.iinfo(wanted.dtype).max, name
+        # Two decoders of JPEG may round differently, and so may 1 / (1 + exp(x)).
+        assert np.abs(shown - wanted).max() <= {"jpeg": 2, "sigmoid": 1}.get(name, 0), name
+
+
 def test_the_sliders_and_the_download(exported, tab, tmp_path):
     from data.phantom.chests import chest
 
@@ -91,12 +131,10 @@ def test_the_sliders_and_the_download(exported, tab, tmp_path):
 
 
 def test_files_that_the_page_cannot_read_are_refused_in_one_line(exported, tab, tmp_path):
-    from pydicom.uid import JPEG2000Lossless
-
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "cut.dcm").write_bytes(bytes(128) + b"DICM" + bytes(60))
-    odd = bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI" + len(JPEG2000Lossless).to_bytes(2, "little")
-    (tmp_path / "j2k.dcm").write_bytes(odd + JPEG2000Lossless.encode() + bytes(40))
+    odd = bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI" + len(uid.JPEG2000Lossless).to_bytes(2, "little")
+    (tmp_path / "j2k.dcm").write_bytes(odd + uid.JPEG2000Lossless.encode() + bytes(40))
     tab.open(exported)
     assert "not an image that this browser can read; PNG, JPEG and DICOM work" in tab.choose(tmp_path / "text.png")
     assert "DICOM" in tab.choose(tmp_path / "cut.dcm")
