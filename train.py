@@ -91,7 +91,8 @@ def say_what_ended(opt: argparse.Namespace, run: Run) -> None:
     if run.stopped:
         distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
     else:
-        distributed.say(*end_in_words(run.folder, not opt.no_html, run.best, test_command(opt)))
+        command = test_command(opt, run.best is not None)
+        distributed.say(*end_in_words(run.folder, not opt.no_html, run.best, command))
 
 
 def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val: Loader | None) -> None:

@@ -88,9 +88,9 @@ def resume_command(opt: argparse.Namespace) -> str:
     return f"python train.py {_named(opt)} --continue_train"
 
 
-def test_command(opt: argparse.Namespace) -> str:
-    """The command that tests the best epoch of this run, or the latest without a validation."""
-    return f"python test.py {_named(opt)}{' --epoch best' if opt.val_freq else ''}"
+def test_command(opt: argparse.Namespace, best: bool) -> str:
+    """The command that tests this run: its best epoch, or the latest if nothing was validated."""
+    return f"python test.py {_named(opt)}{' --epoch best' if best else ''}"
 
 
 def _named(opt: argparse.Namespace) -> str:

@@ -131,6 +131,14 @@ def test_without_a_name_test_py_takes_upstreams_run_or_lists_the_runs(tmp_path, 
     assert with_name({"dataroot": "elsewhere"})["name"] == "experiment_name"
 
 
+def test_without_a_name_no_options_of_a_run_are_read(tmp_path, monkeypatch):
+    """Also not those of upstream's default name: the tests of these files must not depend on the user's runs."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("experiment_name", "single_test", "unaligned_cycle_gan"):
+        a_run(tmp_path / "checkpoints", name, netG="resnet_6blocks", model="cycle_gan")
+    assert [options.test.parse([]).netG, train().netG] == ["resnet_9blocks"] * 2
+
+
 @pytest.mark.parametrize(("name", "hint"), [("my_lung", "did you mean my_lungs?"), ("x", "newest first: my_lungs")])
 def test_a_mistyped_run_is_suggested(tmp_path, name, hint):
     a_run(tmp_path, "my_lungs")
