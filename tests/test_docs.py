@@ -10,6 +10,7 @@ import pytest
 from data import DATASETS
 from models import MODELS
 from options import forgetting as forgetting_options
+from options import segment as segment_options
 from options import test as test_options
 from options import train as train_options
 from options.runs import resolve_compared, resolve_named
@@ -30,6 +31,7 @@ SCRIPTS = {
         test_options.TEST.typed(words)
     ),
     "forgetting.py": forgetting_options.parse,
+    "segment.py": segment_options.parse,
 }
 SCRIPT_COMMANDS = [words for page in PAGES for words in commands(page) if words[0] in SCRIPTS]
 
@@ -42,6 +44,7 @@ def test_the_readme_shows_many_commands_in_at_most_150_lines():
 def named(words: list[str]) -> list[str]:
     """The runs that a command names."""
     names = words[words.index("--name") + 1].split(",") if "--name" in words else []
+    names += words[1].split(",") if words[0] == "segment.py" else []
     after = words[words.index("--compare") + 1 :] if "--compare" in words else []
     return names + list(itertools.takewhile(lambda word: not word.startswith("--"), after))
 
@@ -52,6 +55,8 @@ def test_every_command_of_a_page_parses(words, tmp_path, monkeypatch, capsys):
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     for name in named(words):  # a run that is continued or tested must exist
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        if words[0] == "segment.py":  # a run makes masks if it recorded what they mean
+            (tmp_path / "checkpoints" / name / "options.json").write_text('{"classes": "lungs", "model": "pix2pix"}')
     parse = SCRIPTS[words[0]]
     if "--help" in words:
         with pytest.raises(SystemExit, match="0"):

@@ -1,5 +1,8 @@
 """hubconf.py: a run as a function of images, and donors as torch modules, as torch.hub loads them."""
 
+import re
+import textwrap
+
 import numpy as np
 import pydicom
 import pytest
@@ -35,6 +38,19 @@ def test_an_image_gives_a_mask_and_probabilities_of_its_size(segmenter, image):
     assert (probabilities.shape, probabilities.dtype) == (image.shape, np.float32)
     assert np.array_equal(mask, probabilities >= 0.5)
     assert 0 < mask.mean() < 1
+
+
+def test_the_three_lines_of_the_readme_give_a_mask(tmp_path, image, monkeypatch):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"(?:^    .*\n)*^    segmenter = torch.*\n(?:^    .*\n)*", readme, re.M)
+    assert len(lines.splitlines()) == 3
+    save_run(tmp_path, "my_lungs", *NET)
+    write_dicom(tmp_path / "scan.dcm", image)
+    monkeypatch.chdir(tmp_path)
+    known = f'"{ROOT}", "segmenter", "my_lungs", checkpoints_dir="{tmp_path}",'
+    given: dict = {}
+    exec(textwrap.dedent(lines).replace('"PATH/TO/pix2mask", "segmenter", "my_lungs",', known), given)  # noqa: S102
+    assert given["mask"].shape == given["probabilities"].shape == image.shape
 
 
 def test_paths_pil_images_arrays_and_dicom_data_sets_are_the_same_image(segmenter, image, tmp_path):

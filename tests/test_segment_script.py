@@ -337,3 +337,14 @@ def test_a_wrong_number_of_a_process_is_a_mistake(trained, scans, masks_of, monk
     monkeypatch.setenv("WORLD_SIZE", processes)
     with pytest.raises(UserError, match="RANK"):
         masks_of(scans)
+
+
+def test_the_manifest_is_parquet_too_where_pyarrow_is(trained, scans, masks_of):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    trained()
+    (scans / "bad.png").write_bytes(b"no image")
+    out = masks_of(scans, code=3)
+    table = parquet.read_table(out / "manifest.parquet").to_pylist()
+    rows = read_table(out / "manifest.csv")
+    assert [row["path"] for row in table] == [row["path"] for row in rows]
+    assert [row["area"] or "" for row in table] == [int(row["area"]) if row["area"] else "" for row in rows]

@@ -49,13 +49,13 @@ def of_module(name: str, monkeypatch) -> set[str]:
     monkeypatch.setattr(sys, "argv", [name])
     module = import_module(name)
     with pytest.raises(Built) as built:
-        (module.parse if name == "options.forgetting" else module.main)()
+        (module.parse if name.startswith("options.") else module.main)()
     return built.value.args[0]
 
 
 def test_every_flag_has_a_line_and_every_line_has_a_flag(monkeypatch):
     names = of_script(TRAIN) | of_script(TEST)
-    for module in (*MODULES, "options.forgetting"):
+    for module in (*MODULES, "options.forgetting", "options.segment"):
         names |= of_module(module, monkeypatch)
     assert names - FLAGS.keys() == set(), "add a line to util/flags.py"
     assert FLAGS.keys() - names == set(), "no script has these flags"
