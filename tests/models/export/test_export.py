@@ -125,7 +125,7 @@ def test_an_adapted_run_is_exported_with_its_task(run, export, tmp_path, capsys,
 
 @pytest.mark.slow
 def test_the_reader_in_the_page_writes_the_mask_that_test_py_writes(save, export, scan, apply, tmp_path, monkeypatch):
-    save("--output_nc", "1")
+    save("--output_nc", "1", "--classes", "lungs")
     after = words("--fill_holes --min_area 5 --keep_largest 2 --mask_threshold 0.52")
     export(*after).rename(tmp_path / "my_lungs.onnx")
     results = apply("--dataset_mode", "single", "--dataroot", str(tmp_path / "scans"), *after)
