@@ -118,7 +118,7 @@ def manifest(asked: Asked, segmenter: Segmenter, rank: int, processes: int) -> I
             finally:
                 record.close(finished)
     except OSError as error:
-        if error.filename and not str(error.filename).startswith(str(folder)):
+        if error.filename and not Path(str(error.filename)).is_relative_to(folder):
             raise
         raise UserError(f"--out {folder}: cannot be written: {why(error)}") from error
 

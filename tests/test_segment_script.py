@@ -1,5 +1,6 @@
 """segment.py as a user runs it: masks, manifest, mistakes; the same masks as test.py's."""
 
+import errno
 import io
 import json
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from data.phantom.chests import chest
 from tests.dicoms import write_dicom
 from tests.helpers import read_json, read_table, save_run, words
 from util.errors import UserError
+from util.files import replacing
+from util.show.pictures import save_png
 
 NET = words("--netG unet_64 --ngf 4 --crop_size 64 --init_gain 0.2 --dataset_mode masks")
 
@@ -348,3 +351,24 @@ def test_the_manifest_is_parquet_too_where_pyarrow_is(trained, scans, masks_of):
     rows = read_table(out / "manifest.csv")
     assert [row["path"] for row in table] == [row["path"] for row in rows]
     assert [row["area"] or "" for row in table] == [int(row["area"]) if row["area"] else "" for row in rows]
+
+
+def test_a_full_disk_ends_the_command_and_the_next_one_goes_on(trained, scans, masks_of, monkeypatch):
+    trained()
+    written = []
+
+    def until_full(path: Path, picture: np.ndarray) -> None:
+        if len(written) == 2:
+            with replacing(path, "wb"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        save_png(path, picture)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("data.stream.writers.save_png", until_full)
+        with pytest.raises(UserError, match="_mask.png: not written: No space left on device; free some space"):
+            masks_of(scans)
+    out = masks_of(scans)
+    assert len(pictures(out)) == 5
+    paths = [row["path"] for row in read_table(out / "manifest.csv") if not row["error"]]
+    assert sorted(paths) == sorted(str(path) for path in scans.rglob("*") if path.is_file())
