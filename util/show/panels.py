@@ -67,13 +67,9 @@ class Panels:
     def losses(self, epochs: float, losses: Mapping[str, float]) -> None:
         """Add a point to each loss curve. epochs: how far the training is, e.g. 2.25 in the third epoch.
 
-        It replaces all points that are not earlier: a resumed run has trained on their images again. The accuracies of
-        discriminators have a window of their own.
+        It replaces all points that are not earlier: a resumed run has trained on their images again.
         """
-        losses, accuracies = split_accuracies(losses)
-        self._add("losses", epochs, losses)
-        if accuracies:
-            self._add("accuracies", epochs, accuracies)
+        self._add("losses", epochs, split_accuracies(losses)[0])
 
     def scores(self, epoch: float, scores: Mapping[str, float]) -> None:
         """Add a point to each curve of validation scores."""
@@ -82,8 +78,11 @@ class Panels:
     def epoch(self, epoch: float, row: Mapping[str, float]) -> None:
         """Add an epoch's row of metrics.csv.
 
-        The validation scores share a window. Each quantity that both training and validation measured has its own.
+        The validation scores share a window, and so do the accuracies of discriminators. Each quantity that both
+        training and validation measured has its own.
         """
+        if accuracies := split_accuracies(row)[1]:
+            self._add("accuracies", epoch, accuracies)
         if scores := validation_scores(row):
             self.scores(epoch, scores)
         for title, lines in train_and_val(row).items():

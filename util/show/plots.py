@@ -13,46 +13,48 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from util.files import replacing
-from util.run.log import ACCURACY, train_and_val
+from util.run.log import split_accuracies, train_and_val
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a00", "#444444")  # Okabe and Ito
+ACCURACY_TITLE = "how often the discriminator is right"
 NOT_LOSSES = {"epoch", "iters", "time", "data"}
 
 
 def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]], path: Path) -> None:
     """Draw a training run over its epochs.
 
-    One panel has the losses step by step, the next how often a discriminator was right. Loss, Dice and IoU of training
-    and validation have a panel each. The last panel has the other validation scores.
+    One panel has the losses step by step. Loss, Dice and IoU of training and validation have a panel each, and so does
+    how often a discriminator was right: of one image it is often right everywhere or nowhere, so only means say much.
+    The last panel has the other validation scores.
 
     losses: rows of loss_log.txt (`epoch`, `iters` within it, the losses). scores: rows of metrics.csv (`epoch` and the
     quantities measured in it).
     """
-    names, columns = _names(losses), _names(scores)
-    of_D = [name for name in names if name.startswith(ACCURACY)]
+    names = list(split_accuracies(dict.fromkeys(_names(losses), 0.0))[0])
+    columns, of_D = (list(part) for part in split_accuracies(dict.fromkeys(_names(scores), 0.0)))
     pairs = train_and_val(columns)
     panels = {title: list(lines.items()) for title, lines in pairs.items()}
+    if of_D:
+        panels[ACCURACY_TITLE] = [(name, name) for name in of_D]
     shown = {*names, *(column for lines in pairs.values() for column in lines.values())}
-    if others := [(name, name) for name in columns if name not in shown and not name.startswith(ACCURACY)]:
+    if others := [(name, name) for name in columns if name not in shown]:
         panels["validation"] = others
-    # An epoch shorter than --print_freq leaves no losses step by step.
-    steps = int(bool(names) or not panels) + bool(of_D)
+    steps = 1 if names or not panels else 0  # an epoch shorter than --print_freq leaves no losses step by step
     count = steps + len(panels)
     width = min(2, count)
     figure = _figure(6.2 * width, 3.4 * -(-count // width))
     grid = figure.add_gridspec(-(-count // width), width)
     axes = [figure.add_subplot(grid[i // width, i % width]) for i in range(count)]
     if steps:
-        _plot_losses(axes[0], losses, [name for name in names if name not in of_D])
-    if of_D:
-        _plot_steps(axes[1], losses, of_D)
-        axes[1].axhline(0.5, color="#444444", linestyle="--", linewidth=1, label="chance")
-        axes[1].set(title="how often the discriminator is right", ylim=(0, 1.02))
+        _plot_losses(axes[0], losses, names)
     for ax, (title, lines) in zip(axes[steps:], panels.items(), strict=True):
         for (name, colour), (_, column) in zip(_coloured([name for name, _ in lines]), lines, strict=True):
             rows = [row for row in scores if column in row]
             ax.plot([r["epoch"] for r in rows], [r[column] for r in rows], "o-", color=colour, ms=3, label=name)
         ax.set(title=title, xlabel="epoch")
+        if title == ACCURACY_TITLE:
+            ax.axhline(0.5, color="#444444", linestyle="--", linewidth=1, label="chance")
+            ax.set_ylim(0, 1.02)
     for ax in axes:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         _finish(ax)
@@ -60,22 +62,17 @@ def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, 
 
 
 def _plot_losses(ax: Axes, losses: Sequence[Mapping[str, float]], names: Sequence[str]) -> None:
-    _plot_steps(ax, losses, names)
-    ax.set(title="losses")
-    if names and all(row[name] > 0 for row in losses for name in names if name in row):
-        ax.set_yscale("log")
-
-
-def _plot_steps(ax: Axes, steps: Sequence[Mapping[str, float]], names: Sequence[str]) -> None:
     # `iters` counts images within the epoch. The largest is taken for the length of an epoch.
-    length = max((row["iters"] for row in steps), default=1)
+    length = max((row["iters"] for row in losses), default=1)
     for name, colour in _coloured(names):
-        rows = [row for row in steps if name in row]
+        rows = [row for row in losses if name in row]
         x = [row["epoch"] - 1 + row["iters"] / length for row in rows]
         y = np.array([row[name] for row in rows])
         ax.plot(x, y, color=colour, alpha=0.25, linewidth=0.8)
         ax.plot(x, _smooth(y), color=colour, linewidth=1.6, label=name)
-    ax.set(xlabel="epoch")
+    ax.set(title="losses", xlabel="epoch")
+    if names and all(row[name] > 0 for row in losses for name in names if name in row):
+        ax.set_yscale("log")
 
 
 def threshold_plot(curve: Mapping[str, np.ndarray], chosen: float, path: Path) -> None:

@@ -76,6 +76,8 @@ def test_points_are_appended_and_a_new_loss_gets_a_curve(server):
 def test_each_quantity_of_both_training_and_validation_has_a_window(server):
     panels = panels_at(server.port, server.env)
     row = {"G_L1": 30.0, "val_G_L1": 40.0, "D_real": 0.5, "train_dice": 0.8, "val_dice": 0.7, "val_recall": 0.6}
+    row |= {"acc_D_real": 0.75, "acc_D_fake": 0.5}
+    panels.losses(0.5, {"D_real": 0.5, "acc_D_real": 1.0})  # of one step: not shown
     panels.epoch(1, row)
     panels.epoch(2, row | {"val_dice": 0.9})
     panels.close(deadline=30)
@@ -84,6 +86,8 @@ def test_each_quantity_of_both_training_and_validation_has_a_window(server):
     assert server.lines("1_Dice") == {"train (running)": (x, [0.8, 0.8]), "val": (x, [0.7, 0.9])}
     assert server.lines("1_G_L1 loss") == {"train (running)": (x, [30, 30]), "val": (x, [40, 40])}
     assert server.window("1_Dice")["title"] == "run Dice, train as trained and val"
+    assert server.lines("1_accuracies") == {"acc_D_real": (x, [0.75, 0.75]), "acc_D_fake": (x, [0.5, 0.5])}
+    assert set(server.lines("1")) == {"D_real"}
 
 
 def test_without_a_grid_each_picture_has_a_window(server):
