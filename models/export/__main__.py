@@ -42,7 +42,10 @@ def main() -> int:
     folder = Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR))) / args.run
     if not folder.is_dir():
         raise UserError(f"{args.run}: there is no run {folder}; check the name and --checkpoints_dir")
-    opt = resolve({"phase": "val", "num_test": IMAGES, "gpu_ids": "-1"} | typed)
+    own = {"phase": "val", "num_test": IMAGES, "gpu_ids": "-1"}
+    if not (folder / "options.json").is_file():  # a folder of upstream, whose test.py keeps dropout on
+        own["stochastic"] = False
+    opt = resolve(own | typed)
     path = Path(args.out) if args.out else folder / f"{opt.epoch}.{FORMATS[args.to].extension}"
     if path.exists() and not args.overwrite:
         raise UserError(f"{path} exists already; take another --out, or --overwrite")
@@ -140,7 +143,8 @@ def images(opt: argparse.Namespace, chosen: bool) -> Iterator[tuple[Loader, str]
         for index in range(IMAGES):
             drawn, _ = chest(FIRST["val"] + index, size=opt.crop_size * 3 // 2)
             Image.fromarray(drawn[index:]).save(Path(folder) / f"{index}.png")
-        single = {"dataset_mode": "single", "dataroot": folder, "classes": opt.classes or MASKS}
+        classes = opt.classes or (MASKS if opt.dataset_mode == "masks" else None)
+        single = {"dataset_mode": "single", "dataroot": folder, "classes": classes}
         yield create_dataset(argparse.Namespace(**vars(opt) | single), opt.phase, train=False), "drawn X-rays"
 
 

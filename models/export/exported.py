@@ -55,9 +55,14 @@ def refuse(opt: argparse.Namespace) -> None:
 def exported(opt: argparse.Namespace, loader: Batches, stretch: tuple[float, float] | None) -> Exported:
     """A run, ready to be written. opt: test.py's options. stretch: the percentiles of --intensity."""
     classes = loader.dataset.classes
-    if classes is None or not classes.binary:
-        many = f"{len(classes.names)} classes" if classes else "no classes"
-        raise UserError(f"--classes {opt.classes}: {many}; an exported file makes masks of background and foreground")
+    if classes is None:
+        raise UserError(
+            f"run {opt.name} does not say what the colours of its output mean, and an exported file makes masks: give "
+            "--classes, such as lungs (white on black)"
+        )
+    if not classes.binary:
+        many = f"{len(classes.names)} classes; an exported file makes masks of background and foreground"
+        raise UserError(f"--classes {opt.classes}: {many}")
     trained = Trained([opt], torch.device("cpu"))
     rule = trained.chosen_rule(classes)
     colours = classes.encode(np.array([[0, 1]], np.uint8))[0] / 127.5 - 1

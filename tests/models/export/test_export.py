@@ -20,7 +20,7 @@ from tests.helpers import ROOT, save_run, words
 from util.errors import UserError
 from util.run.checkpoint import save_networks
 
-SMALL = "--model pix2pix --netG unet_64 --ngf 4 --norm batch --crop_size 64 --dataset_mode single --dataroot nowhere"
+SMALL = "--model pix2pix --netG unet_64 --ngf 4 --norm batch --crop_size 64 --dataset_mode masks --dataroot nowhere"
 
 
 @pytest.fixture
@@ -212,6 +212,17 @@ def test_a_run_is_named_first_and_exists(start, tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             start(script.main, *given.split())
+
+
+def test_a_folder_of_upstream_needs_the_flags_that_it_does_not_record(save, export, tmp_path):
+    save()
+    (tmp_path / "run" / "options.json").unlink()
+    network = "--model test --netG unet_64 --ngf 4 --norm batch"
+    with pytest.raises(UserError, match="run run does not say what the colours of its output mean.*give --classes"):
+        export(*words(network))
+    (tmp_path / "run" / "latest_net_G.pth").rename(tmp_path / "run" / "latest_net_G_A.pth")
+    with pytest.raises(UserError, match="this epoch has G_A; check --model and, for --model test, --model_suffix"):
+        export(*words(network), "--classes", "lungs")
 
 
 def test_a_file_that_exists_is_replaced_only_with_overwrite(save, export, tmp_path):
