@@ -72,6 +72,7 @@ def read_dicom(path: Path) -> Picture:
 
     UserError: not DICOM, no image in it, several frames, colour, more than 16 bits, too large, damaged.
     """
+
     def parsed() -> Dataset:
         _check(read_header(path), path)
         return parse(path)
