@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from util.errors import UserError
 
 if TYPE_CHECKING:  # flags are parsed and messages printed without torch
+    import torch
     from torch import nn
     from torch.optim import Optimizer
 
@@ -105,6 +106,18 @@ def _average_gradients(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
     flat /= world_size()
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
+
+
+def mean(value: torch.Tensor) -> torch.Tensor:
+    """The mean of a tensor over all processes, on its device. All processes must call this together."""
+    if world_size() == 1:
+        return value
+    import torch.distributed as dist
+
+    shared = value.clone()
+    with _together():
+        dist.all_reduce(shared)
+    return shared / world_size()
 
 
 def from_first(value: float | None) -> float | None:
