@@ -105,5 +105,5 @@ def test_black_and_white_masks_are_called_what_the_training_set_says(folder):
     (folder / "chests" / "dataset.json").write_text('{"target": "pneumothorax"}')
     done = python("test.py", *where, *flags)
     assert done.returncode == 0, done.stderr
-    (path,) = (folder / "named" / "tiny" / "test_latest" / "dicomseg").iterdir()
+    (path,) = (folder / "named" / "tiny").glob("*/dicomseg/*")
     assert pydicom.dcmread(path).SegmentSequence[0].SegmentLabel == "pneumothorax"

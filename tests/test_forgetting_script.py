@@ -310,7 +310,7 @@ def test_a_frozen_donor_is_proven_unchanged(save, study, tmp_path):
 def test_a_donor_fitted_to_grey_pictures_is_proven_unchanged_by_its_file(save, study, tmp_path):
     """It is applied with its own options, not with the run's."""
     save("houses", *HOUSES)
-    grey = ["--input_nc", "1", "--output_nc", "1", "--norm_stats", "running"]
+    grey = ["--input_nc", "1", "--output_nc", "1", "--stochastic"]
     adapted(tmp_path, "lungs", "houses", "masks", 1, *grey)
     folder, found = study("--donor", "houses", "--runs", "lungs")
     method = found["methods"]["lungs"]
