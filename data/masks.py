@@ -17,6 +17,7 @@ from data.read.labels import read_labels
 from data.read.matching import Matching, match
 from data.read.splits import Row, draw, draw_split, read_splits
 from util.errors import UserError
+from util.run.learnt import digests
 
 REST = "rest"
 """--unlabelled: all images of the data set that do not train with a mask."""
@@ -215,11 +216,11 @@ def _unlabelled(opt: argparse.Namespace, phase: str, rows: list[Row], labelled: 
             paths = find_images(folder / "images" if (folder / "images").is_dir() else folder)
         others = labelled | {row.image for row in rows if row.split != phase}
         where = str(folder)
-    known = {path.resolve() for path in others}
-    found = [path for path in paths if path.resolve() not in known]
-    if not found:
+    known = {digest for path in others for digest in digests(path)}  # a copy of a test image is one, too
+    free = [path for path in paths if known.isdisjoint(digests(path))]
+    if not free:
         raise UserError(f"--unlabelled {opt.unlabelled}: {where} holds no image that trains without a mask")
-    return [Sample(path.name, path, unlabelled=True) for path in found]
+    return [Sample(path.name, path, unlabelled=True) for path in free]
 
 
 def _without_pairs(samples: list[Sample], seed: int) -> list[Sample]:

@@ -22,6 +22,7 @@ from models.piggyback import METHODS
 from models.piggyback.files import TaskFile, as_dependencies, check_donor, earlier_tasks, load_task, read_task
 from models.piggyback.task import Settings, Task, attach, materialize, switch
 from models.teacher import SURE, Lesson
+from util import distributed
 from util.contracts import Averages, Batch
 from util.errors import UserError
 from util.run.checkpoint import task_path
@@ -148,6 +149,8 @@ class BaseModel(ABC):
         if "U" not in batch or "U_changed" not in batch or self.averages is None:
             return None
         with self.averages.in_place():
+            if self.norm_stats == "running":  # each process has averages of its own, and only the first one's are saved
+                distributed.share_buffers(self.networks[self.translator])
             taught = self.translate(batch["U"])
         changed = batch["U_changed"].to(self.device, non_blocking=True)
         fake, logits = generate_with_logits(self.generator(self.translator), changed)

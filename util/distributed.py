@@ -108,6 +108,17 @@ def _average_gradients(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
+def share_buffers(net: nn.Module) -> None:
+    """Copy process 0's buffers, such as batch norm's averages, to all processes. Does nothing alone."""
+    if world_size() == 1:
+        return
+    import torch.distributed as dist
+
+    with _together():
+        for buffer in net.buffers():
+            dist.broadcast(buffer, 0)
+
+
 def mean(value: torch.Tensor) -> torch.Tensor:
     """The mean of a tensor over all processes, on its device. All processes must call this together."""
     if world_size() == 1:

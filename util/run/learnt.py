@@ -21,17 +21,17 @@ PART = 1 << 16
 def record_learnt(folder: Path, files: Iterable[Path], earlier: Iterable[Path] = ()) -> None:
     """Record in a run's folder that it learns from these files. earlier: folders of runs whose weights it continues;
     what they learnt from is recorded, too."""
-    digests = {digest for file in files for digest in _digests(file)}
+    record = {digest for file in files for digest in digests(file)}
     for other in earlier:
-        digests |= _read(other) or set()
-    write_text(folder / RECORD, "".join(f"{digest}\n" for digest in sorted(digests)))
+        record |= _read(other) or set()
+    write_text(folder / RECORD, "".join(f"{digest}\n" for digest in sorted(record)))
 
 
 def count_learnt(folder: Path, files: Iterable[Path]) -> int | None:
     """How many of these files the run in `folder` has learnt from; None if it recorded none."""
-    if (digests := _read(folder)) is None:
+    if (record := _read(folder)) is None:
         return None
-    return sum(not digests.isdisjoint(_digests(file)) for file in files)
+    return sum(not record.isdisjoint(digests(file)) for file in files)
 
 
 def _read(folder: Path) -> set[str] | None:
@@ -43,8 +43,9 @@ def _read(folder: Path) -> set[str] | None:
         return None
 
 
-def _digests(path: Path) -> Iterator[str]:
-    """Nothing for an image that is no file, as a phantom is drawn in memory."""
+def digests(path: Path) -> Iterator[str]:
+    """What a file is known by: its path, and its content. Nothing for an image that is no file, as a phantom is drawn
+    in memory."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

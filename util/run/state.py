@@ -89,7 +89,7 @@ def load_run(folder: Path, stateful: Mapping[str, Mapping[str, Stateful]]) -> Pr
             if stored.keys() != objects.keys():
                 raise UserError(
                     f"{path}: belongs to a run with other {kind} ({', '.join(stored)}); check --model"
-                    + " and --ema" * (kind == "averages")
+                    + ", --ema and --unlabelled" * (kind == "averages")
                 )
             for name, one in objects.items():
                 if isinstance(one, Optimizer):
