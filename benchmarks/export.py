@@ -39,7 +39,7 @@ def main() -> None:
     typed = TEST.typed(["--name", args.run, "--checkpoints_dir", args.checkpoints_dir])
     opt = resolve({"phase": "val", "num_test": 1, "gpu_ids": "-1"} | typed)
     with images(opt, chosen=False) as (loader, _):
-        run = exported(opt, loader, INTENSITY[opt.intensity])
+        run = exported(opt, loader, INTENSITY[opt.intensity], threshold_typed=False)
     with inference(run.whole.net, opt.norm_stats):
         ways = {
             "PyTorch": _eager(run),

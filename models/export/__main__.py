@@ -14,7 +14,7 @@ import argparse
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
@@ -49,7 +49,7 @@ def main() -> int:
     path = Path(args.out) if args.out else folder / f"{opt.epoch}.{FORMATS[args.to].extension}"
     if path.exists() and not args.overwrite:
         raise UserError(f"{path} exists already; take another --out, or --overwrite")
-    export(args, opt, path, chosen=bool(typed.keys() & {"dataroot", "phase", "dataset_mode"}))
+    export(args, opt, path, typed.keys())
     return 0
 
 
@@ -80,8 +80,8 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     return args, flags
 
 
-def export(args: argparse.Namespace, opt: argparse.Namespace, path: Path, chosen: bool) -> None:
-    """Write the file, unless its masks differ from test.py's. chosen: the user said which images to check it on."""
+def export(args: argparse.Namespace, opt: argparse.Namespace, path: Path, typed: Set[str]) -> None:
+    """Write the file, unless its masks differ from test.py's. typed: the flags of test.py that the user typed."""
     from data.enhance import INTENSITY
     from models.export.check import MOST, MOST_INT8, as_input, difference, refuse_different
     from models.export.exported import exported, refuse
@@ -90,9 +90,9 @@ def export(args: argparse.Namespace, opt: argparse.Namespace, path: Path, chosen
 
     refuse(opt)
     form = FORMATS[args.to]
-    with images(opt, chosen) as (loader, where):
+    with images(opt, bool(typed & {"dataroot", "phase", "dataset_mode"})) as (loader, where):
         dataset = loader.dataset
-        run = exported(opt, loader, INTENSITY[opt.intensity])
+        run = exported(opt, loader, INTENSITY[opt.intensity], "mask_threshold" in typed)
         if args.int8:
             run = replace(run, calibration=[as_input(pixels) for pixels in learnt_from(opt, dataset)])
         with inference(run.whole.net, opt.norm_stats):
@@ -122,7 +122,7 @@ def learnt_from(opt: argparse.Namespace, checked_on: PairedDataset) -> Iterator[
 @contextlib.contextmanager
 def images(opt: argparse.Namespace, chosen: bool) -> Iterator[tuple[Loader, str]]:
     """Images to check the file on, and what they are: the run's own or, where they are not on this machine, drawn ones
-    of another size than the network's."""
+    of another size than the network's. chosen: the user said which, so that no drawn ones take their place."""
     from PIL import Image
 
     from data import create_dataset

@@ -52,8 +52,11 @@ def refuse(opt: argparse.Namespace) -> None:
         raise UserError("--direction BtoA: this run draws images from masks, and an exported file makes masks")
 
 
-def exported(opt: argparse.Namespace, loader: Batches, stretch: tuple[float, float] | None) -> Exported:
-    """A run, ready to be written. opt: test.py's options. stretch: the percentiles of --intensity."""
+def exported(
+    opt: argparse.Namespace, loader: Batches, stretch: tuple[float, float] | None, threshold_typed: bool
+) -> Exported:
+    """A run, ready to be written. opt: test.py's options. stretch: the percentiles of --intensity. threshold_typed:
+    --mask_threshold was typed, so that no threshold that was chosen on val takes its place."""
     classes = loader.dataset.classes
     if classes is None:
         raise UserError(
@@ -64,7 +67,7 @@ def exported(opt: argparse.Namespace, loader: Batches, stretch: tuple[float, flo
         many = f"{len(classes.names)} classes; an exported file makes masks of background and foreground"
         raise UserError(f"--classes {opt.classes}: {many}")
     trained = Trained([opt], torch.device("cpu"))
-    rule = trained.chosen_rule(classes)
+    rule = (trained.kept_rule if threshold_typed else trained.chosen_rule)(classes)
     colours = classes.encode(np.array([[0, 1]], np.uint8))[0] / 127.5 - 1
     ends = ([-1.0], [1.0]) if opt.output_nc == 1 else (colours[0].tolist(), colours[1].tolist())
     resizes = opt.preprocess.startswith(("resize", "scale_width"))

@@ -10,6 +10,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+import options.test
+from data.classes import Classes
+from models.apply.trained import Trained
 from models.export import __main__ as script
 from models.export import check
 from models.export.check import as_input
@@ -175,9 +178,25 @@ def test_facts_hold_what_the_file_leaves_to_its_reader(save, tmp_path, start, mo
     typed = TEST.typed(["--name", "run", "--checkpoints_dir", str(tmp_path), "--keep_largest", "2"])
     opt = resolve(typed | {"gpu_ids": "-1"})
     with script.images(opt, chosen=False) as (loader, _):
-        facts = module.exported(opt, loader, None).facts
+        facts = module.exported(opt, loader, None, threshold_typed=False).facts
     assert facts["after"] == {"fill_holes": False, "min_area": 0, "keep_largest": 2}
     assert str(tmp_path) not in json.dumps(facts)
+
+
+def test_a_typed_threshold_is_exported_and_else_the_one_that_was_chosen_on_val(save, tmp_path, export, monkeypatch):
+    """0.5 too, which is also the default."""
+    save("--classes", "lungs")
+    run = Trained([options.test.parse(["--name", "run", "--checkpoints_dir", str(tmp_path)])], torch.device("cpu"))
+    entry = run.applied(Classes.load("lungs")) | {"threshold": 0.25, "images": 3, "data": "nowhere"}
+    (tmp_path / "run" / "threshold.json").write_text(json.dumps([entry]))
+
+    def stop(exported):
+        raise UserError(f"threshold {exported.rule.threshold}")
+
+    monkeypatch.setattr("models.export.to_onnx.write_onnx", stop)
+    for flags, threshold in (("", 0.25), ("--mask_threshold 0.5", 0.5), ("--mask_threshold auto", 0.25)):
+        with pytest.raises(UserError, match=f"threshold {threshold}"):
+            export(*words(flags))
 
 
 @pytest.mark.parametrize(
