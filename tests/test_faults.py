@@ -178,13 +178,12 @@ def test_a_process_that_dies_ends_the_others_with_a_line(tmp_path, end):
 
 @unix
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["pix2pix", "supervised"])
-def test_two_processes_that_are_interrupted_and_resumed_equal_undisturbed_ones(tmp_path, model):
+@pytest.mark.parametrize("flags", ["--model pix2pix --netD spectral --gan_mode hinge", "--model supervised"])
+def test_two_processes_that_are_interrupted_and_resumed_equal_undisturbed_ones(tmp_path, flags):
     """To the bit, also in an epoch of 5 images, which two processes cannot divide."""
-    flags = ["--model", model, "--checkpoints_dir", tmp_path]
-    done = python(*TORCHRUN, "train.py", *TWO, *flags, "--name", "whole")
+    done = python(*TORCHRUN, "train.py", *TWO, *words(flags), "--checkpoints_dir", tmp_path, "--name", "whole")
     assert done.returncode == 0, done.stderr[-2000:]
-    done = disturbed(tmp_path, "os.kill(os.getpid(), signal.SIGTERM)", "--model", model, "--name", "parts")
+    done = disturbed(tmp_path, "os.kill(os.getpid(), signal.SIGTERM)", *words(flags), "--name", "parts")
     assert "stopped and saved" in done.stdout, done.stderr[-2000:]
     done = python(*TORCHRUN, "train.py", "--checkpoints_dir", tmp_path, "--name", "parts", "--continue_train")
     assert done.returncode == 0, done.stderr[-2000:]
