@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from util.segment.stream import Record
 
 SOME_LEFT_OUT = 3
-"""Exit code: all is done, but some images could not be segmented."""
+"""Exit code: all is done, but some images could not be segmented. Never under torchrun, which would end the others."""
 
 
 def main() -> int:
@@ -124,7 +124,12 @@ def manifest(asked: Asked, segmenter: Segmenter, rank: int, processes: int) -> I
 
 
 def report(rows: Iterator[Row], record: Manifest | None, alone: bool) -> int:
-    """Print what became of the images; returns the exit code. alone: there is one. UserError: not one has a mask."""
+    """Print what became of the images; returns the exit code. alone: there is one.
+
+    UserError: not one has a mask. Under torchrun that is a line only: it ends all processes as soon as one fails, so a
+    bad image, or a share of bad images, would end the work of all.
+    """
+    shared = "TORCHELASTIC_RUN_ID" in os.environ
     done, failed, first = 0, 0, ""
     for row in rows:
         done, failed, first = done + (not row.error), failed + bool(row.error), first or row.error
@@ -134,12 +139,15 @@ def report(rows: Iterator[Row], record: Manifest | None, alone: bool) -> int:
             print(in_words(row), flush=True)
     earlier, before = (record.earlier, record.failed) if record else (0, 0)
     if failed and not done + earlier:
-        raise UserError(first if failed == 1 else f"none of {failed} images could be segmented; the first: {first}")
+        line = first if failed == 1 else f"none of {failed} images could be segmented; the first: {first}"
+        if not shared:
+            raise UserError(line)
+        print(f"error: {line}", file=sys.stderr)
     if record:
         again = f", {earlier} from before" if earlier else ""
         left_out = f", {failed + before} left out (column error)" if failed + before else ""
         print(f"{record.path}: {done + failed} images{again}{left_out}")
-    return SOME_LEFT_OUT if failed + before else 0
+    return SOME_LEFT_OUT if failed + before and not shared else 0
 
 
 def in_words(row: Row) -> str:

@@ -72,3 +72,15 @@ def test_two_processes_write_what_one_does(flags, whole, tmp_path):
     done = python("segment.py", *flags, "--out", tmp_path / "out")  # one process goes on with what two began
     assert ": 0 images, 120 from before" in done.stdout
     check_same(tmp_path / "out", whole)
+
+
+@pytest.mark.slow
+def test_torchrun_finishes_all_shares_though_one_has_a_bad_image(flags, tmp_path):
+    (tmp_path / "scans" / "a" / "x0.png").write_bytes(b"no image")
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "segment.py"]
+    done = python(*command, *flags, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(tmp_path / "out")
+    assert len(rows) == 120
+    assert [row["path"] for row in rows if row["error"]] == [str(tmp_path / "scans" / "a" / "x0.png")]
+    assert "left out: " in done.stderr

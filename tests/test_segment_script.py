@@ -197,6 +197,19 @@ def test_bad_files_are_listed_and_the_exit_code_says_so(trained, scans, masks_of
     assert len(read_table(out / "manifest.csv")) == 6
 
 
+@pytest.mark.parametrize("names", [["bad.png", "x.png"], ["bad.png"], ["bad.png", "worse.png"]])
+def test_under_torchrun_bad_images_fail_no_process(trained, scans, masks_of, monkeypatch, capsys, tmp_path, names):
+    trained()
+    for name in ("bad.png", "worse.png"):
+        (scans / name).write_bytes(b"no image")
+    (tmp_path / "list.txt").write_text("\n".join(str(scans / name) for name in names))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    out = masks_of(f"@{tmp_path / 'list.txt'}")  # exit code 0
+    assert "bad.png: not an image" in (said := capsys.readouterr().err)
+    assert ("error: " in said) == ("x.png" not in names)
+    assert len(read_table(out / "manifest.csv")) == len(names)
+
+
 def test_files_of_the_user_are_not_replaced(trained, scans, masks_of, tmp_path):
     trained()
     (tmp_path / "out").mkdir()
