@@ -6,7 +6,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from data.read import tiff
 from data.read.limits import refuse_too_large
@@ -66,9 +68,37 @@ def decode(path: Path, several: bool) -> Stored:
 
 
 def from_pillow(picture: Image.Image, path: Path) -> np.ndarray:
-    """`Page.pixels` of a picture that Pillow has opened or made. path: for errors."""
+    """`Page.pixels` of a picture that Pillow has opened or made. path: for errors. UserError: too large, or a file in
+    which `decode` finds other pixels. (Of a PNG or PPM this is known only until Pillow has loaded its pixels.)"""
     refuse_too_large(path, *picture.size)
+    if isinstance(picture, ImageFile) and (reason := _not_as_stored(picture)):
+        raise UserError(f"{path}: {reason}; give the path of its file instead")
     return _page(ImageOps.exif_transpose(picture), path).pixels
+
+
+def _not_as_stored(picture: ImageFile) -> str:
+    """Why a picture that Pillow has opened is not what its file holds; "" if it is."""
+    if picture.format != "MPO" and (count := getattr(picture, "n_frames", 1)) > 1:
+        return f"one of {count} pages"
+    way = str(picture.tile[0].args) if picture.tile else ""
+    grey = picture.mode.startswith("I") and "transparency" not in picture.info
+    if (picture.format == "PNG" and ";16" in way and not grey) or _most_in_ppm(picture) > 255:
+        return "16-bit colour or transparency, cut by Pillow to 8 bits"
+    if isinstance(picture, TiffImageFile):
+        return _tiff_not_as_stored(*(picture.tag_v2.get(tag) for tag in (258, 339, 262, ORIENTATION)))
+    return ""
+
+
+def _tiff_not_as_stored(depths: Any, formats: Any, photometric: Any, orientation: Any) -> str:
+    """`_not_as_stored` by the tags of a TIFF; None for one that it lacks."""
+    bits, samples = max(depths or (1,)), len(depths or (1,))
+    if bits > 8 and photometric == tiff.WHITE_IS_ZERO:
+        return f"a TIFF of {bits} bits whose white is 0, which Pillow does not invert"
+    if (bits > 8 and samples > 1) or bits == 12 or (bits == 8 and (samples == 2 or 2 in (formats or ()))):
+        return f"a TIFF of {samples} x {bits} bits whose range Pillow does not keep"
+    if orientation in (5, 6, 7, 8):
+        return "a TIFF that lies on its side, which Pillow may turn wrongly"
+    return ""
 
 
 def _decode_tiff(file: BinaryIO, path: Path, several: bool) -> Stored:
@@ -137,18 +167,24 @@ def _deep_png(path: Path, orientation: int) -> Page:
     return Page(np.array(pixels[:, :, 0]) if colours == 1 else np.array(pixels), opacity)
 
 
-def _deep_ppm(picture: Image.Image, path: Path) -> Page | None:
+def _deep_ppm(picture: ImageFile, path: Path) -> Page | None:
     """A PPM of 16-bit colour, which Pillow would cut to 8 bits; None if the picture is anything else."""
-    if not isinstance(picture, PpmImageFile) or picture.mode != "RGB":
+    if (most := _most_in_ppm(picture)) <= 255:
         return None
     tile = picture.tile[0]
-    if not isinstance(tile.args, tuple) or not isinstance(most := tile.args[-1], int) or most <= 255:
-        return None
     if tile.codec_name != "ppm":
         raise UserError(f"{path}: a PPM of 16-bit colour, written as text, is not read; convert it to PNG")
     width, height = picture.size
     values = np.frombuffer(path.read_bytes(), ">u2", 3 * width * height, tile.offset).reshape(height, width, 3)
     return Page(np.round(np.minimum(values, most) * np.float32(65535 / most)).astype(np.uint16))
+
+
+def _most_in_ppm(picture: ImageFile) -> int:
+    """The value of white in a PPM in colour that Pillow has not loaded yet; 0 for any other picture."""
+    if not isinstance(picture, PpmImageFile) or picture.mode != "RGB" or not picture.tile:
+        return 0
+    args = picture.tile[0].args
+    return most if isinstance(args, tuple) and isinstance(most := args[-1], int) else 0
 
 
 def _lossy_webp(path: Path) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.read.decode import from_pillow
 from data.read.images import find_images, read_file, read_image, read_pixels
 from tests.tiffs import write_tiff
 from util.errors import UserError
@@ -246,3 +247,32 @@ def test_a_tiff_that_would_fill_the_memory_is_refused_by_its_header(tmp_path):
     path = write_tiff(tmp_path / "x.tif", DEEP_RGB / 65535, t256=9000, t257=9000, t278=9000)
     with pytest.raises(UserError, match="x.tif: refused, its pixels take 1,944,000,000 bytes; convert it"):
         read_image(path)
+
+
+SAVED = {
+    "white is 0": lambda path: write_tiff(path, DEEP, photometric=0),
+    "one of 2 pages": lambda path: write_tiff(path, GREY, GREY),
+    "3 x 16 bits": lambda path: write_tiff(path, DEEP_RGB),
+    "2 x 8 bits": lambda path: write_tiff(path, opaque(GREY), t338=2),
+    "1 x 8 bits": lambda path: write_tiff(path, (GREY // 2).astype(np.int8)),
+    "lies on its side": lambda path: write_tiff(path, GREY, t274=6),
+    "16-bit colour": lambda path: write_png(path, DEEP_RGB, 2),
+    "or transparency": lambda path: write_png(path, DEEP, 0, b"\0\1"),
+    "colour or": lambda path: path.write_bytes(b"P6 8 6 65535\n" + DEEP_RGB.astype(">u2").tobytes()),
+    "": lambda path: write_tiff(path, DEEP),
+    "|": lambda path: write_tiff(path, 255 - GREY, photometric=0),
+    "||": lambda path: write_png(path, DEEP, 0),
+    "|||": lambda path: write_tiff(path, GREY, t274=3),
+}
+
+
+@pytest.mark.parametrize("reason", SAVED)
+def test_a_picture_that_pillow_has_opened_is_that_of_its_path_or_refused(tmp_path, reason):
+    path = tmp_path / "x"
+    SAVED[reason](path)
+    if not reason.strip("|"):
+        assert np.array_equal(from_pillow(Image.open(path), path), read_image(path))
+        return
+    with pytest.raises(UserError, match=f"{reason}.*; give the path of its file instead"):
+        from_pillow(Image.open(path), path)
+    assert from_pillow(Image.open(path).copy(), path).shape[:2] in ((6, 8), (8, 6))  # made by the user, not by a file
