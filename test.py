@@ -8,7 +8,7 @@
 
 Leaves in results/<name>/<phase>_<epoch>: index.html, images/, masks/, overlays/, differences/, metrics.csv,
 metrics.json; with --write dicomseg also dicomseg/. The results of other data than the run's own, or with other
-settings, are in results/<name>/<phase>_<epoch>_<data or settings>. --compare leaves in
+settings (also --surface and --write), are in results/<name>/<phase>_<epoch>_<data or settings>. --compare leaves in
 results/compare_<run>_<run>.../<phase>_<epoch>: index.html, compare.csv (a line an image), compare.json, images/,
 truths/, overlays/<run>/, masks/<run>/.
 """

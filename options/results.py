@@ -16,6 +16,8 @@ IMAGES = ("dataroot", "dataset_mode", "phantom", "direction", "source", "fold", 
 """The flags that tell one data set from another. --phase is part of the folder's name."""
 IN_THE_NAME = ("epoch", "task")
 """Flags that change a result and are part of every folder's name."""
+EXTRAS: dict[str, object] = {"model_suffix": "", "write": "png", "surface": False}
+"""Flags that no run records, with their defaults: another network of the folder, or more results than usual."""
 LIMITS = ("num_test", "max_dataset_size")
 
 
@@ -31,10 +33,11 @@ def data_of(opt: argparse.Namespace) -> dict[str, object]:
 
 def settings_of(opt: argparse.Namespace) -> dict[str, object]:
     """The flags that change a result and differ from what the run recorded, or from their defaults if no run records
-    them. {} for a run of upstream, which records none and keeps all results in one folder."""
+    them. Only EXTRAS for a run of upstream, which records nothing."""
+    extras = {name: getattr(opt, name) for name, usual in EXTRAS.items() if getattr(opt, name, usual) != usual}
     recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
     if not recorded:
-        return {}
+        return extras
     names = [name for name in flags(Fact.MAP | Fact.CUT) if name not in IN_THE_NAME]
     # --model test reads plain images by itself, as upstream does.
     names += ["dataset_mode"] * (opt.model != "test")
@@ -42,7 +45,7 @@ def settings_of(opt: argparse.Namespace) -> dict[str, object]:
     # An older version recorded fewer flags; what it did not record has not changed.
     usual = {name: recorded.get(name, getattr(opt, name)) for name in names if name in flags(Fact.TESTED)}
     usual |= {name: defaults[name] for name in names if name not in usual}
-    return {name: getattr(opt, name) for name in names if getattr(opt, name) != usual[name]}
+    return {name: getattr(opt, name) for name in names if getattr(opt, name) != usual[name]} | extras
 
 
 def results_folder(opt: argparse.Namespace, name: str, file: str) -> Path:
@@ -59,11 +62,12 @@ def results_folder(opt: argparse.Namespace, name: str, file: str) -> Path:
     names = ("direction", "source", "fold", "split_seed", "patient_regex") if own else ()
     other = {key: data[key] for key in names if data[key] is not None and data[key] != recorded.get(key, data[key])}
     settings = settings_of(opt)
+    upstreams = not recorded or settings.keys() <= {"model_suffix"}  # keeps its name, unless it holds other results
     if not own:
         settings.pop("dataset_mode", None)  # another folder may need another way to read it
     words = [key if value is True else f"{key}-{value}" for key, value in (other | settings).items()]
-    where = [] if own and settings and not other else [name_of(data)]
-    found = place(folder, "_".join([*where, *words]), data, file, own and not words)
+    where = [] if own and not upstreams and not other else [name_of(data)]
+    found = place(folder, "_".join([*where, *words]), data, file, own and upstreams and not other)
     most = min(getattr(opt, limit) for limit in LIMITS)
     return found.with_name(f"{found.name}_first-{most:.0f}") if _images_in(found / file) > most else found
 

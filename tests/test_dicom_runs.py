@@ -12,6 +12,7 @@ from tests.dicoms import PATIENT, write_dicom
 from tests.helpers import python, read_json, read_table, words
 
 pytestmark = pytest.mark.slow
+RESULTS = "test_latest_write-dicomseg_surface"
 NET = words("--netG unet_64 --ngf 4 --ndf 4 --load_size 64 --crop_size 64")
 
 
@@ -48,7 +49,7 @@ def write_chests(root: Path) -> None:
 
 
 def test_distances_are_in_millimetres_where_the_header_has_the_pixel_spacing(folder):
-    results = folder / "results" / "tiny" / "test_latest"
+    results = folder / "results" / "tiny" / RESULTS
     rows = read_table(results / "metrics.csv")
     assert [row["id"] for row in rows] == ["1.2.3.4", "c5"]
     assert "hd95_mm" in rows[0]
@@ -60,7 +61,7 @@ def test_distances_are_in_millimetres_where_the_header_has_the_pixel_spacing(fol
 
 
 def test_the_segmentation_objects_hold_the_png_masks(folder):
-    results = folder / "results" / "tiny" / "test_latest"
+    results = folder / "results" / "tiny" / RESULTS
     for path in sorted((results / "masks").iterdir()):
         mask = pydicom.dcmread(results / "dicomseg" / f"{path.stem}.dcm")
         assert np.array_equal(mask.pixel_array * 255, np.asarray(Image.open(path)))
@@ -80,7 +81,7 @@ def test_no_file_but_the_segmentation_objects_says_anything_about_the_patient(fo
     ]
     assert not leaks
     # The standard wants the patient's data in segmentation objects. They are deflated, so a search finds nothing.
-    for path in (folder / "results" / "tiny" / "test_latest" / "dicomseg").iterdir():
+    for path in (folder / "results" / "tiny" / RESULTS / "dicomseg").iterdir():
         assert pydicom.dcmread(path).PatientID == PATIENT["PatientID"]
         assert PATIENT["PatientID"] not in path.name
 

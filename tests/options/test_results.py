@@ -81,6 +81,8 @@ def folder_of(tmp_path, monkeypatch):
         ("--tta", "tta"),
         ("--crop_size 128", "crop_size-128"),
         ("--dataset_mode single", "dataset_mode-single"),
+        ("--surface", "surface"),
+        ("--write dicomseg --tta", "tta_write-dicomseg"),
         ("--source a", "lungs_source-a"),
         ("--source a --tta", "lungs_source-a_tta"),
     ],
@@ -105,6 +107,26 @@ def test_flags_that_repeat_what_the_run_recorded_give_the_usual_folder(folder_of
 
 def test_upstreams_way_to_test_plain_images_keeps_upstreams_folder(folder_of):
     assert folder_of("--model", "test", "--dataroot", "datasets/lungs/images") == "test_latest"
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_two_directions_of_a_cyclegan_do_not_replace_each_other(folder_of, recorded):
+    """The first has upstream's folder."""
+    if not recorded:
+        Path("checkpoints/run/options.json").unlink()
+    plain = ["--model", "test", "--dataroot", "datasets/lungs/images", "--model_suffix"]
+    for _ in range(2):
+        assert folder_of(*plain, "_A") == "test_latest"
+        assert folder_of(*plain, "_B") == "test_latest_images_model_suffix-_B"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_test_of_upstreams_run_does_not_delete_the_dicom_objects_of_another(folder_of, first):
+    Path("checkpoints/run/options.json").unlink()
+    lungs = ["--dataroot", "lungs"]
+    ways = (lungs, [*lungs, "--write", "dicomseg"])
+    assert folder_of(*ways[first]) == folder_of(*ways[first]) == "test_latest"
+    assert folder_of(*ways[1 - first]) == f"test_latest_lungs{'' if first else '_write-dicomseg'}"
 
 
 def test_a_test_of_fewer_images_does_not_replace_one_of_more(folder_of):
