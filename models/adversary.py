@@ -6,8 +6,6 @@ import torch
 from torch import nn
 
 from models.losses import gan_loss, gradient_penalty
-from models.networks.discriminators import SpectralDiscriminator
-from util import distributed
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,6 @@ class Adversary:
         penalty = gradient_penalty(self.net, real, fake) if self.penalise else None
         right = {"real": self.loss.right(on_real, True), "fake": self.loss.right(on_fake, False)}
         known = {kind: share for kind, share in right.items() if share is not None}
-        if known and isinstance(self.net, SpectralDiscriminator):
-            self.net.keep_balance(distributed.mean((known["real"] + known["fake"]) / 2))
         return Judged(self.loss(on_real, True), self.loss(on_fake, False), penalty, known)
 
     def deceive(self, fake: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from util.errors import UserError
 
 if TYPE_CHECKING:  # flags are parsed and messages printed without torch
-    import torch
     from torch import nn
     from torch.optim import Optimizer
 
@@ -117,18 +116,6 @@ def share_buffers(net: nn.Module) -> None:
     with _together():
         for buffer in net.buffers():
             dist.broadcast(buffer, 0)
-
-
-def mean(value: torch.Tensor) -> torch.Tensor:
-    """The mean of a tensor over all processes, on its device. All processes must call this together."""
-    if world_size() == 1:
-        return value
-    import torch.distributed as dist
-
-    shared = value.clone()
-    with _together():
-        dist.all_reduce(shared)
-    return shared / world_size()
 
 
 def from_first(value: float | None) -> float | None:

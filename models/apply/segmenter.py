@@ -104,6 +104,11 @@ class Segmenter:
         """The files of all networks."""
         return [*self.trained.files, *(self._within.files if self._within else [])]
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """The rule that masks are cut by, and that of the masks they stay within."""
+        return self.rule.settings | ({"within": self._within.settings} if self._within else {})
+
     def __call__(self, image: Any) -> Any:
         """A `Segmentation`, or a list of them. UserError: an image cannot be read, the output is not a number."""
         if not isinstance(image, list | tuple):

@@ -29,22 +29,14 @@ class PatchDiscriminator(nn.Module):
         return self.model(x)
 
 
-BALANCE = 0.7
-"""The share of right answers that a spectral discriminator is kept at: chance is 0.5, and at 1 it teaches nothing."""
-
-
 class SpectralDiscriminator(nn.Module):
     """A PatchGAN for masks, whose game neither side wins: float [N, C, H, W] -> logits [N, 1, h, w].
 
     Spectral norm bounds its slope (Miyato et al. 2018, arXiv 1802.05957). It sees everything softened by a Gaussian of
     0.7 pixels, because real masks have stepped edges, which no generator draws and every discriminator finds at once.
-    In training it sees noise too, the more the oftener it is right (`keep_balance`).
-
-    noise: its standard deviation, float []; part of the weights, so that a resumed run goes on with it.
     """
 
     softening: torch.Tensor
-    noise: torch.Tensor
 
     def __init__(self, input_nc: int, ndf: int, n_layers: int, norm: str):
         super().__init__()
@@ -55,21 +47,11 @@ class SpectralDiscriminator(nn.Module):
         at = torch.arange(-2.0, 3.0)
         weights = torch.exp(-(at**2) / (2 * 0.7**2))
         kernel = torch.outer(weights, weights) / weights.sum() ** 2
-        self.register_buffer("noise", torch.zeros(()))
         self.register_buffer("softening", kernel.expand(input_nc, 1, -1, -1).clone(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         soft = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), self.softening, groups=x.shape[1])
-        return self.model(soft + self.noise * torch.randn_like(soft) if self.training else soft)
-
-    @torch.no_grad()
-    def keep_balance(self, right: torch.Tensor) -> None:
-        """Call after each step. right: the share of real images and fakes that it told apart, float [].
-
-        The noise grows while the share exceeds `BALANCE` and falls below it, as the augmentation of Karras et al. 2020
-        (arXiv 2006.06676) does. 100 steps without a fault bring a deviation of 0.6; images span -1 to 1.
-        """
-        self.noise.add_(0.02 * (right - BALANCE)).clamp_(min=0)
+        return self.model(soft)
 
 
 class PixelDiscriminator(nn.Module):
