@@ -99,15 +99,16 @@ def test_networks_of_another_save_than_the_train_state_are_refused(run, tmp_path
         run("--continue_train", "--n_epochs", "3")
 
 
-OLD = {name: name.encode() for name in ("latest_net_G.pth", "best_net_G.pth", "metrics.csv", "loss_log.txt")}
+NAMES = ("latest_net_G.pth", "best_net_G.pth", "metrics.csv", "loss_log.txt", "web/images/1.png", "latest.onnx")
+OLD = {name: name.encode() for name in NAMES}
 
 
 @pytest.mark.parametrize("then", ["new run", "continue"])
 def test_setting_an_old_run_aside_loses_nothing_wherever_it_is_killed(tmp_path, monkeypatch, then):
     finished = False
-    for step in range(12):
+    for step in range(14):
         folder = tmp_path / str(step)
-        folder.mkdir()
+        (folder / "web" / "images").mkdir(parents=True)
         for name, text in (OLD | {"options.json": b"{}"}).items():
             (folder / name).write_bytes(text)
         finished = True

@@ -13,6 +13,8 @@ from util.files import sync_folder
 COLLECTED = ".before"
 RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt")
 OPTIONS = "options.json"
+SHOWN = ("web", "*.onnx", "*.pt2", "*.html")
+"""The page of the training, and what models.export made of it."""
 
 
 def holds_run(folder: Path) -> bool:
@@ -21,16 +23,15 @@ def holds_run(folder: Path) -> bool:
 
 
 def set_aside(folder: Path) -> None:
-    """Move an older run's networks and records to <folder>/before, or before_2, ... , so that nobody takes them for the
-    new run's. Without networks nothing is done."""
+    """Move an older run's networks, records, page and exports to <folder>/before, or before_2, ... , so that nobody takes
+    them for the new run's. Without networks nothing is done."""
     collected = folder / COLLECTED
     if not collected.is_dir():
         if not any(folder.glob("*.pth")):
             return
         collected.mkdir()
-    for path in [*folder.glob("*.pth"), *(folder / name for name in RECORDS)]:
-        if path.is_file():
-            path.rename(collected / path.name)
+    for path in [path for pattern in ("*.pth", *RECORDS, *SHOWN) for path in folder.glob(pattern)]:
+        path.rename(collected / path.name)
     # A copy: --continue_train reads the options before it can put anything back. The new run replaces them at once.
     if (folder / OPTIONS).is_file():
         shutil.copyfile(folder / OPTIONS, collected / OPTIONS)
