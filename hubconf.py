@@ -1,7 +1,9 @@
 """pix2mask in a program of your own, by torch.hub or by importing this file.
 
 segmenter = torch.hub.load("PATH or owner/repo", "segmenter", "my_lungs", source="local")
-mask, probabilities, confidence = segmenter("scan.dcm")
+segmentation = segmenter("scan.dcm")
+mask, probabilities = segmentation
+print(segmentation.confidence)
 generator = torch.hub.load("PATH", "generator", "facades_photo2label", source="local")
 """
 
@@ -74,7 +76,8 @@ def create_segmenter(
 
     opt = shared_input(runs)
     device = device or pick_device(opt.gpu_ids)
-    within = create_segmenter([resolve_within(opt)], {}, device) if opt.within else None
+    # As in test.py, the run of --within keeps the rule of its own options, whatever threshold was chosen for it.
+    within = create_segmenter([resolve_within(opt)], {"mask_threshold": "its own"}, device) if opt.within else None
     trained, reader, classes = Trained(runs, device), Reader(opt), Classes.load(opt.classes)
     for one in (classes, within.classes) if within else ():
         if not one.binary:

@@ -108,9 +108,7 @@ def manifest(asked: Asked, segmenter: Segmenter, rank: int, processes: int) -> I
         folder.mkdir(parents=True, exist_ok=True)
         with only_one(folder, f"--out {folder}: process {rank} of {processes} works there already", f".lock_{rank}"):
             made = segmenter.trained.applied(segmenter.classes, segmenter.files[len(asked.runs) :])
-            check_job(
-                folder, {"runs": segmenter.name, **made, "rule": segmenter.rule.settings, "write": [*asked.write]}
-            )
+            check_job(folder, {"runs": segmenter.name, **made, "rule": segmenter.settings, "write": [*asked.write]})
             record, finished = Manifest(folder, rank, processes), False
             try:
                 yield record

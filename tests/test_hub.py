@@ -53,6 +53,22 @@ def test_the_three_lines_of_the_readme_give_a_mask(tmp_path, image, monkeypatch)
     assert given["mask"].shape == given["probabilities"].shape == image.shape
 
 
+def test_the_example_of_hubconf_runs(tmp_path, image, monkeypatch, capsys):
+    import hubconf
+
+    lines = re.findall(r"^(?:\w.* = |print\().*", hubconf.__doc__ or "", re.M)
+    assert len(lines) == 5
+    save_run(tmp_path, "my_lungs", *NET)
+    write_dicom(tmp_path / "scan.dcm", image)
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(lines).replace("PATH or owner/repo", str(ROOT)).replace("PATH", str(ROOT))
+    given: dict = {"torch": torch}
+    exec(text.replace('"my_lungs",', f'"my_lungs", checkpoints_dir="{tmp_path}",'), given)  # noqa: S102
+    assert given["mask"].shape == given["probabilities"].shape == image.shape
+    assert float(capsys.readouterr().out) == given["segmentation"].confidence
+    assert isinstance(given["generator"], torch.nn.Module)
+
+
 def test_paths_pil_images_arrays_and_dicom_data_sets_are_the_same_image(segmenter, image, tmp_path):
     Image.fromarray(image).save(tmp_path / "x.png")
     dicom = write_dicom(tmp_path / "x.dcm", image)

@@ -288,23 +288,50 @@ def test_masks_that_were_made_in_another_way_are_not_mixed(trained, scans, masks
         masks_of(scans, "--keep_largest", "1")
 
 
-def test_a_threshold_that_was_chosen_on_validation_images_is_used(start, script, trained, scans, masks_of, tmp_path):
+@pytest.fixture
+def chosen(start, script, tmp_path) -> Callable[[str], float]:
+    """chosen(RUN) lets test.py choose a threshold on drawn validation images, and returns it."""
+
+    def call(run: str) -> float:
+        for name in ("images", "masks"):
+            (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(3):
+            image, lungs = chest(i, size=64)
+            Image.fromarray(image).save(tmp_path / "data" / "images" / f"{i}.png")
+            Image.fromarray(lungs.astype(np.uint8) * 255).save(tmp_path / "data" / "masks" / f"{i}.png")
+        lines = ["image,split", *(f"images/{i}.png,val" for i in range(3))]
+        (tmp_path / "data" / "splits.csv").write_text("\n".join(lines))
+        where = ["--checkpoints_dir", tmp_path / "ck", "--results_dir", tmp_path / "r", "--gpu_ids", "-1"]
+        data = ["--name", run, "--dataroot", tmp_path / "data", "--phase", "val", "--mask_threshold", "auto"]
+        assert start(script.main, *where, *data) == 0
+        (entry,) = json.loads((tmp_path / "ck" / run / "threshold.json").read_text())
+        return entry["threshold"]
+
+    return call
+
+
+def test_a_threshold_that_was_chosen_on_validation_images_is_used(trained, scans, masks_of, chosen):
     trained()
-    for name in ("images", "masks"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-    for i in range(3):
-        image, lungs = chest(i, size=64)
-        Image.fromarray(image).save(tmp_path / "data" / "images" / f"{i}.png")
-        Image.fromarray(lungs.astype(np.uint8) * 255).save(tmp_path / "data" / "masks" / f"{i}.png")
-    lines = ["image,split", *(f"images/{i}.png,val" for i in range(3))]
-    (tmp_path / "data" / "splits.csv").write_text("\n".join(lines))
-    where = ["--checkpoints_dir", tmp_path / "ck", "--results_dir", tmp_path / "r", "--gpu_ids", "-1"]
-    data = ["--name", "tiny", "--dataroot", tmp_path / "data", "--phase", "val", "--mask_threshold", "auto"]
-    assert start(script.main, *where, *data) == 0
-    (entry,) = json.loads((tmp_path / "ck" / "tiny" / "threshold.json").read_text())
-    assert read_json(masks_of(scans) / "segment.json")["rule"]["threshold"] == entry["threshold"] != 0.5
+    threshold = chosen("tiny")
+    assert read_json(masks_of(scans) / "segment.json")["rule"]["threshold"] == threshold != 0.5
     typed = masks_of(scans, "--mask_threshold", "0.5", out="typed")
     assert read_json(typed / "segment.json")["rule"]["threshold"] == 0.5
+
+
+def test_the_run_of_within_keeps_its_rule_as_in_test_py(start, script, tmp_path, trained, scans, masks_of, chosen):
+    trained()
+    trained("other", seed=1)
+    assert chosen("other") != 0.5
+    expected = by_test(start, script, tmp_path, scans, "--within", "other")
+    out = masks_of(scans, "--within", "other")
+    masks = pictures(out)
+    assert all(np.array_equal(mask, expected[IN_TEST[name]]) for name, mask in masks.items())
+    job = read_json(out / "segment.json")
+    assert job["rule"]["within"] == {"threshold": 0.5}
+    job["rule"]["within"]["threshold"] = 0.6  # as if its rule had changed since a kill
+    (out / "segment.json").write_text(json.dumps(job))
+    with pytest.raises(UserError, match=r"made in another way \(see rule in segment.json\)"):
+        masks_of(scans, "--within", "other")
 
 
 def test_a_mask_that_a_kill_left_without_its_line_is_written_again(trained, scans, masks_of):
