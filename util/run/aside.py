@@ -23,8 +23,8 @@ def holds_run(folder: Path) -> bool:
 
 
 def set_aside(folder: Path) -> None:
-    """Move an older run's networks, records, page and exports to <folder>/before, or before_2, ... , so that nobody takes
-    them for the new run's. Without networks nothing is done."""
+    """Move an older run's networks, records, page and exports to <folder>/before, or before_2, ... , so that nobody
+    takes them for the new run's. Without networks nothing is done."""
     collected = folder / COLLECTED
     if not collected.is_dir():
         if not any(folder.glob("*.pth")):
