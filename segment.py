@@ -109,7 +109,7 @@ def manifest(asked: Asked, segmenter: Segmenter, rank: int, processes: int) -> I
         with only_one(folder, f"--out {folder}: process {rank} of {processes} works there already", f".lock_{rank}"):
             made = segmenter.trained.applied(segmenter.classes, segmenter.files[len(asked.runs) :])
             check_job(folder, {"runs": segmenter.name, **made, "rule": segmenter.settings, "write": [*asked.write]})
-            record, finished = Manifest(folder, rank, processes), False
+            record, finished = Manifest(folder, rank, processes, asked.overwrite), False
             try:
                 yield record
                 finished = True

@@ -210,13 +210,19 @@ def test_under_torchrun_bad_images_fail_no_process(trained, scans, masks_of, mon
     assert len(read_table(out / "manifest.csv")) == len(names)
 
 
-def test_files_of_the_user_are_not_replaced(trained, scans, masks_of, tmp_path):
+def test_files_of_the_user_are_not_replaced(trained, scans, masks_of, tmp_path, capsys):
     trained()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "x_mask.png").write_bytes(b"mine")
     out = masks_of(scans, code=3)
     assert (out / "x_mask.png").read_bytes() == b"mine"
     assert len(read_table(out / "manifest.csv")) == 5
+    assert masks_of(scans, "--overwrite") == out  # as the error advises
+    assert (out / "x_mask.png").read_bytes() != b"mine"
+    assert "1 images, 4 from before\n" in capsys.readouterr().out
+    masks_of(scans)
+    assert "0 images, 5 from before\n" in capsys.readouterr().out  # though one has two lines
+    assert len(read_table(out / "manifest.csv")) == 6
     other = tmp_path / "other"
     other.mkdir()
     (other / "x_mask.png").write_bytes(b"mine")
@@ -233,6 +239,10 @@ def test_equal_names_never_share_a_mask(trained, scans, masks_of, tmp_path, monk
     assert [row["error"] for row in read_table(out / "manifest.csv")][1].endswith(
         "the mask of another image of this name"
     )
+    first = (out / "b" / "x_mask.png").read_bytes()
+    masks_of("@list.txt", "--overwrite", code=3, out="listed")  # nor does the second one replace the first one's
+    assert (out / "b" / "x_mask.png").read_bytes() == first
+    assert [bool(row["error"]) for row in read_table(out / "manifest.csv")] == [False, True, True]
 
 
 def test_masks_in_the_folder_of_images_are_no_images(trained, scans, masks_of):

@@ -42,20 +42,25 @@ COLUMNS = [field.name for field in fields(Row)]
 class Manifest:
     """<folder>/manifest.csv, or manifest_<rank>_of_<processes>.csv for each of several processes.
 
-    Lines are only ever added. An image counts as done once its line is there. Before its mask is written, its path goes
+    Lines are only ever added. An image counts as done once its line is there; with `again` (--overwrite) only if that
+    line has no error, so an image may get a second line, which then holds. Before its mask is written, its path goes
     to a hidden file beside: after a kill, a mask without a line is ours to write again if its image is in that file.
 
-    earlier: lines that were there at the start. failed: those of them with an error.
+    earlier: images that were done at the start. failed: those of them with an error.
     """
 
-    def __init__(self, folder: Path, rank: int = 0, processes: int = 1) -> None:
+    def __init__(self, folder: Path, rank: int = 0, processes: int = 1, again: bool = False) -> None:
         self.path = folder / (f"manifest_{rank}_of_{processes}.csv" if processes > 1 else "manifest.csv")
         self._begun_path = folder / f".{self.path.name}.begun"
-        self.earlier = self.failed = 0
         self._done: set[int] = set()  # a hash takes a third of the memory of a path
+        self._failed: set[int] = set()
+        self._masks: set[int] | None = set() if again else None
         self._began: set[int] = set()
         for part in self._parts(folder, rank, processes):
             self._read(part)
+        if again:
+            self._failed.clear()
+        self.earlier, self.failed = len(self._done) + len(self._failed), len(self._failed)
         for begun in sorted(folder.glob(".manifest*.csv.begun")):
             text = begun.read_text(encoding="utf-8")
             self._began.update(hash(line) for line in text[: text.rfind("\n") + 1].splitlines())
@@ -66,7 +71,11 @@ class Manifest:
 
     def is_done(self, path: Path) -> bool:
         """Whether the image had a line when this process began."""
-        return hash(shown(path)) in self._done
+        return hash(shown(path)) in self._done or hash(shown(path)) in self._failed
+
+    def holds(self, mask: Path) -> bool:
+        """With `again`, whether this mask, below the manifest's folder, is that of an image that is done."""
+        return self._masks is not None and hash(shown(mask)) in self._masks
 
     def has_begun(self, path: Path) -> bool:
         """Whether an earlier process may have written this image's mask."""
@@ -106,12 +115,20 @@ class Manifest:
                 if len(values) != len(COLUMNS) or (good == 0 and values != COLUMNS):
                     raise UserError(f"{part}: not a manifest of segment.py, or damaged; take another --out")
                 if good:
-                    self._done.add(hash(values[0]))
-                    self.earlier += 1
-                    self.failed += bool(values[-1])
+                    self._note(hash(values[0]), values[COLUMNS.index("mask")], bool(values[-1]))
                 good += len(line)
         if part == self.path and good < part.stat().st_size:  # a kill has cut the last line short
             os.truncate(part, good)
+
+    def _note(self, image: int, mask: str, failed: bool) -> None:
+        """Note a line. Whoever has a mask is never tried again, so the line of a mask holds against any other."""
+        if not failed:
+            self._done.add(image)
+            self._failed.discard(image)
+            if self._masks is not None:
+                self._masks.add(hash(mask))
+        elif image not in self._done:
+            self._failed.add(image)
 
 
 def shown(path: Path) -> str:

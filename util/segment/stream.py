@@ -62,6 +62,8 @@ class Record(Protocol):
 
     def is_done(self, path: Path, /) -> bool: ...
 
+    def holds(self, mask: Path, /) -> bool: ...
+
     def has_begun(self, path: Path, /) -> bool: ...
 
     def begin(self, paths: Iterable[Path], /) -> None: ...
@@ -73,6 +75,9 @@ class NoRecord:
     """For masks that go beside their images, which no manifest lists."""
 
     def is_done(self, path: Path) -> bool:
+        return False
+
+    def holds(self, mask: Path) -> bool:
         return False
 
     def has_begun(self, path: Path) -> bool:
@@ -157,7 +162,8 @@ class Stream:
         targets = self._writer.targets(base)
         key = hash(str(base).casefold())  # on some disks A.png and a.png are one file
         existing = [target for target in targets if os.path.lexists(target)]
-        if key in self._taken:
+        mask = targets[0].relative_to(self._folder) if self._folder else targets[0]
+        if key in self._taken or self._record.holds(mask):
             image.row.error = f"{targets[0]}: is the mask of another image of this name"
         elif self._record.has_begun(found.path):
             remove_unfinished(targets)
@@ -165,7 +171,7 @@ class Stream:
             image.row.error = f"{existing[0]}: {SKIPPED}"
         if not image.row.error:
             self._taken.add(key)
-            image.row.mask = shown(targets[0].relative_to(self._folder) if self._folder else targets[0])
+            image.row.mask = shown(mask)
         return image
 
     def _read(self, image: _Image) -> _Image:
