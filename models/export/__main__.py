@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from models.export import FORMATS
 from options.base import CHECKPOINTS_DIR
+from options.complete.names import existing_run
 from options.test import TEST, resolve
 from util.errors import UserError, run_script
 
@@ -39,9 +40,7 @@ IMAGES = 8
 def main() -> int:
     args, flags = parse()
     typed = TEST.typed([*flags, "--name", args.run])
-    folder = Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR))) / args.run
-    if not folder.is_dir():
-        raise UserError(f"{args.run}: there is no run {folder}; check the name and --checkpoints_dir")
+    folder = existing_run(Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR))), args.run, f"run {args.run}")
     own = {"phase": "val", "num_test": IMAGES, "gpu_ids": "-1"}
     if not (folder / "options.json").is_file():  # a folder of upstream, whose test.py keeps dropout on
         own["stochastic"] = False

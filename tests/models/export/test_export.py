@@ -133,12 +133,21 @@ def test_the_reader_in_the_page_writes_the_mask_that_test_py_writes(save, export
     export(*after).rename(tmp_path / "my_lungs.onnx")
     results = apply("--dataset_mode", "single", "--dataroot", str(tmp_path / "scans"), *after)
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(scan).save("scan.png")
     reader = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "export.md").read_text(encoding="utf-8"), re.S)[0]
-    exec(compile(reader, "reader", "exec"), {})  # noqa: S102 - it is our own page
-    written, wanted = (np.asarray(Image.open(path)) for path in ("scan_mask.png", results / "masks" / "scan.png"))
-    assert 0 < wanted.astype(bool).mean() < 1
-    assert (written.astype(bool) != wanted.astype(bool)).mean() < 0.01
+    wanted = np.asarray(Image.open(results / "masks" / "scan.png")) > 0
+    assert 0 < wanted.mean() < 1
+    grey = Image.fromarray(scan)
+    # The last one turns the order of the palette round, so that its numbers are no shades.
+    palette = grey.point(lambda shade: 255 - shade)
+    palette.putpalette([255 - shade for shade in range(256) for _ in range(3)])
+    for picture in (grey, Image.fromarray(scan.astype(np.uint16) * 257), *map(grey.convert, ("LA", "RGBA")), palette):
+        picture.save("scan.png")
+        exec(compile(reader, "reader", "exec"), {})  # noqa: S102 - it is our own page
+        written = np.asarray(Image.open("scan_mask.png")) > 0
+        assert (written != wanted).mean() < 0.01, picture.mode
+    Image.fromarray(scan.astype(np.int32)).save("scan.png", format="TIFF")
+    with pytest.raises(SystemExit, match=r"scan.png: mode I: its white is not known"):
+        exec(compile(reader, "reader", "exec"), {})  # noqa: S102
 
 
 @pytest.mark.slow
@@ -227,10 +236,14 @@ def test_a_run_is_named_first_and_exists(start, tmp_path):
         ("run", "--to nothing: choose one of"),
         ("run --to torchexport --int8", "--int8: only --to onnx and --to page have it"),
         ("a,b --to onnx", "a,b: a file holds one run"),
-        (f"unknown --to onnx --checkpoints_dir {tmp_path}", f"unknown: there is no run {tmp_path}/unknown"),
+        (f"unknown --to onnx --checkpoints_dir {tmp_path}", f"run unknown: there is no run {tmp_path}/unknown;.*none"),
     ):
         with pytest.raises(UserError, match=message):
             start(script.main, *given.split())
+    (tmp_path / "my_lungs").mkdir()
+    (tmp_path / "my_lungs" / "latest_net_G.pth").touch()
+    with pytest.raises(UserError, match="run my_lung: there is no run .*my_lung; did you mean my_lungs"):
+        start(script.main, "my_lung", "--to", "onnx", "--checkpoints_dir", tmp_path)
 
 
 def test_a_folder_of_upstream_needs_the_flags_that_it_does_not_record(save, export, tmp_path):
