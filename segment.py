@@ -58,7 +58,9 @@ def main() -> int:
         stream = Stream(segmenter, writer, record, asked.out, asked.overwrite, asked.runs[0].num_threads)
         count = None if sources.from_stdin else lambda: sum(not record.is_done(found.path) for found in mine())
         rows = shown(stream.run(mine()), count)
-        return report(rows, recorded, alone=len(asked.paths) == 1 and sources.are_files)
+        code = report(rows, recorded, alone=len(asked.paths) == 1 and sources.are_files)
+        say_contradictions(segmenter.contradicting)
+        return code
 
 
 def share() -> tuple[int, int]:
@@ -146,6 +148,16 @@ def report(rows: Iterator[Row], record: Manifest | None, alone: bool) -> int:
         left_out = f", {failed + before} left out (column error)" if failed + before else ""
         print(f"{record.path}: {done + failed} images{again}{left_out}")
     return SOME_LEFT_OUT if failed + before and not shared else 0
+
+
+def say_contradictions(count: int) -> None:
+    """Of a single DICOM file that contradicts itself about what is black, the line that names it says enough."""
+    if count > 1:
+        print(
+            f"{count} images have a PresentationLUTShape that contradicts their PhotometricInterpretation, which is "
+            "followed; check that bone is bright",
+            file=sys.stderr,
+        )
 
 
 def in_words(row: Row) -> str:

@@ -197,6 +197,17 @@ def test_bad_files_are_listed_and_the_exit_code_says_so(trained, scans, masks_of
     assert len(read_table(out / "manifest.csv")) == 6
 
 
+def test_dicom_files_that_contradict_themselves_are_counted_and_not_kept(trained, scans, masks_of, capsys):
+    from data.read import dicom
+
+    trained()
+    for name in ("c1.dcm", "c2.dcm"):
+        write_dicom(scans / name, chest(5, size=64)[0], PresentationLUTShape="INVERSE")
+    masks_of(scans)
+    assert "\n2 images have a PresentationLUTShape that contradicts" in capsys.readouterr().err
+    assert not [path for path in dicom.contradicting if scans in path.parents]
+
+
 @pytest.mark.parametrize("names", [["bad.png", "x.png"], ["bad.png"], ["bad.png", "worse.png"]])
 def test_under_torchrun_bad_images_fail_no_process(trained, scans, masks_of, monkeypatch, capsys, tmp_path, names):
     trained()

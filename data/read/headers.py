@@ -53,6 +53,12 @@ def contradicting(paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if path in dicom.contradicting] if dicom else []
 
 
+def forget_contradicting(path: Path) -> bool:
+    """Whether `contradicting` knows this file. It is then forgotten, so that memory does not grow with every file."""
+    dicom = sys.modules.get("data.read.dicom")
+    return dicom is not None and dicom.contradicting.pop(path, None) is not None
+
+
 def read_patient(path: Path) -> str:
     """The patient's ID in a DICOM header; "" if the header has none, or the file is not DICOM or cannot be read.
 

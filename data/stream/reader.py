@@ -1,6 +1,7 @@
 """From one image, on disk or in memory, to a network's input."""
 
 import argparse
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from data.enhance import Enhance
 from data.read.decode import from_pillow
+from data.read.headers import forget_contradicting
 from data.read.images import read_image
 from data.read.limits import refuse_too_large
 from data.transforms import Geometry, to_network
@@ -16,7 +18,10 @@ from util.errors import UserError
 
 
 class Reader:
-    """Reads images as test.py's data sets do. opt: the options of a run, or `shared_input` of several."""
+    """Reads images as test.py's data sets do. opt: the options of a run, or `shared_input` of several.
+
+    contradicting: how many DICOM files it has read whose PresentationLUTShape contradicts PhotometricInterpretation.
+    """
 
     def __init__(self, opt: argparse.Namespace) -> None:
         if opt.input_nc not in (1, 3):
@@ -24,6 +29,7 @@ class Reader:
         self._geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, flip=False, train=False)
         self._enhance = Enhance(opt.intensity, opt.clahe)
         self._channels = opt.input_nc
+        self.contradicting, self._counting = 0, threading.Lock()
         self.one_size = self._geometry.one_size
 
     def pixels(self, image: object) -> np.ndarray:
@@ -32,7 +38,7 @@ class Reader:
         image: a path, a PIL image, a pydicom data set, or an array as it is returned. UserError: it cannot be read.
         """
         if isinstance(image, str | Path):
-            return read_image(Path(image))
+            return self._read(Path(image))
         if isinstance(image, Image.Image):
             return from_pillow(image, Path("the PIL image"))
         if isinstance(image, np.ndarray):
@@ -44,6 +50,14 @@ class Reader:
         raise UserError(
             f"an image of type {type(image).__name__}: want a path, a PIL image, a pydicom data set, or a NumPy array"
         )
+
+    def _read(self, path: Path) -> np.ndarray:
+        try:
+            return read_image(path)
+        finally:
+            if forget_contradicting(path):
+                with self._counting:
+                    self.contradicting += 1
 
     def to_input(self, pixels: np.ndarray, name: str) -> torch.Tensor:
         """Float32 [C, h, w] in [-1, 1]. name: the image's, for errors."""

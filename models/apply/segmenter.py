@@ -47,6 +47,7 @@ class Reader(Protocol):
     """How images become a network's input (`data.stream.reader.Reader`)."""
 
     one_size: bool
+    contradicting: int
 
     def pixels(self, image: object) -> np.ndarray: ...
 
@@ -108,6 +109,11 @@ class Segmenter:
     def settings(self) -> dict[str, object]:
         """The rule that masks are cut by, and that of the masks they stay within."""
         return self.rule.settings | ({"within": self._within.settings} if self._within else {})
+
+    @property
+    def contradicting(self) -> int:
+        """How many of the DICOM files read so far contradict themselves about what is black."""
+        return self._reader.contradicting
 
     def __call__(self, image: Any) -> Any:
         """A `Segmentation`, or a list of them. UserError: an image cannot be read, the output is not a number."""
