@@ -106,21 +106,22 @@ def manifest(asked: Asked, segmenter: Segmenter, rank: int, processes: int) -> I
     from util.segment.manifest import Manifest, check_job
 
     folder = asked.out or Path()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with only_one(folder, f"--out {folder}: process {rank} of {processes} works there already", f".lock_{rank}"):
-            made = segmenter.trained.applied(segmenter.classes, segmenter.files[len(asked.runs) :])
-            check_job(folder, {"runs": segmenter.name, **made, "rule": segmenter.settings, "write": [*asked.write]})
+    made = segmenter.trained.applied(segmenter.classes, segmenter.files[len(asked.runs) :])
+    job = {"runs": segmenter.name, **made, "rule": segmenter.settings, "write": [*asked.write]}
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            busy = f"--out {folder}: process {rank} of {processes} works there already"
+            held.enter_context(only_one(folder, busy, f".lock_{rank}"))
+            check_job(folder, job)
             record, finished = Manifest(folder, rank, processes, asked.overwrite), False
-            try:
-                yield record
-                finished = True
-            finally:
-                record.close(finished)
-    except OSError as error:
-        if error.filename and not Path(str(error.filename)).is_relative_to(folder):
-            raise
-        raise UserError(f"--out {folder}: cannot be written: {why(error)}") from error
+        except OSError as error:
+            raise UserError(f"--out {folder}: cannot be written: {why(error)}") from error
+        try:
+            yield record
+            finished = True
+        finally:
+            record.close(finished)
 
 
 def report(rows: Iterator[Row], record: Manifest | None, alone: bool) -> int:

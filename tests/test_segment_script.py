@@ -433,3 +433,25 @@ def test_a_full_disk_ends_the_command_and_the_next_one_goes_on(trained, scans, m
     assert len(pictures(out)) == 5
     paths = [row["path"] for row in read_table(out / "manifest.csv") if not row["error"]]
     assert sorted(paths) == sorted(str(path) for path in scans.rglob("*") if path.is_file())
+
+
+def test_a_fault_while_reading_names_the_image_and_not_out(trained, scans, masks_of, monkeypatch):
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    trained()
+    monkeypatch.setattr("hashlib.file_digest", fails)
+    with pytest.raises(OSError, match=r"Input/output error: '.*scans/.*'"):
+        masks_of(scans)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_names_the_manifest(tmp_path):
+    from util.segment.manifest import Manifest, Row
+
+    record = Manifest(tmp_path)
+    with (
+        Path("/dev/full").open("ab", buffering=0) as record._lines,
+        pytest.raises(UserError, match="/dev/full: not written: No space left on device; free some space"),
+    ):
+        record.add(Row("x.png"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data.read.preamble import without_preamble
 from util.errors import UserError
-from util.faults import is_fault
+from util.faults import is_fault, named
 
 DICOM_EXTENSIONS = {".dcm", ".dicom"}
 
@@ -21,7 +21,7 @@ def is_dicom(path: Path) -> bool:
             start = file.read(132)
     except OSError as error:
         if is_fault(error):
-            raise
+            raise named(error, path) from error
         return False
     return (start[128:] == b"DICM" or without_preamble(start)) and path.name.upper() != "DICOMDIR"
 

@@ -8,9 +8,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
+from io import FileIO
 from pathlib import Path
 
 from util.errors import UserError
+from util.faults import why
 from util.files import read_json, replacing, write_json
 
 JOB = "segment.json"
@@ -67,7 +69,7 @@ class Manifest:
         self._lines = self.path.open("ab", buffering=0)
         self._begun = self._begun_path.open("ab", buffering=0)
         if not self.path.stat().st_size:
-            self._lines.write(_csv(COLUMNS))
+            _append(self._lines, _csv(COLUMNS))
 
     def is_done(self, path: Path) -> bool:
         """Whether the image had a line when this process began."""
@@ -83,11 +85,11 @@ class Manifest:
 
     def begin(self, paths: Iterable[Path]) -> None:
         """The masks of these images will be written now."""
-        self._begun.write("".join(f"{shown(path)}\n" for path in paths).encode())
+        _append(self._begun, "".join(f"{shown(path)}\n" for path in paths).encode())
 
     def add(self, row: Row) -> None:
         """The masks of this image are written, or it has none."""
-        self._lines.write(_csv(asdict(row).values()))
+        _append(self._lines, _csv(asdict(row).values()))
 
     def close(self, finished: bool) -> None:
         """finished: every image has its line, so nothing that was begun is open. Then Parquet is written, too."""
@@ -171,6 +173,13 @@ def write_parquet(path: Path) -> None:
     with replacing(path.with_suffix(".parquet"), "wb") as file, pq.ParquetWriter(file, lines.schema) as writer:
         for batch in lines:
             writer.write_batch(batch)
+
+
+def _append(file: FileIO, text: bytes) -> None:
+    try:
+        file.write(text)
+    except OSError as error:
+        raise UserError(f"{file.name}: not written: {why(error)}") from error
 
 
 def _csv(values: Iterable[object]) -> bytes:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from util.errors import UserError
-from util.faults import is_fault
+from util.faults import is_fault, named
 from util.files import remove_unfinished
 from util.segment.manifest import Row, shown
 
@@ -245,7 +245,7 @@ def describe(path: Path, row: Row) -> None:
             row.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         if is_fault(error):
-            raise
+            raise named(error, path) from error
 
 
 def area_and_parts(labels: np.ndarray) -> tuple[int, int]:
