@@ -89,6 +89,8 @@ def widths_of(state: Mapping[str, torch.Tensor]) -> tuple[int, ...] | None:
     """The widths of a mobile ResNet of nine blocks, from its state dict; None for the weights of another network."""
     blocks = [f"model.{10 + i}.conv_block.1.conv.2.weight" for i in range(BLOCKS)]
     down, up = ["model.1.weight", "model.4.weight", "model.7.weight", *blocks], ["model.19.weight", "model.22.weight"]
-    if not state.keys() >= {PREFIX, *down, *up} or any(state[key].ndim != 4 for key in (*down, *up)):
+    if not state.keys() >= {PREFIX, *down, *up}:
+        return None
+    if any(state[key].ndim != 4 or not state[key].numel() for key in (*down, *up)):  # damaged
         return None
     return (*(state[key].shape[0] for key in down), *(state[key].shape[1] for key in up))

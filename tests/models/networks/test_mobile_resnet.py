@@ -50,3 +50,8 @@ def test_by_default_a_mobile_resnet_has_the_plain_resnets_widths():
 def test_dropout_changes_no_key_of_a_mobile_resnet():
     nets = [define_G(3, 3, 4, "mobile_resnet_9blocks", "batch", dropout) for dropout in (True, False)]
     assert list(nets[0].state_dict()) == list(nets[1].state_dict())
+
+
+def test_weights_of_a_layer_without_channels_are_of_no_mobile_resnet():
+    state = define_G(3, 3, 5, "mobile_resnet_9blocks").state_dict()
+    assert widths_of(state | {"model.7.weight": torch.zeros(0, 10, 3, 3)}) is None
