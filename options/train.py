@@ -8,7 +8,7 @@ from models.piggyback import METHODS
 from options.base import CHECKPOINTS_DIR, add_base_options, following, settle
 from options.complete.names import default_name, with_name
 from options.of_training import add_train_options
-from options.parser import Script
+from options.parser import Script, with_suffix
 from options.recorded import changed_flags, read_for_resuming
 from util.errors import UserError
 from util.run.aside import holds_run
@@ -69,7 +69,7 @@ def refuse_old_run(opt: argparse.Namespace) -> None:
 
 def is_named(opt: argparse.Namespace) -> bool:
     """Whether the run has another name than it would get without --name."""
-    return not opt.name.startswith(default_name(opt))
+    return opt.name != with_suffix(argparse.Namespace(**vars(opt) | {"name": default_name(opt)}))
 
 
 def as_text(opt: argparse.Namespace) -> str:

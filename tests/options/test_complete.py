@@ -151,6 +151,15 @@ def test_a_mistyped_run_is_suggested(tmp_path, name, hint):
     assert existing_run(tmp_path, "my_lungs", "--name").is_dir()
 
 
+def test_only_a_run_that_nobody_named_is_announced_as_named_after_its_data_and_model(tmp_path):
+    data = folders(tmp_path / "lungs", "images", "masks")
+    argv = ["--dataroot", data, "--model", "pix2pix"]
+    for more in ([], ["--suffix", "{netG}"]):
+        assert not options.train.is_named(train(*argv, *more))
+        for name in ("lungs_pix2pix_b", "mine"):
+            assert options.train.is_named(train(*argv, *more, "--name", name))
+
+
 def test_a_new_run_under_an_old_name_is_refused_unless_it_is_asked_for(tmp_path):
     a_run(tmp_path, "old")
     argv = ["--name", "old", "--checkpoints_dir", tmp_path]
