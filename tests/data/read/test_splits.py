@@ -56,6 +56,7 @@ def test_any_text_is_read_or_refused_in_one_line(text):
 
 
 def test_a_list_may_name_a_folder_by_mistake(tmp_path):
+    (tmp_path / "images").mkdir()
     write(tmp_path, "image,split\nimages,train\n")
     assert list(find_rows(tmp_path)) == ["images"], "reading it then says that it is a folder"
 
