@@ -3,7 +3,7 @@ const element = (id) => document.getElementById(id);
 const facts = JSON.parse(element("facts").textContent);
 const rule = { ...facts.rule };
 const state = { image: null, values: null, mask: null, name: "", threshold: rule.threshold };
-let session = null;
+let loading = null;
 
 async function packed(id) {
   const words = atob(element(id).textContent), bytes = new Uint8Array(words.length);
@@ -12,12 +12,13 @@ async function packed(id) {
   return new Uint8Array(await inflated(new Blob([bytes]), "gzip"));
 }
 
-async function loaded() {
-  if (session) return session;
+// The network, unpacked once: a second file may be dropped while it loads.
+const loaded = () => (loading ??= load());
+
+async function load() {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = await packed("wasm");
-  session = await ort.InferenceSession.create(await packed("model"), { executionProviders: ["wasm"] });
-  return session;
+  return ort.InferenceSession.create(await packed("model"), { executionProviders: ["wasm"] });
 }
 
 async function read(file) {

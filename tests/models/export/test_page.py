@@ -130,6 +130,30 @@ def test_the_sliders_and_the_download(exported, tab, tmp_path):
     assert (np.asarray(Image.open(saved).convert("L")) == 255).sum() == before
 
 
+DROP_TWO = """new Promise((done) => {
+  const lines = [], status = document.getElementById("status");
+  new MutationObserver((changes) => {
+    for (const change of changes) for (const node of change.addedNodes) lines.push(node.data);
+    if (lines.length === 4) done(lines.slice(2)); // after two of "Segmenting ..."
+  }).observe(status, { childList: true });
+  const canvas = new OffscreenCanvas(90, 70);
+  canvas.getContext("2d");
+  canvas.convertToBlob().then((blob) => {
+    for (const name of ["a.png", "b.png"]) {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([blob], name));
+      document.dispatchEvent(new DragEvent("drop", { dataTransfer }));
+    }
+  });
+})"""
+
+
+def test_two_files_that_are_dropped_while_the_network_loads_are_both_segmented(exported, tab):
+    tab.open(exported)
+    lines = sorted(tab.run(DROP_TWO))
+    assert [line.split(",")[0] for line in lines] == ["a.png: 90 x 70 pixels", "b.png: 90 x 70 pixels"]
+
+
 def test_files_that_the_page_cannot_read_are_refused_in_one_line(exported, tab, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "cut.dcm").write_bytes(bytes(128) + b"DICM" + bytes(60))
