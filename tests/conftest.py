@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.helpers import ROOT, read_json
 from util.errors import let_threads_sleep
 
 let_threads_sleep()
+if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, and the scripts that tests start would inherit that
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

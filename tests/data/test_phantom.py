@@ -62,6 +62,7 @@ def options(**flags) -> argparse.Namespace:
         clahe=False,
         balance=None,
         patch=0,
+        unlabelled="",
     )
     return argparse.Namespace(**(values | flags))
 
