@@ -204,7 +204,7 @@ def test_dicom_files_that_contradict_themselves_are_counted_and_not_kept(trained
     for name in ("c1.dcm", "c2.dcm"):
         write_dicom(scans / name, chest(5, size=64)[0], PresentationLUTShape="INVERSE")
     masks_of(scans)
-    assert "\n2 images have a PresentationLUTShape that contradicts" in capsys.readouterr().err
+    assert "2 images have a PresentationLUTShape that contradicts" in capsys.readouterr().err
     assert not [path for path in dicom.contradicting if scans in path.parents]
 
 

@@ -151,7 +151,7 @@ def test_averaged_weights_are_validated_and_saved_but_training_goes_on_from_the_
     assert same == {key for key in plain if key.startswith("D.")}
     assert_same(averaged, weights(tmp_path / "averaged", "2"))
     assert all(torch.equal(x, averaged[f"G.{key}"]) for key, x in validated[-1].items())
-    with pytest.raises(UserError, match=r"other averages .*check --model and --ema"):
+    with pytest.raises(UserError, match=r"other averages .*check --model, --ema and --unlabelled"):
         run("--continue_train", "--n_epochs", "3", "--ema", "0", name="averaged")
     with pytest.raises(UserError, match=r"optimizer G was made with other flags; .* --weight_decay"):
         run("--continue_train", "--n_epochs", "3", "--weight_decay", "0.1", name="averaged")
