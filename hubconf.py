@@ -85,6 +85,6 @@ def create_segmenter(
                 f"--within {opt.within}: both runs must make masks of two classes (--classes); take another"
             )
     files = within.files if within else []
-    rule = (trained.kept_rule if "mask_threshold" in typed else trained.chosen_rule)(classes, files)
+    rule = trained.chosen_rule(classes, "mask_threshold" in typed, files)
     batch_size = opt.batch_size if "batch_size" in typed else 1 if device.type == "cpu" else 8
     return Segmenter(trained, reader, classes, rule, within, batch_size if reader.one_size else 1)

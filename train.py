@@ -52,7 +52,7 @@ def main() -> int:
         model = create_model(opt, run.device, training=True)
         schedulers = create_schedulers(opt, model.optimizers)
         averages = Averages(model, opt.ema or (DECAY if train.dataset.unlabelled else 0.0))
-        model.averages = averages if train.dataset.unlabelled else None
+        model.averages = averages
         run.hold(model, schedulers, averages)
         if opt.continue_train:
             run.resume(load_networks(model, run.folder, opt.epoch, opt), changed_flags(opt))

@@ -35,7 +35,7 @@ class BaseModel(ABC):
     tasks: of generators that are adapted beside a frozen donor (`--adapt`). translator: name of the network that maps A
     to B. labels: upstream's names for its input and output. training: whether the model will train. images: the last
     step's, by upstream's labels. loaded: task files of generators, which need no file of weights. averages: of the
-    generators' weights, where images without targets take part in training (`lesson`).
+    generators' weights, in training; images without targets are taught by them (`lesson`).
 
     Saving, scheduling, showing and distributing are done to a model from outside.
     """

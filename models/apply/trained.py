@@ -60,21 +60,23 @@ class Trained:
 
         classes: of the data. within: the networks of --within.
         """
-        opt = self.runs[0]
-        if opt.mask_threshold != "auto":
-            return MaskRule.of(opt)
-        names = ",".join(run.name for run in self.runs)
-        return MaskRule.of(opt, *kept_threshold(self.folder, self.applied(classes, within), names, _data(opt)))
+        if self.runs[0].mask_threshold != "auto":
+            return MaskRule.of(self.runs[0])
+        return self._rule_from_val(classes, within)
 
-    def chosen_rule(self, classes: ClassMap | None, within: Sequence[Path] = ()) -> MaskRule:
-        """The rule if nobody typed a threshold: one that was chosen before takes the place of the default."""
-        opt = self.runs[0]
-        if opt.mask_threshold == ONE_HALF.threshold:
-            names = ",".join(run.name for run in self.runs)
+    def chosen_rule(self, classes: ClassMap | None, typed: bool, within: Sequence[Path] = ()) -> MaskRule:
+        """`kept_rule`, but if nobody typed a threshold, one that was chosen before takes the place of the default."""
+        if not typed and self.runs[0].mask_threshold == ONE_HALF.threshold:
             with contextlib.suppress(NoThreshold):
-                kept = kept_threshold(self.folder, self.applied(classes, within), names, _data(opt))
-                return MaskRule.of(argparse.Namespace(**vars(opt) | {"mask_threshold": "auto"}), *kept)
+                return self._rule_from_val(classes, within)
         return self.kept_rule(classes, within)
+
+    def _rule_from_val(self, classes: ClassMap | None, within: Sequence[Path]) -> MaskRule:
+        """The rule with the threshold that was chosen on val. NoThreshold: none was."""
+        opt = self.runs[0]
+        names = ",".join(run.name for run in self.runs)
+        kept = kept_threshold(self.folder, self.applied(classes, within), names, _data(opt))
+        return MaskRule.of(argparse.Namespace(**vars(opt) | {"mask_threshold": "auto"}), *kept)
 
     def applied(self, classes: ClassMap | None, within: Sequence[Path] = ()) -> dict[str, object]:
         """The weights and the way of applying them that a threshold is valid for."""

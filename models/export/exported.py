@@ -67,7 +67,7 @@ def exported(
         many = f"{len(classes.names)} classes; an exported file makes masks of background and foreground"
         raise UserError(f"--classes {opt.classes}: {many}")
     trained = Trained([opt], torch.device("cpu"))
-    rule = (trained.kept_rule if threshold_typed else trained.chosen_rule)(classes)
+    rule = trained.chosen_rule(classes, threshold_typed)
     colours = classes.encode(np.array([[0, 1]], np.uint8))[0] / 127.5 - 1
     ends = ([-1.0], [1.0]) if opt.output_nc == 1 else (colours[0].tolist(), colours[1].tolist())
     resizes = opt.preprocess.startswith(("resize", "scale_width"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from util.run.log import ACCURACY
+from util.run.log import ACCURACY, split_accuracies
 
 WON = 0.99
 """A discriminator that is right about more than this share of real images and of fakes teaches nothing."""
@@ -16,7 +16,7 @@ def verdicts(means: Mapping[str, float]) -> dict[str, str]:
     means: of a step's losses and accuracies over an epoch. Without accuracies (--gan_mode wgangp) nothing is said.
     """
     lines = {}
-    for name in {key.removeprefix(ACCURACY).rpartition("_")[0]: 0 for key in means if key.startswith(ACCURACY)}:
+    for name in dict.fromkeys(key.removeprefix(ACCURACY).rpartition("_")[0] for key in split_accuracies(means)[1]):
         real, fake = (means[f"{ACCURACY}{name}_{kind}"] for kind in ("real", "fake"))
         if min(real, fake) > WON:
             lines[f"{name} won"] = (

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from util.files import replacing
-from util.run.log import split_accuracies, train_and_val
+from util.run.log import ACCURACY, train_and_val
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a00", "#444444")  # Okabe and Ito
 ACCURACY_TITLE = "how often the discriminator is right"
@@ -30,8 +30,8 @@ def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, 
     losses: rows of loss_log.txt (`epoch`, `iters` within it, the losses). scores: rows of metrics.csv (`epoch` and the
     quantities measured in it).
     """
-    names = list(split_accuracies(dict.fromkeys(_names(losses), 0.0))[0])
-    columns, of_D = (list(part) for part in split_accuracies(dict.fromkeys(_names(scores), 0.0)))
+    names, columns = ([name for name in _names(rows) if not name.startswith(ACCURACY)] for rows in (losses, scores))
+    of_D = [name for name in _names(scores) if name.startswith(ACCURACY)]
     pairs = train_and_val(columns)
     panels = {title: list(lines.items()) for title, lines in pairs.items()}
     if of_D:
