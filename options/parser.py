@@ -216,8 +216,9 @@ class Script:
     def _model_and_data(self, typed: Values, recorded: Values) -> tuple[str, str]:
         """--model and --dataset_mode. If only one of them is given, the other suits it. A folder of images and one of
         masks to train on need neither."""
-        mode = typed.get("dataset_mode")
-        if self.training and not mode and not recorded and _holds_masks(str(typed.get("dataroot") or "")):
+        mode, dataroot = typed.get("dataset_mode"), str(typed.get("dataroot") or "")
+        drawn = recorded.get("dataset_mode") == "phantom"  # a folder that is named now replaces drawn images
+        if not mode and (drawn or (self.training and not recorded)) and _holds_masks(dataroot):
             mode = "masks"
         model = typed.get("model") or recorded.get("model")
         if not model:
@@ -225,7 +226,9 @@ class Script:
             # Upstream trains a CycleGAN by default, and `test` cannot be trained.
             model = "cycle_gan" if self.training and model == "test" else model
         of_model: ModelFlags = _choose(OF_MODELS, model, "--model")
-        mode = mode or _suiting(str(model), recorded).get("dataset_mode") or of_model.dataset_mode
+        if not (drawn and dataroot):
+            mode = mode or _suiting(str(model), recorded).get("dataset_mode")
+        mode = mode or of_model.dataset_mode
         _choose(OF_DATA, mode, "--dataset_mode")
         return str(model), str(mode)
 

@@ -106,6 +106,16 @@ def test_upstreams_folders_keep_upstreams_default(tmp_path):
     assert (opt.dataset_mode, opt.model) == ("unaligned", "cycle_gan")
 
 
+def test_a_run_on_drawn_images_is_tested_on_the_folder_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(folders(tmp_path, "lungs/images", "lungs/masks", "facades/val"))
+    a_run(tmp_path / "checkpoints", "drawn", model="pix2pix", dataset_mode="phantom", phantom="chests")
+    modes = {
+        words: resolve_named(options.test.TEST.typed(["--name", "drawn", *words.split()]))[0].dataset_mode
+        for words in ("", "--dataroot lungs", "--dataroot facades", "--dataroot lungs --dataset_mode single")
+    }
+    assert [*modes.values()] == ["phantom", "masks", "aligned", "single"]
+
+
 def test_a_run_without_a_name_is_called_after_data_and_model_and_found_again(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(folders(tmp_path, "data/my lungs/images", "data/my lungs/masks"))
     opt = train("--dataroot", "data/my lungs")
