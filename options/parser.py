@@ -45,8 +45,8 @@ class Parser(argparse.ArgumentParser):
 
     def _read_args_from_files(self, arg_strings: list[str]) -> list[str]:
         # argparse calls this for the words of a file, too; so recipes name others in the same way.
-        found = ["@" + find_recipe(word[1:]) if word.startswith("@") else word for word in arg_strings]
-        return super()._read_args_from_files(found)
+        words = ["@" + find_recipe(word[1:]) if word.startswith("@") else word for word in arg_strings]
+        return super()._read_args_from_files(words)
 
     def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
         if len(arg_line) > LONGEST_LINE:  # shlex would take the square of it

@@ -65,11 +65,11 @@ def results_folder(opt: argparse.Namespace, name: str, file: str) -> Path:
     upstreams = not recorded or settings.keys() <= {"model_suffix"}  # keeps its name, unless it holds other results
     if not own:
         settings.pop("dataset_mode", None)  # another folder may need another way to read it
-    words = [key if value is True else f"{key}-{value}" for key, value in (other | settings).items()]
+    differing = [key if value is True else f"{key}-{value}" for key, value in (other | settings).items()]
     where = [] if own and not upstreams and not other else [name_of(data)]
-    found = place(folder, "_".join([*where, *words]), data, file, own and upstreams and not other)
+    results = place(folder, "_".join([*where, *differing]), data, file, own and upstreams and not other)
     most = min(getattr(opt, limit) for limit in LIMITS)
-    return found.with_name(f"{found.name}_first-{most:.0f}") if _images_in(found / file) > most else found
+    return results.with_name(f"{results.name}_first-{most:.0f}") if _images_in(results / file) > most else results
 
 
 def name_of(data: Mapping[str, object]) -> str:

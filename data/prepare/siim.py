@@ -77,13 +77,13 @@ class Siim(Source):
             else:
                 xrays[xray.id] = xray
         inventory.left_out[f"listed in {table.name}, but no DICOM file of it"] += sorted(runs.keys() - xrays.keys())
-        found = [xrays[uid] for uid in sorted(xrays)]
-        inventory.dialect = self.dialect or find_dialect(found, table)
-        owners = {xray.patient for xray in found} - {""}
-        if len(owners) == 1 and len(found) > 1:  # some programs anonymise by writing one ID into all files
-            inventory.odd["one PatientID in all headers: each image counts as a patient"] = [f"{len(found)} images"]
-            found = [replace(xray, patient="") for xray in found]
-        inventory.items += _numbered([replace(xray, dialect=inventory.dialect) for xray in found])
+        listed = [xrays[uid] for uid in sorted(xrays)]
+        inventory.dialect = self.dialect or find_dialect(listed, table)
+        owners = {xray.patient for xray in listed} - {""}
+        if len(owners) == 1 and len(listed) > 1:  # some programs anonymise by writing one ID into all files
+            inventory.odd["one PatientID in all headers: each image counts as a patient"] = [f"{len(listed)} images"]
+            listed = [replace(xray, patient="") for xray in listed]
+        inventory.items += _numbered([replace(xray, dialect=inventory.dialect) for xray in listed])
         return inventory
 
     def read(self, item: Item) -> tuple[np.ndarray, np.ndarray]:

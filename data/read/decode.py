@@ -102,11 +102,11 @@ def _tiff_not_as_stored(depths: Any, formats: Any, photometric: Any, orientation
 
 
 def _decode_tiff(file: BinaryIO, path: Path, several: bool) -> Stored:
-    found = tiff.directories(file)
-    first = found[0]
-    _check(path, first.size, len(found), several)
+    directories = tiff.directories(file)
+    first = directories[0]
+    _check(path, first.size, len(directories), several)
     pages = []
-    for directory in found:
+    for directory in directories:
         refuse_too_large(path, *directory.size)
         if directory.raw:
             file.seek(0)
@@ -115,7 +115,7 @@ def _decode_tiff(file: BinaryIO, path: Path, several: bool) -> Stored:
             pages.append(Page(_turned(pixels, turn), None if opacity is None else _turned(opacity, turn)))
         else:
             pages.append(_tiff_page(file, directory, path))
-    return Stored(pages, any(directory.lossy for directory in found), _known(first.orientation))
+    return Stored(pages, any(directory.lossy for directory in directories), _known(first.orientation))
 
 
 def _tiff_page(file: BinaryIO, directory: tiff.Directory, path: Path) -> Page:

@@ -49,8 +49,8 @@ class Architecture:
 
     def flags(self) -> str:
         """The command-line flags that build this generator."""
-        words = [f"--{name} {value}" for name, value in self.values().items() if name != "no_dropout"]
-        return " ".join(words + ["--no_dropout"] * bool(self.no_dropout))
+        flags = [f"--{name} {value}" for name, value in self.values().items() if name != "no_dropout"]
+        return " ".join(flags + ["--no_dropout"] * bool(self.no_dropout))
 
     def differing(self, wanted: Architecture) -> list[str]:
         """The flags in which `wanted` differs. A field that is None here differs from nothing."""

@@ -97,10 +97,10 @@ def export(args: argparse.Namespace, opt: argparse.Namespace, path: Path, typed:
         with inference(run.whole.net, opt.norm_stats):
             content = resolve_name(form.write)(run)
         apply = resolve_name(form.apply)(content)
-        found = difference(run, apply, lambda index: dataset.read(dataset.samples[index])[0])
-    print(f"checked on {found.images} {where}: probabilities differ by up to {found.probability:.2g}, ", end="")
-    print(f"masks in up to {found.mask:.4%} of an image's pixels")
-    refuse_different(found, path, MOST_INT8 if args.int8 else MOST)
+        largest = difference(run, apply, lambda index: dataset.read(dataset.samples[index])[0])
+    print(f"checked on {largest.images} {where}: probabilities differ by up to {largest.probability:.2g}, ", end="")
+    print(f"masks in up to {largest.mask:.4%} of an image's pixels")
+    refuse_different(largest, path, MOST_INT8 if args.int8 else MOST)
     with replacing(path, "wb", durable=True) as file:
         file.write(content)
     print(f"{path}: {len(content) / 1e6:.1f} MB")

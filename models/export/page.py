@@ -30,13 +30,13 @@ RUNTIME = {
 BROWSER = Path(__file__).with_name("browser")
 SCRIPTS = ("png.js", "dicom.js", "masks.js", "app.js")
 STYLE = """
-#drop { background: #fff; border: 2px dashed #8894a0; padding: 18px; text-align: center; margin: 14px 0; }
+#drop { background: var(--card); border: 2px dashed var(--edge); padding: 18px; text-align: center; margin: 14px 0; }
 #drop input { font: inherit; max-width: 100%; }
 #drop p { max-width: none; }
 #status { overflow-wrap: anywhere; }
 #result { display: flex; flex-wrap: wrap; gap: 24px; align-items: flex-start; }
 #result[hidden] { display: none; }
-#shown { position: relative; flex: 1 1 320px; max-width: 1024px; background: #dde2e8; line-height: 0; }
+#shown { position: relative; flex: 1 1 320px; max-width: 1024px; background: var(--blank); line-height: 0; }
 #shown canvas { width: 100%; max-height: 82vh; object-fit: contain; }
 #overlay { position: absolute; left: 0; top: 0; height: 100%; }
 #controls { flex: 0 1 300px; min-width: 240px; }
@@ -63,7 +63,7 @@ def write_page(export: Exported) -> bytes:
     doc = page(f"{export.facts['run']}: mask of an X-ray")
     doc.head.add(tags.meta(http_equiv="Content-Security-Policy", content=policy))
     doc.head.add(tags.style(raw(STYLE)))
-    with doc.body:
+    with doc.main:
         _content(export)
         _data("facts", json.dumps(facts).replace("<", "\\u003c"))
         _data("wasm", _packed(wasm))
@@ -74,9 +74,9 @@ def write_page(export: Exported) -> bytes:
 
 def apply_page(content: bytes) -> Apply:
     """Apply the model in a page with onnxruntime. The browser's own way is tested, but not at each export."""
-    words = re.search(rb'id="model"[^>]*>([^<]*)<', content)
-    assert words  # noqa: S101 - `write_page` put it there
-    return apply_onnx(gzip.decompress(base64.b64decode(words[1])))
+    embedded = re.search(rb'id="model"[^>]*>([^<]*)<', content)
+    assert embedded  # noqa: S101 - `write_page` put it there
+    return apply_onnx(gzip.decompress(base64.b64decode(embedded[1])))
 
 
 def runtime() -> tuple[str, bytes]:

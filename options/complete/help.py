@@ -41,9 +41,9 @@ def help_on(word: str, prog: str, sections: Sequence[Section]) -> str:
         lambda action: name in (action.help or "").lower(),
     )
     for test in tests:
-        found = [(title, [action for action in actions if test(action)]) for title, actions in sections]
-        if found := [(title, actions) for title, actions in found if actions]:
-            return _text(prog, "", found)
+        matching = [(title, [action for action in actions if test(action)]) for title, actions in sections]
+        if matching := [(title, actions) for title, actions in matching if actions]:
+            return _text(prog, "", matching)
     names = {action.dest.lower(): action.dest for _, actions in sections for action in actions}
     nearest = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean --help {names[nearest[0]]}?" if nearest else f"--help {ALL} lists every flag"

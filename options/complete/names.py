@@ -32,8 +32,8 @@ def with_name(typed: Mapping[str, object]) -> dict[str, object]:
     checkpoints_dir = Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR)))
     models = [typed["model"]] if typed.get("model") else OF_MODELS
     named = [own_name(typed, str(model)) for model in models] if typed.get("dataroot") or typed.get("phantom") else []
-    there = set(runs_in(checkpoints_dir))
-    fitting = [name for name in named if name in there] or [UPSTREAMS] * (UPSTREAMS in there)
+    existing = set(runs_in(checkpoints_dir))
+    fitting = [name for name in named if name in existing] or [UPSTREAMS] * (UPSTREAMS in existing)
     if len(fitting) == 1:
         print(f"no --name: taking the run {fitting[0]}")
         return {**typed, "name": fitting[0]}
