@@ -44,7 +44,7 @@ def write_markdown(papers: Sequence[Paper], path: Path) -> None:
 def write_papers_page(papers: Sequence[Paper], folder: Path) -> None:
     """Write index.html to a folder, with links to the pages of the tests."""
     doc = page(TITLE)
-    with doc.body:
+    with doc.main:
         tags.style(
             "tr.published { background: #f3f6fa; } tr.cannot td { background: #fff1d6; } "
             "table.scores .words, thead th:nth-child(2), thead th:last-child { text-align: left; } "

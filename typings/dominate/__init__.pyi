@@ -5,4 +5,7 @@ from dominate.tags import html_tag
 class document(html_tag):
     head: html_tag
     body: html_tag
-    def __init__(self, title: str = ...) -> None: ...
+    header: html_tag
+    main: html_tag
+    footer: html_tag
+    def __init__(self, title: str = ..., *, lang: str = ...) -> None: ...

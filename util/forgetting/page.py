@@ -19,7 +19,7 @@ OURS = {"index.html", "forgetting.json", "forgetting.csv", "images", "costs.png"
 def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsize: int = 200) -> None:
     """Write index.html and its plots beside the pictures that are already in `folder`."""
     doc = page("Forgetting: " + ", then ".join(task.name for task in study.tasks))
-    with doc.body:
+    with doc.main:
         _result(study)
         for number, task in enumerate(study.tasks):
             which = "the old task" if not number else "the new task" if len(study.tasks) == 2 else f"new task {number}"

@@ -35,7 +35,7 @@ def write_comparison_page(folder: Path, comparison: Comparison, winsize: int = 2
     winsize: largest width of a picture on the page in pixels.
     """
     doc = page("Compared: " + ", ".join(comparison.runs))
-    with doc.body:
+    with doc.main:
         tags.p(_listed(comparison.common), cls="note")
         tags.h2("Runs")
         _runs(comparison)
@@ -52,7 +52,7 @@ def write_comparison_page(folder: Path, comparison: Comparison, winsize: int = 2
             cls="note",
         )
         _images(comparison, winsize)
-    doc.body.add(tags.script(raw(SORT)))
+    doc.main.add(tags.script(raw(SORT)))
     write_page(folder / "index.html", doc)
 
 

@@ -1,10 +1,11 @@
 """The frame, the style and the links that all HTML pages share.
 
-A page is one file with relative links, so that it can be moved with its folder and needs no network.
+A page is one file with relative links, so that it can be moved with its folder and needs no network. Its style is
+page.css. page.js makes its galleries (`util.show.gallery`) work; a page without any has no script.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,63 +40,38 @@ TITLES = {
     "auc": "AUC",
 }
 
-STYLE = """
-body { font: 15px/1.5 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; color: #1f2933; background: #f6f7f9;
-  margin: 0 auto; max-width: 1500px; padding: 24px 32px 64px; }
-h1 { font-size: 24px; margin: 0 0 4px; }
-h2 { font-size: 18px; margin: 36px 0 10px; }
-h3 { font-size: 15px; margin: 0 0 8px; overflow-wrap: anywhere; }
-p { margin: 6px 0; max-width: 90ch; }
-p.note, small, figcaption { color: #5b6876; font-weight: normal; }
-code { overflow-wrap: anywhere; }
-a { color: inherit; }
-table.scores { border-collapse: collapse; background: #fff; border: 1px solid #dde2e8;
-  font-variant-numeric: tabular-nums; }
-table.scores th, table.scores td { padding: 7px 12px; text-align: right; border-bottom: 1px solid #e8ebef; }
-table.scores th { white-space: nowrap; }
-table.scores th:first-child { text-align: left; }
-table.scores thead th { background: #eef1f4; font-weight: 600; }
-table.scores small { display: block; white-space: nowrap; }
-table.scores small.wrap { white-space: normal; max-width: 46ch; overflow-wrap: anywhere; }
-section.image { background: #fff; border: 1px solid #dde2e8; padding: 14px 16px 6px; margin: 0 0 14px; }
-section.image table { border-spacing: 8px 0; margin-left: -8px; }
-section.image td { vertical-align: top; text-align: center; color: #5b6876; }
-section.image td p, table.compare td p { margin: 2px 0 6px; }
-section.image img, table.compare img { display: block; background: #dde2e8; }
-.scroll { overflow-x: auto; }
-.figures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 20px; }
-figure { margin: 0; background: #fff; border: 1px solid #dde2e8; padding: 12px; max-width: 560px; }
-figure img { width: 100%; }
-figure.wide { max-width: 1100px; margin-bottom: 14px; }
-table.compare { border-spacing: 8px; margin-left: -8px; }
-table.compare th { position: sticky; top: 0; background: #f6f7f9; padding: 6px 0; text-align: left; font-weight: 600;
-  vertical-align: top; overflow-wrap: anywhere; }
-table.compare td { vertical-align: top; color: #5b6876; font-variant-numeric: tabular-nums; }
-table.compare button { font: inherit; font-weight: normal; padding: 2px 8px; cursor: pointer; display: block; }
-th[aria-sort=ascending] button::after { content: " \\2191"; }
-th[aria-sort=descending] button::after { content: " \\2193"; }
-p.upshot { font-size: 18px; margin: 14px 0; max-width: 75ch; }
-.key { display: inline-block; width: 12px; height: 12px; margin: 0 5px 0 14px; border: 1px solid #8894a0;
-  vertical-align: -1px; }
-.warning { background: #fff1d6; border-left: 4px solid #e69f00; padding: 8px 12px; }
-@media (max-width: 700px) { body { padding: 12px; } }
-"""
+STYLE = Path(__file__).with_name("page.css").read_text("utf-8")
+SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 
 
-def page(title: str, refresh: int = 0) -> document:
-    """Return a page with nothing but its title. refresh: seconds after which a browser reloads it (0: never)."""
-    doc = document(title=title)
+def page(title: str, refresh: int = 0, links: Mapping[str, str] | None = None) -> document:
+    """Return a page with nothing but its title and links. Its content goes into its `main`.
+
+    refresh: seconds after which a browser reloads it (0: never). links: text to URL, shown below the title.
+    """
+    doc = document(title=title, lang="en")
     doc.head.add(tags.meta(charset="utf-8"))
     doc.head.add(tags.meta(name="viewport", content="width=device-width, initial-scale=1"))
     if refresh:
         doc.head.add(tags.meta(http_equiv="refresh", content=str(refresh)))
     doc.head.add(tags.style(raw(STYLE)))
-    doc.body.add(tags.h1(title))
+    header, main = tags.header(), tags.main()
+    doc.header.add(header)
+    doc.main.add(main)
+    doc.main = main
+    with header:
+        tags.h1(title)
+        if links:
+            with tags.nav(aria_label="related pages and files"):
+                for name, url in links.items():
+                    tags.a(name, href=url)
     return doc
 
 
 def write_page(path: Path, doc: document) -> None:
-    """Write a page whole or not at all."""
+    """Write a page whole or not at all, with the script of its galleries."""
+    if doc.main.get(cls="gallery"):
+        doc.footer.add(tags.script(raw(SCRIPT)))
     write_text(path, doc.render(pretty=False))
 
 
@@ -108,10 +84,10 @@ def colour_key(colour: tuple[int, int, int], meaning: str) -> None:
 @contextlib.contextmanager
 def score_table(titles: Iterable[str]) -> Iterator[None]:
     """Add a table with these column titles to the open element. Its rows are added inside the `with` block."""
-    with tags.div(cls="scroll"), tags.table(cls="scores"):
+    with tags.div(cls="scroll", tabindex="0"), tags.table(cls="scores"):
         with tags.thead(), tags.tr():
             for title in titles:
-                tags.th(title)
+                tags.th(title, scope="col") if title else tags.td()
         with tags.tbody():
             yield
 
@@ -121,15 +97,19 @@ def link(path: Path) -> str:
     return quote(path.as_posix())
 
 
-def picture_row(cells: list[tuple[str, Path, Path]], width: int) -> tags.html_tag:
-    """Return a table of one row that shows pictures above their labels.
+def picture_row(cells: list[tuple[str, Path, Path]], width: int, name: str = "") -> tags.html_tag:
+    """Return pictures above their labels, in one row if the window is wide enough.
 
     cells: for each picture its label, the file that a click opens, and the file that is shown. width: of a picture on
-    the page in pixels, less if the window is too narrow for the row.
+    the page in pixels, less if the window is too narrow for the row. name: what the pictures show.
     """
-    row = tags.tr()
+    row = tags.div(cls="pictures", style=row_style(len(cells), width))
     for label, full, shown in cells:
-        style = f"width:min({width}px, {90 // len(cells)}vw)"
-        picture = tags.img(src=link(shown), alt=label, loading="lazy", style=style)
-        row.add(tags.td(tags.a(picture, href=link(full)), tags.p(label)))
-    return tags.div(tags.table(row), cls="scroll")
+        picture = tags.img(src=link(shown), alt=f"{label} of {name}" if name else label, loading="lazy")
+        row.add(tags.a(picture, label, href=link(full)))
+    return row
+
+
+def row_style(count: int, width: int) -> str:
+    """What page.css must know of a row: how many pictures are in it, and how wide each may be."""
+    return f"--count:{count};--width:{width}px"

@@ -9,9 +9,10 @@ from PIL import Image
 from util.contracts import VOID
 from util.files import replacing
 
-# From Okabe and Ito's palette: these differ from each other, and from grey, in every common kind of colour blindness.
-TRUTH = (86, 180, 233)  # sky blue: outlines of the ground truth, false negatives
-PREDICTION = (230, 159, 0)  # orange: outlines of the prediction, false positives
+# Orange and blue differ in every common kind of colour blindness. These two also differ in brightness, by a contrast of
+# 3 : 1, so that they stay apart in a grey print, where blue is darker than most of an X-ray and orange lighter.
+TRUTH = (0, 105, 210)  # blue: outlines of the ground truth, false negatives
+PREDICTION = (255, 184, 0)  # orange: outlines of the prediction, false positives
 BOTH = (255, 255, 255)
 OPEN = (90, 60, 90)  # pixels whose ground truth is void
 
@@ -68,7 +69,7 @@ def differences(picture: np.ndarray, labels: np.ndarray, truth: np.ndarray, bina
     binary: true positives are light, false positives orange, false negatives blue. More classes: wrong pixels are
     orange.
     """
-    result = (picture * 0.4).astype(np.uint8)
+    result = (picture * 0.3).astype(np.uint8)  # darker than missed pixels, in a grey print too
     wrong = labels != truth
     if binary:
         hit = (labels == 1) & (truth == 1)

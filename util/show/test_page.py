@@ -24,7 +24,7 @@ def write_test_page(
     settings: the options that the scores depend on, by name. winsize: width of a picture on the page in pixels.
     """
     doc = page(title)
-    with doc.body:
+    with doc.main:
         with tags.p(cls="note"):
             text(" · ".join(f"{name}: {_listed(value)}" for name, value in settings.items()))
         if evaluation.scored:

@@ -14,7 +14,7 @@ from models.export import __main__ as script
 from models.export import page
 from tests.dicoms import write_dicom
 from tests.helpers import words
-from tests.models.export.tab import Tab
+from tests.models.export.tab import ExportTab
 from util.errors import UserError
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(1200)]
@@ -40,7 +40,7 @@ def exported(start, run, tmp_path) -> Path:
 
 @pytest.fixture
 def tab(tmp_path):
-    with Tab(tmp_path) as tab:
+    with ExportTab(tmp_path) as tab:
         yield tab
 
 

@@ -191,6 +191,25 @@ def test_the_difference_picture_has_a_colour_for_each_kind_of_pixel(tmp_path):
     assert min(right) > 100 > max(background)
 
 
+def luminance(colour: tuple[int, int, int]) -> float:
+    """Relative luminance, 0 to 1, as WCAG 2 defines it."""
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in np.array(colour) / 255]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def test_colours_of_prediction_and_truth_differ_in_brightness_too():
+    both, prediction, truth = (luminance(colour) + 0.05 for colour in (draw.BOTH, draw.PREDICTION, draw.TRUTH))
+    assert prediction / truth >= 3  # WCAG 2.2, 1.4.11: graphics whose difference carries a meaning
+    assert both / prediction >= 1.5
+
+
+def test_in_a_grey_print_a_missed_pixel_is_between_background_and_right_ones():
+    xray = np.full((1, 3, 3), 255, np.uint8)  # the brightest background that there is
+    picture = draw.differences(xray, np.array([[1, 0, 0]], np.uint8), np.array([[1, 1, 0]], np.uint8), binary=True)
+    right, missed, background = np.asarray(Image.fromarray(picture).convert("L"))[0].tolist()
+    assert background + 5 < missed < right - 100
+
+
 def test_outlines_are_borders_and_white_where_both_are():
     picture, mask = np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool)
     mask[2:7, 2:7] = True
