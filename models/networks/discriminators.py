@@ -26,6 +26,8 @@ class PatchDiscriminator(nn.Module):
         self.model = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type == "cpu":  # a pix2pix step takes 5 % less time (benchmarks/speed.md)
+            x = x.contiguous(memory_format=torch.channels_last)
         return self.model(x)
 
 

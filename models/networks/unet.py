@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .generator import Generator
+from .halving import Double, Halve
 from .layers import conv_bias, norm_layer
 
 
@@ -19,14 +20,14 @@ class SkipBlock(nn.Module):
     def __init__(self, outer: int, inner: int, below: nn.Module | None, norm: str, dropout: bool):
         super().__init__()
         bias = conv_bias(norm)
-        down = [nn.LeakyReLU(0.2), nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias)]
+        down = [nn.LeakyReLU(0.2), Halve(outer, inner, bias)]
         if below is not None:
             down += [norm_layer(norm)(inner), below]
         # The level below puts its input beside its result, so twice as many channels come up. The innermost has none.
         up_channels = inner if below is None else 2 * inner
         up = [
             nn.ReLU(),
-            nn.ConvTranspose2d(up_channels, outer, 4, stride=2, padding=1, bias=bias),
+            Double(up_channels, outer, bias),
             norm_layer(norm)(outer),
         ]
         self.model = nn.Sequential(*down, *up, *([nn.Dropout(0.5)] if dropout else []))
@@ -42,10 +43,10 @@ class OuterBlock(nn.Module):
         super().__init__()
         self.model = nn.Sequential(
             # No norm follows the first convolution, yet upstream gives it a bias only beside instance norm.
-            nn.Conv2d(input_nc, ngf, 4, stride=2, padding=1, bias=conv_bias(norm)),
+            Halve(input_nc, ngf, conv_bias(norm)),
             below,
             nn.ReLU(),
-            nn.ConvTranspose2d(2 * ngf, output_nc, 4, stride=2, padding=1),
+            Double(2 * ngf, output_nc),
             nn.Tanh(),
         )
 

@@ -1,6 +1,8 @@
-"""The device that a script computes on (`--gpu_ids`)."""
+"""The device that a script computes on (`--gpu_ids`), and how a training on a CPU keeps its memory."""
 
+import ctypes
 import re
+import sys
 
 import torch
 
@@ -33,3 +35,19 @@ def pick_device(gpu_ids: str | None) -> torch.device:
     if int(gpu_ids) >= torch.cuda.device_count():
         raise UserError(f"--gpu_ids {gpu_ids}: this machine shows {torch.cuda.device_count()} CUDA GPUs; -1 is the CPU")
     return torch.device("cuda", int(gpu_ids))
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what a training step frees, for the next step.
+
+    By default glibc gives tensors of 32 MB and more back to the system at once, as the weights' gradients of a U-Net
+    with --ngf 64 are. Each step then waits for the system to clear as many new pages (benchmarks/speed.md). Does
+    nothing where the C library is another one.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "gnu_get_libc_version"):
+        trim_threshold, most_mapped = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+        libc.mallopt(trim_threshold, -1)
+        libc.mallopt(most_mapped, 0)

@@ -14,11 +14,12 @@ from util.files import remove_unfinished, write_json, write_text
 from util.locks import only_one
 from util.run.aside import OPTIONS, RECORDS, put_back, set_aside
 from util.run.checkpoint import save_networks
-from util.run.device import pick_device
+from util.run.device import keep_freed_memory, pick_device
 from util.run.learnt import record_learnt
 from util.run.log import due
 from util.run.state import FILE, Interrupts, Progress, load_run, read_state, refusing_damage, save_run
 from util.run.together import finish_save
+from util.score.plausible import Seen
 from util.seeding import seed_everything
 
 
@@ -46,6 +47,7 @@ class Run:
         distributed.start()
         self.first, self.processes = distributed.rank() == 0, distributed.world_size()
         self.device = pick_device(opt.gpu_ids)
+        keep_freed_memory()
         # Different seeds, or all processes would draw the same noise and dropout.
         seed_everything(opt.seed + distributed.rank())
         self.folder = Path(opt.checkpoints_dir) / opt.name
@@ -126,9 +128,11 @@ class Run:
             *(f"from now on {change}" for change in changed.values()),
         )
 
-    def record(self, options: Mapping[str, object], text: str, files: Iterable[Path]) -> None:
-        """Write options.json, train_opt.txt and which image files the run learns from. A new run first moves an older
-        run's networks out of its folder."""
+    def record(
+        self, options: Mapping[str, object], text: str, files: Iterable[Path], masks: Seen | None = None
+    ) -> None:
+        """Write options.json, train_opt.txt, which image files the run learns from and what their masks look like. A
+        new run first moves an older run's networks out of its folder."""
         if not self.first:
             return
         if not self.continues:
@@ -141,6 +145,9 @@ class Run:
             start = Path(str(options["pretrained"]))
             earlier += [start, start.parent, Path(str(options["checkpoints_dir"])) / start]
         record_learnt(self.folder, files, earlier)
+        if masks:
+            known = Seen.read(self.folder)  # of a run that continues, maybe with other data
+            (known.joined(masks) if known and [*known.ranges] == [*masks.ranges] else masks).write(self.folder)
         write_text(self.folder / "train_opt.txt", text + "\n")
         write_json(self.folder / "options.json", options)
 
