@@ -149,6 +149,7 @@ def evaluate(
     rule: MaskRule = ONE_HALF,
     surface: bool = False,
     on_image: Callable[[Scored], None] | None = None,
+    companions: bool = True,
     loss: Loss | None = None,
     within: Masks | None = None,
     progress: str = "",
@@ -160,7 +161,8 @@ def evaluate(
 
     surface: also measure distances between outlines, in mm if the data set knows the pixel spacing of every image, else
     in pixels. on_image: called once for each image, with the model's companion pictures, from several threads; an error
-    that it raises ends the evaluation. loss: takes a batch's outputs and targets, float [N, C, h, w] in [-1, 1]; the
+    that it raises ends the evaluation. companions: False leaves these pictures out, which CycleGAN needs another pass
+    for. loss: takes a batch's outputs and targets, float [N, C, h, w] in [-1, 1]; the
     evaluation's losses are means over images of the values that it returns. within: outside of these masks the values
     are 0; on_image sees the mask as a companion picture. progress: label of a progress bar; "" shows none.
 
@@ -169,7 +171,8 @@ def evaluate(
     """
     scorer, losses = ImageScorer(loader.dataset, rule, surface, on_image, within), _Losses(loss)
     variation = Variation()
-    scored = _in_order(model, loader, scorer, losses, variation)
+    companions = companions and on_image is not None
+    scored = _in_order(model, loader, scorer, losses, variation, companions)
     disable = None if progress else True  # None: show the bar in a terminal only
     images = list(tqdm(scored, progress, len(loader.dataset), unit="img", disable=disable))
     pooled = [image.pooled for image in images if image.pooled is not None]
@@ -186,7 +189,12 @@ def evaluate(
 
 
 def _in_order(
-    model: Translator, loader: Batches, scorer: ImageScorer, losses: "_Losses", variation: Variation
+    model: Translator,
+    loader: Batches,
+    scorer: ImageScorer,
+    losses: "_Losses",
+    variation: Variation,
+    companions: bool,
 ) -> Iterator[Scored]:
     """Translate batch after batch while threads score the images before; yields the images in order."""
     waiting: deque[Future[Scored]] = deque()
@@ -199,12 +207,12 @@ def _in_order(
                     fakes = fakes.cpu()
                     if "B" in batch:
                         variation.add(fakes, batch["B"])
-                    pictures = model.companions(batch) if scorer.on_image else {}
+                    pictures = model.companions(batch) if companions else {}
                 pictures = {label: each.float().cpu() for label, each in pictures.items()}
                 targets = batch["B"] if "B" in batch else [None] * len(fakes)
                 for i, (height, width) in enumerate(batch["size"].tolist()):
-                    companions = {label: each[i] for label, each in pictures.items()}
-                    image = Scored(int(batch["index"][i]), (height, width), fakes[i], targets[i], companions)
+                    own = {label: each[i] for label, each in pictures.items()}
+                    image = Scored(int(batch["index"][i]), (height, width), fakes[i], targets[i], own)
                     waiting.append(pool.submit(scorer, image))
                 while len(waiting) > 4 * WORKERS:
                     yield waiting.popleft().result()
