@@ -136,6 +136,6 @@ def _picture(picture: Picture, name: str) -> None:
     if picture.mask is None:
         tags.a(shown, picture.label, href=link(picture.full))
         return
-    small = {"data-small": link(picture.small)} if picture.small else {}
+    small = {"data-small": link(picture.small)} if picture.small and picture.small != picture.mask else {}
     masked = {"data-mask": link(picture.mask)} | small
     tags.a(tags.span(shown, cls="stack"), picture.label, href=link(picture.full), **masked)

@@ -5,17 +5,20 @@ page.css. page.js makes its galleries (`util.show.gallery`) work; a page without
 """
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 from dominate import document, tags
 from dominate.util import raw, text
 
+from util.contracts import ClassMap
 from util.files import write_text
 
-MOST_IMAGES = 1000
-"""A page of results shows this many images. Browsers need gigabytes for a page of tens of thousands."""
+MOST_IMAGES = 5000
+"""A page of results shows this many images. A file of tens of thousands takes a browser long to read."""
 
 # Column titles of the scores.
 TITLES = {
@@ -77,8 +80,17 @@ def write_page(path: Path, doc: document) -> None:
 
 def colour_key(colour: tuple[int, int, int], meaning: str) -> None:
     """Add a patch of colour and its meaning to the open element."""
-    tags.span(cls="key", style=f"background:rgb{colour}")
-    text(meaning)
+    with tags.span(cls="meaning"):  # a patch and its words stay in one line
+        tags.span(cls="key", style=f"background:rgb{colour}")
+        text(meaning)
+
+
+def class_key(classes: ClassMap) -> None:
+    """Add a line with the colour and the name of every class to the open element."""
+    colours = classes.encode(np.arange(len(classes.names), dtype=np.uint8)[None])[0].tolist()
+    with tags.p("Classes:", cls="note"):
+        for (red, green, blue), name in zip(colours, classes.names, strict=True):
+            colour_key((red, green, blue), name)
 
 
 @contextlib.contextmanager
@@ -113,3 +125,31 @@ def picture_row(cells: list[tuple[str, Path, Path]], width: int, name: str = "")
 def row_style(count: int, width: int) -> str:
     """What page.css must know of a row: how many pictures are in it, and how wide each may be."""
     return f"--count:{count};--width:{width}px"
+
+
+def url(file: Path, folder: Path) -> str:
+    """The address of a file for a page in `folder`: relative, so that both can be moved together."""
+    try:
+        return link(Path(os.path.relpath(file, folder)))
+    except ValueError:  # another drive, on Windows
+        return file.resolve().as_uri()
+
+
+def links_to_runs(runs: Iterable[Path], folder: Path) -> dict[str, str]:
+    """Links from a page in `folder` to what exists of runs: text to URL. runs: their folders."""
+    files = {"training": Path("web", "index.html"), "options": Path("train_opt.txt")}
+    return {
+        f"{what} of {run.name}": url(run / file, folder)
+        for run in runs
+        for what, file in files.items()
+        if (run / file).exists()
+    }
+
+
+def add_link(path: Path, name: str, target: Path) -> None:
+    """Add a link to the navigation of a page that was written before, if it exists."""
+    if not path.exists():
+        return
+    html, anchor = path.read_text(encoding="utf-8"), tags.a(name, href=url(target, path.parent)).render(pretty=False)
+    if anchor not in html:
+        write_text(path, html.replace("</nav>", f"{anchor}</nav>", 1))

@@ -8,22 +8,38 @@ import numpy as np
 from dominate import tags
 from dominate.util import text
 
+from util.contracts import ClassMap
 from util.score import uncertainty
 from util.score.evaluate import SURFACE, Evaluation
 from util.score.metrics import threshold_curve
 from util.score.summary import parts, undefined_in_words
-from util.show.pages import MOST_IMAGES, TITLES, colour_key, page, picture_row, score_table, write_page
+from util.show.gallery import Card, Picture, gallery
+from util.show.pages import MOST_IMAGES, TITLES, class_key, colour_key, page, score_table, write_page
 from util.show.pictures import BOTH, OPEN, PREDICTION, TRUTH
+from util.show.trust import show_calibration, show_doubts
+
+ABOUT_TINTS = (
+    "fake_B is the generator's output before the threshold. Tints in it are no classes: a generator that first drew in "
+    "colour keeps traces of that, and the mask depends only on how near each pixel is to the foreground's colour."
+)
 
 
 def write_test_page(
-    folder: Path, title: str, evaluation: Evaluation, settings: Mapping[str, Any], winsize: int = 256
+    folder: Path,
+    title: str,
+    evaluation: Evaluation,
+    settings: Mapping[str, Any],
+    winsize: int = 256,
+    links: Mapping[str, str] | None = None,
+    classes: ClassMap | None = None,
 ) -> None:
     """Write index.html and its figures beside the pictures that are already in `folder`.
 
-    settings: the options that the scores depend on, by name. winsize: width of a picture on the page in pixels.
+    settings: the options that the scores depend on, by name. winsize: width of a picture on the page in pixels. links:
+    text to URL of files and pages about this test; those in `folder` are added. classes: of the ground truth.
     """
-    doc = page(title)
+    files = {name: name for name in ("metrics.csv", "metrics.json", "dicomseg/") if (folder / name).exists()}
+    doc = page(title, links=files | dict(links or {}))
     with doc.main:
         with tags.p(cls="note"):
             text(" · ".join(f"{name}: {_listed(value)}" for name, value in settings.items()))
@@ -31,8 +47,9 @@ def write_test_page(
             _scores(folder, evaluation, settings)
         else:
             tags.p(f"{len(evaluation.rows)} images without ground truth, so there are no scores.")
+        show_doubts(evaluation.rows)
         mask = f"mask, threshold {settings['threshold']}" if "threshold" in settings else "mask"
-        _images(folder, evaluation, winsize, mask)
+        _images(folder, evaluation, winsize, mask, classes)
     write_page(folder / "index.html", doc)
 
 
@@ -67,18 +84,20 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -
     if "uncertainty" in summary:
         tags.h2("Uncertainty")
         tags.p(uncertainty.in_words(summary["uncertainty"], main), cls="note")
+    if "calibration" in summary:
+        show_calibration(summary["calibration"], len(evaluation.class_names))
     if "class_iou" in summary:
         tags.h2("IoU of each class")
         _class_table(summary["class_iou"])
     tags.h2("Spread")
     with tags.div(cls="figures"):
         plots.histogram_plot(_by_source(evaluation), main, folder / "histogram.png")
-        tags.figure(tags.img(src="histogram.png", alt=f"histogram of {main}"))
+        tags.figure(tags.img(src="histogram.png", alt=f"histogram of {main}"), cls="plot")
         if evaluation.histograms is not None:
             curve = threshold_curve(evaluation.histograms)
             plots.threshold_plot(curve, float(settings["threshold"]), folder / "thresholds.png")
             caption = tags.figcaption(_about_thresholds(settings))
-            tags.figure(tags.img(src="thresholds.png", alt="Dice and IoU by threshold"), caption)
+            tags.figure(tags.img(src="thresholds.png", alt="Dice and IoU by threshold"), caption, cls="plot")
 
 
 def _by_source(evaluation: Evaluation) -> dict[str, list[float]]:
@@ -105,7 +124,7 @@ def _table(evaluation: Evaluation) -> None:
         for part, numbers in parts(summary).items():
             for kind, title in (("macro", "mean"), ("micro", "pooled")):
                 with tags.tr():
-                    tags.th(f"{part}, {title}")
+                    tags.th(f"{part}, {title}", scope="row")
                     tags.td(str(numbers["images"]) if kind == "macro" else "")
                     for name in columns:
                         _cell(name, numbers[kind].get(name), numbers["interval"][kind].get(name))
@@ -117,7 +136,7 @@ def _detection_table(summary: Mapping) -> None:
         for part, numbers in parts(summary).items():
             if detection := numbers.get("detection"):
                 with tags.tr():
-                    tags.th(part)
+                    tags.th(part, scope="row")
                     tags.td(str(detection["positives"]))
                     tags.td(str(detection["negatives"]))
                     for name in columns:
@@ -147,36 +166,49 @@ def _class_table(class_iou: Mapping[str, float | None]) -> None:
             tags.td("absent" if value is None else f"{value:.4f}")
 
 
-def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str) -> None:
-    rows = evaluation.rows
+def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str, classes: ClassMap | None) -> None:
+    rows, columns, main = evaluation.rows, evaluation.columns, ""
     if evaluation.scored:
-        main = evaluation.columns[0]
+        main = columns[0]
         rows = sorted(rows, key=lambda row: np.nan_to_num(row[main], nan=2.0))  # undefined scores last
-        tags.h2(f"Images, lowest {TITLES[main]} first")
-        _legend(evaluation.binary)
-    else:
-        tags.h2("Images")
+    tags.h2("Images")
+    _legend(evaluation, classes)
     if len(rows) > MOST_IMAGES:
         tags.p(f"The first {MOST_IMAGES} of {len(rows)} images; the pictures of all are in images/ and masks/.")
-    for row in rows[:MOST_IMAGES]:
-        cells = []
-        for label, path in _pictures(row["id"], mask):
-            if (folder / path).exists():
-                small = (Path("thumbs") / path).with_suffix(".jpg")
-                cells.append((label, path, small if (folder / small).exists() else path))
-        with tags.section(cls="image"):
-            with tags.h3(row["id"]):
-                if evaluation.scored:
-                    text("  ")
-                    tags.small(_facts(row, evaluation.columns))
-            picture_row(cells, winsize)
+    values = {name: TITLES[name] for name in columns} if evaluation.scored else {}
+    if rows and uncertainty.LABEL in rows[0]:
+        values[uncertainty.LABEL] = uncertainty.LABEL
+    cards = [
+        Card(
+            row["id"],
+            _pictures(folder, row["id"], mask),
+            _facts(row, columns) if evaluation.scored else "",
+            row["source"],
+            {name: row[name] for name in values},
+        )
+        for row in rows[:MOST_IMAGES]
+    ]
+    binary = evaluation.binary or classes is None or classes.binary
+    gallery(cards, f"lowest {TITLES[main]} first" if main else "as listed", values, winsize, tinted=binary)
 
 
-def _pictures(name: str, mask: str) -> list[tuple[str, Path]]:
+def _pictures(folder: Path, name: str, mask: str) -> list[Picture]:
+    """The pictures of an image that are in the folder."""
     labels = ("real", "fake", "real_A", "fake_B", uncertainty.LABEL, "rec_A", "real_B", "fake_A", "rec_B", "within")
     images = [(label, Path("images") / f"{name}_{label}.png") for label in labels]
-    drawn = {mask: "masks", "overlay": "overlays", "difference": "differences"}
-    return [*images, *((label, Path(folder) / f"{name}.png") for label, folder in drawn.items())]
+    masks, overlays, differences = (Path(kind) / f"{name}.png" for kind in ("masks", "overlays", "differences"))
+    drawn = [(mask, masks), ("overlay", overlays), ("difference", differences)]
+    return [
+        Picture(label, path, _shown(folder, path), *((masks, _shown(folder, masks)) if path == overlays else ()))
+        for label, path in images + drawn
+        if (folder / path).exists()
+    ]
+
+
+def _shown(folder: Path, path: Path) -> Path:
+    """The smaller copy of a picture for the page, if there is one."""
+    small = (Path("thumbs") / path).with_suffix(".jpg")
+    return small if (folder / small).exists() else path
 
 
 def _facts(row: Mapping[str, Any], columns: list[str]) -> str:
@@ -190,9 +222,9 @@ def _facts(row: Mapping[str, Any], columns: list[str]) -> str:
     return " · ".join(facts + [row["source"]] * bool(row["source"]))
 
 
-def _legend(binary: bool) -> None:
-    with tags.p(cls="note"):
-        if binary:
+def _legend(evaluation: Evaluation, classes: ClassMap | None) -> None:
+    if evaluation.binary:
+        with tags.p(cls="note"):
             text("Overlay: outlines of")
             colour_key(PREDICTION, "prediction")
             colour_key(TRUTH, "ground truth")
@@ -202,7 +234,12 @@ def _legend(binary: bool) -> None:
             colour_key((205, 205, 205), "correct foreground")
             colour_key(PREDICTION, "false positive")
             colour_key(TRUTH, "false negative")
-        else:
+            colour_key(OPEN, "void, not scored")
+        tags.p(ABOUT_TINTS, cls="note")
+    elif evaluation.scored:
+        with tags.p(cls="note"):
             text("Overlay: predicted classes. Difference:")
             colour_key(PREDICTION, "wrong class")
-        colour_key(OPEN, "void, not scored")
+            colour_key(OPEN, "void, not scored")
+        if classes is not None:
+            class_key(classes)

@@ -116,7 +116,7 @@ def test_worst_images_come_first(pictures, echo, tmp_path):
     assert places == sorted(places)
 
 
-def test_a_page_shows_at_most_a_thousand_images(pictures, echo, tmp_path, monkeypatch):
+def test_a_page_shows_at_most_so_many_images(pictures, echo, tmp_path, monkeypatch):
     monkeypatch.setattr("util.show.test_page.MOST_IMAGES", 2)
     page = page_of(tmp_path, lungs(pictures, 3), echo)
     assert "The first 2 of 3 images" in page.text
@@ -176,8 +176,10 @@ def test_many_classes_get_a_table_of_each_ones_iou(pictures, echo, tmp_path):
 
 def test_large_pictures_are_shown_small_and_link_to_the_large_ones(pictures, echo, tmp_path):
     page = page_of(tmp_path, lungs(pictures, 1, size=(700, 300)), echo)
-    shown = [attrs["src"] for tag, attrs in page.tags if tag == "img" and attrs["alt"] == "overlay"]
+    shown = [attrs["src"] for tag, attrs in page.tags if tag == "img" and attrs["alt"] == "overlay of image0"]
     assert shown == ["thumbs/overlays/image0.jpg"]
+    masks = [attrs for tag, attrs in page.tags if "data-mask" in attrs]
+    assert [(m["data-mask"], m["data-small"]) for m in masks] == [("masks/image0.png", "thumbs/masks/image0.jpg")]
     assert "overlays/image0.png" in page.links
     assert max(Image.open(tmp_path / shown[0]).size) == 512
     assert page.broken() == []
@@ -274,11 +276,12 @@ def test_the_training_page_of_a_long_run_does_not_grow(tmp_path):
 def test_the_training_page_shows_the_curves(tmp_path):
     line = "(epoch: {}, iters: {}, time: 0.1, data: 0.0) G_L1: {} D_real: 0.5 \n"
     (tmp_path / "loss_log.txt").write_text(line.format(1, 5, 9.0) + line.format(2, 5, 4.0))
-    (tmp_path / "metrics.csv").write_text("epoch,iters,G_L1,dice\n1,10,9,0.8\n2,20,4,0.9\n")
+    (tmp_path / "metrics.csv").write_text("epoch,iters,G_L1,val_dice\n1,10,9,0.8\n2,20,4,0.9\n")
     trained(tmp_path, 1).close()
-    assert Image.open(tmp_path / "web" / "curves.png").size[0] > 1000  # two panels: losses, and the score
     page = Links(tmp_path / "web" / "index.html")
-    assert any(link.startswith("curves.png") for link in page.links)
+    drawn = [link.partition("?")[0] for link in page.links if link.startswith("curves_")]
+    assert len(drawn) == 3, "losses of the game, losses with a lambda, Dice"
+    assert all(Image.open(tmp_path / "web" / name).size[0] > 600 for name in drawn)
     assert page.broken() == []
 
 
