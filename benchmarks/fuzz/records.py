@@ -71,7 +71,7 @@ def logs(folder: Path) -> list[Seed]:
         costs([], 1, folder, {})
         losses, scores = read_losses(folder / "loss_log.txt"), read_metrics(folder / "metrics.csv")
         if zlib.crc32(path.read_bytes()) % 500 == 1:  # a drawing takes a thousand times as long as the rest
-            plots.curves(losses, scores, folder / "curves.png")
+            plots.curves(losses, scores, folder / "curves")
 
     lines = [f"(epoch: {i}, iters: 4, time: 0.1, data: 0.0) G_GAN: 1.5 D_real: 0.5 \n" for i in (1, 2, 3)]
     sound = {"loss_log.txt": "==== Training Loss ====\n" + "".join(lines)}

@@ -27,6 +27,8 @@ Batch = TypeVar("Batch")
 TRAIN, VAL = "train (as trained: augmented, running)", "val"
 SCORES = {"dice": "Dice", "iou": "IoU"}
 
+GAME, WEIGHTED = "losses of the game", "losses against the target, times their lambda"
+
 ACCURACY = "acc_"
 """Begins the names of discriminators' accuracies among a step's losses: acc_D_real, acc_D_A_fake, ..."""
 
@@ -165,9 +167,18 @@ class LossLog:
             writer.writerows(rows)
         seconds = time.monotonic() - self._epoch_started
         shown = "".join(f" {name}: {value:.4f}" for name, value in scores.items())
-        left = f" left: {self._left()}" if epoch < self._epochs else ""
+        left = f" left: {self.left() or timedelta(0)}" if epoch < self._epochs else ""
         tqdm.write(f"End of epoch {epoch} / {self._epochs} \t Time Taken: {seconds:.0f} sec{shown}{left}", sys.stdout)
         return means
+
+    def left(self) -> timedelta | None:
+        """Time to the end of the run at the mean pace since this start, with validation and saving; None at first."""
+        if self._started_at is None:
+            return None
+        position = self._epoch - 1 + self._seen / self._images
+        done = position - self._started_at
+        elapsed = time.monotonic() - self._started
+        return timedelta(seconds=round(elapsed / done * max(self._epochs - position, 0))) if done > 0 else None
 
     def _new_epoch(self, epoch: int, images: int, start: int) -> None:
         self._epoch, self._images, self._start, self._seen = epoch, max(images, 1), start, start
@@ -187,16 +198,7 @@ class LossLog:
             print(line, flush=True)
         else:
             shown = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            self._bar.set_postfix_str(f"{shown}, all in {self._left()}")
-
-    def _left(self) -> timedelta:
-        """Time to the end of the run at the mean pace since this start, with validation and saving."""
-        if self._started_at is None:
-            return timedelta(0)
-        position = self._epoch - 1 + self._seen / self._images
-        done = position - self._started_at
-        elapsed = time.monotonic() - self._started
-        return timedelta(seconds=round(elapsed / done * max(self._epochs - position, 0)) if done > 0 else 0)
+            self._bar.set_postfix_str(f"{shown}, all in {self.left() or timedelta(0)}")
 
     @staticmethod
     def _append(run_dir: Path, line: str) -> None:
@@ -269,6 +271,13 @@ def split_accuracies(values: Mapping[str, float]) -> tuple[dict[str, float], dic
     for name, value in values.items():
         (accuracies if name.startswith(ACCURACY) else losses)[name] = value
     return losses, accuracies
+
+
+def in_groups(losses: Collection[str]) -> dict[str, list[str]]:
+    """The names of losses that share an axis: those of the game between generators and discriminators, which stay
+    around 1 and may be negative, and those against the target, which --lambda_L1 and the like multiply."""
+    game = [name for name in losses if name.startswith("D_") or name in ("G_GAN", "G_A", "G_B")]
+    return {GAME: game, WEIGHTED: [name for name in losses if name not in game]}
 
 
 def validation_columns(scores: Mapping[str, float]) -> dict[str, float]:

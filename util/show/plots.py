@@ -3,6 +3,7 @@
 matplotlib takes a second to import, so import this module inside the function that draws.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,69 +11,111 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from util.files import replacing
-from util.run.log import ACCURACY, train_and_val
+from util.run.log import ACCURACY, VAL, WEIGHTED, in_groups, train_and_val
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a00", "#444444")  # Okabe and Ito
 ACCURACY_TITLE = "how often the discriminator is right"
 NOT_LOSSES = {"epoch", "iters", "time", "data"}
 
 
-def curves(losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Draw a training run over its epochs.
+def curves(
+    losses: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]], folder: Path, best: int = 0
+) -> list[tuple[str, str]]:
+    """Draw a training run over its epochs, a file for each panel. Returns the panels' titles and their files' names.
 
-    One panel has the losses step by step. Loss, Dice and IoU of training and validation have a panel each, and so does
-    how often a discriminator was right: of one image it is often right everywhere or nowhere, so only means say much.
-    The last panel has the other validation scores.
+    Losses of the game and losses against the target, which a lambda multiplies, have a panel each, so that neither
+    hides the other. Loss, Dice and IoU of training and validation have a panel each, and so does how often a
+    discriminator was right: of one image it is often right everywhere or nowhere, so only means say much. The last
+    panel has the other validation scores.
 
     losses: rows of loss_log.txt (`epoch`, `iters` within it, the losses). scores: rows of metrics.csv (`epoch` and the
-    quantities measured in it).
+    quantities measured in it). best: the epoch to mark; 0 for none.
     """
-    names, columns = ([name for name in _names(rows) if not name.startswith(ACCURACY)] for rows in (losses, scores))
-    of_D = [name for name in _names(scores) if name.startswith(ACCURACY)]
-    pairs = train_and_val(columns)
-    panels = {title: list(lines.items()) for title, lines in pairs.items()}
-    if of_D:
-        panels[ACCURACY_TITLE] = [(name, name) for name in of_D]
-    shown = {*names, *(column for lines in pairs.values() for column in lines.values())}
-    if others := [(name, name) for name in columns if name not in shown]:
-        panels["validation"] = others
-    steps = 1 if names or not panels else 0  # an epoch shorter than --print_freq leaves no losses step by step
-    count = steps + len(panels)
-    width = min(2, count)
-    figure = _figure(6.2 * width, 3.4 * -(-count // width))
-    grid = figure.add_gridspec(-(-count // width), width)
-    axes = [figure.add_subplot(grid[i // width, i % width]) for i in range(count)]
-    if steps:
-        _plot_losses(axes[0], losses, names)
-    for ax, (title, lines) in zip(axes[steps:], panels.items(), strict=True):
-        for (name, colour), (_, column) in zip(_coloured([name for name, _ in lines]), lines, strict=True):
+    if not _losses_of(losses):  # an epoch shorter than --print_freq leaves no losses step by step
+        losses = scores
+    panels = {title: names for title, names in in_groups(_losses_of(losses)).items() if names}
+    files = []
+    for title, names in panels.items():
+        figure, ax = _panel(title)
+        _plot_losses(ax, losses, names, log=title == WEIGHTED)
+        files.append(_save_panel(figure, ax, folder, title))
+    for title, lines in _over_epochs(scores).items():
+        figure, ax = _panel(title)
+        for (name, colour), column in zip(_coloured(list(lines)), lines.values(), strict=True):
             rows = [row for row in scores if column in row]
             ax.plot([r["epoch"] for r in rows], [r[column] for r in rows], "o-", color=colour, ms=3, label=name)
-        ax.set(title=title, xlabel="epoch")
         if title == ACCURACY_TITLE:
             ax.axhline(0.5, color="#444444", linestyle="--", linewidth=1, label="chance")
             ax.set_ylim(0, 1.02)
-    for ax in axes:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _finish(ax)
-    _save(figure, path)
+        if best and VAL in lines:
+            ax.axvline(best, color="#444444", linestyle=":", linewidth=1, label=f"best epoch: {best}")
+        files.append(_save_panel(figure, ax, folder, title))
+    return files
 
 
-def _plot_losses(ax: Axes, losses: Sequence[Mapping[str, float]], names: Sequence[str]) -> None:
-    # `iters` counts images within the epoch. The largest is taken for the length of an epoch.
+def _over_epochs(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, str]]:
+    """The panels of what is measured once an epoch: {title: {line: column of metrics.csv}}."""
+    columns = _names(scores)
+    panels = train_and_val(columns)
+    if of_D := {name: name for name in columns if name.startswith(ACCURACY)}:
+        panels[ACCURACY_TITLE] = of_D
+    shown = {column for lines in panels.values() for column in lines.values()}
+    if others := {name: name for name in columns if name.startswith("val_") and name not in shown}:
+        panels["other validation scores"] = others
+    return panels
+
+
+def _losses_of(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """The names of the training losses in rows of either file."""
+    return [name for name in _names(rows) if not name.startswith((ACCURACY, "train_", "val_"))]
+
+
+def _panel(title: str) -> tuple[Figure, Axes]:
+    figure = _figure(5.6, 3.4)
+    ax = figure.subplots()
+    ax.set(title=title, xlabel="epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, ax
+
+
+def _save_panel(figure: Figure, ax: Axes, folder: Path, title: str) -> tuple[str, str]:
+    name = f"curves_{re.sub(r'[^A-Za-z0-9]+', '_', title)}.png"
+    _finish(ax)
+    _save(figure, folder / name)
+    return title, name
+
+
+def _plot_losses(ax: Axes, losses: Sequence[Mapping[str, float]], names: Sequence[str], log: bool) -> None:
+    # `iters` counts images within the epoch, and in metrics.csv within the run: there a row is the mean of an epoch.
+    steps = bool(losses) and "time" in losses[0]
     length = max((row["iters"] for row in losses), default=1)
     for name, colour in _coloured(names):
         rows = [row for row in losses if name in row]
-        x = [row["epoch"] - 1 + row["iters"] / length for row in rows]
+        x = [row["epoch"] - 1 + row["iters"] / length if steps else row["epoch"] for row in rows]
         y = np.array([row[name] for row in rows])
-        ax.plot(x, y, color=colour, alpha=0.25, linewidth=0.8)
-        ax.plot(x, _smooth(y), color=colour, linewidth=1.6, label=name)
-    ax.set(title="losses", xlabel="epoch")
-    if names and all(row[name] > 0 for row in losses for name in names if name in row):
-        ax.set_yscale("log")
+        if steps:
+            ax.plot(x, y, color=colour, alpha=0.25, linewidth=0.8)
+            ax.plot(x, _smooth(y), color=colour, linewidth=1.6, label=name)
+        else:
+            ax.plot(x, y, "o-", color=colour, ms=3, label=name)
+    if log:
+        _log_scale(ax, [row[name] for row in losses for name in names if row.get(name, 0) > 0])
+
+
+def _log_scale(ax: Axes, values: Sequence[float]) -> None:
+    """Give an axis a logarithmic scale with plain numbers at its ticks, also where it spans less than a decade."""
+    if not values:
+        return
+    ax.set_yscale("log")
+    ratio = max(values) / min(values)
+    ax.yaxis.set_major_locator(
+        LogLocator(subs=(1.0,) if ratio > 1000 else (1.0, 2.0, 5.0) if ratio > 10 else range(1, 10))
+    )
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def threshold_plot(curve: Mapping[str, np.ndarray], chosen: float, path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What a training shows besides the page's frame: its validation cases, and TensorBoard's events."""
