@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from options.recorded import masks_show, note_learnt
-from options.results import data_of, results_folder
+from options.results import data_of, is_plain, name_of, results_folder
 from options.runs import resolve_compared, resolve_named, resolve_within
 from options.test import TEST, as_text, in_short
 from util.errors import run_script
@@ -82,6 +82,8 @@ def test(runs: list[argparse.Namespace]) -> int:
         write_results(folder, title, evaluation, settings | plane_of_distances(opt, loader.dataset), opt)
     if evaluation.scored:
         print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
+        if len(runs) == 1 and is_plain(opt, results):
+            score_on_card(opt, trained.files[0], evaluation)
     print(f"page: {results / 'index.html'}")
     return 0
 
@@ -129,6 +131,14 @@ def write_results(
     evaluation.write_csv(folder / "metrics.csv")
     write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | evaluation.summary)
     write_test_page(folder, title, evaluation, settings, opt.display_winsize)
+
+
+def score_on_card(opt: argparse.Namespace, weights: Path, evaluation: Evaluation) -> None:
+    """Bring the run's README.md up to date."""
+    from util.show.card import add_scores
+
+    tested = {"phase": opt.phase, "epoch": opt.epoch, "data": name_of(data_of(opt))}
+    add_scores(Path(opt.checkpoints_dir) / opt.name, tested, weights, evaluation.summary, evaluation.columns)
 
 
 def plane_of_distances(opt: argparse.Namespace, dataset: PairedDataset) -> dict[str, object]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from options.parser import as_dict
 from options.recorded import changed_flags
-from options.train import as_text, in_short, is_named, parse, refuse_old_run, resume_command, test_command
+from options.train import as_text, card_facts, in_short, is_named, parse, refuse_old_run, resume_command, test_command
 from util import distributed
 from util.errors import run_script
 
@@ -67,6 +67,7 @@ def main() -> int:
         fit(opt, run, report, augment, val)
         report.close()
         say_what_ended(opt, run)
+        write_run_card(opt, run, train, val)
         return run.exit_code
 
 
@@ -93,6 +94,19 @@ def say_what_ended(opt: argparse.Namespace, run: Run) -> None:
     else:
         command = test_command(opt, run.best is not None)
         distributed.say(*end_in_words(run.folder, not opt.no_html, run.best, command))
+
+
+def write_run_card(opt: argparse.Namespace, run: Run, train: Loader, val: Loader | None) -> None:
+    """Write README.md in the run's folder, for whoever gets its weights."""
+    from util.run.outlook import data_in_words
+    from util.show.card import write_card
+
+    if run.first:
+        facts = card_facts(opt)
+        images = data_in_words(train.dataset, val.dataset if val else None).removeprefix("data: ")
+        best = f"{run.best[0]}, validation Dice {run.best[1]:.4f}" if run.best else ""
+        facts = {"Data": f"{facts['Data']}: {images}"} | {k: v for k, v in facts.items() if k != "Data"}
+        write_card(run.folder, facts | {"Best epoch": best})
 
 
 def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val: Loader | None) -> None:

@@ -4,6 +4,7 @@ go to a folder of their own."""
 import argparse
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,6 +71,15 @@ def results_folder(opt: argparse.Namespace, name: str, file: str) -> Path:
     results = place(folder, "_".join([*where, *differing]), data, file, own and upstreams and not other)
     most = min(getattr(opt, limit) for limit in LIMITS)
     return results.with_name(f"{results.name}_first-{most:.0f}") if _images_in(results / file) > most else results
+
+
+def is_plain(opt: argparse.Namespace, results: Path) -> bool:
+    """Whether results are of all images of the run's own data in this phase, made in the run's own way,
+    and the phase is not that of training."""
+    recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
+    limited = min(getattr(opt, limit) for limit in LIMITS) < math.inf
+    usual = results.name == f"{opt.phase}_{opt.epoch}" and opt.phase != "train"
+    return bool(recorded) and usual and not limited and not settings_of(opt)
 
 
 def name_of(data: Mapping[str, object]) -> str:

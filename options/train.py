@@ -11,6 +11,7 @@ from options.of_training import add_train_options
 from options.parser import Script, with_suffix
 from options.recorded import changed_flags, read_for_resuming
 from util.errors import UserError
+from util.flags import Fact, flags
 from util.run.aside import holds_run
 
 TRAIN = Script(
@@ -81,6 +82,31 @@ def in_short(opt: argparse.Namespace) -> str:
     """The options for the console: those that differ from their defaults."""
     file = Path(opt.checkpoints_dir) / opt.name / "train_opt.txt"
     return f"flags that differ from the defaults (all flags: {file}): {TRAIN.changes(opt, following(opt))}"
+
+
+def card_facts(opt: argparse.Namespace) -> dict[str, str]:
+    """What the run's card says of its data, its start and its settings, without the folders of this machine."""
+    from models.donors.find import start_in_words
+
+    root, drawn = Path(opt.dataroot or ""), opt.dataset_mode == "phantom"
+    split = f"drawn by patient, --split_seed {getattr(opt, 'split_seed', 0)}: 70 % train, 10 % val, 20 % test"
+    starts = (opt.pretrained, getattr(opt, "pretrained_B", ""))
+    return {
+        "Data": "drawn by pix2mask" if drawn else f"{root.name} (--dataset_mode {opt.dataset_mode})",
+        "Split": "splits.csv" if (root / "splits.csv").is_file() else split if opt.dataset_mode == "masks" else "",
+        "Start": "; ".join(start_in_words(start, Path(opt.checkpoints_dir)) for start in starts if start)
+        or "random weights, or those of --encoder_weights",
+        "Settings that differ from the defaults": f"`{_settings(opt)}`",
+    }
+
+
+def _settings(opt: argparse.Namespace) -> str:
+    """The flags that differ from their defaults and change the weights. Of a path, its last name."""
+    beside = ("display_", "save_", "print_", "update_", "no_html", "tensorboard", "gpu_ids", "cache_gb", "skip_bad")
+    known = {name: value for name, value in vars(opt).items() if name in flags(Fact.RESUMED)}
+    own = {name: value for name, value in known.items() if not name.startswith(beside) and name != "dataroot"}
+    named = {name: Path(value).name if "/" in str(value) else value for name, value in own.items()}
+    return TRAIN.changes(argparse.Namespace(**named), following(opt))
 
 
 def resume_command(opt: argparse.Namespace) -> str:

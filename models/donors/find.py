@@ -1,6 +1,7 @@
 """Find a donor, a generator that was trained on something else, by the name that a user gives it."""
 
 import difflib
+import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,6 +57,16 @@ def find_twin(name: str, checkpoints_dir: Path) -> Path | None:
         return obtain_donor(catalogue.DONORS[twin], checkpoints_dir)
     except UserError as error:
         raise UserError(f"{error}; or start G_B as G_A (--pretrained_B same)") from error
+
+
+def start_in_words(name: str, checkpoints_dir: Path) -> str:
+    """What `--pretrained name` named, without its folder, and the digest of its file. Nothing is downloaded."""
+    published = catalogue.donor(name)
+    path = _on_disk(name, checkpoints_dir) or (published and donor_path(published, checkpoints_dir))
+    if not path or not path.is_file():
+        return Path(name).name
+    with path.open("rb") as file:
+        return f"{Path(name).name}, {path.name} (sha256 {hashlib.file_digest(file, 'sha256').hexdigest()})"
 
 
 def started_from(pretrained: str, donor: Path, checkpoints_dir: Path) -> bool:

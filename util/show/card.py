@@ -1,0 +1,139 @@
+"""The card of a run, checkpoints/<name>/README.md, as the Hugging Face hub shows it: data, scores, settings, use.
+
+`card.json` beside it keeps what the card says. It is written again at the end of a training and after a test, between
+two marks and under `model-index`; what the user writes elsewhere stays.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from util import distributed
+from util.files import read_json, write_json, write_text
+
+CARD, RECORD = "README.md", "card.json"
+BEGIN = "<!-- pix2mask writes from here, after each training and test; write above or below -->"
+END = "<!-- pix2mask writes up to here -->"
+FRONT = """---
+license: # fill in before you publish, such as cc-by-4.0
+library_name: pix2mask
+pipeline_tag: image-segmentation
+tags:
+- medical-imaging
+---
+"""
+USE = """## Use
+
+The files belong into `checkpoints/{run}` of pix2mask.
+
+    from huggingface_hub import snapshot_download  # where the card is on the hub
+    snapshot_download("OWNER/REPO", local_dir="PATH/TO/pix2mask/checkpoints/{run}")
+    import torch
+    segmenter = torch.hub.load("PATH/TO/pix2mask", "segmenter", "{run}", source="local")  # epoch="best": those weights
+    mask, probabilities = segmenter("scan.png")
+"""
+BELOW = """
+## Intended use and limits
+
+For research and teaching. It is not a medical device, and no one has tested it for the care of patients. Scores hold
+for images like those named above. On images of another hospital, projection or age they may be far lower: look at the
+masks of your own images first.
+
+## Licences
+
+- Weights: see `license` at the top.
+- Data they were trained on: (fill in: owner, licence, and whether weights made from them may be given away)
+- Donor: (fill in where the run started from another network)
+- Code: pix2mask, BSD 2-Clause
+"""
+
+
+def write_card(folder: Path, training: Mapping[str, object]) -> None:
+    """Write the card of a run at the end of a training. Earlier scores leave it, since they are of other weights.
+
+    training: facts by their titles, in the order of the card.
+    """
+    record = {"training": [[title, str(fact)] for title, fact in training.items() if fact], "scores": []}
+    write_json(folder / RECORD, record)
+    _write(folder, record)
+
+
+def add_scores(
+    folder: Path, test: Mapping[str, str], weights: Path, summary: Mapping[str, Any], names: list[str]
+) -> None:
+    """Bring the card of a run up to date with a test. A run without a card gets none.
+
+    test: phase, epoch and data. summary: of an evaluation. names: of its scores, the main one first.
+    """
+    try:
+        record = read_json(folder / RECORD)
+        others = [one for one in record["scores"] if any(one[key] != test[key] for key in ("phase", "epoch"))]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return
+    kind = "macro" if names[0] == "dice" else "micro"
+    scores = [
+        {
+            "type": name,
+            "value": value,
+            "words": f"{'mean' if kind == 'macro' else 'pooled'} {name} {value:.4f} ({low:.4f} to {high:.4f})",
+        }
+        for name in names[:2]
+        if (value := summary[kind][name]) is not None
+        for low, high in [summary["interval"][kind][name]]
+    ]
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    counts = f"{summary['images']} of {summary['patients']}"
+    record["scores"] = [*others, {**test, "weights": digest, "images": counts, "scores": scores}]
+    write_json(folder / RECORD, record)
+    _write(folder, record)
+
+
+def _write(folder: Path, record: Mapping[str, Any]) -> None:
+    path = folder / CARD
+    text = f"{FRONT}\n# {folder.name}\n\nA network trained with pix2mask.\n\n{BEGIN}\n{END}\n{BELOW}"
+    if path.is_file():
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError:  # it has no marks, as in any text of the user's own
+            text = ""
+    front, begin, rest = text.partition(BEGIN)
+    _, end, below = rest.partition(END)
+    head = re.match(r"---\n(.*?\n)---\n", front, re.DOTALL)
+    if not (head and begin and end):
+        distributed.say(f"note: {path} has no marks between which pix2mask may write; it is left as it is")
+        return
+    kept = re.sub(r"^model-index:\n(?:[ -].*\n)*", "", head[1], flags=re.MULTILINE)
+    front = f"---\n{kept}{_index(folder.name, record['scores'])}---\n{front[head.end() :]}"
+    write_text(path, f"{front}{BEGIN}\n\n{_body(folder.name, record)}\n{END}{below}")
+
+
+def _index(run: str, tests: list) -> str:
+    """The scores as the hub reads them. JSON's strings are YAML's, too."""
+    lines = ["model-index:", f"- name: {json.dumps(run)}", "  results:"] if tests else []
+    for test in tests:
+        data = json.dumps(test["data"])
+        lines += ["  - task:", "      type: image-segmentation", "    dataset:", f"      name: {data}"]
+        lines += [f"      type: {data}", f"      split: {json.dumps(test['phase'])}", "    metrics:"]
+        for score in test["scores"]:
+            words = f"epoch {test['epoch']}: {score['words']}"
+            lines += [f"    - type: {score['type']}", f"      value: {score['value']:.4f}"]
+            lines += [f"      name: {json.dumps(words)}"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _body(run: str, record: Mapping[str, Any]) -> str:
+    facts = "\n".join(f"- {title}: {fact}" for title, fact in record["training"])
+    head = "| data | phase, epoch | images of patients | scores (95 % interval over patients) | sha256 |"
+    rows = "\n".join([head, "|---|---|---|---|---|", *map(_row, record["scores"])])
+    scores = rows if record["scores"] else f"None yet: `python test.py --name {run}` adds them."
+    return f"## Training\n\n{facts}\n\n## Scores\n\n{scores}\n\n{USE.format(run=run)}"
+
+
+def _row(test: Mapping[str, Any]) -> str:
+    scores = "; ".join(score["words"] for score in test["scores"])
+    phase = f"{test['phase']}, {test['epoch']}"
+    return f"| {test['data']} | {phase} | {test['images']} | {scores} | {test['weights'][:12]} |"
