@@ -51,6 +51,7 @@ SEG_LOSS = "dice+0.5*bce"
 
 def create_model(opt: argparse.Namespace, device: torch.device, training: bool) -> BaseModel:
     """The model that `--model` names, on `device`, with random weights or those of a donor (`--pretrained`)."""
+    from models.networks.precision import compute_in_bfloat16
     from models.optim.optimizers import check_encoder_flags
 
     if opt.norm == "syncbatch" and distributed.world_size() > 1 and device.type != "cuda":
@@ -58,6 +59,8 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
     model = resolve_name(MODELS[opt.model])(opt, device, training)
     if training:
         check_encoder_flags(opt, model.networks)
+        for net in model.networks.values() if opt.amp else ():
+            compute_in_bfloat16(net)
     if training and opt.adapt in METHODS and not model.tasks:
         raise UserError(
             f"--adapt {opt.adapt}: run {opt.name} holds no task of epoch {opt.epoch} to continue with: it was trained "

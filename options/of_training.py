@@ -87,6 +87,12 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         help="limit the norm of each optimizer's gradients to this before a step (0: no limit)",
     )
     group.add_argument(
+        "--amp",
+        action="store_true",
+        help="let the networks compute in bfloat16 while they train, which is faster on a GPU and on a CPU with "
+        "AVX512-BF16 or AMX; weights, losses, validation and tests stay in float32",
+    )
+    group.add_argument(
         "--ema",
         type=fraction,
         default=0.0,

@@ -89,7 +89,7 @@ EXACT = ["--augment", "strong", "--batch_size", "2", "--save_epoch_freq", "1"]
     "policy",
     [
         "linear",
-        "step --lr_decay_iters 1 --optimizer sgd --netD spectral --gan_mode hinge",
+        "step --lr_decay_iters 1 --optimizer sgd --netD spectral --gan_mode hinge --amp",
         "plateau --patience 0 --warmup 1 --optimizer adamw --ema .9",
     ],
 )

@@ -124,6 +124,7 @@ FLAGS: dict[str, Fact] = {
     "patience": RESUMED,
     "weight_decay": RESUMED | TRAINING,
     "clip_grad": RESUMED,
+    "amp": RESUMED | TRAINING,
     "ema": RESUMED | TRAINING,
     # losses
     "gan_mode": RESUMED,

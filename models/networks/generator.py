@@ -45,7 +45,7 @@ def generate_with_logits(net: Generator, images: torch.Tensor) -> tuple[torch.Te
         fakes = generate(net, images)
     finally:
         hook.remove()
-    return fakes, 2 * inputs_of_tanh[0][..., : fakes.shape[-2], : fakes.shape[-1]]
+    return fakes, 2 * inputs_of_tanh[0][..., : fakes.shape[-2], : fakes.shape[-1]].float()  # bfloat16 with --amp
 
 
 def as_logits(fakes: torch.Tensor) -> torch.Tensor:
