@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import torch
 
     from data.base import PairedDataset
+    from models.apply.trained import Trained
     from util.contracts import ScoredData
     from util.score.evaluate import Evaluation
     from util.score.image import Scored
@@ -78,8 +79,8 @@ def test(runs: list[argparse.Namespace]) -> int:
             write_segmentation(folder, image)
 
         evaluation = evaluate(translator, loader, rule, opt.surface, write, within=within, progress="testing")
-        title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-        write_results(folder, title, evaluation, settings | plane_of_distances(opt, loader.dataset), opt)
+        write_results(folder, results, trained, evaluation, settings, opt, loader.dataset)
+    link_from_training(trained, results)
     if evaluation.scored:
         print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
         if len(runs) == 1 and is_plain(opt, results):
@@ -95,8 +96,9 @@ def compare(runs: list[argparse.Namespace]) -> int:
     from util.files import replacing_folder, write_json
     from util.run.device import pick_device
     from util.seeding import seed_everything
-    from util.show.comparison import OURS, Comparison
-    from util.show.comparison_page import write_comparison_page
+    from util.show.comparison.page import write_comparison_page
+    from util.show.comparison.runs import OURS, Comparison
+    from util.show.pages import links_to_runs
 
     first, device = runs[0], pick_device(runs[0].gpu_ids)
     sets = same_images(runs)
@@ -116,21 +118,41 @@ def compare(runs: list[argparse.Namespace]) -> int:
             print(comparison.line(run.name), flush=True)
         comparison.write_csv(folder / "compare.csv")
         write_json(folder / "compare.json", {"data": data_of(first)} | comparison.as_json())
-        write_comparison_page(folder, comparison, first.display_winsize)
+        links = links_to_runs([Path(run.checkpoints_dir) / run.name for run in runs], results)
+        write_comparison_page(folder, comparison, first.display_winsize, links)
     print(f"page: {results / 'index.html'}")
     return 0
 
 
 def write_results(
-    folder: Path, title: str, evaluation: Evaluation, settings: dict[str, object], opt: argparse.Namespace
+    folder: Path,
+    results: Path,
+    trained: Trained,
+    evaluation: Evaluation,
+    settings: dict[str, object],
+    opt: argparse.Namespace,
+    dataset: PairedDataset,
 ) -> None:
-    """Write the scores as tables, and the page that shows them with the pictures in `folder`."""
+    """Write the scores as tables, and the page that shows them with the pictures in `folder`, soon called `results`."""
     from util.files import write_json
+    from util.show.pages import links_to_runs
     from util.show.test_page import write_test_page
 
+    settings = settings | plane_of_distances(opt, dataset)
     evaluation.write_csv(folder / "metrics.csv")
     write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | evaluation.summary)
-    write_test_page(folder, title, evaluation, settings, opt.display_winsize)
+    title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
+    links = links_to_runs(trained.folders, results)
+    write_test_page(folder, title, evaluation, settings, opt.display_winsize, links, dataset.classes)
+
+
+def link_from_training(trained: Trained, results: Path) -> None:
+    """Add a link to the results to the training page of each run."""
+    from util.show.pages import add_link
+
+    for folder in trained.folders:
+        name = f"test: {results.parent.name}/{results.name}"
+        add_link(folder / "web" / "index.html", name, results / "index.html")
 
 
 def score_on_card(opt: argparse.Namespace, weights: Path, evaluation: Evaluation) -> None:

@@ -23,19 +23,19 @@ class Trained:
     Each network is built and applied by its own run's options. The first run's options decide what all share: phase,
     mask rule, the threshold's file.
 
-    runs: test.py's options of each run. name: of the folder of results. folder: of the first run. models: one for each
-    run. files: the files of their generators.
+    runs: test.py's options of each run. name: of the folder of results. folders: of the runs. folder: of the first run.
+    models: one for each run. files: the files of their generators.
     """
 
     def __init__(self, runs: Sequence[argparse.Namespace], device: torch.device) -> None:
         self.runs = runs
         self.name = runs[0].name if len(runs) == 1 else "+".join(run.name.replace("/", "_") for run in runs)
         self.models = [load_model(run, device) for run in runs]
-        folders = [Path(run.checkpoints_dir) / run.name for run in runs]
-        self.folder = folders[0]
+        self.folders = [Path(run.checkpoints_dir) / run.name for run in runs]
+        self.folder = self.folders[0]
         self.files = [
             model.loaded.get(model.translator) or network_path(folder, run.epoch, model.translator)
-            for model, folder, run in zip(self.models, folders, runs, strict=True)
+            for model, folder, run in zip(self.models, self.folders, runs, strict=True)
         ]
 
     def translator(self, classes: ClassMap | None) -> Translator:

@@ -86,6 +86,15 @@ class Tab:
         self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
 
+    def set(self, name: str, value: object) -> list[str]:
+        """Put a value into a field of the page's first gallery; return the names of the images that it then shows."""
+        field = f"document.querySelector('form.controls').elements.{name}"
+        self.run(f"{field}.value = {json.dumps(value)}; {field}.dispatchEvent(new Event('input', {{ bubbles: true }}))")
+        return self.names()
+
+    def names(self) -> list[str]:
+        return self.run("[...document.querySelectorAll('.cards > *')].map(card => card.dataset.name)")
+
     def picture(self, path: Path) -> None:
         """Save the whole page as a browser shows it."""
         shot = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
