@@ -37,7 +37,7 @@ setup:
 	"$(PYTHON)" -m venv "$(VENV)" && \
 	$(PIP) --quiet pip==25.3 && \
 	{ [ -z "$(TORCH_INDEX)" ] || $(PIP) --index-url "$(TORCH_INDEX)" `grep -E '^torch(vision)?==' requirements.lock`; } && \
-	$(PIP) --constraint requirements.lock --build-constraint constraints.txt ".[visdom,export,parquet,dev]" && \
+	$(PIP) --constraint requirements.lock --build-constraint constraints.txt ".[visdom,export,parquet,tensorboard,dev]" && \
 	echo "$$wanted" > "$$stamp"
 
 lock:

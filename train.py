@@ -63,9 +63,8 @@ def main() -> int:
         run.record(as_dict(opt), as_text(opt), train.dataset.files)
         say_what_begins(opt, run, train, val)
 
-        report = Report(run, opt, train)
-        fit(opt, run, report, augment, val)
-        report.close()
+        with Report(run, opt, train, val) as report:
+            fit(opt, run, report, augment, val)
         say_what_ended(opt, run)
         write_run_card(opt, run, train, val)
         return run.exit_code
@@ -134,7 +133,9 @@ def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val
             if not run.interrupted():
                 evaluation = None
                 if val and epoch % opt.val_freq == 0:
-                    evaluation = evaluate(translator, val, rule, loss=model.loss)
+                    evaluation = evaluate(
+                        translator, val, rule, on_image=report.keep, companions=False, loss=model.loss
+                    )
                 score = run.end_epoch(evaluation.score if evaluation else None)
                 step_schedulers(run.schedulers, score)
                 report.end_epoch(epoch, evaluation, model.pictures())

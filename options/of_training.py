@@ -159,6 +159,7 @@ def _add_saving(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--display_freq", type=count, default=400, help="images between pictures in visdom")
     group.add_argument("--update_html_freq", type=count, default=1000, help="images between pictures on web/index.html")
     group.add_argument("--no_html", action="store_true", help="write no web/index.html")
+    group.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard beside the run")
     group.add_argument("--display_id", type=int, default=1, help="first visdom window; 0 or less: no visdom")
     group.add_argument("--display_ncols", type=int, default=4, help="pictures per row in visdom")
     group.add_argument("--display_server", default="http://localhost", help="visdom server")

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 from models.piggyback import METHODS
@@ -53,6 +54,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         raise UserError("--augment flip and --no_flip contradict each other: leave one out")
     if opt.adapt in METHODS and not (opt.pretrained or opt.continue_train):
         raise UserError(f"--adapt {opt.adapt} trains beside a frozen donor: name it with --pretrained")
+    if opt.tensorboard and not find_spec("tensorboard"):
+        raise UserError('--tensorboard: it needs the extra tensorboard: pip install ".[tensorboard]"')
     opt = settle(opt)
     changed_flags(opt)
     return opt

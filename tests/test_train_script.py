@@ -59,7 +59,7 @@ def test_a_run_leaves_the_files_that_users_of_upstream_expect(run, capsys):
     folder = run(*WITH_PAGE, *PHANTOM, *often)
     networks = "latest_net_G.pth latest_net_D.pth 1_net_G.pth 2_net_D.pth best_net_G.pth"
     records = "train_opt.txt options.json loss_log.txt metrics.csv latest_train_state.pth"
-    pages = "web/index.html web/images/epoch002_fake_B.png web/curves.png"
+    pages = "web/index.html web/images/epoch002_fake_B.png web/curves_Dice.png web/cases/epoch002_1.jpg"
     for name in f"{networks} {records} {pages}".split():
         assert (folder / name).is_file(), name
     assert [row["iters"] for row in read_losses(folder / "loss_log.txt")] == [3, 6, 3, 6]

@@ -147,6 +147,7 @@ FLAGS: dict[str, Fact] = {
     "print_freq": RESUMED,
     "no_html": RESUMED,
     "update_html_freq": RESUMED,
+    "tensorboard": RESUMED,
     "display_freq": RESUMED,
     "display_id": RESUMED,
     "display_ncols": RESUMED,

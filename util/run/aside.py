@@ -13,7 +13,7 @@ from util.files import sync_folder
 COLLECTED = ".before"
 RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt")
 OPTIONS = "options.json"
-SHOWN = ("web", "README.md", "card.json", "*.onnx", "*.pt2", "*.html")
+SHOWN = ("web", "tensorboard", "README.md", "card.json", "*.onnx", "*.pt2", "*.html")
 """The page and the card of the training, and what models.export made of it."""
 
 

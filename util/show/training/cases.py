@@ -153,9 +153,9 @@ def _file(epoch: int, place: int) -> str:
 
 
 def thinned(epochs: Collection[int], best: int) -> list[int]:
-    """The first, the best and the newest of these epochs, and at most `EPOCHS` others at equal distances.
+    """The first, the best and the newest of these epochs, and at most `EPOCHS` others, spread over all.
 
-    Distances are powers of two: what is dropped now would not be shown later.
+    Multiples of a power of two are kept, so that what is dropped now would not be missed later.
     """
     ordered, step = sorted(epochs), 1
     while len(even := [epoch for epoch in ordered if epoch % step == 0]) > EPOCHS:
