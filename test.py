@@ -5,6 +5,7 @@
     python test.py --name lungs,other --tta        (the mean of two runs, each with the mirror image; in lungs+other)
     python test.py --name lungs --samples 8        (the mean of passes with dropout, and where they disagree)
     python test.py --compare lungs lungs_scratch --phase val
+    python test.py --name folds --phase out_of_fold   (a cross-validation: each image by the run that has not seen it)
 
 Leaves in results/<name>/<phase>_<epoch>: index.html, images/, masks/, overlays/, differences/, metrics.csv,
 metrics.json; with --write dicomseg also dicomseg/. The results of other data than the run's own, or with other
@@ -22,9 +23,10 @@ from typing import TYPE_CHECKING
 
 from options.recorded import masks_show, note_learnt
 from options.results import data_of, is_plain, name_of, results_folder
-from options.runs import resolve_compared, resolve_named, resolve_within
+from options.runs import best_of_all, resolve_compared, resolve_named, resolve_within
 from options.test import TEST, as_text, in_short
 from util.errors import run_script
+from util.folds.record import OUT_OF_FOLD
 
 # torch takes seconds to load. It is imported inside functions, which run when the flags are known to be right.
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ def main() -> int:
     typed = TEST.typed()
     if "compare" in typed:
         return compare(resolve_compared(typed))
-    return test(resolve_named(typed))
+    runs = resolve_named(typed)
+    return test_folds(runs) if len(runs) > 1 and runs[0].phase == OUT_OF_FOLD else test(runs)
 
 
 def test(runs: list[argparse.Namespace]) -> int:
@@ -87,6 +90,78 @@ def test(runs: list[argparse.Namespace]) -> int:
             score_on_card(opt, trained.files[0], evaluation)
     print(f"page: {results / 'index.html'}")
     return 0
+
+
+def test_folds(runs: list[argparse.Namespace]) -> int:
+    """Score each image of a cross-validation by the run that has not seen it; write one page. runs: of all folds."""
+    from util.files import replacing_folder, write_json
+    from util.folds.out_of_fold import OURS, in_words, joined, joined_settings
+    from util.folds.record import name_of
+    from util.show.test_page import write_test_page
+
+    checkpoints_dir, names = Path(runs[0].checkpoints_dir), [run.name for run in runs]
+    name = name_of(checkpoints_dir, names)
+    opt = argparse.Namespace(**vars(runs[0]) | {"name": name, "fold": "all"})
+    usual = OUT_OF_FOLD if opt.epoch == best_of_all(checkpoints_dir, names) else ""
+    results = results_folder(opt, name, "metrics.json", usual)
+    evaluations, each, seen = {}, [], set()
+    with replacing_folder(results, OURS, "metrics.csv") as folder:
+        for run in runs:
+            evaluations[run.fold], settings = test_fold(run, folder, seen)
+            each.append(settings)
+        whole, settings = joined(evaluations, each), joined_settings(each)
+        whole.write_csv(folder / "metrics.csv")
+        write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | whole.summary)
+        title = f"Experiment = {name}, each image by the run that has not seen it, Epoch = {opt.epoch}"
+        write_test_page(folder, title, whole, settings, opt.display_winsize)
+    print(*in_words(whole), f"page: {results / 'index.html'}", sep="\n")
+    return 0
+
+
+def test_fold(run: argparse.Namespace, folder: Path, seen: set[str]) -> tuple[Evaluation, dict[str, object]]:
+    """Score the images that one run of a cross-validation has not seen, and write their pictures into `folder`.
+    Returns the scores and the settings they depend on. seen: the ids of the folds before, to which those are added."""
+    from data import create_dataset
+    from models.apply.trained import Trained
+    from util.folds.out_of_fold import refuse_repeats, save_probability
+    from util.run.device import pick_device
+    from util.score.evaluate import evaluate
+    from util.seeding import seed_everything
+    from util.show.test_pictures import PictureWriter
+
+    device = pick_device(run.gpu_ids)
+    seed_everything(run.seed)
+    trained = Trained([run], device)
+    loader = create_dataset(run, run.phase, train=False, num_test=run.num_test)
+    dataset = loader.dataset
+    refuse_repeats(seen, dataset.ids, run.name)
+    seen |= {*dataset.ids}
+    within = masks_within(run, device, dataset)
+    choose_threshold(run, device)
+    rule = trained.rule(loader, within)
+    write_pictures = PictureWriter(folder, dataset, run.aspect_ratio, trained.models[0].labels)
+    write_segmentation = segmentation_writer([run], run, trained.name, dataset)
+
+    def write(image: Scored) -> None:
+        write_pictures(image)
+        save_probability(folder, dataset.ids[image.index], image, dataset.classes)
+        write_segmentation(folder, image)
+
+    translator = trained.translator(dataset.classes)
+    evaluation = evaluate(translator, loader, rule, run.surface, write, within=within, progress=run.name)
+    settings = trained.settings(dataset, rule, {run.name: note_learnt(run, dataset)})
+    return evaluation, settings | plane_of_distances(run, dataset)
+
+
+def choose_threshold(run: argparse.Namespace, device: torch.device) -> None:
+    """For --mask_threshold auto, choose the threshold of a fold's run, on the images that it validates on."""
+    if run.mask_threshold == "auto":
+        from data import create_dataset
+        from models.apply.trained import Trained
+
+        val = argparse.Namespace(**vars(run) | {"phase": "val"})
+        loader = create_dataset(val, val.phase, train=False)
+        Trained([val], device).rule(loader, masks_within(val, device, loader.dataset))
 
 
 def compare(runs: list[argparse.Namespace]) -> int:

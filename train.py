@@ -11,6 +11,7 @@ donor stays frozen, and the generator's files are latest_task_G.pth and best_tas
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from options.parser import as_dict
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 def main() -> int:
     opt = parse()
+    return train_all_folds(opt) if getattr(opt, "fold", -1) == "all" else train_run(opt)
+
+
+def train_run(opt: argparse.Namespace) -> int:
+    """Train one run from its first epoch, or where it stopped, to its last."""
     refuse_old_run(opt)
 
     # torch takes seconds to load, so it waits until the flags are known to be right.
@@ -68,6 +74,34 @@ def main() -> int:
         say_what_ended(opt, run)
         write_run_card(opt, run, train, val)
         return run.exit_code
+
+
+def train_all_folds(opt: argparse.Namespace) -> int:
+    """Train a run for each fold of splits.csv, then score each image by the run that has not seen it."""
+    from options.complete.all_folds import begin, planned, score_words, train_words
+    from options.train import TRAIN
+    from util.folds.training import run_process, train_folds
+    from util.locks import only_one
+
+    record, folder = planned(opt), Path(opt.checkpoints_dir) / opt.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder, f"{folder}: another training of all folds runs there; wait for its end"):
+        record = begin(opt, record)
+        count = len(record.folds)
+        print(
+            f"cross-validation: {count} runs of {opt.n_epochs + opt.n_epochs_decay} epochs, one after the other, in "
+            f"{folder}; {len(record.trained)} are trained. Together they take about {count} times what the first one "
+            "says under `time:`"
+        )
+        code = train_folds(folder, record, lambda fold: [__file__, *train_words(TRAIN, opt, fold)])
+        if not code:
+            code = run_process([str(Path(__file__).with_name("test.py")), *score_words(opt)])
+    if code:
+        why = "stopped" if code >= 128 else "the error above ended it"
+        print(f"\n{why}; {len(record.trained)} of {count} folds are trained; to go on: {resume_command(opt)}")
+    else:
+        print(f"all {count} runs together: python segment.py {opt.name} IMAGES --out masks --epoch best")
+    return code
 
 
 def say_what_begins(opt: argparse.Namespace, run: Run, train: Loader, val: Loader | None) -> None:

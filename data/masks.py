@@ -15,7 +15,7 @@ from data.read.headers import read_patient
 from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
 from data.read.matching import Matching, match
-from data.read.splits import Row, draw, draw_split, read_splits
+from data.read.splits import Row, draw, draw_split, folded, read_splits
 from util.errors import UserError
 from util.run.learnt import digests
 
@@ -35,8 +35,9 @@ class MasksDataset(PairedDataset):
     header; without it, the image's own path below images/) and on --split_seed alone, so new images move no patient.
     --phase all takes every image.
 
-    With --fold N (cross-validation), the images of fold N (column fold of splits.csv) are val and those of the other
-    folds are train. Images without a fold stay in their phase, usually test.
+    With --fold N (cross-validation), the images of fold N (column fold of splits.csv) are phase out_of_fold, and those
+    of the other folds train and val (`data.read.splits.folded`). Images without a fold stay in their phase, usually
+    test.
 
     With --unlabelled, training also sees images without masks: those in or below a folder, or with `rest` all images of
     the phase that do not train with a mask, whatever their source.
@@ -51,11 +52,10 @@ class MasksDataset(PairedDataset):
         listed = list_file.is_file()
         by_id = find_rows(root, opt.patient_regex, opt.split_seed)
         ids = {row.image: name for name, row in by_id.items()}
-        everyone = rows = list(by_id.values())
-        if opt.source:
-            rows = _of_sources(rows, opt.source, list_file)
+        everyone = list(by_id.values())
         if opt.fold != -1:
-            rows, everyone = _folded(rows, opt.fold, list_file), _folded(everyone, opt.fold, list_file)
+            everyone = folded(everyone, _one(opt.fold), list_file)
+        rows = _of_sources(everyone, opt.source, list_file) if opt.source else everyone
         chosen = [row for row in rows if phase in ("all", row.split)]
         if not chosen:
             splits = ", ".join(
@@ -266,11 +266,8 @@ def _of_sources(rows: list[Row], wanted: str, list_file: Path) -> list[Row]:
     return [row for row in rows if row.source in names]
 
 
-def _folded(rows: list[Row], fold: int, list_file: Path) -> list[Row]:
-    folds = {row.fold for row in rows} - {""}
-    if str(fold) not in folds:
-        listed = f"fold {', '.join(sorted(folds))}" if folds else "no folds"
-        raise UserError(
-            f"--fold {fold}: {list_file} lists {listed}; python -m data.prepare --folds K writes a column fold"
-        )
-    return [replace(row, split="val" if row.fold == str(fold) else "train") if row.fold else row for row in rows]
+def _one(fold: int | str) -> int:
+    """A fold's number. UserError: `all`, where a single run reads its data."""
+    if isinstance(fold, str):
+        raise UserError(f"--fold {fold}: only train.py takes it; name one fold, or a cross-validation with --name")
+    return fold

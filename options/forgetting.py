@@ -10,6 +10,7 @@ from options.base import CHECKPOINTS_DIR, DIRECTIONS
 from options.parser import Parser, Values, check
 from options.types import count, limit, whole
 from util.errors import UserError
+from util.folds.record import members, refuse_folds
 
 DATA = {"data": "dataroot", "mode": "dataset_mode", "phase": "phase", "classes": "classes", "direction": "direction"}
 """The end of a flag here (--old_data, --new_data) to the flag of test.py with the same meaning."""
@@ -53,7 +54,7 @@ def parse(argv: list[str] | None = None) -> Asked:
     )
     _add_measuring(parser.add_argument_group("measuring"))
     opt = parser.parse_all(argv, {})
-    methods = _methods(opt.runs)
+    methods = {label: _of_folds(seeds, opt) for label, seeds in _methods(opt.runs).items()}
     check(argparse.Namespace(**vars(opt) | {"phase": opt.old_phase}))
     lengths = {len(runs) for seeds in methods.values() for runs in seeds}
     if len(lengths) > 1:
@@ -132,6 +133,16 @@ def _new_data(opt: argparse.Namespace, tasks: int) -> list[Values]:
                 f"give one, or {tasks} (and to --runs RUN,RUN,... for a sequence of tasks)"
             )
     return [_data(opt, "new", task) for task in range(tasks)]
+
+
+def _of_folds(seeds: list[list[str]], opt: argparse.Namespace) -> list[list[str]]:
+    """Each seed's runs. The name of a cross-validation stands for the runs of its folds, as if they were seeds."""
+    checkpoints_dir, whole = Path(opt.checkpoints_dir), []
+    for runs in seeds:
+        for run in runs if len(runs) > 1 else ():
+            refuse_folds(checkpoints_dir, run, f"--runs {run}")
+        whole += [runs] if len(runs) > 1 else [[run] for run in members(checkpoints_dir, runs[0])]
+    return whole
 
 
 def _methods(words: list[str]) -> dict[str, list[list[str]]]:

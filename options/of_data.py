@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from data.classes import MASKS
 from data.phantom import KINDS, add_phantom_options
 from options.of_models import no_flags
+from options.types import fold
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,12 @@ def _add_masks(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--split_seed", type=int, default=0, help="seed of the split, if there is no splits.csv")
     group.add_argument(
         "--fold",
-        type=int,
+        type=fold,
         default=-1,
-        help="cross-validation: validate on this fold of splits.csv, train on the others (-1: use its column split)",
+        metavar="N|all",
+        help="cross-validation: keep this fold of splits.csv aside (phase out_of_fold), and train and validate on the "
+        "others (-1: use the column split). all: train every fold, then score each image by the run that has not seen "
+        "it",
     )
     group.add_argument(
         "--train_images",

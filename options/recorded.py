@@ -14,6 +14,7 @@ from util.contracts import ScoredData
 from util.errors import UserError
 from util.files import read_options
 from util.flags import Fact, flags
+from util.folds.record import OUT_OF_FOLD
 from util.run.learnt import count_learnt
 
 UPSTREAM_DEFAULTS = {"stochastic": True, "num_test": 50}
@@ -113,7 +114,7 @@ def _by_flags(opt: argparse.Namespace, files: Sequence[Path]) -> str:
     recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
     if not _same_folder(opt.dataroot, recorded.get("dataroot")):
         return ""
-    names = ["fold"] if opt.phase == "val" else []
+    names = ["fold"] if opt.phase in ("val", OUT_OF_FOLD) else []
     drawn = not (Path(opt.dataroot) / "splits.csv").is_file()
     if drawn:
         names += ["split_seed", "patient_regex"]

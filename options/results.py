@@ -32,6 +32,14 @@ def data_of(opt: argparse.Namespace) -> dict[str, object]:
     return data | ({"settings": settings} if settings else {})
 
 
+def is_own_val(opt: argparse.Namespace) -> bool:
+    """Whether the options read phase val of just the data that the run was trained on."""
+    data, recorded = data_of(opt), read_run(Path(opt.checkpoints_dir) / opt.name)
+    names = [name for name in IMAGES if name != "dataroot" and name in recorded]
+    same = all(data[name] == recorded[name] for name in names)
+    return opt.phase == "val" and bool(recorded) and same and _is_own(data, recorded)
+
+
 def settings_of(opt: argparse.Namespace) -> dict[str, object]:
     """The flags that change a result and differ from what the run recorded, or from their defaults if no run records
     them. Only EXTRAS for a run of upstream, which records nothing."""
@@ -49,15 +57,15 @@ def settings_of(opt: argparse.Namespace) -> dict[str, object]:
     return {name: getattr(opt, name) for name in names if getattr(opt, name) != usual[name]} | extras
 
 
-def results_folder(opt: argparse.Namespace, name: str, file: str) -> Path:
+def results_folder(opt: argparse.Namespace, name: str, file: str, usual: str = "") -> Path:
     """Where test.py leaves the results of the runs called `name`: <results_dir>/<name>/<phase>_<epoch>.
 
     If `opt` reads other data than its run recorded, or does something otherwise, the name of the data and the settings
     follow; and also if that folder holds results of other data, or of more images than --num_test allows now. file: the
-    JSON file in the folder that records the data.
+    JSON file in the folder that records the data. usual: takes the place of <phase>_<epoch>.
     """
     base = "_base" if opt.task == "base" else ""
-    folder = Path(opt.results_dir) / name / f"{opt.phase}_{opt.epoch}{base}"
+    folder = Path(opt.results_dir) / name / f"{usual or f'{opt.phase}_{opt.epoch}'}{base}"
     data, recorded = data_of(opt), read_run(Path(opt.checkpoints_dir) / opt.name)
     own = _is_own(data, recorded)
     names = ("direction", "source", "fold", "split_seed", "patient_regex") if own else ()

@@ -5,10 +5,11 @@ Each run is resolved from the flags that were typed, or that follow from the fir
 
 import argparse
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from data.phantom import KINDS
+from options.base import CHECKPOINTS_DIR
 from options.complete.names import existing_run, with_name
 from options.forgetting import Asked
 from options.parser import Values
@@ -16,28 +17,42 @@ from options.recorded import read_run
 from options.test import resolve
 from util.errors import UserError
 from util.flags import Fact, flags
+from util.folds.record import OUT_OF_FOLD, members, refuse_folds
 
 
 def resolve_named(typed: Values) -> list[argparse.Namespace]:
     """test.py's options of every run of `--name A,B,C`, or of its only run. UserError: no such run.
 
-    Typed flags hold for all runs. All of them read data by the --dataset_mode of the first.
+    The name of a cross-validation stands for the runs of its folds. Typed flags hold for all runs. All of them read
+    data by the --dataset_mode of the first and, but for phase out_of_fold, by its --fold.
     """
     typed = with_name(typed)
-    listed = str(typed["name"])
-    if "," not in listed:
-        run = resolve(typed)
-        existing_run(Path(run.checkpoints_dir), run.name, f"--name {run.name}")
+    listed, checkpoints_dir = str(typed["name"]), Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR)))
+    names = [run for name in listed.split(",") for run in members(checkpoints_dir, name.strip())]
+    if len(names) == 1:
+        run = resolve({**typed, "name": names[0]})
+        existing_run(checkpoints_dir, run.name, f"--name {run.name}")
         return [run]
-    names = [name.strip() for name in listed.split(",")]
     if "" in names or len(set(names)) < len(names):
         raise UserError(f"--name {listed}: want different runs between the commas")
+    if typed.get("phase") == OUT_OF_FOLD and "epoch" not in typed:
+        typed = typed | {"epoch": best_of_all(checkpoints_dir, names)}
     first = resolve({**typed, "name": names[0]})
     same = {**typed, "dataset_mode": first.dataset_mode}
     runs = [first] + [resolve({**same, "name": name}) for name in names[1:]]
     for run in runs:
-        existing_run(Path(first.checkpoints_dir), run.name, f"--name {listed}")
+        existing_run(checkpoints_dir, run.name, f"--name {listed}")
+    if first.mask_threshold == "auto" and first.phase == "val" and len({getattr(run, "fold", -1) for run in runs}) > 1:
+        raise UserError(
+            f"--name {listed}, --mask_threshold auto: what validates one fold trains another, so no image can choose a "
+            "threshold for all; give a number (--phase out_of_fold chooses one for each fold)"
+        )
     return runs
+
+
+def best_of_all(checkpoints_dir: Path, names: Sequence[str]) -> str:
+    """The epoch `best` if every run has one, else `latest`."""
+    return "best" if all(any((checkpoints_dir / name).glob("best_*_G*.pth")) for name in names) else "latest"
 
 
 def resolve_compared(typed: Values) -> list[argparse.Namespace]:
@@ -53,6 +68,8 @@ def resolve_compared(typed: Values) -> list[argparse.Namespace]:
         raise UserError(f"--name {typed['name']}: --compare names the runs; leave --name out, or add it to those")
     if len({*names}) < max(2, len(names)):
         raise UserError(f"--compare {' '.join(names)}: want two or more different runs")
+    for name in names:
+        refuse_folds(Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR))), name, f"--compare {name}")
     first = resolve({**shared, "name": names[0]})
     for flag, given in (
         ("--surface", first.surface),
@@ -74,8 +91,9 @@ def resolve_within(opt: argparse.Namespace) -> argparse.Namespace:
     or one that draws images from masks.
     """
     folder = existing_run(Path(opt.checkpoints_dir), opt.within, f"--within {opt.within}")
+    refuse_folds(Path(opt.checkpoints_dir), opt.within, f"--within {opt.within}")
     typed = _images_of(opt) | {"name": opt.within, "skip_bad_files": opt.skip_bad_files}
-    typed["epoch"] = "best" if any(folder.glob("best_*_G*.pth")) else "latest"
+    typed["epoch"] = best_of_all(folder.parent, [folder.name])
     typed |= _values(opt, "max_dataset_size", "checkpoints_dir", "gpu_ids", "num_threads", "batch_size")
     typed.pop("direction", None)
     run = resolve(typed)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.piggyback import METHODS
 from options.base import CHECKPOINTS_DIR, add_base_options, following, settle
+from options.complete.all_folds import check_name
 from options.complete.names import default_name, with_name
 from options.of_training import add_train_options
 from options.parser import Script, with_suffix
@@ -24,6 +25,7 @@ TRAIN = Script(
   python train.py @lungs --dataroot datasets/my_lungs --name my_lungs     images/ and masks/ in that folder
   python train.py @quick --dataroot datasets/my_lungs --name first_try    one epoch: a first score in minutes
   python train.py --name my_lungs --continue_train                        go on where it stopped
+  python train.py @lungs --dataroot datasets/my_lungs --fold all          cross-validation by the folds of splits.csv
   python train.py @demo_facades                                           drawn images: no data needed""",
     needed=(
         "dataroot",
@@ -57,6 +59,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     if opt.tensorboard and not find_spec("tensorboard"):
         raise UserError('--tensorboard: it needs the extra tensorboard: pip install ".[tensorboard]"')
     opt = settle(opt)
+    check_name(opt)
     changed_flags(opt)
     return opt
 

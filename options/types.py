@@ -32,6 +32,11 @@ def limit(word: str) -> float:
     return value if value == math.inf else _checked(value, 1, "must be at least 1")
 
 
+def fold(word: str) -> int | str:
+    """The number of a fold, -1 for none, or `all`."""
+    return word if word == "all" else _checked(_whole(word), -1, "must be 0 or more, or -1 for none")
+
+
 def fraction(word: str) -> float:
     """A number from 0 to 1, without 1."""
     value = _number(word)

@@ -7,6 +7,7 @@ DST gets images/, masks/, splits.csv and dataset.json. If you run the command ag
 Several sets of lungs can share one DST; train.py's --source picks from them.
 
     python -m data.prepare masks SRC               checks such a folder, or your own, file by file
+    python -m data.prepare masks SRC --folds 5     also writes folds for a cross-validation into SRC/splits.csv
 """
 
 import argparse
@@ -64,12 +65,14 @@ def add_check(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "masks",
         help="check your own folder of images and masks",
-        description="Check a folder of images/, masks/ and perhaps splits.csv, file by file. "
+        description="Check a folder of images/, masks/ and perhaps splits.csv, file by file. Only --folds writes. "
         "Exit code 0: no errors, 1: errors, 2: no such folder.",
     )
     command.add_argument("src", type=Path, metavar="SRC", help="the folder, as in train.py's --dataroot")
     command.add_argument("--classes", default="lungs", help="as in train.py (default: %(default)s)")
     command.add_argument("--patient_regex", default="", help="as in train.py")
+    folds = "then divide the images into K folds, by patient, for train.py --fold all; written to SRC/splits.csv"
+    command.add_argument("--folds", type=int, metavar="K", help=folds)
     command.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     command.set_defaults(run=check)
 
@@ -77,7 +80,7 @@ def add_check(commands: argparse._SubParsersAction) -> None:
 def check(opt: argparse.Namespace) -> int:
     from data.prepare.check import check_folder
 
-    return check_folder(opt.src, opt.classes, opt.patient_regex)
+    return check_folder(opt.src, opt.classes, opt.patient_regex, opt.folds)
 
 
 if __name__ == "__main__":

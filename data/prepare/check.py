@@ -10,6 +10,7 @@ from data.classes import Classes
 from data.masks import find_rows, match_listed
 from data.prepare.contents import Mask, Picture, read_all
 from data.prepare.findings import Findings, counted, few, number, report
+from data.prepare.lists import write_folds
 from data.read.folders import existing_folder
 from data.read.headers import contradicting
 from data.read.images import find_images, read_file
@@ -54,9 +55,10 @@ def check(root: Path, classes: Classes, patient_regex: str = "") -> Findings:
     return _Check(root, classes, list(rows.values())).run()
 
 
-def check_folder(src: Path, classes_of: str, patient_regex: str) -> int:
+def check_folder(src: Path, classes_of: str, patient_regex: str, folds: int | None = None) -> int:
     """Print the findings about the folder `src`, whose masks have --classes `classes_of`, and a first training command
-    if it has no errors. Returns the exit code: 1 if there are errors, else 0."""
+    if it has no errors. folds: write so many folds into its splits.csv, if it has no errors. Returns the exit code: 1
+    if there are errors, else 0."""
     root = existing_folder(str(src))
     classes = Classes.load(classes_of)
     findings = check(root, classes, patient_regex)
@@ -75,6 +77,9 @@ def check_folder(src: Path, classes_of: str, patient_regex: str) -> int:
         command += ["--classes", classes_of]
     if patient_regex:
         command += ["--patient_regex", patient_regex]
+    if folds is not None:
+        print(f"\n{write_folds(root, patient_regex, folds)}")
+        command += ["--fold", "all"]
     print(f"\nno errors; next:\n  python train.py {shlex.join(command)}")
     return 0
 

@@ -5,11 +5,13 @@ import hashlib
 import io
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from util.errors import UserError
+from util.folds.record import OUT_OF_FOLD
 
 TRAIN, VAL = 0.7, 0.1
 
@@ -107,3 +109,57 @@ def draw_split(patient: str, seed: int) -> str:
     """The split of a patient: train, val or test for 70, 10 and 20 % of patients. It depends on name and seed alone."""
     place = draw(patient, seed)
     return "train" if place < TRAIN else "val" if place < TRAIN + VAL else "test"
+
+
+def fold_numbers(rows: Sequence[Row], list_file: Path, fold: int | str = "all") -> list[int]:
+    """The folds that a list names. UserError, naming --fold `fold`: none, or one that is no whole number."""
+    names = {row.fold for row in rows} - {""}
+    if odd := sorted(name for name in names if not (name.isascii() and name.isdigit())):
+        raise UserError(f"--fold {fold}: {list_file} lists fold {odd[0]!r}; want whole numbers, as 0, 1, 2")
+    if not names:
+        raise UserError(
+            f"--fold {fold}: {list_file} lists no folds; python -m data.prepare masks {list_file.parent} --folds 5 "
+            "writes them (for a public set: its own command with --folds 5)"
+        )
+    return sorted({int(name) for name in names})
+
+
+def folded(rows: Sequence[Row], fold: int, list_file: Path) -> list[Row]:
+    """The rows as the run of one fold sees them. Images of that fold are in phase out_of_fold. Of the others' patients
+    an eighth is val, another one for each fold, and the rest train, so that 5 folds give 70, 10 and 20 %. Images
+    without a fold keep their phase.
+
+    UserError: no such fold, or a patient in two folds, or in a fold and outside of all.
+    """
+    if fold not in (numbers := fold_numbers(rows, list_file, fold)):
+        raise UserError(f"--fold {fold}: {list_file} lists fold {', '.join(map(str, numbers))}")
+    places: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        places[row.patient].add(f"fold {int(row.fold)}" if row.fold else f"no fold ({row.split or 'no split'})")
+    if torn := [patient for patient, own in places.items() if len(own) > 1 and any(p[:5] == "fold " for p in own)]:
+        listed = " and in ".join(sorted(places[torn[0]]))
+        raise UserError(
+            f"{list_file}: patient {torn[0]} is in {listed}: a run would be scored on a patient it has learnt from; "
+            "give all images of a patient one fold"
+        )
+    rest = [row for row in rows if row.fold and int(row.fold) != fold]
+    val = _validating(rest, fold)
+    phase_of = {row.image: "val" if row.patient in val else "train" for row in rest}
+    return [replace(r, split=phase_of.get(r.image, OUT_OF_FOLD)) if r.fold else r for r in rows]
+
+
+def _validating(rows: Sequence[Row], fold: int) -> set[str]:
+    """The patients to validate on: an eighth of those of each source, and at least one in all. --source changes no
+    patient's phase."""
+    patients: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        patients[row.source].add(row.patient)
+    chosen: set[str] = set()
+    for names in patients.values():
+        chosen |= _first(names, round(len(names) * VAL / (TRAIN + VAL)), fold)
+    everyone = {row.patient for row in rows}
+    return chosen or _first(everyone, int(len(everyone) > 1), fold)
+
+
+def _first(patients: Set[str], count: int, fold: int) -> set[str]:
+    return {*sorted(patients, key=lambda patient: draw(f"fold {fold}/{patient}", 0))[:count]}

@@ -10,6 +10,7 @@ import torch
 from models import load_model
 from models.apply.translators import create_translator
 from util.contracts import Batches, ClassMap, ScoredData, Translator
+from util.folds.record import name_of
 from util.run.checkpoint import network_path
 from util.score.evaluate import evaluate
 from util.score.mask_rule import ONE_HALF, MaskRule
@@ -29,7 +30,7 @@ class Trained:
 
     def __init__(self, runs: Sequence[argparse.Namespace], device: torch.device) -> None:
         self.runs = runs
-        self.name = runs[0].name if len(runs) == 1 else "+".join(run.name.replace("/", "_") for run in runs)
+        self.name = name_of(Path(runs[0].checkpoints_dir), [run.name for run in runs])
         self.models = [load_model(run, device) for run in runs]
         self.folders = [Path(run.checkpoints_dir) / run.name for run in runs]
         self.folder = self.folders[0]

@@ -25,6 +25,7 @@ from options.base import CHECKPOINTS_DIR
 from options.complete.names import existing_run
 from options.test import TEST, resolve
 from util.errors import UserError, run_script
+from util.folds.record import refuse_folds
 
 # torch takes seconds to load. It is imported inside functions, which run when the flags are known to be right.
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ IMAGES = 8
 def main() -> int:
     args, flags = parse()
     typed = TEST.typed([*flags, "--name", args.run])
-    folder = existing_run(Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR))), args.run, f"run {args.run}")
+    checkpoints_dir = Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR)))
+    folder = existing_run(checkpoints_dir, args.run, f"run {args.run}")
+    refuse_folds(checkpoints_dir, args.run, f"run {args.run}")
     own = {"phase": "val", "num_test": IMAGES, "gpu_ids": "-1"}
     if not (folder / "options.json").is_file():  # a folder of upstream, whose test.py keeps dropout on
         own["stochastic"] = False

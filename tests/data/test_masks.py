@@ -127,27 +127,63 @@ def test_a_list_gives_phase_source_patient_and_mask(lungs, flags):
         MasksDataset(flags(dataroot=lungs), "val", train=False)
 
 
-def test_a_fold_is_val_and_the_others_train(lungs, flags):
-    write_list(
-        lungs,
-        "image,split,fold",
-        "images/p0.png,train,0",
-        "images/p1.png,val,0",
-        "images/p2.png,train,1",
-        "images/p3.png,train,2",
-        "images/p4.png,test,",
-    )
+PHASES = ("train", "val", "out_of_fold", "test")
+
+
+def list_folds(root, *lines):
+    write_list(root, "image,split,fold,patient,source", *lines)
+
+
+def test_a_fold_is_kept_aside_and_the_others_train_and_validate(lungs, flags):
+    list_folds(lungs, *(f"images/p{i}.png,{'train' if i % 2 else 'val'},{i % 3},," for i in range(9)))
+    with (lungs / "splits.csv").open("a") as file:
+        file.write("images/p9.png,test,,,\n")
 
     def phases(fold):
-        return [
-            MasksDataset(flags(dataroot=lungs, fold=fold), phase, train=False).ids for phase in ("train", "val", "test")
-        ]
+        return [set(MasksDataset(flags(dataroot=lungs, fold=fold), phase, train=False).ids) for phase in PHASES]
 
-    assert phases(-1) == [["p0", "p2", "p3"], ["p1"], ["p4"]]
-    assert phases(0) == [["p2", "p3"], ["p0", "p1"], ["p4"]]
-    assert phases(2) == [["p0", "p1", "p2"], ["p3"], ["p4"]]
-    with pytest.raises(UserError, match="--fold 3: .*splits.csv lists fold 0, 1, 2; python -m data.prepare --folds K"):
-        phases(3)
+    validated = set()
+    for fold in range(3):
+        train, val, held_out, test = phases(fold)
+        assert held_out == {f"p{i}" for i in range(fold, 9, 3)}
+        assert (len(train), len(val), test) == (5, 1, {"p9"})
+        assert train | val | held_out | test == {f"p{i}" for i in range(10)}
+        validated |= val
+    assert len(validated) > 1, "another image validates each fold, so every image trains some run"
+    list_folds(lungs, *(f"images/p{i}.png,test,{i % 3},," for i in range(9)))
+    with pytest.raises(NoSuchPhase, match=r"'test'; there are out_of_fold \(3\), train \(5\), val \(1\)"):
+        phases(0)
+
+
+def test_val_is_drawn_by_patient_and_source_so_that_a_source_changes_no_phase(lungs, flags):
+    patients = [(f"P{i // 2}", i // 2 % 2, "AB"[i > 5]) for i in range(10)]
+    list_folds(lungs, *(f"images/p{i}.png,train,{fold},{who},{where}" for i, (who, fold, where) in enumerate(patients)))
+    for fold in (0, 1):
+        whole = [set(MasksDataset(flags(dataroot=lungs, fold=fold), phase, train=False).ids) for phase in PHASES[:3]]
+        assert all({f"p{int(name[1]) ^ 1}" for name in part} == part for part in whole), "patients stay together"
+        for source in "AB":
+            for phase, ids in zip(PHASES[:3], whole, strict=True):
+                own = {name for name in ids if patients[int(name[1])][2] == source}
+                opt = flags(dataroot=lungs, fold=fold, source=source)
+                if own:
+                    assert set(MasksDataset(opt, phase, train=False).ids) == own
+
+
+@pytest.mark.parametrize(
+    ("lines", "fold", "error"),
+    [
+        (["images/p0.png,train,0,,", "images/p1.png,train,1,,"], 3, "--fold 3: .*splits.csv lists fold 0, 1"),
+        (["images/p0.png,train,a,,", "images/p1.png,train,1,,"], 1, "lists fold 'a'; want whole numbers"),
+        (["images/p0.png,train,,,"], 0, "--fold 0: .*lists no folds; python -m data.prepare masks .*lungs --folds 5"),
+        (["images/p0.png,train,0,P,", "images/p1.png,train,1,P,"], 0, "patient P is in fold 0 and in fold 1: a run"),
+        (["images/p0.png,train,0,P,", "images/p1.png,test,,P,"], 0, r"patient P is in fold 0 and in no fold \(test\)"),
+        (["images/p0.png,train,0,,", "images/p1.png,train,1,,"], "all", "--fold all: only train.py takes it"),
+    ],
+)
+def test_folds_that_cannot_be_used_are_refused(lungs, flags, lines, fold, error):
+    list_folds(lungs, *lines)
+    with pytest.raises(UserError, match=error):
+        MasksDataset(flags(dataroot=lungs, fold=fold), "train", train=False)
 
 
 def test_folds_need_a_list_with_folds(lungs, flags):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from util.errors import UserError
 from util.files import read_json, write_json
+from util.run.aside import FOLDS as FILE
 
-FILE = "folds.json"
 OUT_OF_FOLD = "out_of_fold"
 """The phase of the images of --fold N: the run of that fold learns nothing from them."""
 
@@ -23,10 +23,10 @@ class Record:
     trained: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, fold_of: Mapping[str, int]) -> "Record":
+    def of(cls, folds: list[int], fold_of: Mapping[str, str]) -> "Record":
         """A new record. fold_of: the fold of each image, by the image's path below the data's folder."""
-        digest = hashlib.sha256(json.dumps(sorted(fold_of.items())).encode("utf-8", "surrogatepass")).hexdigest()
-        return cls(sorted({*fold_of.values()}), digest)
+        digest = hashlib.sha256(json.dumps(sorted(fold_of.items())).encode()).hexdigest()
+        return cls(folds, digest)
 
     def write(self, folder: Path) -> None:
         write_json(folder / FILE, asdict(self))

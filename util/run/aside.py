@@ -15,22 +15,30 @@ RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt")
 OPTIONS = "options.json"
 SHOWN = ("web", "tensorboard", "README.md", "card.json", "*.onnx", "*.pt2", "*.html")
 """The page and the card of the training, and what models.export made of it."""
+FOLDS = "folds.json"
+"""The record of a cross-validation (util.folds.record), whose runs are in fold_0, fold_1, ..."""
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a folder holds a run that `set_aside` would move, or has begun to move."""
-    return any(folder.glob("*.pth")) or (folder / COLLECTED).is_dir()
+    """Whether a folder holds a run, or those of a cross-validation, that `set_aside` would move, or is moving."""
+    return _holds_networks(folder) or (folder / COLLECTED).is_dir()
+
+
+def _holds_networks(folder: Path) -> bool:
+    return any(folder.glob("*.pth")) or ((folder / FOLDS).is_file() and any(folder.glob("fold_*/*.pth")))
 
 
 def set_aside(folder: Path) -> None:
     """Move an older run's networks, records, page and exports to <folder>/before, or before_2, ... , so that nobody
-    takes them for the new run's. Without networks nothing is done."""
+    takes them for the new run's; of a cross-validation, the runs of all folds. Without networks nothing is moved."""
     collected = folder / COLLECTED
     if not collected.is_dir():
-        if not any(folder.glob("*.pth")):
+        if not _holds_networks(folder):
+            (folder / FOLDS).unlink(missing_ok=True)  # of a cross-validation that did not come to its first epoch
             return
         collected.mkdir()
-    for path in [path for pattern in ("*.pth", *RECORDS, *SHOWN) for path in folder.glob(pattern)]:
+    folds = ("fold_*", FOLDS) if (folder / FOLDS).is_file() else ()
+    for path in [path for pattern in ("*.pth", *RECORDS, *SHOWN, *folds) for path in folder.glob(pattern)]:
         path.rename(collected / path.name)
     # A copy: --continue_train reads the options before it can put anything back. The new run replaces them at once.
     if (folder / OPTIONS).is_file():

@@ -73,9 +73,10 @@ class Pace:
             return ""
         step = (time.monotonic() - self._started) / (STEPS - 1)
         epoch = step * math.ceil(self._images / images)
-        whole = f", the {self._epochs} epochs {_span(epoch * self._epochs)}" if self._epochs > 1 else ""
-        return f"time: a step takes {step:.2g} s, so an epoch about {_span(epoch)}{whole}, without validation"
+        whole = f", the {self._epochs} epochs {span(epoch * self._epochs)}" if self._epochs > 1 else ""
+        return f"time: a step takes {step:.2g} s, so an epoch about {span(epoch)}{whole}, without validation"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A time for people: 42 s, 0:12:05."""
     return f"{seconds:.0f} s" if seconds < 100 else str(timedelta(seconds=round(seconds)))

@@ -36,7 +36,7 @@ class PictureWriter:
     ):
         self.folder, self.dataset, self.aspect_ratio, self.labels = folder, dataset, aspect_ratio, labels
         for name in ("images", "masks", "overlays", "differences"):
-            (folder / name).mkdir()
+            (folder / name).mkdir(exist_ok=True)  # test.py --phase out_of_fold has a writer for each fold
 
     def __call__(self, image: Scored) -> None:
         name, classes = self.dataset.ids[image.index], self.dataset.classes
