@@ -56,7 +56,6 @@ def test(runs: list[argparse.Namespace]) -> int:
     from util.files import replacing_folder, write_text
     from util.run.device import pick_device
     from util.score.evaluate import evaluate
-    from util.score.summary import in_words
     from util.seeding import seed_everything
     from util.show.test_pictures import OURS, PictureWriter
 
@@ -85,9 +84,7 @@ def test(runs: list[argparse.Namespace]) -> int:
         write_results(folder, results, trained, evaluation, settings, opt, loader.dataset)
     link_from_training(trained, results)
     if evaluation.scored:
-        print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
-        if len(runs) == 1 and is_plain(opt, results):
-            score_on_card(opt, trained.files[0], evaluation)
+        say_scores(trained, results, evaluation)
     print(f"page: {results / 'index.html'}")
     return 0
 
@@ -230,12 +227,16 @@ def link_from_training(trained: Trained, results: Path) -> None:
         add_link(folder / "web" / "index.html", name, results / "index.html")
 
 
-def score_on_card(opt: argparse.Namespace, weights: Path, evaluation: Evaluation) -> None:
-    """Bring the run's README.md up to date."""
+def say_scores(trained: Trained, results: Path, evaluation: Evaluation) -> None:
+    """Print the scores, and bring the run's README.md up to date after a test of its own data in its own way."""
+    from util.score.summary import in_words
     from util.show.card import add_scores
 
-    tested = {"phase": opt.phase, "epoch": opt.epoch, "data": name_of(data_of(opt))}
-    add_scores(Path(opt.checkpoints_dir) / opt.name, tested, weights, evaluation.summary, evaluation.columns)
+    opt = trained.runs[0]
+    print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
+    if len(trained.runs) == 1 and is_plain(opt, results):
+        tested = {"phase": opt.phase, "epoch": opt.epoch, "data": name_of(data_of(opt))}
+        add_scores(trained.folder, tested, trained.files[0], evaluation.summary, evaluation.columns)
 
 
 def plane_of_distances(opt: argparse.Namespace, dataset: PairedDataset) -> dict[str, object]:

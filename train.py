@@ -71,8 +71,7 @@ def train_run(opt: argparse.Namespace) -> int:
 
         with Report(run, opt, train, val) as report:
             fit(opt, run, report, augment, val)
-        say_what_ended(opt, run)
-        write_run_card(opt, run, train, val)
+        say_what_ended(opt, run, train, val)
         return run.exit_code
 
 
@@ -118,10 +117,12 @@ def say_what_begins(opt: argparse.Namespace, run: Run, train: Loader, val: Loade
         distributed.say("note: --direction BtoA: this run learns to draw images from masks; for masks leave it out")
 
 
-def say_what_ended(opt: argparse.Namespace, run: Run) -> None:
-    """Print what to look at next, or how to go on."""
+def say_what_ended(opt: argparse.Namespace, run: Run, train: Loader, val: Loader | None) -> None:
+    """Write the run's card, and print what to look at next, or how to go on."""
     from util.run.outlook import end_in_words
 
+    if run.first:
+        write_run_card(opt, run, train, val)
     if run.stopped:
         distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
     else:
@@ -134,12 +135,10 @@ def write_run_card(opt: argparse.Namespace, run: Run, train: Loader, val: Loader
     from util.run.outlook import data_in_words
     from util.show.card import write_card
 
-    if run.first:
-        facts = card_facts(opt)
-        images = data_in_words(train.dataset, val.dataset if val else None).removeprefix("data: ")
-        best = f"{run.best[0]}, validation Dice {run.best[1]:.4f}" if run.best else ""
-        facts = {"Data": f"{facts['Data']}: {images}"} | {k: v for k, v in facts.items() if k != "Data"}
-        write_card(run.folder, facts | {"Best epoch": best})
+    facts = card_facts(opt)
+    facts["Data"] += ": " + data_in_words(train.dataset, val.dataset if val else None).removeprefix("data: ")
+    best = f"{run.best[0]}, validation Dice {run.best[1]:.4f}" if run.best else ""
+    write_card(run.folder, facts | {"Best epoch": best})
 
 
 def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val: Loader | None) -> None:
