@@ -14,6 +14,7 @@ from models.image_pool import ImagePool
 from models.losses import total
 from models.networks.define import define_D
 from models.networks.generator import generate
+from models.optim.optimizers import descend
 from util.contracts import Batch
 from util.errors import UserError
 
@@ -99,9 +100,7 @@ class CycleGANModel(BaseModel):
             images["idt_B"] = generate(G_B, real_A)
             losses["idt_A"] = F.l1_loss(images["idt_A"], real_B) * self.weights["B"] * self.identity
             losses["idt_B"] = F.l1_loss(images["idt_B"], real_A) * self.weights["A"] * self.identity
-        self.optimizers["G"].zero_grad(set_to_none=True)
-        total(losses.values()).backward()
-        self.optimizers["G"].step()
+        descend(self.optimizers["G"], total(losses.values()))
         self.images = {name: image.detach() for name, image in images.items()}
         return losses
 
@@ -111,9 +110,7 @@ class CycleGANModel(BaseModel):
             fake = self.pools[name].query(self.images[f"fake_{side}"])
             judged[name] = self.adversaries[name].judge(self.images[f"real_{side}"], fake)
         losses = {name: of.objective for name, of in judged.items()}
-        self.optimizers["D"].zero_grad(set_to_none=True)
-        total(losses.values()).backward()
-        self.optimizers["D"].step()
+        descend(self.optimizers["D"], total(losses.values()))
         return losses | {f"acc_{name}_{kind}": share for name, of in judged.items() for kind, share in of.right.items()}
 
     def pictures(self) -> dict[str, torch.Tensor]:

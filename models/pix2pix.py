@@ -11,6 +11,7 @@ from models.base import BaseModel, check_size
 from models.losses import seg_loss, total
 from models.networks.define import define_D
 from models.networks.generator import as_logits, generate_with_logits
+from models.optim.optimizers import descend
 from models.teacher import WEIGHT, Lesson
 from util.contracts import Batch
 from util.errors import UserError
@@ -61,9 +62,7 @@ class Pix2PixModel(BaseModel):
     def _step_D(self, real_A: torch.Tensor, fake_B: torch.Tensor, real_B: torch.Tensor) -> dict[str, torch.Tensor]:
         # D is conditional: it sees the input beside the output.
         judged = self.adversary.judge(torch.cat([real_A, real_B], 1), torch.cat([real_A, fake_B], 1))
-        self.optimizers["D"].zero_grad(set_to_none=True)
-        judged.objective.backward()
-        self.optimizers["D"].step()
+        descend(self.optimizers["D"], judged.objective)
         losses = {"D_real": judged.real, "D_fake": judged.fake}
         if judged.penalty is not None:
             losses["D_GP"] = judged.penalty
@@ -87,9 +86,7 @@ class Pix2PixModel(BaseModel):
             losses["U_L1"] = lesson.l1() * self.lambda_L1 * WEIGHT
         if lesson and self.seg_loss:
             losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth()) * self.lambda_seg * WEIGHT
-        self.optimizers["G"].zero_grad(set_to_none=True)
-        total(losses.values()).backward()
-        self.optimizers["G"].step()
+        descend(self.optimizers["G"], total(losses.values()))
         return losses
 
     def loss(self, fake: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:

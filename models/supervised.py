@@ -8,6 +8,7 @@ from models.base import BaseModel, check_size
 from models.losses import seg_loss, total
 from models.networks.generator import as_logits, generate_with_logits
 from models.norm_stats import normalise_images
+from models.optim.optimizers import descend
 from models.teacher import WEIGHT
 from util.contracts import Batch
 from util.errors import UserError
@@ -41,9 +42,7 @@ class SupervisedModel(BaseModel):
         losses = {"G_seg": self.seg_loss(logits, (real_B + 1) / 2)}
         if lesson:
             losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth()) * WEIGHT
-        self.optimizers["G"].zero_grad(set_to_none=True)
-        total(losses.values()).backward()
-        self.optimizers["G"].step()
+        descend(self.optimizers["G"], total(losses.values()))
         self.images = {"real_A": real_A, "fake_B": fake_B.detach(), "real_B": real_B}
         return {name: loss.detach() for name, loss in losses.items()}
 

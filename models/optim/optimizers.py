@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable
 from pkgutil import resolve_name
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -32,6 +33,14 @@ def create_optimizer(
     momentum = {"momentum": opt.beta1} if opt.optimizer == "sgd" else {"betas": (opt.beta1, 0.999)}
     # fused: one pass over the weights; torch's loop of ten passes took a fifth of a pix2pix step (benchmarks/speed.md)
     return resolve_name(OPTIMIZERS[opt.optimizer])(groups, lr=opt.lr, weight_decay=decay, fused=True, **momentum)
+
+
+def descend(optimizer: Optimizer, loss: torch.Tensor) -> None:
+    """One step of an optimizer down a loss. The gradients are freed at once and not before the next step, so that their
+    memory serves the next step's activations."""
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def encoders(networks: dict[str, nn.Module]) -> dict[str, nn.Module]:
