@@ -188,7 +188,7 @@ FLAGS: dict[str, Fact] = {
     "kid_weights": NONE,
     "curve_points": NONE,
     "pictures": NONE,
-    # python -m data.prepare, data.download, data.phantom, models.piggyback, models.export
+    # python -m data.prepare, data.download, data.phantom, models.piggyback, models.export, models.publish
     "size": NONE,
     "keep_bits": NONE,
     "split_file": NONE,
@@ -198,6 +198,8 @@ FLAGS: dict[str, Fact] = {
     "out": NONE,
     "to": NONE,
     "int8": NONE,
+    "repo": NONE,
+    "private": NONE,
 }
 
 

@@ -18,6 +18,7 @@ MODULES = (
     "data.phantom.__main__",
     "models.piggyback.__main__",
     "models.export.__main__",
+    "models.publish.__main__",
 )
 
 

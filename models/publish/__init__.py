@@ -1,0 +1,1 @@
+"""Give a trained run away on the Hugging Face hub."""

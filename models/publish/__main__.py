@@ -1,0 +1,60 @@
+"""Upload a run to the Hugging Face hub: its card, its options and the weights of its best epoch, or else its latest.
+
+python -m models.publish RUN --repo OWNER/NAME [--private]
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from options.base import CHECKPOINTS_DIR
+from options.complete.names import existing_run
+from options.recorded import read_run
+from util.errors import UserError, run_script
+from util.flags import Fact, flags
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m models.publish", description=__doc__)
+    parser.add_argument("run", metavar="RUN", help="the run; its README.md must name a licence")
+    parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="the repository on the hub")
+    parser.add_argument("--private", action="store_true", help="show it to nobody else")
+    parser.add_argument("--checkpoints_dir", default=CHECKPOINTS_DIR, help="folder of all runs")
+    args = parser.parse_args()
+    upload(contents(existing_run(Path(args.checkpoints_dir), args.run, f"run {args.run}")), args.repo, args.private)
+
+
+def contents(folder: Path) -> dict[str, Path | bytes]:
+    """What is uploaded of a run, by name. UserError: no card, no licence, or weights that are of no use alone."""
+    card = folder / "README.md"
+    if not card.is_file() or not re.match(r"---\n(?:.+\n)*?license:[ \t]*[^\s#]", card.read_text("utf-8")):
+        raise UserError(f"{card}: no card with a licence; train.py writes one: fill in its line `license:`")
+    epochs = (sorted(folder.glob(f"{epoch}_net_G*.pth")) for epoch in ("best", "latest"))
+    if not (weights := next(filter(None, epochs), None)):
+        raise UserError(f"{folder}: no best_net_G.pth or latest_net_G.pth; a task is of no use without its donor")
+    again = {*flags(Fact.TESTED)} - {"dataroot", "unlabelled"}  # folders of this machine
+    options = json.dumps({name: value for name, value in read_run(folder).items() if name in again}, indent=2)
+    return {"README.md": card, "options.json": options.encode()} | {path.name: path for path in weights}
+
+
+def upload(files: dict[str, Path | bytes], repo: str, private: bool) -> None:
+    """Say what goes where, and upload it. UserError: no token, or the hub refuses."""
+    from huggingface_hub import CommitOperationAdd, HfApi, get_token
+
+    if not get_token():
+        raise UserError("no token for the hub: `hf auth login`, or set HF_TOKEN")
+    print(f"to {repo} on the hub{', private' * private}: {', '.join(files)}", flush=True)
+    try:
+        api = HfApi()
+        url = api.create_repo(repo, private=private, exist_ok=True)
+        if private and not api.repo_info(repo).private:
+            raise ValueError(f"{url} exists already and is public")
+        operations = [CommitOperationAdd(name, content) for name, content in files.items()]
+        print(api.create_commit(repo, operations, commit_message="Upload by pix2mask").commit_url)
+    except Exception as error:  # the library's errors have no class in common
+        raise UserError(f"--repo {repo}: not uploaded: {error}") from error
+
+
+if __name__ == "__main__":
+    run_script(main)
