@@ -16,6 +16,7 @@ from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
 from data.read.matching import Matching, match
 from data.read.splits import Row, draw, draw_split, folded, read_splits
+from data.read.verdicts import left_out
 from util.errors import UserError
 from util.run.learnt import digests
 
@@ -38,6 +39,8 @@ class MasksDataset(PairedDataset):
     With --fold N (cross-validation), the images of fold N (column fold of splits.csv) are phase out_of_fold, and those
     of the other folds train and val (`data.read.splits.folded`). Images without a fold stay in their phase, usually
     test.
+
+    <dataroot>/verdicts.csv (`data.read.verdicts`) leaves images out of training.
 
     With --unlabelled, training also sees images without masks: those in or below a folder, or with `rest` all images of
     the phase that do not train with a mask, whatever their source.
@@ -65,6 +68,8 @@ class MasksDataset(PairedDataset):
                 f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
                 + ("" if listed else "; a splits.csv or another --split_seed changes that")
             )
+        if self.train:
+            chosen = self._without_bad(chosen, root)
         # Every mask must belong to an image, so all images are matched, whatever their phase. A list may name masks of
         # its own, and others may lie beside them. Training reads val right after train: then strays were reported.
         wanted = set() if opt.unlabelled == REST else {row.image for row in chosen}
@@ -80,6 +85,14 @@ class MasksDataset(PairedDataset):
         if self.train and opt.unlabelled:
             return samples + _unlabelled(opt, phase, everyone, {s.image for s in samples})
         return _without_pairs(samples, opt.split_seed) if self.train and opt.unpaired else samples
+
+    def _without_bad(self, rows: list[Row], root: Path) -> list[Row]:
+        """The rows without those that verdicts.csv keeps out of training."""
+        bad, line = left_out(root, {row.image for row in rows})
+        if len(bad) == len(rows):
+            raise UserError(f"{line}: no image is left to train on")
+        self.skipped += [line] * bool(line)
+        return [row for row in rows if row.image not in bad]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
         classes = cast(Classes, self._stored_as)  # masks always have classes

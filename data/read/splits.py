@@ -51,10 +51,9 @@ def read_splits(path: Path) -> list[Row]:
     return rows
 
 
-def read_lines(path: Path) -> list[dict[str, str]]:
-    """The lines of such a file by their columns, as they are written. UserError: not UTF-8 or CSV, a column is
-    missing."""
-    wanted = {"image", "split"}
+def read_lines(path: Path, wanted: Set[str] = frozenset({"image", "split"})) -> list[dict[str, str]]:
+    """The lines of such a file by their columns, as they are written. wanted: the columns that it needs. UserError: not
+    UTF-8 or CSV, a column is missing."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         lines = text.splitlines()[:1]
@@ -71,13 +70,13 @@ def read_lines(path: Path) -> list[dict[str, str]]:
 
 
 def _row(path: Path, name: str, line: Mapping[str, str]) -> Row:
-    masks = tuple(_listed(path, mask.strip()) for mask in line.get("mask", "").split(";") if mask.strip())
+    masks = tuple(listed_file(path, mask.strip()) for mask in line.get("mask", "").split(";") if mask.strip())
     texts = (line.get(column, "").strip() for column in ("split", "source", "patient", "fold", "label"))
-    image = _listed(path, name)
+    image = listed_file(path, name)
     return Row(image, masks, *texts, spacing=_spacing(path, image, line.get("spacing", "")))
 
 
-def _listed(path: Path, name: str) -> Path:
+def listed_file(path: Path, name: str) -> Path:
     """The file that a list calls `name`. UserError: no name of a file."""
     # Elsewhere than on Windows, a name may hold a backslash.
     if "\\" in name and "\0" not in name and not os.path.lexists(path.parent / name):
