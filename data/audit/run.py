@@ -1,0 +1,110 @@
+"""An audit from results of test.py to a page and a table: `python -m data.audit`."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.audit.cases import Case, find_cases, in_threads, measure, read_thumbnail
+from data.audit.copies import copies, torn_patients
+from data.audit.disagreement import Disagreement
+from data.audit.kinds import SWAPPED, kind_of, swapped, usual_lack
+from data.audit.page import OURS, write_audit_page
+from data.audit.table import Entry, write_table
+from data.masks import find_rows, match_listed
+from data.read.folders import existing_folder
+from data.read.splits import Row
+from data.read.verdicts import read_verdicts
+from util.errors import UserError
+from util.files import read_json, replacing_folder
+
+
+def audit(results: Sequence[Path], dataroot: Path | None = None) -> list[Entry]:
+    """Audit the masks of a data set by folders of results; write the page and the table, and say where they are.
+
+    dataroot: the data set, or None for the one that the results have recorded. Returns an entry for each image that was
+    compared or noted, in the order of the page. UserError: the results are not of this data set, or not of masks.
+    """
+    recorded = _recorded(results[0])
+    root = existing_folder(str(dataroot or recorded.get("dataroot") or ""))
+    read_verdicts(root)  # a wrong verdict is found before minutes of work
+    rows = find_rows(root, recorded.get("patient_regex") or "", recorded.get("split_seed") or 0)
+    cases = find_cases(results, {name: row.image for name, row in rows.items()}, _masks_of(list(rows.values()), root))
+    entries = {name: Entry(name, row) for name, row in rows.items()}
+    sure = _compare(cases, entries)
+    _find_repeated(list(entries.values()))
+    ranked = sorted((e for e in entries.values() if e.found or e.notes), key=lambda entry: -entry.score)
+    table = write_table(root, ranked)
+    folder = results[0] / "audit"
+    with replacing_folder(folder, OURS, OURS[0]) as new:
+        write_audit_page(new, f"Masks of {root.resolve().name}", ranked, {case.id: case for case in cases}, table)
+    _say(ranked, folder, table, sure)
+    return ranked
+
+
+def _recorded(results: Path) -> dict[str, Any]:
+    """Which data set the results are of (`options.results.data_of`); {} if they do not say it."""
+    path = results / "metrics.json"
+    try:
+        recorded = read_json(path).get("data", {}) if path.is_file() else {}
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{path}: damaged ({error}); run test.py again") from None
+    if recorded.get("dataset_mode", "masks") != "masks":
+        raise UserError(
+            f"{results}: results of --dataset_mode {recorded['dataset_mode']}; an audit needs those of masks"
+        )
+    return recorded
+
+
+def _masks_of(rows: list[Row], root: Path) -> Mapping[Path, tuple[Path, ...]]:
+    listed = {row.image: row.masks for row in rows if row.masks}
+    return listed | {image: tuple(masks) for image, masks in match_listed(rows, root).masks_of.items()}
+
+
+def _compare(cases: Sequence[Case], entries: Mapping[str, Entry]) -> bool:
+    """Fill in what the comparison of each case has found. Returns whether all results tell the network's confidence."""
+    measured = in_threads(measure, cases, "comparing masks")
+    masks, predicted = (np.stack([getattr(each, name) for each in measured]) for name in ("mask", "predicted"))
+    usual = usual_lack(masks, predicted)
+    exchanged = swapped([each.offset for each in measured])
+    for place, (case, each) in enumerate(zip(cases, measured, strict=True)):
+        entry, found = entries[case.id], each.disagreement
+        entry.kind, other = kind_of(place, masks, predicted, found, usual)
+        if exchanged[place]:  # every pixel has the other side's name, though the network sees one mask only
+            entry.kind, found = SWAPPED, Disagreement(1.0, 1.0, abs(each.offset or 0.0), found.dice, found.between)
+        if other is not None:
+            entry.notes.append(f"the mask fits {cases[other].id} better")
+        entry.found = found
+    return all(each.sure for each in measured)
+
+
+def _find_repeated(entries: Sequence[Entry]) -> None:
+    """Note pictures that are in the data set twice, and patients in two splits or folds."""
+    for copy in copies(in_threads(read_thumbnail, [entry.row.image for entry in entries], "comparing images")):
+        pair = entries[copy.first], entries[copy.second]
+        how = "the same picture as" if copy.alike == 1 else "nearly the same picture as"
+        for one, other in (pair, pair[::-1]):
+            place = f", which is in {other.row.split}" if other.row.split != one.row.split else ""
+            one.notes.append(f"{how} {other.id} (correlation {copy.alike:.3f}){place}")
+    torn = torn_patients([entry.row for entry in entries])
+    for entry in entries:
+        if places := torn.get(entry.row.patient):
+            entry.notes.append(f"patient {entry.row.patient} is in {places}")
+
+
+def _say(ranked: Sequence[Entry], folder: Path, table: Path, sure: bool) -> None:
+    compared = [entry for entry in ranked if entry.found]
+    kinds = Counter(entry.kind for entry in compared if entry.kind)
+    print(
+        f"{len(compared)} masks compared: {', '.join(f'{kind} {n}' for kind, n in kinds.most_common()) or 'all agree'}"
+    )
+    if not sure:
+        print("the results hold no confidences of the network, so all pixels count alike")
+    if noted := sum(any("picture" in note or "patient" in note for note in entry.notes) for entry in ranked):
+        print(f"{noted} images are in the data set twice, or of patients in two splits")
+    if verdicts := Counter(entry.verdict for entry in ranked if entry.verdict):
+        print(f"verdicts so far: {', '.join(f'{n} {verdict}' for verdict, n in verdicts.items())}")
+    print(f"page: {folder / 'index.html'}")
+    print(f"table: {table}; write keep, drop or redraw into its column verdict")
