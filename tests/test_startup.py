@@ -12,6 +12,7 @@ SCRIPTS = (
     ["forgetting.py", "--help"],
     ["data.prepare", "--help"],
     ["data.prepare", "montgomery", "--help"],
+    ["data.audit", "--help"],
     ["data.download", "--help"],
     ["data.phantom", "--help"],
     ["models.piggyback", "--help"],
