@@ -1,8 +1,9 @@
 """Live panels in the browser by visdom: loss curves, validation scores and the latest pictures.
 
 Windows are numbered as in pytorch-CycleGAN-and-pix2pix: `display_id` for the losses, `display_id + 1` for the pictures,
-`display_id + 2` for their labels. A visdom that is missing, slow or killed neither stops nor slows the training: a
-thread of its own talks to the server, and sends everything again when the server is back.
+`display_id + 2` for their labels; losses of the game, accuracies and scores have windows beside them. A visdom that is
+missing, slow or killed neither stops nor slows the training: a thread of its own talks to the server, and sends
+everything again when the server is back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,18 @@ from urllib.parse import urlparse
 import numpy as np
 from tqdm import tqdm
 
-from util.run.log import TRAIN, VAL, read_losses, read_metrics, split_accuracies, train_and_val, validation_scores
+from util.run.log import (
+    GAME,
+    TRAIN,
+    VAL,
+    WEIGHTED,
+    in_groups,
+    read_losses,
+    read_metrics,
+    split_accuracies,
+    train_and_val,
+    validation_scores,
+)
 from util.show.pictures import to_picture
 
 if TYPE_CHECKING:
@@ -50,7 +62,8 @@ class Panels:
         self._display_id, self._ncols, self._name = display_id, ncols, shown(name)
         name = self._name
         self._curves = {
-            "losses": Curve(str(display_id), f"{name} loss over time", "loss"),
+            WEIGHTED: Curve(str(display_id), f"{name} loss over time", "loss", log=True),
+            GAME: Curve(f"{display_id}_game", f"{name} {GAME}", "loss"),
             "accuracies": Curve(f"{display_id}_accuracies", f"{name} discriminator", "accuracy"),
             "scores": Curve(f"{display_id}_scores", f"{name} validation scores", "score"),
         }
@@ -67,9 +80,14 @@ class Panels:
     def losses(self, epochs: float, losses: Mapping[str, float]) -> None:
         """Add a point to each loss curve. epochs: how far the training is, e.g. 2.25 in the third epoch.
 
-        It replaces all points that are not earlier: a resumed run has trained on their images again.
+        Losses of the game have a window beside the others, which a lambda such as 1000 multiplies and which have a
+        logarithmic axis. A point replaces all points that are not earlier: a resumed run has trained on their images
+        again.
         """
-        self._add("losses", epochs, split_accuracies(losses)[0])
+        losses = split_accuracies(losses)[0]
+        for group, names in in_groups(losses).items():
+            if names:
+                self._add(group, epochs, {name: losses[name] for name in names})
 
     def scores(self, epoch: float, scores: Mapping[str, float]) -> None:
         """Add a point to each curve of validation scores."""
@@ -86,7 +104,7 @@ class Panels:
         if scores := validation_scores(row):
             self.scores(epoch, scores)
         for title, lines in train_and_val(row).items():
-            curve = Curve(f"{self._display_id}_{title}", f"{self._name} {title}, train as trained and val", title)
+            curve = Curve(f"{self._display_id}_{title}", f"{self._name} {title}", title)
             with self._changed:
                 self._curves.setdefault(title, curve)
             self._add(title, epoch, {SHORT[line]: row[column] for line, column in lines.items()})
@@ -191,8 +209,8 @@ class Panels:
 class Curve:
     """The points of a window of curves, and how many of them the server has."""
 
-    def __init__(self, win: str, title: str, ylabel: str):
-        self.win, self.title, self.ylabel = win, title, ylabel
+    def __init__(self, win: str, title: str, ylabel: str, log: bool = False):
+        self.win, self.title, self.ylabel, self.log = win, title, ylabel, log
         self.points: list[tuple[float, dict[str, float]]] = []
         self.names: list[str] = []
         self.sent = 0
@@ -225,6 +243,8 @@ class Curve:
             "legend": [shown(name) for name in names],
             "xlabel": "epoch",
             "ylabel": self.ylabel,
+            "ytype": "log" if self.log else "linear",
+            "layoutopts": {"plotly": {"title": {"text": ""}}},  # the window's bar has it; here the buttons cover it
         }
         client.line(
             np.array(y),

@@ -54,7 +54,8 @@ def test_windows_have_upstreams_numbers_and_titles(server):
     panels.scores(1, {"dice": 0.9})
     panels.pictures(pictures())
     panels.close(deadline=30)
-    assert server.lines("1") == {"G_GAN": ([0.5, 1.0], [2.0, 1.0]), "G_L1": ([0.5, 1.0], [40.0, 30.0])}
+    assert server.lines("1") == {"G_L1": ([0.5, 1.0], [40.0, 30.0])}
+    assert server.lines("1_game") == {"G_GAN": ([0.5, 1.0], [2.0, 1.0])}
     assert server.lines("1_scores") == {"dice": ([1.0], [0.9])}
     titles = [server.window(win)["title"] for win in ("1", "2", "3", "1_scores")]
     assert titles == ["run loss over time", "run images", "run labels", "run validation scores"]
@@ -68,9 +69,9 @@ def test_points_are_appended_and_a_new_loss_gets_a_curve(server):
     wait_until(lambda: server.lines("1").get("G") == ([1.0], [3.0]))
     panels.losses(2, {"G": 2.0})
     wait_until(lambda: server.lines("1").get("G") == ([1.0, 2.0], [3.0, 2.0]))
-    panels.losses(3, {"G": 1.0, "D": 0.5})
+    panels.losses(3, {"G": 1.0, "U_L1": 0.5})
     panels.close(deadline=30)
-    assert server.lines("1") == {"G": ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]), "D": ([1.0, 2.0, 3.0], [None, None, 0.5])}
+    assert server.lines("1") == {"G": ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]), "U_L1": ([1.0, 2.0, 3.0], [None, None, 0.5])}
 
 
 def test_each_quantity_of_both_training_and_validation_has_a_window(server):
@@ -85,9 +86,20 @@ def test_each_quantity_of_both_training_and_validation_has_a_window(server):
     assert server.lines("1_scores") == {"val_dice": (x, [0.7, 0.9]), "val_recall": (x, flat)}
     assert server.lines("1_Dice") == {"train (running)": (x, [0.8, 0.8]), "val": (x, [0.7, 0.9])}
     assert server.lines("1_G_L1 loss") == {"train (running)": (x, [30, 30]), "val": (x, [40, 40])}
-    assert server.window("1_Dice")["title"] == "run Dice, train as trained and val"
+    assert server.window("1_Dice")["title"] == "run Dice"
     assert server.lines("1_accuracies") == {"acc_D_real": (x, [0.75, 0.75]), "acc_D_fake": (x, [0.5, 0.5])}
-    assert set(server.lines("1")) == {"D_real"}
+    assert set(server.lines("1_game")) == {"D_real"}
+    assert server.lines("1") == {}
+
+
+def test_losses_with_a_large_lambda_are_legible_and_no_title_lies_below_the_buttons(server):
+    panels = panels_at(server.port, server.env)
+    panels.losses(1, {"G_GAN": -0.5, "G_L1": 900.0, "D_real": 0.0})
+    panels.close(deadline=30)
+    layouts = {win: server.window(win)["content"]["layout"] for win in ("1", "1_game")}
+    assert {win: layout["yaxis"]["type"] for win, layout in layouts.items()} == {"1": "log", "1_game": "linear"}
+    assert all(layout["title"]["text"] == "" for layout in layouts.values())
+    assert server.window("1")["title"] == "run loss over time", "it stands in the bar of the window"
 
 
 def test_without_a_grid_each_picture_has_a_window(server):
