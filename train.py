@@ -22,9 +22,12 @@ from util.errors import run_script
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from data.augment import Augment
-    from data.loader import Loader
+    from data.loader import Loader, Rehearsal
+    from models.base import BaseModel
+    from util.contracts import Item
     from util.run.run import Run
     from util.show.report import Report
 
@@ -51,7 +54,7 @@ def train_run(opt: argparse.Namespace) -> int:
     from util.show.report import Report
 
     with Run(opt) as run:
-        train = create_dataset(opt, opt.phase, train=True)
+        old, train = read_old_task(opt, create_dataset(opt, opt.phase, train=True))
         val = create_validation(opt) if run.first else None
         augment = Augment(opt.augment, run.device, train.dataset.labels)
 
@@ -66,13 +69,44 @@ def train_run(opt: argparse.Namespace) -> int:
                 return 0
         distributed.share(model.networks.values(), model.optimizers.values())
         clip_gradients(model.optimizers.values(), opt.clip_grad)
-        run.record(as_dict(opt), as_text(opt), train.dataset.files)
+        run.record(as_dict(opt), as_text(opt), train.files)
         say_what_begins(opt, run, train, val)
+        hold_old_task(opt, run, model, old, train)
 
         with Report(run, opt, train, val) as report:
             fit(opt, run, report, augment, val)
         say_what_ended(opt, run, train, val)
         return run.exit_code
+
+
+def read_old_task(opt: argparse.Namespace, new: Loader) -> tuple[Iterable[Item], Loader | Rehearsal]:
+    """Examples of the old task on which a new run measures its weights (--adapt ewc), and the training batches."""
+    from data import create_rehearsal, examples_of
+    from models.rivals import RIVALS
+    from models.rivals.create import check_start
+    from options.complete.old_task import old_task
+
+    if (opt.adapt in RIVALS or opt.replay) and not opt.continue_train:
+        check_start(opt)
+    examples = examples_of(old_task(opt)) if opt.adapt == "ewc" and not opt.continue_train else ()
+    return examples, create_rehearsal(opt, new, old_task(opt)) if opt.replay else new
+
+
+def hold_old_task(
+    opt: argparse.Namespace, run: Run, model: BaseModel, examples: Iterable[Item], train: Loader | Rehearsal
+) -> None:
+    """Hold the generator to its old task (--adapt ewc, lwf). Say and record what the run keeps of that task."""
+    from data.loader import Rehearsal
+    from models.rivals.create import FILE, create_rival
+    from util.run.aside import write_burden
+
+    model.rival = create_rival(opt, model, examples, run.folder)
+    stored = train.stored if isinstance(train, Rehearsal) else None
+    if run.first and (stored or model.rival):
+        images, patients, size = (len(stored), len(set(stored.patients)), stored.nbytes) if stored else (0, 0, 0)
+        size += (run.folder / FILE).stat().st_size if model.rival else 0
+        distributed.say(f"kept of the old task: {images} images of {patients} patients; {size / 1e6:.1f} MB in all")
+        write_burden(run.folder, images, patients, size)
 
 
 def train_all_folds(opt: argparse.Namespace) -> int:
@@ -103,7 +137,7 @@ def train_all_folds(opt: argparse.Namespace) -> int:
     return code
 
 
-def say_what_begins(opt: argparse.Namespace, run: Run, train: Loader, val: Loader | None) -> None:
+def say_what_begins(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None) -> None:
     """Print what is trained, on which images, and where it goes."""
     from util.run.outlook import data_in_words, places_in_words
 
@@ -117,7 +151,7 @@ def say_what_begins(opt: argparse.Namespace, run: Run, train: Loader, val: Loade
         distributed.say("note: --direction BtoA: this run learns to draw images from masks; for masks leave it out")
 
 
-def say_what_ended(opt: argparse.Namespace, run: Run, train: Loader, val: Loader | None) -> None:
+def say_what_ended(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None) -> None:
     """Write the run's card, and print what to look at next, or how to go on."""
     from util.run.outlook import end_in_words
 
@@ -130,7 +164,7 @@ def say_what_ended(opt: argparse.Namespace, run: Run, train: Loader, val: Loader
         distributed.say(*end_in_words(run.folder, not opt.no_html, run.best, command))
 
 
-def write_run_card(opt: argparse.Namespace, run: Run, train: Loader, val: Loader | None) -> None:
+def write_run_card(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None) -> None:
     """Write README.md in the run's folder, for whoever gets its weights."""
     from util.run.outlook import data_in_words
     from util.show.card import write_card
@@ -146,6 +180,7 @@ def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val
     from models.apply.translators import tiled
     from models.optim.optimizers import freeze_encoders
     from models.optim.schedules import step_schedulers
+    from models.rivals.rehearsal import train_step
     from util.score.evaluate import evaluate
     from util.score.mask_rule import MaskRule
 
@@ -154,7 +189,7 @@ def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val
     for epoch in run.epochs():
         freeze_encoders(model.networks, epoch, opt.freeze_encoder)
         for batch in report.batches(epoch):
-            losses = model.train_step(augment(batch))
+            losses = train_step(model, augment(batch))
             averages.step()
             images = run.step(len(batch["A"]))
             report.step(losses, model.pictures(), images)

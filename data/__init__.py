@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from util.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and flags are parsed without it
     from data.base import PairedDataset
-    from data.loader import Loader
+    from util.contracts import Item
+    from data.loader import Loader, Rehearsal
 
 DATASETS = {
     "unaligned": "data.unaligned:UnalignedDataset",
@@ -22,6 +24,9 @@ DATASETS = {
     "phantom": "data.phantom.dataset:PhantomDataset",
 }
 """--dataset_mode to its class, "module:name"."""
+
+EXAMPLES = 500
+"""Of an old task, at most, on which --adapt ewc measures its weights."""
 
 
 def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> Loader:
@@ -72,6 +77,48 @@ def _say_contradictions(dataset: PairedDataset, phase: str) -> None:
             f"their PhotometricInterpretation, the first is {odd[0]}; check that bone is bright",
             file=sys.stderr,
         )
+
+
+def _create_stored(old: argparse.Namespace, count: float, train: bool) -> PairedDataset:
+    """At most `count` examples of an old task, drawn by --seed from its training images. UserError: they cannot be read,
+    or are no pairs."""
+    try:
+        stored = resolve_name(DATASETS[old.dataset_mode])(old, old.phase, train, count, drawn=True)
+        if not stored.paired:
+            raise UserError(f"its images have no targets of their own (--old_mode {old.dataset_mode})")
+    except UserError as error:
+        raise UserError(f"old task (--old_data, --old_mode, ...): {error}") from error
+    return stored
+
+
+def examples_of(old: argparse.Namespace) -> Iterable[Item]:
+    """Examples of an old task as testing sees them, at most `EXAMPLES`, to measure which weights it needs.
+
+    old: the flags that describe its training images (`options.complete.old_task`). UserError: they cannot be read, or
+    are no pairs.
+    """
+    stored = _create_stored(old, EXAMPLES, train=False)
+    return (stored[index] for index in range(len(stored)))
+
+
+def create_rehearsal(opt: argparse.Namespace, new: Loader, old: argparse.Namespace) -> Rehearsal:
+    """Training batches of a new task with --replay examples of an old one. old: as in `examples_of`.
+
+    UserError: its images cannot be read, are fewer, or are no pairs; or --augment would have to treat both tasks
+    differently.
+    """
+    from data.loader import Rehearsal
+
+    count = float("inf") if opt.replay == "all" else int(opt.replay)
+    stored = _create_stored(old, count, train=True)
+    if len(stored) < count < float("inf"):
+        raise UserError(f"--replay {count}: the old task has {len(stored)} training images; take --replay all")
+    if stored.labels != new.dataset.labels and opt.augment not in ("none", "flip"):
+        raise UserError(
+            f"--augment {opt.augment}: the classes of the old and of the new task are not on the same side; take "
+            "--augment none with --replay"
+        )
+    return Rehearsal(new, stored, opt.num_threads, (distributed.rank(), distributed.world_size()))
 
 
 def create_validation(opt: argparse.Namespace) -> Loader | None:

@@ -1,7 +1,9 @@
-"""--balance: a fixed share of images with a finding. Each epoch leaves out other images of the more frequent kind."""
+"""Which images an epoch takes. --balance: a fixed share of images with a finding, and each epoch leaves out other images
+of the more frequent kind. --replay: stored examples, in turns."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +15,37 @@ def is_positive(label: str) -> bool:
     """Whether a label of splits.csv names a finding: `pneumothorax` does, `no pneumothorax` does not."""
     label = label.strip().casefold()
     return label not in NEGATIVE and not label.startswith("no ")
+
+
+class Choice(Protocol):
+    """Which images an epoch takes."""
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Positives and negatives of one epoch."""
+        ...
+
+    def take(self, seed: int, epoch: int) -> np.ndarray:
+        """Indices of one epoch's images, ascending."""
+        ...
+
+
+@dataclass(frozen=True)
+class Turns:
+    """`count` images an epoch, whatever the number of images: they take turns, so that all come equally often.
+
+    Indices go on from epoch to epoch, and a data set counts them modulo its images. So an image that comes twice in an
+    epoch is cropped and flipped in another way.
+    """
+
+    count: int
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return self.count, 0
+
+    def take(self, seed: int, epoch: int) -> np.ndarray:
+        return np.arange(self.count) + epoch * self.count
 
 
 @dataclass(frozen=True, eq=False)

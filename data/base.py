@@ -70,13 +70,16 @@ class PairedDataset(Dataset[Item], ABC):
     ids, patients, sources: one string per sample. classes: the meaning of the target's colours; None if the target is a
     picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. swaps:
     whether --direction BtoA makes an item's target the input. balance: which images an epoch takes; None for all.
+    drawn: a limit on the number of images takes images that --seed draws, instead of the first.
     unlabelled: the samples without a target that take part in training.
     empty: how many of how many masks that were read have no foreground, and (0, 0) without masks.
     """
 
     swaps = True
 
-    def __init__(self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> None:
+    def __init__(
+        self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf"), drawn: bool = False
+    ) -> None:
         self.train = train
         self.seed = opt.seed
         self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, not opt.no_flip, train, opt.patch)
@@ -90,6 +93,8 @@ class PairedDataset(Dataset[Item], ABC):
             raise UserError("--clahe and --intensity are for an X-ray as input: with --direction BtoA the input is B")
         samples = self.find(opt, phase)
         most = int(min(opt.max_dataset_size, num_test, len(samples)))
+        if drawn:
+            samples = [samples[i] for i in sorted(np.random.default_rng(self.seed).permutation(len(samples))[:most])]
         lenders, unlabelled = [s for s in samples if s.lends], [s for s in samples if s.unlabelled]
         samples = [s for s in samples if not (s.lends or s.unlabelled)][:most] + lenders[:most] + unlabelled
         self.has_targets = any(s.targets for s in samples) and not (lenders and not train)
@@ -142,6 +147,11 @@ class PairedDataset(Dataset[Item], ABC):
     def paired(self) -> bool:
         """True if each item's target belongs to the item's image."""
         return self.has_targets and not self._lenders
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all samples, decoded at the loaded size. Where not all are in memory, those that are give the mean."""
+        return round(self._cache.mean_bytes * len(self.samples))
 
     @property
     def cached(self) -> bool:

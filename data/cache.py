@@ -65,6 +65,11 @@ class Cache:
         self.complete = not full
         return bad
 
+    @property
+    def mean_bytes(self) -> float:
+        """Of a decoded sample, over those in memory."""
+        return self._bytes / max(1, len(self._held))
+
     def get(self, sample: Any) -> Any:
         """The decoded sample, from memory or else from disk."""
         held = self._held.get(sample)

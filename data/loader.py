@@ -4,13 +4,14 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler, default_collate
 
-from data.balance import Balance
+from data.balance import Choice, Turns
 from data.base import PairedDataset
 from util.contracts import Batch, Item
 from util.errors import UserError
@@ -25,7 +26,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """
 
     def __init__(
-        self, length: int, seed: int, shuffle: bool, share: tuple[int, int] = (0, 1), balance: Balance | None = None
+        self, length: int, seed: int, shuffle: bool, share: tuple[int, int] = (0, 1), balance: Choice | None = None
     ) -> None:
         self.images = sum(balance.counts) if balance else length
         self._seed, self._shuffle, self._balance = seed, shuffle, balance
@@ -55,15 +56,22 @@ class Loader:
     """Batches of a data set, from torch's DataLoader. Errors stay one line: torch would wrap an error of a worker
     process into that worker's traceback, so workers return a `UserError` in place of a batch, and it is raised here.
 
+    choice: which images an epoch takes; default: those of the data set's --balance, or all.
     images: in a whole epoch. set_position: chooses the epoch and the image where the next iteration begins. batches:
     torch's DataLoader.
     """
 
     def __init__(
-        self, dataset: PairedDataset, batch_size: int, shuffle: bool, workers: int, share: tuple[int, int] = (0, 1)
+        self,
+        dataset: PairedDataset,
+        batch_size: int,
+        shuffle: bool,
+        workers: int,
+        share: tuple[int, int] = (0, 1),
+        choice: Choice | None = None,
     ) -> None:
         self.dataset = dataset
-        sampler = EpochSampler(len(dataset), dataset.seed, shuffle, share, dataset.balance)
+        sampler = EpochSampler(len(dataset), dataset.seed, shuffle, share, choice or dataset.balance)
         self.images, self.set_position = sampler.images, sampler.set_position
         self.batches = DataLoader(
             dataset,
@@ -87,6 +95,34 @@ class Loader:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+    @property
+    def files(self) -> list[Path]:
+        return self.dataset.files
+
+
+class Rehearsal:
+    """Batches of a new task; each brings as many stored examples of an old one along, as `Batch` old (--replay).
+
+    dataset, images: the new task's.
+    """
+
+    def __init__(self, new: Loader, stored: PairedDataset, workers: int, share: tuple[int, int] = (0, 1)) -> None:
+        self.dataset, self.images, self.stored, self._new = new.dataset, new.images, stored, new
+        batch_size, workers = cast(int, new.batches.batch_size), 0 if stored.cached else workers
+        self._old = Loader(stored, batch_size, True, workers, share, Turns(new.images))
+
+    def set_position(self, epoch: int, start: int = 0) -> None:
+        self._new.set_position(epoch, start)
+        self._old.set_position(epoch, start)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch, old in zip(self._new, self._old, strict=True):
+            yield {**batch, "old": old}
+
+    @property
+    def files(self) -> list[Path]:
+        return self.dataset.files + self.stored.files
 
 
 def ignore_interrupt(worker: int) -> None:

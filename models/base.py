@@ -23,7 +23,7 @@ from models.piggyback.files import TaskFile, as_dependencies, check_donor, earli
 from models.piggyback.task import Settings, Task, attach, materialize, switch
 from models.teacher import SURE, Lesson
 from util import distributed
-from util.contracts import Averages, Batch
+from util.contracts import Averages, Batch, Rival
 from util.errors import UserError
 from util.run.checkpoint import task_path
 
@@ -35,7 +35,8 @@ class BaseModel(ABC):
     tasks: of generators that are adapted beside a frozen donor (`--adapt`). translator: name of the network that maps A
     to B. labels: upstream's names for its input and output. training: whether the model will train. images: the last
     step's, by upstream's labels. loaded: task files of generators, which need no file of weights. averages: of the
-    generators' weights, in training; images without targets are taught by them (`lesson`).
+    generators' weights, in training; images without targets are taught by them (`lesson`). rival: what holds the
+    translator to its old task in training (`--adapt ewc`).
 
     Saving, scheduling, showing and distributing are done to a model from outside.
     """
@@ -56,6 +57,7 @@ class BaseModel(ABC):
         self.notes: list[str] = []
         self.noise_seed: int | None = opt.seed if opt.stochastic else None
         self.averages: Averages | None = None
+        self.rival: Rival | None = None
 
     def add_generator(
         self, opt: argparse.Namespace, name: str, donor: Path | None = None, backwards: bool = False

@@ -82,6 +82,8 @@ class Pix2PixModel(BaseModel):
         }
         if self.seg_loss:
             losses["G_seg"] = self.seg_loss(logits, (real_B + 1) / 2) * self.lambda_seg
+        if self.rival:
+            losses |= self.rival.losses(real_A, fake_B)
         if lesson:
             losses["U_L1"] = lesson.l1() * self.lambda_L1 * WEIGHT
         if lesson and self.seg_loss:

@@ -5,6 +5,7 @@ import argparse
 from data.enhance import INTENSITY
 from data.transforms import PREPROCESS
 from models.networks import DISCRIMINATORS, GENERATORS, INITS, INPUT_NORMS, NORMS, UNETS
+from models.rivals import WEIGHTS
 from options.complete.former import norm
 from options.types import amount, count, cutoff, fraction, generator, limit, whole
 
@@ -155,4 +156,10 @@ def following(opt: argparse.Namespace) -> dict[str, object]:
     """The defaults that follow from other flags."""
     unet = opt.netG.startswith("smp:") or opt.netG in UNETS
     imagenet = getattr(opt, "encoder_weights", "none") == "imagenet" and not opt.netG.endswith("inception_v3")
-    return {"norm_stats": "running" if unet else "image", "input_norm": "imagenet" if imagenet else "signed"}
+    followed: dict[str, object] = {
+        "norm_stats": "running" if unet else "image",
+        "input_norm": "imagenet" if imagenet else "signed",
+    }
+    if getattr(opt, "adapt", "") in WEIGHTS:
+        followed["old_weight"] = WEIGHTS[opt.adapt]
+    return followed

@@ -6,12 +6,15 @@ from data.augment import SETS
 from models import GAN_LOSSES
 from models.optim import LR_POLICIES, OPTIMIZERS
 from models.piggyback import BANKS, METHODS
-from options.types import amount, count, fraction, part, positives, share, whole
+from models.rivals import RIVALS, WEIGHTS
+from options.base import DIRECTIONS
+from options.types import amount, count, fraction, part, positives, share, stored, whole
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags that only training has, group by group."""
     _add_start(parser.add_argument_group("where the generator starts"))
+    _add_old_task(parser.add_argument_group("what is kept of the donor's own task while all weights learn another one"))
     _add_task(parser.add_argument_group("tasks for a frozen donor (--adapt)"))
     _add_training(parser.add_argument_group("training"))
     _add_schedule(parser.add_argument_group("learning rate"))
@@ -29,11 +32,13 @@ def _add_start(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--adapt",
         default="finetune",
-        choices=("finetune", "scratch", *METHODS),
+        choices=("finetune", "scratch", *RIVALS, *METHODS),
         help="finetune: train all weights of --pretrained. scratch: the same architecture with random weights, as a "
-        "control. The others keep the donor frozen and train a small task beside it (latest_task_G.pth): a mask for "
-        "each weight (masks), also with signs (ternary), a few filters and mixtures of the donor's (filter_bank), a "
-        "change of low rank (lowrank), only norms and biases (norm_only), only the last layer (head_only)",
+        "control. ewc, lwf: as finetune, but hold the donor's task, by a penalty on the weights it needs (ewc), or by "
+        "the donor's outputs for the new images (lwf). The others keep the donor frozen and train a small task beside "
+        "it (latest_task_G.pth): a mask for each weight (masks), also with signs (ternary), a few filters and mixtures "
+        "of the donor's (filter_bank), a change of low rank (lowrank), only norms and biases (norm_only), only the "
+        "last layer (head_only)",
     )
     group.add_argument(
         "--encoder_weights",
@@ -48,6 +53,26 @@ def _add_start(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="start again under the name of an older run, whose files move into before/, before_2/, ... in its folder",
     )
+
+
+def _add_old_task(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--old_weight",
+        type=amount,
+        help=f"weight of what holds the old task; default: {', '.join(f'{how} {x:g}' for how, x in WEIGHTS.items())}",
+    )
+    group.add_argument(
+        "--replay",
+        type=stored,
+        default="",
+        metavar="N|all",
+        help="rehearse: with each batch also train on as many images of the old task, of N stored ones that --seed "
+        "draws, or of all its training images",
+    )
+    group.add_argument("--old_data", help="folder of the old task's images; default: what the donor recorded")
+    group.add_argument("--old_mode", help="their layout on disk (--dataset_mode)")
+    group.add_argument("--old_classes", help="meaning of their targets' colours (--classes)")
+    group.add_argument("--old_direction", choices=DIRECTIONS, help="BtoA swaps input and target")
 
 
 def _add_task(group: argparse._ArgumentGroup) -> None:

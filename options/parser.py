@@ -218,7 +218,7 @@ class Script:
         masks to train on need neither."""
         mode, dataroot = typed.get("dataset_mode"), str(typed.get("dataroot") or "")
         drawn = recorded.get("dataset_mode") == "phantom"  # a folder that is named now replaces drawn images
-        if not mode and (drawn or (self.training and not recorded)) and _holds_masks(dataroot):
+        if not mode and (drawn or (self.training and not recorded)) and holds_masks(dataroot):
             mode = "masks"
         model = typed.get("model") or recorded.get("model")
         if not model:
@@ -262,7 +262,7 @@ class Script:
                 raise UserError(f"unknown flag --{name}: it belongs to {owners[f'--{name}']} (see --help)")
 
 
-def _holds_masks(dataroot: str) -> bool:
+def holds_masks(dataroot: str) -> bool:
     """Whether --dataroot has the layout of --dataset_mode masks, perhaps under the names that others give it."""
     if not dataroot:
         return False

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from models.piggyback import METHODS
+from models.rivals import RIVALS
 from options.base import CHECKPOINTS_DIR, add_base_options, following, settle
 from options.complete.all_folds import check_name
 from options.complete.names import default_name, with_name
@@ -58,10 +59,29 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         raise UserError(f"--adapt {opt.adapt} trains beside a frozen donor: name it with --pretrained")
     if opt.tensorboard and not find_spec("tensorboard"):
         raise UserError('--tensorboard: it needs the extra tensorboard: pip install ".[tensorboard]"')
+    _check_old_task(opt)
     opt = settle(opt)
     check_name(opt)
     changed_flags(opt)
     return opt
+
+
+def _check_old_task(opt: argparse.Namespace) -> None:
+    """UserError where nothing of an old task can be kept, although flags ask for it."""
+    holds = [f"--adapt {opt.adapt}"] * (opt.adapt in RIVALS) + [f"--replay {opt.replay}"] * bool(opt.replay)
+    if not holds:
+        for name in ("old_weight", "old_data", "old_mode", "old_classes", "old_direction"):
+            if getattr(opt, name) is not None:
+                raise UserError(f"--{name} {getattr(opt, name)}: it needs --adapt {' or '.join(RIVALS)}, or --replay")
+        return
+    if opt.adapt in METHODS:
+        raise UserError(f"{holds[0]}: with --adapt {opt.adapt} the donor is frozen and forgets nothing; leave one out")
+    if opt.model != "pix2pix":
+        raise UserError(f"{holds[0]}: only for --model pix2pix, not for {opt.model}")
+    if not (opt.pretrained or opt.continue_train):
+        raise UserError(f"{holds[0]} keeps the task of a donor: name it with --pretrained")
+    if opt.old_weight is not None and opt.adapt not in RIVALS:
+        raise UserError(f"--old_weight {opt.old_weight}: it needs --adapt {' or '.join(RIVALS)}")
 
 
 def refuse_old_run(opt: argparse.Namespace) -> None:

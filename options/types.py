@@ -37,6 +37,11 @@ def fold(word: str) -> int | str:
     return word if word == "all" else _checked(_whole(word), -1, "must be 0 or more, or -1 for none")
 
 
+def stored(word: str) -> str:
+    """How many examples are stored: at least 1, or `all`. Returned as typed."""
+    return word if word in ("", "all") else str(count(word))
+
+
 def fraction(word: str) -> float:
     """A number from 0 to 1, without 1."""
     value = _number(word)

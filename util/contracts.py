@@ -39,7 +39,7 @@ class Batch(TypedDict):
     A: float32 [N, C, H, W] in [-1, 1], the network's input. B: the same, the target. A_paths, B_paths: their files.
     size: int [N, 2], original heights and widths. index: int [N], place in the data set. U, U_paths: images without
     targets that take part in training, as many as A (--unlabelled). U_changed: the same images with other grey values
-    (`data.augment.Augment`).
+    (`data.augment.Augment`). old: as many stored examples of an old task (--replay).
 
     Data sets without targets leave out B and B_paths; test with `"B" in batch`. They are declared as always present
     because training always has them.
@@ -54,6 +54,7 @@ class Batch(TypedDict):
     U: NotRequired[Tensor]
     U_paths: NotRequired[list[str]]
     U_changed: NotRequired[Tensor]
+    old: NotRequired[Batch]
 
 
 class ClassMap(Protocol):
@@ -146,6 +147,11 @@ class TrainingBatches(Batches, Protocol):
     @property
     def images(self) -> int: ...
 
+    @property
+    def files(self) -> list[Path]:
+        """All image files that take part."""
+        ...
+
     def set_position(self, epoch: int, start: int = 0) -> None:
         """The next iteration gives this epoch without its first `start` images."""
         ...
@@ -172,6 +178,14 @@ class Averages(Protocol):
 
     def in_place(self) -> AbstractContextManager[None]:
         """The averages take the weights' place inside the `with` block."""
+        ...
+
+
+class Rival(Protocol):
+    """What holds a generator to its old task while it learns a new one (`models.rivals.create`)."""
+
+    def losses(self, images: Tensor, fakes: Tensor, /) -> dict[str, Tensor]:
+        """Further losses by name, of the new task's images and the generator's outputs: [N, C, H, W] in [-1, 1]."""
         ...
 
 

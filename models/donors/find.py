@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.donors.architecture import infer_architecture
 from models.donors.wrappings import read_generator
+from models.rivals import RIVALS
 from util.errors import UserError
 from util.fetch import catalogue
 from util.fetch.obtain import donor_path, obtain_donor
@@ -91,7 +92,7 @@ def wrong_starts(
     """
     phrases = []
     for (before, _), (stage, options) in itertools.pairwise(zip(stages, recorded, strict=True)):
-        if options.get("adapt") != "finetune" or "pretrained" not in options:
+        if options.get("adapt") not in ("finetune", *RIVALS) or "pretrained" not in options:
             continue
         expected = donor if before == stages[0] else find_donor(str(before), checkpoints_dir)
         if not started_from(str(options["pretrained"]), expected, checkpoints_dir):

@@ -31,10 +31,14 @@ def flags_of_donor(name: str, checkpoints_dir: Path, defaults: Mapping[str, obje
     return {flag: known[flag] for flag in wanted if known.get(flag) is not None}
 
 
-def _recorded(name: str, checkpoints_dir: Path) -> Mapping[str, object]:
-    published = catalogue.donor(name)
+def folder_of_donor(name: str, checkpoints_dir: Path) -> Path | None:
+    """The folder that holds the donor called `name`; None if there is none."""
     folders = [Path(name), checkpoints_dir / name, SHIPPED / name, checkpoints_dir / f"{name}_pretrained"]
-    folder = Path(name).parent if Path(name).is_file() else next((f for f in folders if f.is_dir()), None)
+    return Path(name).parent if Path(name).is_file() else next((f for f in folders if f.is_dir()), None)
+
+
+def _recorded(name: str, checkpoints_dir: Path) -> Mapping[str, object]:
+    published, folder = catalogue.donor(name), folder_of_donor(name, checkpoints_dir)
     if folder and (folder / "options.json").is_file():
         return read_options(folder / "options.json")
     if published and not Path(name).is_file():

@@ -13,6 +13,7 @@ from util.contracts import Batch, Batches, Translator
 from util.forgetting import continual
 from util.forgetting.drift import drift, ssim_chance
 from util.forgetting.kid import kernel_distance
+from util.run.aside import read_burden
 from util.run.log import read_losses
 from util.score.evaluate import Evaluation, evaluate
 from util.score.image import Scored
@@ -115,7 +116,8 @@ def costs(files: Sequence[Path], trainable: int, folder: Path, options: Mapping[
     """What the run in `folder` cost, by its generators' files, its number of trained floats and its options.
 
     bytes: size of the files; training_bytes: memory for gradients and Adam's two moments; seconds_per_step: median over
-    loss_log.txt, which logs seconds for each image; None without it.
+    loss_log.txt, which logs seconds for each image; None without it. old_images, old_patients, old_bytes: what the run
+    kept of its old task while it learnt; only where it kept anything (--adapt ewc, lwf, --replay).
     """
     times = [row["time"] for row in read_losses(folder / "loss_log.txt") if row.get("time")]
     return {
@@ -123,4 +125,5 @@ def costs(files: Sequence[Path], trainable: int, folder: Path, options: Mapping[
         "bytes": sum(path.stat().st_size for path in files),
         "training_bytes": 3 * FLOAT * trainable,
         "seconds_per_step": float(np.median(times)) * int(options.get("batch_size", 1)) if times else None,
+        **{f"old_{name}": number for name, number in read_burden(folder).items()},
     }

@@ -10,7 +10,8 @@ from util.flags import Fact, flags
 from util.forgetting import continual, seeds
 from util.forgetting.measure import score_name
 
-FROM_DONOR = ("finetune", "scratch")  # values of --adapt that train a whole generator, not a task beside a frozen one
+FROM_DONOR = ("finetune", "scratch", "ewc", "lwf")
+"""Values of --adapt that train a whole generator, not a task beside a frozen one."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Method:
     def score_names(self) -> list[str]:
         """Which measure is the score of each task."""
         return [score_name(row[i]) for i, row in enumerate(self.measures)]
+
+    @property
+    def plain(self) -> bool:
+        """Whether all weights learnt the new tasks, and nothing held the old ones."""
+        return self.adapt == "finetune" and not any("old_bytes" in cost for cost in self.costs)
 
     @property
     def R(self) -> np.ndarray:
@@ -90,7 +96,7 @@ class Study:
 
     def reference(self) -> np.ndarray | None:
         """The score of full fine-tuning on each task [T], the mean over all such methods; None if there are none."""
-        tuned = [np.diagonal(m.R) for m in self.methods if m.adapt == "finetune"]
+        tuned = [np.diagonal(m.R) for m in self.methods if m.plain]
         return np.mean(tuned, 0) if tuned else None
 
     def retention(self, method: Method, task: int) -> float | None:

@@ -13,7 +13,7 @@ def summary(study: Study) -> list[str]:
 
 def caveats(study: Study) -> list[str]:
     """Paragraphs about what limits the figures, so that nobody reads too much into them."""
-    abouts = (_about_learnt, _about_proofs, _about_seeds, _about_starts, _about_training)
+    abouts = (_about_learnt, _about_proofs, _about_kept, _about_seeds, _about_starts, _about_training)
     return [paragraph for about in abouts if (paragraph := about(study))]
 
 
@@ -28,6 +28,17 @@ def _about_proofs(study: Study) -> str:
     held = "It forgets nothing, but the user must say which task an image belongs to."
     files = "A method with a frozen donor stores each task in a file of its own."
     return f"{files} {failed if broken else held}" if proven else ""
+
+
+def _about_kept(study: Study) -> str:
+    phrases = [
+        f"{method.label} {cost['old_images']:g} images of {cost['old_patients']:g} patients and in all "
+        f"{cost['old_bytes'] / 1e6:.1f} MB"
+        for method in study.methods
+        for cost in method.costs
+        if "old_bytes" in cost
+    ]
+    return f"While they learnt, some methods kept something of the old task: {'; '.join(phrases)}." if phrases else ""
 
 
 def _about_seeds(study: Study) -> str:
@@ -49,7 +60,8 @@ def _about_training(study: Study) -> str:
         for name in dict.fromkeys(name for each in options.values() for name in each):
             labels: dict[str, list[str]] = {}
             for label, each in options.items():
-                labels.setdefault(str(each.get(name, "unlimited")), []).append(label)
+                value = each.get(name, "unlimited")
+                labels.setdefault("none" if value in (None, "") else str(value), []).append(label)
             if len(labels) > 1:
                 values = ", ".join(f"{value} ({' and '.join(some)})" for value, some in labels.items())
                 differences.append(f"{task.name}: --{name} {values}")
@@ -115,7 +127,7 @@ def _between(study: Study, method: Method) -> list[str]:
 def _comparison(study: Study) -> list[str]:
     """The best method that forgot nothing, beside the best of those that were free to forget."""
     frozen = [m for m in study.methods if m.adapt not in FROM_DONOR and study.unchanged(m)]
-    tuned = [m for m in study.methods if m.adapt == "finetune"]
+    tuned = [m for m in study.methods if m.plain]
     if not frozen or not tuned:
         return []
     ours, theirs = (max(some, key=lambda m: study.figures(m)["new_score"] or 0) for some in (frozen, tuned))

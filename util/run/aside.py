@@ -8,15 +8,34 @@ import itertools
 import shutil
 from pathlib import Path
 
-from util.files import sync_folder
+from util.errors import UserError
+from util.files import read_json, sync_folder, write_json
 
 COLLECTED = ".before"
-RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt")
+BURDEN = "old_task.json"
+"""What a run kept of its old task while it learnt another: images, patients and bytes."""
+RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", BURDEN)
 OPTIONS = "options.json"
 SHOWN = ("web", "tensorboard", "README.md", "card.json", "*.onnx", "*.pt2", "*.html")
 """The page and the card of the training, and what models.export made of it."""
 FOLDS = "folds.json"
 """The record of a cross-validation (util.folds.record), whose runs are in fold_0, fold_1, ..."""
+
+
+def write_burden(folder: Path, images: int, patients: int, size: int) -> None:
+    """Record what a run keeps of its old task while it learns another. size: in bytes, of everything."""
+    write_json(folder / BURDEN, {"images": images, "patients": patients, "bytes": size})
+
+
+def read_burden(folder: Path) -> dict[str, int]:
+    """What `write_burden` recorded; {} if a run recorded none. UserError: the file is damaged."""
+    path = folder / BURDEN
+    if not path.is_file():
+        return {}
+    try:
+        return {name: int(read_json(path)[name]) for name in ("images", "patients", "bytes")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: damaged ({error}); delete it, and the page shows no burden") from error
 
 
 def holds_run(folder: Path) -> bool:

@@ -1,0 +1,7 @@
+"""Ways to fine-tune a whole generator with less forgetting: what the literature compares frozen donors with."""
+
+RIVALS = ("ewc", "lwf")
+"""--adapt, for a generator that is trained as a whole and held by its old task (`models.rivals.create`)."""
+
+WEIGHTS = {"ewc": 1000.0, "lwf": 10.0}
+"""The default of --old_weight, measured on drawn images (benchmarks/lifelong.md)."""
