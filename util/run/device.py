@@ -11,7 +11,9 @@ from util.errors import UserError
 
 
 def pick_device(gpu_ids: str | None) -> torch.device:
-    """The device of `--gpu_ids`: "-1" is the CPU, "0" the first GPU; None takes a GPU (CUDA, else MPS) if there is one.
+    """The device of `--gpu_ids`: "-1" is the CPU, "0" the first GPU; None takes a GPU if there is one.
+
+    The first GPU is that of CUDA or, without CUDA, the one of a Mac (MPS).
 
     Under torchrun each process takes the GPU of its own number, unless "-1" asks for the CPU. UserError: no such GPU.
     """
@@ -19,10 +21,10 @@ def pick_device(gpu_ids: str | None) -> torch.device:
         return torch.device("cuda", distributed.local_rank()) if torch.cuda.is_available() else torch.device("cpu")
     if gpu_ids == "-1":
         return torch.device("cpu")
+    if gpu_ids in (None, "0") and not torch.cuda.is_available() and torch.backends.mps.is_available():
+        return torch.device("mps")
     if gpu_ids is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if not re.fullmatch(r"\d+(,\d+)*", gpu_ids):
         raise UserError(f"--gpu_ids {gpu_ids}: want -1 (the CPU) or the number of a GPU")
     if not gpu_ids.isdigit():
