@@ -21,18 +21,20 @@ HEART = 0.7
 EMPTY, UNSEEN, AGREES = "empty", "network found nothing", ""
 SWAPPED, MIRRORED, SHIFTED = "left and right swapped", "mirrored", "shifted"
 ANOTHERS, HEART_SIDE, BORDER = "another patient's", "heart side", "border"
+CAUSED = (SWAPPED, MIRRORED, SHIFTED, ANOTHERS, EMPTY)
+"""Kinds that name the cause. Chance seldom looks like one, so these masks come before all others."""
 
 
 def to_grid(mask: np.ndarray) -> np.ndarray:
-    """A boolean mask [H, W] on the grid, bool [GRID, GRID]."""
+    """A boolean mask [H, W] on the grid, float32 [GRID, GRID] of 0 and 1: products of many masks are fast."""
     from PIL import Image
 
     picture = Image.fromarray(mask.astype(np.uint8) * 255).resize((GRID, GRID), Image.Resampling.BOX)
-    return np.asarray(picture) >= 128
+    return (np.asarray(picture) >= 128).astype(np.float32)
 
 
 def usual_lack(masks: np.ndarray, predicted: np.ndarray) -> float:
-    """What the Dice of mask and network lacks to 1 in the median image. Both: bool [N, GRID, GRID]."""
+    """What the Dice of mask and network lacks to 1 in the median image. Both: [N, GRID, GRID]."""
     dice = [_dice(mask[None], own[None])[0] for mask, own in zip(masks, predicted, strict=True)]
     return 1 - float(np.median(dice))
 
@@ -42,7 +44,7 @@ def kind_of(
 ) -> tuple[str, int | None]:
     """The kind of the disagreement of image `place`, and for another patient's mask the place of that image.
 
-    masks, predicted: all masks of the data set and of the network on the grid, bool [N, GRID, GRID]. usual:
+    masks, predicted: all masks of the data set and of the network on the grid, [N, GRID, GRID]. usual:
     `usual_lack` of them.
     """
     mask, own = masks[place], predicted[place]
@@ -67,7 +69,7 @@ def kind_of(
 
 def _dice(one: np.ndarray, many: np.ndarray) -> np.ndarray:
     """Dice of one mask [1, h, w] with each of many [N, h, w]; two empty masks have 0."""
-    flat, others = one.reshape(1, -1).astype(np.float32), many.reshape(len(many), -1).astype(np.float32)
+    flat, others = one.reshape(1, -1), many.reshape(len(many), -1)
     return 2 * (others @ flat[0]) / np.maximum(flat.sum() + others.sum(axis=1), 1)
 
 
@@ -75,7 +77,7 @@ def _best_shifted(mask: np.ndarray, own: np.ndarray) -> float:
     """The Dice of the network's mask and the best shifted one."""
     from scipy.signal import fftconvolve
 
-    overlap = fftconvolve(own.astype(float), mask[::-1, ::-1].astype(float))
+    overlap = fftconvolve(own, mask[::-1, ::-1])
     near = slice(GRID - 1 - FARTHEST, GRID + FARTHEST)
     return float(2 * overlap[near, near].max() / (mask.sum() + own.sum()))
 

@@ -31,7 +31,7 @@ def write_audit_page(
 ) -> None:
     """Write index.html and its pictures. entries: in the order of the page. cases: by id, those that were compared."""
     compared = [entry for entry in entries if entry.found]
-    shown = [entry for entry in compared if entry.score > 0][:SHOWN]
+    shown = [entry for entry in compared if entry.kind][:SHOWN]
     for entry in shown:
         _draw(folder / "pictures", cases[entry.id])
     doc = page(title, links={"the results": "../index.html"} if (folder.parent / "index.html").is_file() else {})
@@ -70,9 +70,9 @@ def _explain(compared: Sequence[Entry], table: Path) -> None:
         ". Images to drop or redraw are left out of training.",
     )
     tags.p(
-        "Order: each pixel in which the masks differ counts by its distance from the mask's outline and by the "
-        "network's confidence, relative to the size of the masks. A kind is named if it explains half of the "
-        f"difference. Kinds of all {len(compared)} masks: ",
+        "Order: first the masks whose kind names a cause, which must explain half of the difference or more. Then by "
+        "disagreement: each pixel in which the masks differ counts by its distance from the mask's outline and by the "
+        f"network's confidence, relative to the size of the masks. Kinds of all {len(compared)} masks: ",
         ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()) or "no difference",
         ".",
         cls="note",
@@ -80,7 +80,7 @@ def _explain(compared: Sequence[Entry], table: Path) -> None:
 
 
 def _repeated(entries: Sequence[Entry]) -> None:
-    noted = [entry for entry in entries if entry.notes]
+    noted = [entry for entry in entries if entry.repeated]
     if not noted:
         return
     tags.h2("Pictures and patients in more than one place")
@@ -90,7 +90,7 @@ def _repeated(entries: Sequence[Entry]) -> None:
                 tags.th(entry.id)
                 tags.td(entry.row.patient)
                 tags.td(entry.row.split)
-                tags.td(tags.small("; ".join(entry.notes), cls="wrap"))
+                tags.td(tags.small("; ".join(entry.repeated), cls="wrap"))
     if len(noted) > SHOWN:
         tags.p(f"The first {SHOWN} of {len(noted)} images.")
 
@@ -110,7 +110,7 @@ def _legend() -> None:
 
 def _card(rank: int, entry: Entry) -> Card:
     found, row = entry.found or Disagreement(0, 0, 0, 1, 0), entry.row
-    facts = [f"{rank}.", entry.kind, f"area {found.area:.0%}", f"distance {found.distance:.0f} px"]
+    facts = [f"rank {rank}", entry.kind, f"area {found.area:.0%}", f"distance {found.distance:.0f} px"]
     facts += [f"Dice {found.dice:.3f}", row.split and f"split {row.split}", *entry.notes]
     facts += [entry.verdict and f"verdict: {entry.verdict}"]
     paths = {label: Path("pictures") / f"{entry.id}_{name}.jpg" for name, label in PICTURES.items()}

@@ -1,5 +1,6 @@
 """An audit from results of test.py to a page and a table: `python -m data.audit`."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from data.audit.table import Entry, write_table
 from data.masks import find_rows, match_listed
 from data.read.folders import existing_folder
 from data.read.splits import Row
-from data.read.verdicts import read_verdicts
+from data.read.verdicts import NAME, read_verdicts
 from util.errors import UserError
 from util.files import read_json, replacing_folder
 
@@ -29,13 +30,15 @@ def audit(results: Sequence[Path], dataroot: Path | None = None) -> list[Entry]:
     """
     recorded = _recorded(results[0])
     root = existing_folder(str(dataroot or recorded.get("dataroot") or ""))
-    read_verdicts(root)  # a wrong verdict is found before minutes of work
+    read_verdicts(root)  # what stops the table is found before minutes of work
+    if not os.access(root, os.W_OK):
+        raise UserError(f"{root}: {NAME} cannot be written there; make the folder writable, or audit a copy of it")
     rows = find_rows(root, recorded.get("patient_regex") or "", recorded.get("split_seed") or 0)
     cases = find_cases(results, {name: row.image for name, row in rows.items()}, _masks_of(list(rows.values()), root))
     entries = {name: Entry(name, row) for name, row in rows.items()}
     sure = _compare(cases, entries)
     _find_repeated(list(entries.values()))
-    ranked = sorted((e for e in entries.values() if e.found or e.notes), key=lambda entry: -entry.score)
+    ranked = sorted((e for e in entries.values() if e.found or e.repeated), key=lambda entry: entry.rank, reverse=True)
     table = write_table(root, ranked)
     folder = results[0] / "audit"
     with replacing_folder(folder, OURS, OURS[0]) as new:
@@ -49,12 +52,11 @@ def _recorded(results: Path) -> dict[str, Any]:
     path = results / "metrics.json"
     try:
         recorded = read_json(path).get("data", {}) if path.is_file() else {}
+        mode = recorded.get("dataset_mode", "masks")
     except (ValueError, AttributeError) as error:
         raise UserError(f"{path}: damaged ({error}); run test.py again") from None
-    if recorded.get("dataset_mode", "masks") != "masks":
-        raise UserError(
-            f"{results}: results of --dataset_mode {recorded['dataset_mode']}; an audit needs those of masks"
-        )
+    if mode != "masks":
+        raise UserError(f"{results}: results of --dataset_mode {mode}; an audit needs those of masks")
     return recorded
 
 
@@ -75,7 +77,7 @@ def _compare(cases: Sequence[Case], entries: Mapping[str, Entry]) -> bool:
         if exchanged[place]:  # every pixel has the other side's name, though the network sees one mask only
             entry.kind, found = SWAPPED, Disagreement(1.0, 1.0, abs(each.offset or 0.0), found.dice, found.between)
         if other is not None:
-            entry.notes.append(f"the mask fits {cases[other].id} better")
+            entry.fits = cases[other].id
         entry.found = found
     return all(each.sure for each in measured)
 
@@ -87,11 +89,11 @@ def _find_repeated(entries: Sequence[Entry]) -> None:
         how = "the same picture as" if copy.alike == 1 else "nearly the same picture as"
         for one, other in (pair, pair[::-1]):
             place = f", which is in {other.row.split}" if other.row.split != one.row.split else ""
-            one.notes.append(f"{how} {other.id} (correlation {copy.alike:.3f}){place}")
+            one.repeated.append(f"{how} {other.id} (correlation {copy.alike:.3f}){place}")
     torn = torn_patients([entry.row for entry in entries])
     for entry in entries:
         if places := torn.get(entry.row.patient):
-            entry.notes.append(f"patient {entry.row.patient} is in {places}")
+            entry.repeated.append(f"patient {entry.row.patient} is in {places}")
 
 
 def _say(ranked: Sequence[Entry], folder: Path, table: Path, sure: bool) -> None:
@@ -102,7 +104,7 @@ def _say(ranked: Sequence[Entry], folder: Path, table: Path, sure: bool) -> None
     )
     if not sure:
         print("the results hold no confidences of the network, so all pixels count alike")
-    if noted := sum(any("picture" in note or "patient" in note for note in entry.notes) for entry in ranked):
+    if noted := sum(bool(entry.repeated) for entry in ranked):
         print(f"{noted} images are in the data set twice, or of patients in two splits")
     if verdicts := Counter(entry.verdict for entry in ranked if entry.verdict):
         print(f"verdicts so far: {', '.join(f'{n} {verdict}' for verdict, n in verdicts.items())}")

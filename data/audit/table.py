@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.audit.disagreement import Disagreement
+from data.audit.kinds import CAUSED
 from data.read.splits import Row, listed_file, read_lines
 from data.read.verdicts import NAME, absolute, read_verdicts
 from util.files import replacing
@@ -16,19 +17,25 @@ COLUMNS = ("image", "verdict", "kind", "score", "area", "distance_px", "dice", "
 
 @dataclass
 class Entry:
-    """What an audit says of one image. found: None if its mask was not compared. notes: sentences about it, such as
-    those about copies. verdict: "" while it is open."""
+    """What an audit says of one image. found: None if its mask was not compared. fits: the image that its mask fits
+    better. repeated: sentences about copies and patients in two places. verdict: "" while it is open."""
 
     id: str
     row: Row
     found: Disagreement | None = None
     kind: str = ""
-    notes: list[str] = field(default_factory=list)
+    fits: str = ""
+    repeated: list[str] = field(default_factory=list)
     verdict: str = ""
 
     @property
-    def score(self) -> float:
-        return self.found.score if self.found else -1.0
+    def notes(self) -> list[str]:
+        return [f"the mask fits {self.fits} better"] * bool(self.fits) + self.repeated
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """The larger, the earlier this image is in the table and on the page."""
+        return self.kind in CAUSED, self.found.score if self.found else -1.0
 
     def line(self, root: Path) -> dict[str, str]:
         """Its line of the table; COLUMNS has the names."""

@@ -92,7 +92,7 @@ def test_a_spoiled_mask_is_the_first_and_its_kind_is_named(root, results, kind):
     spoil(root, 3, FAULTS[kind])
     first = audit([results])[0]
     assert (first.id, first.kind) == ("p3", kind)
-    assert (first.notes == ["the mask fits p8 better"]) == (kind == ANOTHERS)
+    assert first.fits == ("p8" if kind == ANOTHERS else "")
 
 
 def test_a_network_that_finds_nothing_is_named_so(root, results):
@@ -105,7 +105,7 @@ def test_an_image_without_lungs_agrees_with_an_empty_mask(root, results):
     spoil(root, 5, FAULTS[EMPTY])
     predict(results, 5, FAULTS[EMPTY])
     last = audit([results])[-1]
-    assert (last.id, last.kind, last.score) == ("p5", "", 0)
+    assert (last.id, last.kind, last.rank) == ("p5", "", (False, 0))
 
 
 def test_exchanged_names_of_the_left_and_the_right_part_are_found_by_the_other_images(root, results):
@@ -114,7 +114,7 @@ def test_exchanged_names_of_the_left_and_the_right_part_are_found_by_the_other_i
         for side, part in zip(("right", "left") if i != 4 else ("left", "right"), lungs(i), strict=True):
             save(root / "masks" / f"p{i}_{side}.png", part)
     first, second = audit([results])[:2]
-    assert (first.id, first.kind, first.score) == ("p4", SWAPPED, 1)
+    assert (first.id, first.kind, first.rank) == ("p4", SWAPPED, (True, 1))
     assert second.kind != SWAPPED
 
 
@@ -139,8 +139,17 @@ def test_a_wide_rim_counts_for_more_than_a_thin_one_and_a_missing_lung_for_more(
     spoil(root, 5, right)
     spoil(root, 6, both(6) | np.roll(both(6), 4, axis=0))
     spoil(root, 7, both(7) | np.roll(both(7), 1, axis=0))
-    scores = {entry.id: entry.score for entry in audit([results])}
+    scores = {entry.id: entry.rank[1] for entry in audit([results])}
     assert scores["p5"] > scores["p6"] > scores["p7"]
+
+
+def test_a_mask_whose_kind_names_a_cause_comes_before_larger_disagreements(root, results):
+    right, _ = lungs(5)
+    spoil(root, 5, right)
+    spoil(root, 6, np.roll(both(6), (2, 2), axis=(0, 1)))
+    first, second = audit([results])[:2]
+    assert (first.id, first.kind, second.id, second.kind) == ("p6", SHIFTED, "p5", BORDER)
+    assert second.rank[1] > first.rank[1]
 
 
 def test_the_page_shows_the_masks_in_their_order_and_works_offline(root, results, start, capsys):
@@ -148,7 +157,7 @@ def test_the_page_shows_the_masks_in_their_order_and_works_offline(root, results
     assert start(script.main, results) == 0
     page = (results / "audit" / "index.html").read_text()
     assert re.findall("<h3>(p[0-9]+)", page)[0] == "p3"
-    assert "1. · mirrored" in page
+    assert "rank 1 · mirrored" in page
     assert not re.search("(src|href)=.?http://", page)
     assert (results / "audit" / "pictures" / "p3_outlines.jpg").is_file()
     out = capsys.readouterr().out
@@ -175,7 +184,7 @@ def test_equal_and_nearly_equal_pictures_are_noted_and_others_are_not(root, resu
     Image.fromarray(picture).save(root / "images" / "p2.png")
     Image.fromarray(picture).point([int(v * 0.8) + 20 for v in range(256)]).save(root / "images" / "p6.jpg", quality=60)
     (root / "images" / "p6.png").unlink()
-    notes = {entry.id: "; ".join(entry.notes) for entry in audit([results]) if entry.notes}
+    notes = {entry.id: "; ".join(entry.repeated) for entry in audit([results]) if entry.repeated}
     assert notes.keys() == {"p1", "p2", "p6"}
     assert notes["p1"].startswith("the same picture as p2")
     assert "nearly the same picture as p6" in notes["p1"]
@@ -185,7 +194,7 @@ def test_a_copy_in_another_split_and_a_patient_in_two_splits_are_noted(root, res
     lines = [f"images/p{i}.png,{'val' if i > 11 else 'train'},{'dora' if i in (0, 15) else i}" for i in range(COUNT)]
     (root / "splits.csv").write_text("image,split,patient\n" + "\n".join(lines))
     Image.open(root / "images" / "p2.png").save(root / "images" / "p14.png")
-    notes = {entry.id: entry.notes for entry in audit([results]) if entry.notes}
+    notes = {entry.id: entry.repeated for entry in audit([results]) if entry.repeated}
     assert notes["p0"] == notes["p15"] == ["patient dora is in splits train and val"]
     assert notes["p2"] == ["the same picture as p14 (correlation 1.000), which is in val"]
 
@@ -196,7 +205,7 @@ def test_copies_are_noted_of_images_that_were_not_segmented_too(root, results):
     Image.open(root / "images" / "p2.png").save(root / "images" / "p9.png")
     last = audit([results])[-1]
     assert (last.id, last.found) == ("p9", None)
-    assert "the same picture as p2" in last.notes[0]
+    assert "the same picture as p2" in last.repeated[0]
 
 
 # Verdicts
