@@ -10,7 +10,7 @@ from options.parser import Script, as_dict
 from options.recorded import changed_flags
 from util.errors import UserError
 from util.files import write_json
-from util.folds.record import FILE, OUT_OF_FOLD, Record, read_record, run_of
+from util.folds.record import OUT_OF_FOLD, Record, read_record, run_of
 from util.run.aside import OPTIONS, holds_run, put_back, set_aside
 
 FREE = ("display_", "save_", "print_", "update_", "no_html", "tensorboard", "gpu_ids", "cache_gb")
@@ -24,13 +24,13 @@ def check_name(opt: argparse.Namespace) -> None:
     if getattr(opt, "fold", -1) == "all":
         if "TORCHELASTIC_RUN_ID" in os.environ:
             raise UserError("--fold all starts a process for each fold by itself: leave torchrun out")
+        if opt.continue_train and not record:
+            raise UserError(f"--continue_train: {folder} is no cross-validation; leave --fold or --continue_train out")
         if single and not opt.overwrite:
             raise UserError(
                 f"{folder} holds a single run, and --fold all needs a name for the runs of all folds; take another "
                 "--name, or --overwrite, which moves the run into before/ there"
             )
-        if opt.continue_train and not (record or single):
-            raise UserError(f"--continue_train: {folder} holds no {FILE}; leave the flag out to begin")
     elif record and opt.continue_train:
         raise UserError(
             f"{folder} is a cross-validation; --fold all goes on with all of it, --name "

@@ -439,3 +439,37 @@ def test_a_list_of_which_no_image_exists_is_one_line(listed, prepare):
     shutil.rmtree(listed / "img")
     with pytest.raises(UserError, match="exists, such as .*images/p0.png; paths in it are relative to its own folder$"):
         prepare("masks", listed)
+
+
+def folds_of(root: Path) -> dict[str, str]:
+    return {name: row.fold for name, row in find_rows(root).items()}
+
+
+def test_folds_are_written_by_patient_and_the_rest_of_the_list_stays(lungs, prepare, capsys):
+    images = sorted(path.stem for path in (lungs / "images").iterdir())
+    prepare("masks", lungs, "--folds", 3)
+    assert f"splits.csv: 3 folds of 3 to 4 images, by patient ({len(images)})" in capsys.readouterr().out
+    first = folds_of(lungs)
+    assert {*first.values()} == {"0", "1", "2"}
+    prepare("masks", lungs, "--folds", 3)
+    assert folds_of(lungs) == first
+    lines = [f"images/{name}.png;{'test' if i < 4 else 'train'};P{i // 2};old" for i, name in enumerate(images)]
+    (lungs / "splits.csv").write_text("\n".join(["image;split;patient;age", *lines]))
+    with pytest.raises(UserError, match="--folds 9: want at least 2, and at most one for each of the 3 patients"):
+        prepare("masks", lungs, "--folds", 9)
+    assert prepare("masks", lungs, "--folds", 2) == 0
+    assert "4 images of split test stay aside" in capsys.readouterr().out
+    folds = folds_of(lungs)
+    assert [folds[name] for name in images[:4]] == [""] * 4
+    assert all(folds[one] == folds[other] != "" for one, other in zip(images[4::2], images[5::2], strict=True))
+    assert (
+        (lungs / "splits.csv")
+        .read_text()
+        .startswith(f"image,split,patient,age,fold\nimages/{images[0]}.png,test,P0,old")
+    )
+
+
+def test_folds_are_not_written_for_a_folder_with_errors(lungs, prepare):
+    next((lungs / "masks").iterdir()).unlink()
+    assert prepare("masks", lungs, "--folds", 2) == 1
+    assert not (lungs / "splits.csv").exists()
