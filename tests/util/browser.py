@@ -82,7 +82,7 @@ class Tab:
 
     def press(self, key: str) -> None:
         """Press and release a key: a letter, or a name like ArrowLeft."""
-        text = {"text": key} if len(key) == 1 else {}
+        text = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": 27} if key == "Escape" else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
 
@@ -93,7 +93,15 @@ class Tab:
         return self.names()
 
     def names(self) -> list[str]:
+        """The images that the page's galleries show."""
         return self.run("[...document.querySelectorAll('.cards > *')].map(card => card.dataset.name)")
+
+    def too_wide(self) -> list[str]:
+        """Elements that reach beyond the window's right edge, without those in a box that scrolls."""
+        return self.run(
+            "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll *, figure *') && "
+            "e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5).map(e => e.outerHTML)"
+        )
 
     def picture(self, path: Path) -> None:
         """Save the whole page as a browser shows it."""

@@ -19,7 +19,7 @@ from util.show.pages import link, row_style
 from util.show.pictures import PREDICTION
 
 PAGE = 200
-"""Images that are in the document at once, as in page.js."""
+"""Images that are in the document at once: a browser is slow with thousands."""
 
 
 @dataclass(frozen=True)
@@ -60,22 +60,22 @@ def gallery(
     """Add a gallery to the open element.
 
     order: of the cards as they are given, in words. values: titles of the cards' values; readers filter by the first.
-    width: of a picture in pixels. controls: whether there is something to sort and filter. tinted: whether masks are
-    white on black, and not in colours of their own.
+    width: of a picture in pixels. controls: whether there is something to sort and filter; without them every card is
+    shown. tinted: whether masks are white on black, and not in colours of their own.
     """
-    shades = {"data-tinted": ""} if tinted else {}
-    with tags.div(cls="gallery", **shades):
+    shades, first = {"data-tinted": ""} if tinted else {}, PAGE if controls else len(cards)
+    with tags.div(cls="gallery", **{"data-page": str(PAGE)}, **shades):
         if tinted:
             _tint()
         if controls:
             _controls(cards, order, values or {})
         with tags.div(cls="cards"):
-            for card in cards[:PAGE]:
+            for card in cards[:first]:
                 _card(card, width)
-        if len(cards) > PAGE:
-            tags.noscript(tags.p(f"The first {PAGE} of {len(cards)} images; with JavaScript the page shows all."))
+        if len(cards) > first:
+            tags.noscript(tags.p(f"The first {first} of {len(cards)} images; with JavaScript the page shows all."))
             with template():
-                for card in cards[PAGE:]:
+                for card in cards[first:]:
                     _card(card, width)
 
 

@@ -1,6 +1,5 @@
 // Galleries: sort, filter, turn pages, enlarge. Without this script a page shows its first images and all tables.
 "use strict";
-const PAGE = 200; // images that are in the document at once: a browser is slow with thousands
 const state = { mask: 0, outlines: true };
 const galleries = [...document.querySelectorAll(".gallery")].map(start);
 const viewer = makeViewer();
@@ -10,7 +9,7 @@ function start(gallery) {
   const list = gallery.querySelector(".cards"), form = gallery.querySelector("form.controls");
   const kept = gallery.querySelector("template");
   const all = [...list.children, ...(kept ? kept.content.children : [])];
-  const one = { list, form, all, matching: all, page: 0 };
+  const one = { list, form, all, matching: all, page: 0, size: Number(gallery.dataset.page) };
   if (form) {
     form.hidden = false;
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -44,9 +43,9 @@ function choose(gallery) {
 }
 
 function turn(gallery, page) {
-  const { list, form, matching } = gallery, pages = Math.max(1, Math.ceil(matching.length / PAGE));
+  const { list, form, matching, size } = gallery, pages = Math.max(1, Math.ceil(matching.length / size));
   gallery.page = Math.min(Math.max(page, 0), pages - 1);
-  const shown = matching.slice(gallery.page * PAGE, (gallery.page + 1) * PAGE);
+  const shown = matching.slice(gallery.page * size, (gallery.page + 1) * size);
   list.replaceChildren(...shown);
   shown.forEach(dress);
   form.count.value = `${matching.length} of ${gallery.all.length} images`
@@ -126,10 +125,11 @@ function move(images, pictures) {
   if (!gallery?.list.children.length) return;
   const known = gallery.list.contains(current), card = known ? current.closest(".cards > *") : null;
   const links = known ? [...card.querySelectorAll("a")] : [], cards = [...gallery.list.children];
-  let place = known ? cards.indexOf(card) + images : 0, from = gallery.page;
-  if (gallery.form && (place < 0 || place >= cards.length)) {
-    turn(gallery, from + Math.sign(images));
-    if (gallery.page === from) return;
+  let place = known ? cards.indexOf(card) + images : 0;
+  if (place < 0 || place >= cards.length) {
+    const page = gallery.page + Math.sign(images);
+    if (!gallery.form || page < 0 || page * gallery.size >= gallery.matching.length) return;
+    turn(gallery, page);
     place = images > 0 ? 0 : gallery.list.children.length - 1;
   }
   const next = gallery.list.children[place]?.querySelectorAll("a");

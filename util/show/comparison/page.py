@@ -93,7 +93,7 @@ def _images(comparison: Comparison, winsize: int) -> None:
     cards = []
     for index in order:
         row, apart = comparison.rows[index], comparison.disagreement[index]
-        scores = {f"run{i}": dice[run][index] for i, run in enumerate(dice)}
+        scores = {f"run{i}": float(dice[run][index]) for i, run in enumerate(dice)}
         facts = " · ".join([f"disagreement {apart:.3f}", *([row["source"]] if row["source"] else [])])
         cards.append(
             Card(
@@ -101,7 +101,7 @@ def _images(comparison: Comparison, winsize: int) -> None:
                 _pictures(comparison, row["id"], index, dice),
                 facts,
                 row["source"],
-                {"apart": apart} | scores,
+                {"apart": float(apart)} | scores,
             )
         )
     gallery(cards, "largest disagreement first", values, winsize)
