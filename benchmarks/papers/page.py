@@ -1,15 +1,16 @@
 """The papers' tables of published and measured figures, as markdown and as a page."""
 
-import os
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from dominate import tags
+from dominate.util import text
 
 from benchmarks.papers.rows import Paper, Row
 from benchmarks.runs import markdown
 from util.files import write_text
-from util.show.pages import TITLES, link, page, score_table, write_page
+from util.show.pages import TITLES, page, url, write_page
 
 TITLE = "The papers' figures and ours"
 ABOUT = (
@@ -17,6 +18,15 @@ ABOUT = (
     "images at the original size of the ground truth, with 95 % intervals by bootstrap over patients in brackets. A "
     "row whose scores cannot all be true, published or measured, says which of them contradict each other "
     "(util.score.contradictions). A run that differs from its recipe says how, with the recipe's value in brackets."
+)
+
+STYLE = (
+    "tr.published { background: var(--tint); } tr.cannot td { background: var(--warn); } "
+    "table.scores tbody { border-top: 2px solid var(--edge); } "
+    "table.scores :is(th, td) { vertical-align: top; padding: 6px 8px; } "
+    "table.scores :is(thead th, small) { white-space: normal; } "
+    "table.scores tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 20ch; max-width: 26ch; } "
+    "table.scores .words, thead th:nth-child(2) { text-align: left; } table.scores .words { min-width: 30ch; }"
 )
 
 
@@ -45,34 +55,54 @@ def write_papers_page(papers: Sequence[Paper], folder: Path) -> None:
     """Write index.html to a folder, with links to the pages of the tests."""
     doc = page(TITLE)
     with doc.main:
-        tags.style(
-            "tr.published { background: #f3f6fa; } tr.cannot td { background: #fff1d6; } "
-            "table.scores .words, thead th:nth-child(2), thead th:last-child { text-align: left; } "
-            "table.scores .words { max-width: 44ch; min-width: 20ch; } "
-            "table.scores tbody th { white-space: normal; min-width: 26ch; }"
-        )
+        tags.style(STYLE)
         tags.p(ABOUT, cls="note")
+        with tags.nav(aria_label="papers"), tags.ul():
+            for paper in papers:
+                tags.li(tags.a(f"{paper.number}. {paper.title}", href=f"#paper{paper.number}"))
         for paper in papers:
-            tags.h2(f"{paper.number}. {paper.title}")
+            tags.h2(f"{paper.number}. {paper.title}", id=f"paper{paper.number}")
             tags.p(paper.about)
-            with score_table(("run", "what", *(TITLES[name] for name in paper.columns), "scale")):
-                for row in paper.rows:
-                    _line(row, paper.columns, folder)
+            with tags.div(cls="scroll", tabindex="0"), tags.table(cls="scores"):
+                with tags.thead(), tags.tr():
+                    for title in ("run", "what", *(TITLES[name] for name in paper.columns)):
+                        tags.th(title, scope="col")
+                for name, rows in groupby(paper.rows, _name):
+                    _block(name, list(rows), paper.columns, folder)
     write_page(folder / "index.html", doc)
 
 
-def _line(row: Row, columns: Sequence[str], folder: Path) -> None:
-    with tags.tr(cls=f"{row.kind} {'cannot' * bool(row.marks)}"):
-        name = tags.th()
-        name.add(tags.a(row.title, href=link(Path(os.path.relpath(row.page, folder)))) if row.page else row.title)
-        with tags.td(cls="words"):
-            tags.span(f"{row.kind}: {row.how}" if row.how else row.kind)
-            for mark in row.marks:
-                tags.p(f"! {mark}")
-        for column in columns:
-            value, _, interval = _score(row, column).partition(" ")
-            tags.td(value).add(tags.small(interval))
-        tags.td(row.scale, cls="words")
+def _name(row: Row) -> str:
+    """The part of a row's title that it shares with its neighbours: a recipe, run or study."""
+    return row.title.partition(": ")[0]
+
+
+def _block(name: str, rows: Sequence[Row], columns: Sequence[str], folder: Path) -> None:
+    """The rows of one recipe, run or study, beside its name."""
+    with tags.tbody():
+        for index, row in enumerate(rows):
+            with tags.tr(cls=f"{row.kind} {'cannot' * bool(row.marks)}"):
+                if not index:
+                    tags.th(name, scope="rowgroup", rowspan=str(len(rows)))
+                _what(row, folder)
+                for column in columns:
+                    value, _, interval = _score(row, column).partition(" ")
+                    tags.td(value).add(tags.small(interval))
+
+
+def _what(row: Row, folder: Path) -> None:
+    """The kind of a row, with a link to its page, how it was tested, at which scale, and what cannot be."""
+    which = row.title.partition(": ")[2]
+    with tags.td(cls="words"):
+        if which:
+            tags.b(which, "; ")
+        tags.a(row.kind, href=url(row.page, folder)) if row.page else text(row.kind)
+        if row.how:
+            text(f": {row.how}")
+        if row.scale:
+            tags.small(row.scale, cls="wrap")
+        for mark in row.marks:
+            tags.p(f"! {mark}")
 
 
 def _score(row: Row, name: str) -> str:

@@ -1,6 +1,5 @@
 """index.html of forgetting.py: the result in sentences, the same inputs before and after, tables and plots."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +10,23 @@ from util.forgetting.study import Study
 from util.forgetting.tables import figures_table, matrices, measures_table, proofs_table
 from util.forgetting.words import caveats, summary
 from util.show import plots
-from util.show.pages import link, page, write_page
+from util.show.gallery import Card, Picture, gallery
+from util.show.pages import class_key, page, write_page
 
 OURS = {"index.html", "forgetting.json", "forgetting.csv", "images", "costs.png", "curve.png"}
 
 
 def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsize: int = 200) -> None:
     """Write index.html and its plots beside the pictures that are already in `folder`."""
-    doc = page("Forgetting: " + ", then ".join(task.name for task in study.tasks))
+    links = {name: name for name in ("forgetting.json", "forgetting.csv") if (folder / name).exists()}
+    doc = page("Forgetting: " + ", then ".join(task.name for task in study.tasks), links=links)
     with doc.main:
         _result(study)
         for number, task in enumerate(study.tasks):
             which = "the old task" if not number else "the new task" if len(study.tasks) == 2 else f"new task {number}"
             tags.h2(f"{task.name}: {which}")
             measures_table(study, number)
-            tags.p("Inputs and outputs at the size that the networks see.", cls="note")
-            _grid(pictures.rows[number], winsize)
+            _pictures(pictures, number, winsize)
         tags.h2("Retention, new scores and costs")
         figures_table(study)
         proofs_table(study)
@@ -35,7 +35,7 @@ def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsiz
         tags.h2("During training, and its costs")
         for name, caption in (("curve.png", _curve(study, folder)), ("costs.png", _costs(study, folder))):
             if caption:
-                tags.figure(tags.img(src=name, alt=caption), tags.figcaption(caption), cls="wide")
+                tags.figure(tags.img(src=name, alt=caption), tags.figcaption(caption), cls="wide plot")
         tags.p(
             tags.a("forgetting.json", href="forgetting.json"),
             " holds all figures, ",
@@ -60,21 +60,19 @@ def _result(study: Study) -> None:
         tags.p(paragraph, cls="note")
 
 
-def _grid(rows: Mapping[str, Mapping[str, tuple[Path, str]]], winsize: int) -> None:
-    """A line of pictures for each image, a column for each network."""
-    labels = list(dict.fromkeys(label for cells in rows.values() for label in cells))
-    style = f"width:min({winsize}px, {88 // len(labels)}vw)"
-    with tags.section(cls="image"), tags.div(cls="scroll"), tags.table():
-        with tags.tr():
-            for label in labels:
-                tags.th(label)
-        for name, cells in rows.items():
-            with tags.tr():
-                for label, (path, score) in cells.items():
-                    picture = tags.a(
-                        tags.img(src=link(path), alt=f"{label}: {name}", loading="lazy", style=style), href=link(path)
-                    )
-                    tags.td(picture, tags.p(name if label == "input" else score))
+def _pictures(pictures: Pictures, number: int, winsize: int) -> None:
+    """Some inputs of a task with every network's outputs, and the meaning of their colours."""
+    tags.p("Inputs and outputs at the size that the networks see. Click a picture to enlarge it.", cls="note")
+    classes = pictures.classes.get(number)
+    if classes is not None and classes.binary:
+        tags.p("Outputs are shown before the threshold. Tints in them are traces of the donor's colours.", cls="note")
+    elif classes is not None:
+        class_key(classes)
+    cards = [
+        Card(name, [Picture(f"{label} {score}".strip(), path, path) for label, (path, score) in cells.items()])
+        for name, cells in pictures.rows[number].items()
+    ]
+    gallery(cards, width=winsize, controls=False)
 
 
 def _curve(study: Study, folder: Path) -> str:

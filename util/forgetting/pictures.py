@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from util.contracts import ScoredData
+from util.contracts import ClassMap, ScoredData
 from util.forgetting.measure import Measured, score_name
 from util.show.pictures import save_png, to_picture
 
@@ -16,16 +16,18 @@ NAMES = {"dice": "Dice", "miou": "mIoU", "ssim": "SSIM to its own first outputs"
 class Pictures:
     """Some inputs of each task, evenly chosen, and each network's outputs for them; written to <folder>/images.
 
-    rows: [task][ID of the image][label] -> file, text below it.
+    rows: [task][ID of the image][label] -> file, text below it. classes: of each task's ground truth.
     """
 
     def __init__(self, folder: Path, most: int):
         self.folder, self.most = folder, most
         self.rows: dict[int, dict[str, dict[str, tuple[Path, str]]]] = {}
+        self.classes: dict[int, ClassMap | None] = {}
 
     def add(self, task: int, data: ScoredData, label: str, measured: Measured) -> None:
         """Show a network's outputs for a task. Pictures that were added under this label before are kept."""
         rows = self.rows.setdefault(task, {})
+        self.classes[task] = data.classes
         for index in np.unique(np.linspace(0, len(data) - 1, self.most).round().astype(int)).tolist():
             name = data.ids[index]
             cells = rows.setdefault(name, {})

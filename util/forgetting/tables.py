@@ -79,7 +79,7 @@ def _table(
     with score_table(("", *(titles[name] for name in names))):
         for label, row in rows.items():
             with tags.tr():
-                tags.th(label)
+                tags.th(label, scope="row")
                 for name in names:
                     cell = _shown(name, row[name], images) if name in row else "–"
                     sd = sds.get(label, {}).get(name)
@@ -122,7 +122,7 @@ def _proof(label: str, proof: Mapping, method: Method, stage: int, images: int) 
     R, equal = method.R, method.measures[stage][0]["bit_equal"]
     fitted = f"fitted; its file {_short(proof['on_disk'])}" if "on_disk" in proof else ""
     with tags.tr():
-        tags.th(label, tags.small(proof["run"]))
+        tags.th(label, tags.small(proof["run"]), scope="row")
         tags.td(_short(proof["donor"]), tags.small(fitted))
         tags.td(_short(proof["taken_off"]) + _mark(proof["donor"] == proof["taken_off"]))
         tags.td(f"{equal} of {images} equal bit for bit" + _mark(equal == images))
@@ -144,18 +144,18 @@ def matrices(study: Study) -> None:
         for method in study.methods:
             with tags.figure(), tags.table(cls="scores"):
                 with tags.thead(), tags.tr():
-                    tags.th(method.label)
+                    tags.th(method.label, scope="col")
                     for task, name in zip(study.tasks, method.score_names, strict=True):
-                        tags.th(task.name, tags.small(NAMES[name]))
+                        tags.th(task.name, tags.small(NAMES[name]), scope="col")
                 with tags.tbody():
                     for i, (task, network) in enumerate(zip(study.tasks, [study.donor, *method.runs], strict=True)):
                         with tags.tr():
-                            tags.th(f"after {task.name}", tags.small(network))
+                            tags.th(f"after {task.name}", tags.small(network), scope="row")
                             for j, value in enumerate(method.R[i]):
                                 _matrix_cell(value, just_learnt=i == j)
 
 
 def _matrix_cell(value: float, just_learnt: bool) -> None:
     shade = f"background:rgba(0,114,178,{0.55 * min(max(np.nan_to_num(value), 0), 1):.2f})"
-    border = ";outline:2px solid #1f2933;outline-offset:-2px" if just_learnt else ""
+    border = ";outline:2px solid var(--text);outline-offset:-2px" if just_learnt else ""
     tags.td("–" if np.isnan(value) else f"{value:z.4f}", style=shade + border)

@@ -1,13 +1,14 @@
 """The papers' tables: published rows, measured rows, and marks where scores contradict each other."""
 
 import json
+import re
 from types import MappingProxyType
 
 import pytest
 
 from benchmarks.papers.page import write_markdown, write_papers_page
 from benchmarks.papers.recipes import read_recipes
-from benchmarks.papers.rows import PUBLISHED, collect, measurements, owner
+from benchmarks.papers.rows import PUBLISHED, Paper, Row, collect, measurements, owner
 from util.files import write_json
 
 RECIPES = read_recipes()
@@ -105,3 +106,15 @@ def test_the_pages_list_recipes_that_were_not_run(a_run):
     assert "| 002_cyclegan_120 | *not run* |" in text
     html = (a_run / "results" / "papers" / "index.html").read_text()
     assert 'href="../002_pix2pix_decay20_small/val_latest/index.html"' in html
+
+
+def test_a_recipe_is_named_once_beside_its_rows(tmp_path):
+    rows = [Row("000_unet: U-Net", "published"), Row("000_unet", "measured", "val"), Row("000_unet_small", "measured")]
+    write_papers_page([Paper("000", "Kim", "", rows), Paper("001", "Other", "", [])], tmp_path)
+    html = (tmp_path / "index.html").read_text()
+    assert re.findall('<th rowspan="(.)" scope="rowgroup">(.*?)</th>', html) == [
+        ("2", "000_unet"),
+        ("1", "000_unet_small"),
+    ]
+    assert 'href="#paper001"' in html
+    assert 'id="paper001"' in html

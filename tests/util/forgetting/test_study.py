@@ -2,9 +2,11 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
+from data.classes import Classes
 from util.forgetting.follow import saved_epochs, spread
 from util.forgetting.measure import costs, score_name
 from util.forgetting.page import write_forgetting_page
@@ -78,6 +80,18 @@ def test_no_figure_is_minus_zero(tmp_path):
     write_forgetting_page(tmp_path, Study("houses", {}, TASKS, [found], "random:0"), pictures)
     assert "0.0000" in (words := (tmp_path / "index.html").read_text())
     assert "-0.0000" not in words
+
+
+def test_the_page_names_the_colours_of_the_facades(tmp_path):
+    pictures = Pictures(tmp_path, 0)
+    pictures.rows = {task: {"x": {"input": (Path("images/x.png"), "")}} for task in (0, 1)}
+    pictures.classes = {0: Classes.load("facades"), 1: Classes.load("lungs")}
+    write_forgetting_page(tmp_path, STUDY, pictures)
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("Classes:") == 1  # black and white need no legend
+    patch = 'style="background:rgb(191, 255, 64)"></span>balcony'
+    assert patch in page
+    assert 'alt="input of x"' in page
 
 
 def test_sentences_follow_from_the_figures():
