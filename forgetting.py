@@ -13,6 +13,9 @@ forgetting.csv (a line for each method), forgetting.json (everything) and images
 
 from __future__ import annotations
 
+import options  # noqa: F401 - before all others, for Ctrl-C
+
+# isort: split
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING

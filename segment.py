@@ -10,6 +10,9 @@ with what made them. If the command is killed, the same command goes on. docs/sc
 
 from __future__ import annotations
 
+import options  # noqa: F401 - before all others, for Ctrl-C
+
+# isort: split
 import contextlib
 import os
 import sys

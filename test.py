@@ -16,6 +16,9 @@ truths/, overlays/<run>/, masks/<run>/.
 
 from __future__ import annotations
 
+import options  # noqa: F401 - before all others, for Ctrl-C
+
+# isort: split
 import argparse
 from collections.abc import Callable
 from pathlib import Path

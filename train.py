@@ -11,6 +11,9 @@ donor stays frozen, and the generator's files are latest_task_G.pth and best_tas
 
 from __future__ import annotations
 
+import options  # noqa: F401 - before all others, for Ctrl-C
+
+# isort: split
 from pathlib import Path
 from typing import TYPE_CHECKING
 

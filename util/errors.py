@@ -6,7 +6,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from types import TracebackType
 from typing import NoReturn
 
 from util.faults import one_line
@@ -26,19 +25,6 @@ def let_threads_sleep() -> None:
     last 24 s.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def stop_quietly() -> None:
-    """Let Ctrl-C end the program in one line also where no `run_script` catches it yet: while modules are imported."""
-    usual = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if interrupted(error):
-            _print("\nstopped")
-        else:
-            usual(kind, error, trace)
-
-    sys.excepthook = hook
 
 
 def interrupted(error: BaseException | None) -> bool:

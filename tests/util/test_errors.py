@@ -1,5 +1,6 @@
 """How scripts end."""
 
+import ast
 import signal
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def test_a_signal_to_end_cleans_up_and_exits_with_128_and_its_number(name):
     if not hasattr(signal, "SIGHUP"):
         pytest.skip("this system ends a process without asking it")
     code = f"""
+import ast
 import signal
 from util.errors import run_script
 
@@ -99,6 +101,27 @@ def test_ctrl_c_while_modules_are_imported_ends_in_one_line(when):
     inside = when.replace("\n", "\n    ")
     done = python("-c", f"from util.errors import run_script\ndef main():\n    {inside}\nrun_script(main)")
     assert (done.stderr, done.returncode) == ("\nstopped\n", 130)
+
+
+@pytest.mark.parametrize("script", ["train", "test", "segment", "forgetting"])
+def test_ctrl_c_during_a_script_s_very_first_imports_ends_in_one_line(script):
+    """Python looks for the first module after `options` when the user presses Ctrl-C."""
+    finder = (
+        "import runpy, sys\n"
+        "class Pressed:\n"
+        "    def find_spec(self, *which):\n"
+        "        if 'options' in sys.modules and sys.meta_path.remove(self) is None:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        f"runpy.run_path('{script}.py', run_name='__main__')"
+    )
+    assert python("-c", finder).stderr == "\nstopped\n"
+    tree = ast.parse((ROOT / f"{script}.py").read_text(encoding="utf-8"))
+    first = next(
+        node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) and "future" not in ast.dump(node)
+    )
+    assert isinstance(first, ast.Import)
+    assert first.names[0].name == "options"
 
 
 def test_another_error_while_modules_are_imported_keeps_its_traceback():
