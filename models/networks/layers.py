@@ -25,6 +25,16 @@ def no_norm(channels: int) -> nn.Module:
     return nn.Identity()
 
 
+class Reflect(nn.ReflectionPad2d):
+    """Pads by reflection. On a CPU, torch would turn the bfloat16 of --amp into float32 for it, and back."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if not torch.is_autocast_enabled("cpu"):
+            return super().forward(input)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(input)
+
+
 def init_normal(weight: torch.Tensor, gain: float) -> None:
     nn.init.normal_(weight, 0.0, gain)
 

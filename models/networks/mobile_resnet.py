@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .generator import Generator
-from .layers import conv_bias, norm_layer
+from .layers import Reflect, conv_bias, norm_layer
 
 BLOCKS = 9
 PREFIX = "model.10.conv_block.1.conv.0.weight"  # only a separable block has this key
@@ -34,12 +34,12 @@ class MobileResnetBlock(nn.Module):
     def __init__(self, channels: int, inner: int, norm: str, dropout: bool):
         super().__init__()
         self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            Reflect(1),
             SeparableConv(channels, inner, norm),
             norm_layer(norm)(inner),
             nn.ReLU(),
             nn.Dropout(0.5) if dropout else nn.Identity(),
-            nn.ReflectionPad2d(1),
+            Reflect(1),
             SeparableConv(inner, channels, norm),
             norm_layer(norm)(channels),
         )
@@ -65,7 +65,7 @@ class MobileResnetGenerator(Generator):
         super().__init__()
         bias = conv_bias(norm)
         stem, half, trunk, *inner, double, last = widths or uniform_widths(ngf)
-        layers = [nn.ReflectionPad2d(3), nn.Conv2d(input_nc, stem, 7, bias=bias), norm_layer(norm)(stem), nn.ReLU()]
+        layers = [Reflect(3), nn.Conv2d(input_nc, stem, 7, bias=bias), norm_layer(norm)(stem), nn.ReLU()]
         for before, after in ((stem, half), (half, trunk)):
             down = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=bias)
             layers += [down, norm_layer(norm)(after), nn.ReLU()]
@@ -73,7 +73,7 @@ class MobileResnetGenerator(Generator):
         for before, after in ((trunk, double), (double, last)):
             up = nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1, bias=bias)
             layers += [up, norm_layer(norm)(after), nn.ReLU()]
-        layers += [nn.ReflectionPad2d(3), nn.Conv2d(last, output_nc, 7), nn.Tanh()]
+        layers += [Reflect(3), nn.Conv2d(last, output_nc, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .generator import Generator
-from .layers import conv_bias, norm_layer
+from .layers import Reflect, conv_bias, norm_layer
 
 
 class ResnetBlock(nn.Module):
@@ -16,12 +16,12 @@ class ResnetBlock(nn.Module):
         super().__init__()
         bias = conv_bias(norm)
         self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            Reflect(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             norm_layer(norm)(channels),
             nn.ReLU(),
             *([nn.Dropout(0.5)] if dropout else []),
-            nn.ReflectionPad2d(1),
+            Reflect(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             norm_layer(norm)(channels),
         )
@@ -41,7 +41,7 @@ class ResnetGenerator(Generator):
     def __init__(self, input_nc: int, output_nc: int, num_blocks: int, ngf: int, norm: str, dropout: bool):
         super().__init__()
         bias = conv_bias(norm)
-        layers = [nn.ReflectionPad2d(3), nn.Conv2d(input_nc, ngf, 7, bias=bias), norm_layer(norm)(ngf), nn.ReLU()]
+        layers = [Reflect(3), nn.Conv2d(input_nc, ngf, 7, bias=bias), norm_layer(norm)(ngf), nn.ReLU()]
         for width in (ngf, 2 * ngf):
             down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias)
             layers += [down, norm_layer(norm)(2 * width), nn.ReLU()]
@@ -49,7 +49,7 @@ class ResnetGenerator(Generator):
         for width in (4 * ngf, 2 * ngf):
             up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias)
             layers += [up, norm_layer(norm)(width // 2), nn.ReLU()]
-        layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, output_nc, 7), nn.Tanh()]
+        layers += [Reflect(3), nn.Conv2d(ngf, output_nc, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
