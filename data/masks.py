@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from data.audit.verdicts import left_out
 from data.base import PairedDataset, Sample
 from data.classes import MASKS, Classes
 from data.read.folders import NoSuchPhase, existing_folder, renaming
@@ -16,7 +17,6 @@ from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
 from data.read.matching import Matching, match
 from data.read.splits import Row, draw, draw_split, folded, read_splits
-from data.read.verdicts import left_out
 from util.errors import UserError
 from util.run.learnt import digests
 
@@ -40,7 +40,7 @@ class MasksDataset(PairedDataset):
     of the other folds train and val (`data.read.splits.folded`). Images without a fold stay in their phase, usually
     test.
 
-    <dataroot>/verdicts.csv (`data.read.verdicts`) leaves images out of training.
+    <dataroot>/verdicts.csv (`data.audit.verdicts`) leaves images out of training.
 
     With --unlabelled, training also sees images without masks: those in or below a folder, or with `rest` all images of
     the phase that do not train with a mask, whatever their source.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from data.audit.disagreement import Disagreement
 from data.audit.kinds import CAUSED
+from data.audit.verdicts import NAME, absolute, read_verdicts
 from data.read.splits import Row, listed_file, read_lines
-from data.read.verdicts import NAME, absolute, read_verdicts
 from util.files import replacing
 
 COLUMNS = ("image", "verdict", "kind", "score", "area", "distance_px", "dice", "patient", "split", "note")
