@@ -55,19 +55,24 @@ class Measured:
     sure: bool
 
 
+def ids_in(results: Path) -> list[str]:
+    """The ids of the images that a folder of results has masks of. UserError: it has none."""
+    ids = [path.stem for path in find_images(results / "masks")] if (results / "masks").is_dir() else []
+    if not ids:
+        raise UserError(f"{results}: no masks/ with pictures in it; give a folder of results of test.py")
+    return ids
+
+
 def find_cases(
     results: Sequence[Path], images: Mapping[str, Path], masks_of: Mapping[Path, tuple[Path, ...]]
 ) -> list[Case]:
     """The segmented images of all folders of results. images: those of the data set by id. masks_of: their masks.
 
-    UserError: a folder holds no masks, or one of another data set; an image was segmented twice; no image has a mask.
+    UserError: a folder holds a mask of another data set; an image was segmented twice; no image has a mask.
     """
     cases: dict[str, Case] = {}
     for folder in results:
-        ids = [path.stem for path in find_images(folder / "masks")] if (folder / "masks").is_dir() else []
-        if not ids:
-            raise UserError(f"{folder}: no masks/ with pictures in it; give a folder of results of test.py")
-        for name in ids:
+        for name in ids_in(folder):
             if name not in images:
                 raise UserError(
                     f"{folder}: the data set has no image {name}; are these results of another one? "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data.audit.cases import Case, find_cases, in_threads, measure, read_thumbnail
+from data.audit.cases import Case, find_cases, ids_in, in_threads, measure, read_thumbnail
 from data.audit.copies import copies, torn_patients
 from data.audit.disagreement import Disagreement
 from data.audit.kinds import SWAPPED, kind_of, swapped, usual_lack
@@ -28,6 +28,8 @@ def audit(results: Sequence[Path], dataroot: Path | None = None) -> list[Entry]:
     dataroot: the data set, or None for the one that the results have recorded. Returns an entry for each image that was
     compared or noted, in the order of the page. UserError: the results are not of this data set, or not of masks.
     """
+    for folder in results:
+        ids_in(folder)  # or a folder of something else would be said to lack a data set
     recorded = _recorded(results[0])
     root = existing_folder(str(dataroot or recorded.get("dataroot") or ""))
     read_verdicts(root)  # what stops the table is found before minutes of work

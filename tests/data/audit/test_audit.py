@@ -312,7 +312,7 @@ def test_results_or_data_without_masks_are_errors(root, results, tmp_path, start
     with pytest.raises(UserError, match="no such folder"):
         start(script.main, tmp_path / "nowhere")
     with pytest.raises(UserError, match="no masks/ with pictures in it"):
-        audit([root / "images"], root)
+        audit([root / "images"])
     for path in (root / "masks").iterdir():
         path.unlink()
     with pytest.raises(UserError, match="none of these 16 images has a mask"):
