@@ -1,0 +1,73 @@
+"""A cross-validation from a folder of images to scores out of fold and an ensemble under one name."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.phantom.__main__ import write_chests
+from tests.helpers import ROOT, python, read_json, read_table, words
+from util.run.learnt import count_learnt
+
+TINY = "--netG unet_64 --ngf 4 --ndf 4 --load_size 72 --crop_size 64 --n_epochs 1 --n_epochs_decay 0 --batch_size 2"
+BESIDE = "--lambda_L1 1000 --display_id 0 --num_threads 0 --no_html --gpu_ids -1"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with data/, its two folds, and the runs and results of a cross-validation called cv."""
+    place = tmp_path_factory.mktemp("cv")
+    write_chests(place / "data", 4, 64)
+    (place / "data" / "splits.csv").unlink()
+    checked = python("-m", "data.prepare", "masks", "data", "--folds", "2", cwd=place)
+    assert "data/splits.csv: 2 folds of" in checked.stdout, checked.stderr
+    assert "--fold all" in checked.stdout
+    trained = train(place)
+    assert trained.returncode == 0, trained.stderr
+    assert "out of fold: mean dice" in trained.stdout
+    return place
+
+
+def train(place):
+    flags = ["--dataroot", "data", "--name", "cv", "--fold", "all", *words(TINY), *words(BESIDE)]
+    return python(ROOT / "train.py", *flags, cwd=place)
+
+
+@pytest.mark.slow
+def test_each_image_is_scored_by_the_run_that_has_not_seen_it(place):
+    results = place / "results" / "cv" / "out_of_fold"
+    rows = {row["id"]: row for row in read_table(results / "metrics.csv")}
+    listed = read_table(place / "data" / "splits.csv")
+    assert {row["image"]: row["fold"] for row in listed} == {f"images/{i}.png": r["fold"] for i, r in rows.items()}
+    for name, row in rows.items():
+        image = place / "data" / "images" / f"{name}.png"
+        learnt = [count_learnt(place / "checkpoints" / "cv" / f"fold_{fold}", [image]) for fold in (0, 1)]
+        assert learnt[int(row["fold"])] == 0
+        mask = np.asarray(Image.open(results / "masks" / f"{name}.png")) == 255
+        likely = np.asarray(Image.open(results / "probabilities" / f"{name}.png"))
+        assert mask.sum() == int(row["tp"]) + int(row["fp"])
+        assert (likely[mask] >= 127).all()
+        assert (likely[~mask] <= 128).all()
+    summary = read_json(results / "metrics.json")
+    assert (summary["images"], summary["patients"], summary["data"]["fold"]) == (len(rows), len(rows), "all")
+    assert sum(float(row["dice"]) for row in rows.values()) / len(rows) == pytest.approx(
+        summary["macro"]["dice"], abs=1e-5
+    )
+
+
+@pytest.mark.slow
+def test_a_trained_cross_validation_is_not_trained_again(place):
+    again = train(place)
+    assert again.returncode == 2
+    assert "all 2 folds are trained; python test.py --name cv --phase out_of_fold scores them" in again.stderr
+
+
+@pytest.mark.slow
+def test_the_runs_of_all_folds_work_as_one_and_say_what_they_have_seen(place):
+    tested = python(ROOT / "test.py", "--name", "cv", "--phase", "all", "--gpu_ids", "-1", cwd=place)
+    assert tested.returncode == 0, tested.stderr
+    for fold in (0, 1):
+        assert f"note: cv/fold_{fold} learnt from" in tested.stdout
+    assert "may have learnt from these images" in (place / "results" / "cv" / "all_latest" / "index.html").read_text()
+    image = next((place / "data" / "images").iterdir())
+    segmented = python(ROOT / "segment.py", "cv", image, "--gpu_ids", "-1", cwd=place)
+    assert "confidence" in segmented.stdout, segmented.stderr
