@@ -49,8 +49,6 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     empty, masks = dataset.empty
     if empty:
         distributed.say(f"{phase}: {empty} of {masks} masks read are empty (no foreground)")
-    if dataset.unlabelled:
-        distributed.say(f"{phase}: {len(dataset)} images with masks, {len(dataset.unlabelled)} without (--unlabelled)")
     _say_contradictions(dataset, phase)
     if balance := dataset.balance:
         with_finding = int(balance.positive.sum())

@@ -10,6 +10,7 @@ from data import create_dataset
 from data.augment import Augment
 from data.masks import MasksDataset
 from util.errors import UserError
+from util.run.outlook import data_in_words
 
 
 def unlabelled(dataset) -> set[str]:
@@ -67,10 +68,10 @@ def test_of_another_data_set_only_its_training_images_count(lungs, listed, flags
     assert unlabelled(MasksDataset(flags(dataroot=lungs, unlabelled=str(far)), "train", train=True)) == {"a"}
 
 
-def test_each_item_brings_another_image_and_every_epoch_an_order_of_its_own(listed, flags, capsys):
+def test_each_item_brings_another_image_and_every_epoch_an_order_of_its_own(listed, flags):
     options = flags(dataroot=listed, unlabelled="rest", train_images=2, batch_size=2, augment="none")
     loader = create_dataset(options, "train", train=True)
-    assert "2 images with masks, 4 without (--unlabelled)" in capsys.readouterr().out
+    assert "2 images of 2 patients to train on (and 4 without masks)" in data_in_words(loader.dataset, None)
     seen = []
     for epoch in range(1, 9):
         loader.set_position(epoch)
