@@ -133,11 +133,15 @@ def report(rows: Iterator[Row], record: Manifest | None, alone: bool) -> int:
     UserError: not one has a mask. Under torchrun that is a line only: it ends all processes as soon as one fails, so a
     bad image, or a share of bad images, would end the work of all.
     """
+    from util.score.trust.plausible import Doubted
+
     shared = "TORCHELASTIC_RUN_ID" in os.environ
-    done, failed, first = 0, 0, ""
+    done, failed, first, doubted = 0, 0, "", Doubted()
     for row in rows:
         done, failed, first = done + (not row.error), failed + bool(row.error), first or row.error
-        if row.error and not alone:
+        if not row.error:
+            doubted.add(row.path, row.implausible)
+        elif not alone:
             print(f"left out: {row.error}", file=sys.stderr)
         if not (row.error or record):
             print(in_words(row), flush=True)
@@ -147,6 +151,8 @@ def report(rows: Iterator[Row], record: Manifest | None, alone: bool) -> int:
         if not shared:
             raise UserError(line)
         print(f"error: {line}", file=sys.stderr)
+    if not alone:
+        print(*(f"{line}\n" for line in doubted.lines()), sep="", end="")
     if record:
         again = f", {earlier} from before" if earlier else ""
         left_out = f", {failed + before} left out (column error)" if failed + before else ""
@@ -168,7 +174,9 @@ def in_words(row: Row) -> str:
     share = 100 * int(row.area) / (int(row.width) * int(row.height))
     parts = "1 part" if row.parts == 1 else f"{row.parts} parts"
     confidence = f", confidence {row.confidence:.3f}" if row.confidence != "" else ""
-    return f"{row.mask}: {row.area} pixels ({share:.1f} % of the image) in {parts}{confidence}"
+    confidence += f", expected Dice {row.expected_dice:.3f}" if row.expected_dice != "" else ""
+    doubts = f"; implausible: {row.implausible}" if row.implausible else ""
+    return f"{row.mask}: {row.area} pixels ({share:.1f} % of the image) in {parts}{confidence}{doubts}"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from options.recorded import masks_show, note_learnt
-from options.results import data_of, is_plain, name_of, results_folder
+from options.results import data_of, is_own_val, is_plain, name_of, results_folder
 from options.runs import best_of_all, resolve_compared, resolve_named, resolve_within
 from options.test import TEST, as_text, in_short
 from util.errors import run_script
@@ -83,12 +83,13 @@ def test(runs: list[argparse.Namespace]) -> int:
             write_pictures(image)
             write_segmentation(folder, image)
 
-        evaluation = evaluate(translator, loader, rule, opt.surface, write, within=within, progress="testing")
+        check = {"within": within, "seen": trained.seen(loader.dataset.classes)}
+        evaluation = evaluate(translator, loader, rule, opt.surface, write, **check, progress="testing")
         write_results(folder, results, trained, evaluation, settings, opt, loader.dataset)
     link_from_training(trained, results)
     if evaluation.scored:
         say_scores(trained, results, evaluation)
-    print(f"page: {results / 'index.html'}")
+    print(*evaluation.remarks, f"page: {results / 'index.html'}", sep="\n")
     return 0
 
 
@@ -214,6 +215,7 @@ def write_results(
     from util.show.test_page import write_test_page
 
     settings = settings | plane_of_distances(opt, dataset)
+    trained.expect_dice(evaluation.rows, dataset.classes, is_own_val(opt))
     evaluation.write_csv(folder / "metrics.csv")
     write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | evaluation.summary)
     title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"

@@ -20,6 +20,7 @@ from data.transforms import Geometry, resize_labels, to_network, to_rgb8
 from util.contracts import VOID, ClassMap, Item
 from util.errors import UserError
 from util.faults import one_line
+from util.score.trust.plausible import Seen, Shape
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,9 @@ class PairedDataset(Dataset[Item], ABC):
         lenders, unlabelled = [s for s in samples if s.lends], [s for s in samples if s.unlabelled]
         samples = [s for s in samples if not (s.lends or s.unlabelled)][:most] + lenders[:most] + unlabelled
         self.has_targets = any(s.targets for s in samples) and not (lenders and not train)
-        if self.swap:
-            if not self.has_targets:
-                raise UserError("--direction BtoA: this data set has no B to start from")
-            self.classes = None
-        self._check_channels()
+        self._check_sides()
         self._filled: dict[Sample, bool] = {}  # whether a mask has any foreground, of all masks read so far
+        self._shapes: dict[Sample, Shape] = {}  # of the masks that a network learns to make, read so far
         self._cache = Cache(self._decode, opt.cache_gb, opt.num_threads, opt.skip_bad_files)
         bad = self._cache.fill(samples, f"reading {phase}")
         self.skipped += bad.values()
@@ -152,6 +150,11 @@ class PairedDataset(Dataset[Item], ABC):
     def nbytes(self) -> int:
         """Bytes of all samples, decoded at the loaded size. Where not all are in memory, those that are give the mean."""
         return round(self._cache.mean_bytes * len(self.samples))
+
+    @property
+    def masks_seen(self) -> Seen | None:
+        """What the masks look like that a network learns to make, of those read so far; None without masks."""
+        return Seen.of(self.classes.names, self._shapes.values()) if self.classes else None
 
     @property
     def cached(self) -> bool:
@@ -324,6 +327,8 @@ class PairedDataset(Dataset[Item], ABC):
         if self._stored_as is None:
             return Decoded(small, self.geometry.load(target, self._channels[0 if self.swap else 1]), size, None)
         self._filled[sample] = bool(without_void(target).any())
+        if self.train and self.classes is not None and sample not in self._shapes:
+            self._shapes[sample] = Shape.of(without_void(target), len(self._stored_as))
         keep_truth = self.classes is not None and not self.train
         return Decoded(
             small, resize_labels(target, self.geometry.loaded_size(*size)), size, target if keep_truth else None
@@ -334,7 +339,11 @@ class PairedDataset(Dataset[Item], ABC):
             return to_network(target, channels)
         return self._stored_as.to_network(without_void(target), channels)
 
-    def _check_channels(self) -> None:
+    def _check_sides(self) -> None:
+        if self.swap:
+            if not self.has_targets:
+                raise UserError("--direction BtoA: this data set has no B to start from")
+            self.classes = None
         for flag, channels in zip(("--input_nc", "--output_nc"), self._channels, strict=True):
             if channels not in (1, 3):
                 raise UserError(f"{flag} {channels}: images have 1 (grey) or 3 (RGB) channels")

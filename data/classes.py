@@ -157,6 +157,12 @@ class Classes:
         position = torch.einsum("nchw,c->nhw", prediction - background[:, None, None], line) / line.dot(line)
         return position.clamp(0, 1)
 
+    def certainty(self, prediction: torch.Tensor) -> torch.Tensor:
+        """How sure the nearest class is in an output [N, 3, H, W] in [-1, 1]: float [N, H, W] from 1, the colour of the
+        class, to 0.5, halfway to the next."""
+        nearest = self._distances(prediction).clamp(min=0).topk(2, dim=1, largest=False).values.sqrt()
+        return nearest[:, 1] / nearest.sum(1)
+
     def void_rate(self, prediction: torch.Tensor) -> float:
         """Share of pixels of an output [N, 3, H, W] in [-1, 1] that are farther than `void_distance` from every class.
         A large share means that the generator does not paint in these colours."""

@@ -82,6 +82,10 @@ class ClassMap(Protocol):
         """Two classes: outputs, float [N, C, H, W] in [-1, 1], to the share of foreground, float [N, H, W] in 0..1."""
         ...
 
+    def certainty(self, prediction: Tensor) -> Tensor:
+        """How sure the nearest class is in outputs, float [N, C, H, W] in [-1, 1]: float [N, H, W] in 0.5..1."""
+        ...
+
     def void_rate(self, prediction: Tensor) -> float:
         """Share of pixels of outputs, float [N, 3, H, W] in [-1, 1], that are far from the colour of every class."""
         ...

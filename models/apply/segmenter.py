@@ -15,6 +15,7 @@ from util.contracts import ClassMap
 from util.errors import UserError
 from util.score.image import Labeller
 from util.score.mask_rule import MaskRule
+from util.score.trust.expected import agreements, clues, confidence, expect
 
 
 class Segmentation(NamedTuple):
@@ -36,11 +37,7 @@ class Segmentation(NamedTuple):
         """
         if self.probabilities is None:
             return None
-        mask, values = self.mask == 1, self.probabilities
-        if not mask.any():
-            return float(1 - values.max(initial=0))
-        inside, everywhere = float(values[mask].sum(dtype=np.float64)), float(values.sum(dtype=np.float64))
-        return 2 * inside / (everywhere + int(mask.sum()))
+        return confidence(self.mask == 1, self.probabilities)
 
 
 class Reader(Protocol):
@@ -66,10 +63,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the networks made of one prepared image: float32 [C, h, w] in [-1, 1], on the CPU."""
+    """What the networks made of one prepared image: float32 [C, h, w] in [-1, 1], on the CPU. agreement: of their
+    single masks, see `models.apply.translators`."""
 
     maps: tuple[torch.Tensor, ...]
     prepared: Prepared
+    agreement: float | None = None
 
 
 class Segmenter:
@@ -99,6 +98,8 @@ class Segmenter:
         self.batch_size = batch_size
         self._translator, self._reader, self._within = trained.translator(classes), reader, within
         self._label = Labeller(classes, rule)
+        self._seen = trained.seen(classes)
+        self._medians = trained.medians(classes) if self._seen else None
 
     @property
     def files(self) -> list[Path]:
@@ -114,6 +115,18 @@ class Segmenter:
     def contradicting(self) -> int:
         """How many of the DICOM files read so far contradict themselves about what is black."""
         return self._reader.contradicting
+
+    def doubts(self, mask: np.ndarray) -> str:
+        """How a mask differs from all training masks; "" if it does not, or if the run has no record of them."""
+        return self._seen.doubts(mask) if self._seen else ""
+
+    def expected_dice(self, segmentation: Segmentation, outputs: Outputs) -> float | None:
+        """The Dice to expect of a segmentation that `finish` made of these outputs, 0..1 (`util.score.trust.expected`).
+        None with more than two classes, or before the run was tested on its own val images."""
+        if segmentation.probabilities is None or not (self._seen and self._medians):
+            return None
+        found = clues(segmentation.mask == 1, segmentation.probabilities, self._seen, outputs.agreement)
+        return expect(self._medians, found)
 
     def __call__(self, image: Any) -> Any:
         """A `Segmentation`, or a list of them. UserError: an image cannot be read, the output is not a number."""
@@ -140,15 +153,22 @@ class Segmenter:
         segmenters: list[Segmenter] = [self]
         while (inner := segmenters[-1]._within) is not None:
             segmenters.append(inner)
-        maps = [one._apply(inputs, self.batch_size) for one, inputs in zip(segmenters, columns, strict=True)]
-        return [Outputs(each, one) for each, one in zip(zip(*maps, strict=True), prepared, strict=True)]
+        applied = [one._apply(inputs, self.batch_size) for one, inputs in zip(segmenters, columns, strict=True)]
+        return [
+            Outputs(tuple(output for output, _ in each), one, each[0][1])
+            for each, one in zip(zip(*applied, strict=True), prepared, strict=True)
+        ]
 
     @torch.no_grad()
-    def _apply(self, inputs: Sequence[torch.Tensor], batch_size: int) -> list[torch.Tensor]:
+    def _apply(self, inputs: Sequence[torch.Tensor], batch_size: int) -> list[tuple[torch.Tensor, float | None]]:
         if not self._reader.one_size or batch_size == 1:
-            return [self._translator.translate(one[None]).float().cpu()[0] for one in inputs]
+            return [self._apply_to(one[None])[0] for one in inputs]
         full = torch.stack([*inputs, *[inputs[-1]] * (batch_size - len(inputs))])
-        return list(self._translator.translate(full).float().cpu()[: len(inputs)])
+        return self._apply_to(full)[: len(inputs)]
+
+    def _apply_to(self, batch: torch.Tensor) -> list[tuple[torch.Tensor, float | None]]:
+        outputs = self._translator.translate(batch).float().cpu()
+        return list(zip(outputs, agreements(self._translator, len(batch)), strict=True))
 
     def finish(self, outputs: Outputs) -> Segmentation:
         """The mask of an image, at its original size. UserError: the network's output is not a number."""

@@ -15,6 +15,8 @@ from util.run.checkpoint import network_path
 from util.score.evaluate import evaluate
 from util.score.mask_rule import ONE_HALF, MaskRule
 from util.score.threshold import NoThreshold, applied, keep_threshold, kept_threshold
+from util.score.trust import expected
+from util.score.trust.plausible import Seen, seen_by
 from util.score.within import Within
 
 
@@ -42,6 +44,26 @@ class Trained:
     def translator(self, classes: ClassMap | None) -> Translator:
         """All runs together, as one translator. classes: of the data."""
         return create_translator(self.models, self.runs, classes.foreground if classes and classes.binary else None)
+
+    def seen(self, classes: ClassMap | None) -> Seen | None:
+        """What the training masks of the runs looked like, for masks of these classes; None without a record."""
+        if classes is None or self.runs[0].task == "base":
+            return None
+        return seen_by([Path(run.checkpoints_dir) / run.name for run in self.runs], classes.names)
+
+    def medians(self, classes: ClassMap) -> dict[str, float] | None:
+        """What the Dice of other images is expected by (`util.score.trust.expected`); None if nothing was recorded."""
+        return None if self.runs[0].within else expected.known(self.folder, self.applied(classes))
+
+    def expect_dice(self, rows: Sequence[dict], classes: ClassMap | None, own_val: bool) -> None:
+        """Add the column expected_dice to an evaluation's rows, if the run was tested on its own val images before, or
+        now. own_val: these are their rows."""
+        if not rows or "likeness" not in rows[0] or classes is None or self.runs[0].within:
+            return
+        learnt = expected.learn(self.folder, self.applied(classes), rows) if own_val else None
+        if medians := learnt or self.medians(classes):
+            for row in rows:
+                row[expected.COLUMN] = expected.expect(medians, row)
 
     def rule(self, loader: Batches, within: Within | None = None) -> MaskRule:
         """The rule that masks are made by.

@@ -18,6 +18,7 @@ from util.flags import Fact, flags
 from util.score.uncertainty import LABEL, as_picture
 
 WINDOWS = 8  # patches at a time; not 1, or MONAI would edit the network's output and its input together
+Foreground = Callable[[torch.Tensor], torch.Tensor]
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601; data sets turn colour into grey by the same weights
 
 
@@ -55,14 +56,21 @@ class Mirrored:
 
     In a mirror, left and right lung look much alike, but the heart is on the wrong side. A network that was trained
     with --no_flip may give worse results this way.
+
+    foreground: of an output with two classes, float [N, H, W] in 0..1; agreement: see the function, of the batch
+    translated last, or None without `foreground`.
     """
 
-    def __init__(self, inner: Translator):
-        self.inner = inner
+    def __init__(self, inner: Translator, foreground: Foreground | None = None):
+        self.inner, self.foreground = inner, foreground
         self.companions = inner.companions
+        self.agreement: torch.Tensor | None = None
 
     def translate(self, images: torch.Tensor) -> torch.Tensor:
-        return (self.inner.translate(images) + self.inner.translate(images.flip(-1)).flip(-1)) / 2
+        outputs = self.inner.translate(images), self.inner.translate(images.flip(-1)).flip(-1)
+        mean = (outputs[0] + outputs[1]) / 2
+        self.agreement = agreement(outputs, mean, self.foreground) if self.foreground else None
+        return mean
 
 
 class Grey:
@@ -85,23 +93,27 @@ class Ensemble:
     network under different dropout (Gal & Ghahramani 2016, arXiv 1506.02142) or runs that were trained from different
     starts (Lakshminarayanan et al. 2017, arXiv 1612.01474).
 
-    foreground: turns an output into the probability of foreground [N, H, W], for members that differ in channels.
+    foreground: turns an output with two classes into the probability of foreground [N, H, W]. differ: the members
+    differ in channels, so these probabilities are averaged. agreement: see the function, of the batch translated last,
+    or None without `foreground`.
     """
 
-    def __init__(self, members: Sequence[Translator], foreground: Callable[[torch.Tensor], torch.Tensor] | None = None):
-        self.members, self.foreground = members, foreground
+    def __init__(self, members: Sequence[Translator], foreground: Foreground | None = None, differ: bool = False):
+        self.members, self.foreground, self.differ = members, foreground, differ
+        self.agreement: torch.Tensor | None = None
 
     def translate(self, images: torch.Tensor) -> torch.Tensor:
-        first = self._output(self.members[0], images)
-        total, squares = first, torch.zeros_like(first)
-        for member in self.members[1:]:
-            output = self._output(member, images)
+        outputs = [self._output(member, images) for member in self.members]
+        total, first = outputs[0], outputs[0]
+        squares = torch.zeros_like(first)
+        for output in outputs[1:]:
             total = total + output
             # Squared differences to the first output lose no digits where all members nearly agree.
             squares = squares + (output - first).square()
         mean = total / len(self.members)
         variance = (squares / len(self.members) - (mean - first).square()).clamp(min=0)
         self._deviation = variance.mean(1, keepdim=True).sqrt() / 2  # outputs span -1..1, probabilities 0..1
+        self.agreement = agreement(outputs, mean, self.foreground) if self.foreground else None
         return mean
 
     def companions(self, batch: Batch) -> dict[str, torch.Tensor]:
@@ -109,7 +121,18 @@ class Ensemble:
 
     def _output(self, member: Translator, images: torch.Tensor) -> torch.Tensor:
         output = member.translate(images)
-        return self.foreground(output)[:, None] * 2 - 1 if self.foreground else output
+        return self.foreground(output)[:, None] * 2 - 1 if self.differ and self.foreground else output
+
+
+def agreement(outputs: Sequence[torch.Tensor], mean: torch.Tensor, foreground: Foreground) -> torch.Tensor:
+    """The mean Dice of the masks of outputs with the mask of their mean, cut at 0.5: float [N] in 0..1, on the CPU."""
+    common = foreground(mean).flatten(1) >= 0.5
+    dices = []
+    for output in outputs:
+        mask = foreground(output).flatten(1) >= 0.5
+        sizes = mask.sum(1) + common.sum(1)
+        dices.append(torch.where(sizes > 0, 2 * (mask & common).sum(1) / sizes.clamp(min=1), 1.0))
+    return torch.stack(dices).mean(0).cpu()
 
 
 def tiled(model: Trainable, opt: argparse.Namespace) -> Translator:
@@ -120,7 +143,7 @@ def tiled(model: Trainable, opt: argparse.Namespace) -> Translator:
 def create_translator(
     models: Sequence[BaseModel],
     options: Sequence[argparse.Namespace],
-    foreground: Callable[[torch.Tensor], torch.Tensor] | None,
+    foreground: Foreground | None,
 ) -> Translator:
     """The translator of test.py: the runs of `--name`, each with its own options, under `--tta` and `--samples`.
 
@@ -128,9 +151,8 @@ def create_translator(
     where the data does not have two classes. UserError: runs that do not fit together, or `--samples` with a network
     without dropout.
     """
-    if len({opt.output_nc for opt in options}) == 1:
-        foreground = None
-    elif foreground is None:
+    differ = len({opt.output_nc for opt in options}) > 1
+    if differ and foreground is None:
         raise UserError(
             f"--name: the runs differ in --output_nc ({_each(options, 'output_nc')}), and only masks of two classes "
             "could be averaged then; name runs of one --output_nc"
@@ -140,9 +162,9 @@ def create_translator(
     for model, opt in zip(models, options, strict=True):
         for one in _passes(model, opt) if opt.samples else [model]:
             member = tiled(one, opt)
-            member = Mirrored(member) if opt.tta else member
+            member = Mirrored(member, foreground) if opt.tta else member
             members.append(Grey(member) if opt.input_nc < channels else member)
-    return Ensemble(members, foreground) if len(members) > 1 else members[0]
+    return Ensemble(members, foreground, differ) if len(members) > 1 else members[0]
 
 
 def shared_input(options: Sequence[argparse.Namespace]) -> argparse.Namespace:

@@ -2,7 +2,7 @@
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,9 @@ from util.score.detection import detection
 from util.score.image import ImageScorer, Scored
 from util.score.mask_rule import ONE_HALF, MaskRule
 from util.score.summary import summarize
+from util.score.trust import calibration, expected
+from util.score.trust.expected import agreements
+from util.score.trust.plausible import COLUMN, Seen, remarks
 from util.score.variation import Variation
 
 SURFACE = ("hd95_mm", "assd_mm", "hd95_px", "assd_px")
@@ -53,6 +56,7 @@ class Evaluation:
     class_names: tuple[str, ...]
     losses: dict[str, float] = field(default_factory=dict)  # means over images, see `evaluate`
     faults: dict[str, str] = field(default_factory=dict)  # what is constant in the outputs (util.score.variation)
+    calibration: np.ndarray | None = None  # [N, BINS, 3], see util.score.trust.calibration
 
     @property
     def scored(self) -> bool:
@@ -61,6 +65,11 @@ class Evaluation:
     @property
     def binary(self) -> bool:
         return self.pooled is not None and self.pooled.ndim == 2
+
+    @property
+    def remarks(self) -> list[str]:
+        """Lines for a console about masks that look implausible; [] if there are none."""
+        return remarks(self.rows)
 
     @property
     def columns(self) -> list[str]:
@@ -96,6 +105,7 @@ class Evaluation:
             result = self._summary(self.rows, self.pooled)
         if self.rows and uncertainty.LABEL in self.rows[0]:
             result["uncertainty"] = uncertainty.of_set(self.rows, self.columns[0] if self.scored else "")
+        result |= self._trust()
         if self.faults:
             result["faults"] = list(self.faults.values())
         sources = np.array([row["source"] for row in self.rows])
@@ -105,6 +115,17 @@ class Evaluation:
                 name: self._summary([self.rows[i] for i in chosen], self.pooled[chosen])
                 for name, chosen in images.items()
             }
+        return result
+
+    def _trust(self) -> dict:
+        """Calibration, implausible masks and the expected Dice, as far as they are known."""
+        result: dict = {}
+        if self.calibration is not None:
+            result["calibration"] = calibration.of_set(self.calibration)
+        if self.rows and COLUMN in self.rows[0]:
+            result["implausible"] = sum(bool(row[COLUMN]) for row in self.rows)
+        if self.rows and expected.COLUMN in self.rows[0]:
+            result["expected_dice"] = expected.of_set(self.rows)
         return result
 
     def _summary(self, rows: list[dict], pooled: np.ndarray) -> dict:
@@ -153,6 +174,7 @@ def evaluate(
     loss: Loss | None = None,
     within: Masks | None = None,
     progress: str = "",
+    seen: Seen | None = None,
 ) -> Evaluation:
     """Translate every image of `loader` with `model.translate` and score it against the data set's ground truth.
 
@@ -162,30 +184,31 @@ def evaluate(
     surface: also measure distances between outlines, in mm if the data set knows the pixel spacing of every image, else
     in pixels. on_image: called once for each image, with the model's companion pictures, from several threads; an error
     that it raises ends the evaluation. companions: False leaves these pictures out, which CycleGAN needs another pass
-    for. loss: takes a batch's outputs and targets, float [N, C, h, w] in [-1, 1]; the
-    evaluation's losses are means over images of the values that it returns. within: outside of these masks the values
-    are 0; on_image sees the mask as a companion picture. progress: label of a progress bar; "" shows none.
+    for. loss: takes a batch's outputs and targets, float [N, C, h, w] in [-1, 1]; the evaluation's losses are means
+    over images of the values that it returns. within: outside of these masks the values are 0; on_image sees the mask
+    as a companion picture. progress: label of a progress bar; "" shows none. seen: what training masks looked like.
 
     A data set without ground truth or classes gives rows without scores. UserError: the network's output is NaN;
     `surface` with more than two classes.
     """
-    scorer, losses = ImageScorer(loader.dataset, rule, surface, on_image, within), _Losses(loss)
+    scorer, losses = ImageScorer(loader.dataset, rule, surface, on_image, within, seen), _Losses(loss)
     variation = Variation()
-    companions = companions and on_image is not None
-    scored = _in_order(model, loader, scorer, losses, variation, companions)
-    disable = None if progress else True  # None: show the bar in a terminal only
-    images = list(tqdm(scored, progress, len(loader.dataset), unit="img", disable=disable))
-    pooled = [image.pooled for image in images if image.pooled is not None]
-    histograms = [image.histogram for image in images if image.histogram is not None]
-    classes = loader.dataset.classes
+    scored = _in_order(model, loader, scorer, losses, variation, companions and on_image is not None)
+    images = list(_with_bar(scored, progress, len(loader.dataset)))
     return Evaluation(
         rows=[image.row for image in images],
-        pooled=np.stack(pooled) if pooled else None,
-        histograms=np.stack(histograms) if histograms else None,
-        class_names=classes.names if classes else (),
+        pooled=_stacked(image.pooled for image in images),
+        histograms=_stacked(image.histogram for image in images),
+        class_names=classes.names if (classes := loader.dataset.classes) else (),
         losses=losses.means(),
         faults=variation.faults(),
+        calibration=_stacked(image.calibration for image in images),
     )
+
+
+def _with_bar(images: Iterable[Scored], label: str, count: int) -> Iterable[Scored]:
+    """The images under a progress bar, which only a terminal shows, and only if it has a label."""
+    return tqdm(images, label, count, unit="img", disable=None if label else True)
 
 
 def _in_order(
@@ -204,7 +227,7 @@ def _in_order(
                 with torch.no_grad():
                     fakes = model.translate(batch["A"]).float()
                     losses.add(fakes, batch)
-                    fakes = fakes.cpu()
+                    fakes, agreed = fakes.cpu(), agreements(model, len(fakes))
                     if "B" in batch:
                         variation.add(fakes, batch["B"])
                     pictures = model.companions(batch) if companions else {}
@@ -213,6 +236,7 @@ def _in_order(
                 for i, (height, width) in enumerate(batch["size"].tolist()):
                     own = {label: each[i] for label, each in pictures.items()}
                     image = Scored(int(batch["index"][i]), (height, width), fakes[i], targets[i], own)
+                    image.agreement = agreed[i]
                     waiting.append(pool.submit(scorer, image))
                 while len(waiting) > 4 * WORKERS:
                     yield waiting.popleft().result()
@@ -220,6 +244,12 @@ def _in_order(
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _stacked(arrays: Iterable[np.ndarray | None]) -> np.ndarray | None:
+    """[N, ...]; None if there are none."""
+    made = [array for array in arrays if array is not None]
+    return np.stack(made) if made else None
 
 
 class _Losses:

@@ -12,6 +12,9 @@ from util.errors import UserError
 from util.score import metrics, uncertainty
 from util.score.detection import image_score
 from util.score.mask_rule import MaskRule
+from util.score.trust import calibration
+from util.score.trust.expected import clues
+from util.score.trust.plausible import COLUMN, Seen
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Scored:
     row: dict[str, str | int | float] = field(default_factory=dict)  # a line of metrics.csv
     pooled: np.ndarray | None = None  # TP FP FN TN, or the confusion matrix
     histogram: np.ndarray | None = None  # see metrics.histogram
+    calibration: np.ndarray | None = None  # see calibration.count
+    agreement: float | None = None  # of the masks of several outputs, see models.apply.translators
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class ImageScorer:
     surface: bool
     on_image: Callable[[Scored], None] | None
     within: Masks | None
+    seen: Seen | None = None
 
     def __post_init__(self) -> None:
         data = self.data
@@ -102,6 +108,10 @@ class ImageScorer:
             self._score_two_classes(image, image.labels == 1, values, image.truth)
         elif image.truth is not None:
             self._score_many_classes(image, image.labels, image.truth, classes)
+        if self.seen:
+            image.row[COLUMN] = self.seen.doubts(image.labels)
+            if values is not None:
+                image.row |= clues(image.labels == 1, values, self.seen, image.agreement)
         if uncertainty.LABEL in image.companions:
             picture = resize(image.companions[uncertainty.LABEL][None], (height, width))[0]
             image.row |= uncertainty.of_image(picture, image.labels, image.truth, classes.binary)
@@ -122,6 +132,7 @@ class ImageScorer:
         image.histogram = metrics.histogram(values, known)
         image.row |= counts._asdict() | {name: float(x) for name, x in metrics.scores(counts).items()}
         image.row["image_score"] = image_score(values[valid]) if valid.any() else 0.0
+        self._calibrate(image, values[valid], truth[valid])
         if self.surface:
             unit, spacing = ("mm", self.spacings[image.index]) if self.in_mm else ("px", (1.0, 1.0))
             hd95, assd = metrics.surface(mask & valid, truth, spacing)
@@ -131,7 +142,15 @@ class ImageScorer:
         image.pooled = metrics.confusion(labels, known, len(classes.names))
         scores = metrics.class_scores(image.pooled)
         image.row |= {name: float(x) for name, x in scores.items() if x.ndim == 0}
-        image.row["void_rate"] = float(classes.void_rate(resize(image.fake[None], (known.shape[0], known.shape[1]))))
+        output = resize(image.fake[None], (known.shape[0], known.shape[1]))
+        image.row["void_rate"] = float(classes.void_rate(output))
+        valid = known != VOID
+        self._calibrate(image, classes.certainty(output)[0].numpy()[valid], (labels == known)[valid])
+
+    @staticmethod
+    def _calibrate(image: Scored, values: np.ndarray, right: np.ndarray) -> None:
+        image.calibration = calibration.count(values, right)
+        image.row["ece"] = float(calibration.error(image.calibration))
 
 
 def resize(pictures: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

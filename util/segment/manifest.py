@@ -22,8 +22,10 @@ JOB = "segment.json"
 class Row:
     """A line of the manifest. path: as it was found. sha256, bytes: of the file. width, height: of the image. mask: the
     first file of its mask, below the manifest's folder. area: foreground pixels. parts: of the foreground, touching at
-    a side or a corner. confidence: see `models.apply.segmenter`; "" with more than two classes. seconds: to read,
-    compute and write, without waiting. error: why there is no mask; "" if there is one."""
+    a side or a corner. confidence: see `models.apply.segmenter`; "" with more than two classes. expected_dice: see
+    `util.score.trust.expected`; "" before the run was tested on its own val images. implausible: how the mask differs
+    from all training masks, see `util.score.trust.plausible`; "" if it does not, or if the run has no record of them.
+    seconds: to read, compute and write, without waiting. error: why there is no mask; "" if there is one."""
 
     path: str
     sha256: str = ""
@@ -34,6 +36,8 @@ class Row:
     area: int | str = ""
     parts: int | str = ""
     confidence: float | str = ""
+    expected_dice: float | str = ""
+    implausible: str = ""
     seconds: float | str = ""
     error: str = ""
 
@@ -167,7 +171,7 @@ def write_parquet(path: Path) -> None:
     except ImportError:
         return
     kinds = {"bytes": pa.int64(), "width": pa.int32(), "height": pa.int32(), "area": pa.int64(), "parts": pa.int32()}
-    kinds |= {"confidence": pa.float64(), "seconds": pa.float64()}
+    kinds |= {"confidence": pa.float64(), "expected_dice": pa.float64(), "seconds": pa.float64()}
     types = {name: kinds.get(name, pa.string()) for name in COLUMNS}
     lines = pc.open_csv(path, convert_options=pc.ConvertOptions(column_types=types))
     with replacing(path.with_suffix(".parquet"), "wb") as file, pq.ParquetWriter(file, lines.schema) as writer:

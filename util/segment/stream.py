@@ -46,6 +46,10 @@ class Segmenter(Protocol):
 
     def finish(self, outputs: Any, /) -> Any: ...
 
+    def doubts(self, mask: np.ndarray, /) -> str: ...
+
+    def expected_dice(self, segmentation: Any, outputs: Any, /) -> float | None: ...
+
 
 class Writer(Protocol):
     """`data.stream.writers.MaskWriter`"""
@@ -220,6 +224,9 @@ class Stream:
                 result = self._segmenter.finish(outputs)
                 self._writer.write(image.path, image.base, result.mask)
                 row.area, row.parts = area_and_parts(result.mask)
+                row.implausible = self._segmenter.doubts(result.mask)
+                expected = self._segmenter.expected_dice(result, outputs)
+                row.expected_dice = "" if expected is None else round(expected, 4)
                 row.confidence = "" if result.confidence is None else round(result.confidence, 6)
             except UserError as error:
                 if _is_of_the_disk(error):

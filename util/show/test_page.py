@@ -16,7 +16,7 @@ from util.score.summary import parts, undefined_in_words
 from util.show.gallery import Card, Picture, gallery
 from util.show.pages import MOST_IMAGES, TITLES, class_key, colour_key, page, score_table, write_page
 from util.show.pictures import BOTH, OPEN, PREDICTION, TRUTH
-from util.show.trust import show_calibration, show_doubts
+from util.show.trust import show_calibration, show_doubts, show_expected
 
 ABOUT_TINTS = (
     "fake_B is the generator's output before the threshold. Tints in it are no classes: a generator that first drew in "
@@ -48,6 +48,7 @@ def write_test_page(
         else:
             tags.p(f"{len(evaluation.rows)} images without ground truth, so there are no scores.")
         show_doubts(evaluation.rows)
+        show_expected(evaluation.rows, evaluation.summary)
         mask = f"mask, threshold {settings['threshold']}" if "threshold" in settings else "mask"
         _images(folder, evaluation, winsize, mask, classes)
     write_page(folder / "index.html", doc)
@@ -84,8 +85,7 @@ def _scores(folder: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -
     if "uncertainty" in summary:
         tags.h2("Uncertainty")
         tags.p(uncertainty.in_words(summary["uncertainty"], main), cls="note")
-    if "calibration" in summary:
-        show_calibration(summary["calibration"], len(evaluation.class_names))
+    show_calibration(summary, len(evaluation.class_names))
     if "class_iou" in summary:
         tags.h2("IoU of each class")
         _class_table(summary["class_iou"])

@@ -115,7 +115,9 @@ def test_outputs_of_one_and_three_channels_are_averaged_as_foreground():
     def foreground(output):
         return (output.mean(1) + 1) / 2
 
-    result = Ensemble([constant(0.5), constant(1.0, channels=3)], foreground).translate(torch.zeros(2, 3, 1, 1))
+    result = Ensemble([constant(0.5), constant(1.0, channels=3)], foreground, differ=True).translate(
+        torch.zeros(2, 3, 1, 1)
+    )
     assert result.flatten().tolist() == [0.75, 0.75]
 
 

@@ -1,0 +1,1 @@
+"""How far a mask can be trusted that nobody has drawn."""
