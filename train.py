@@ -72,7 +72,7 @@ def train_run(opt: argparse.Namespace) -> int:
                 return 0
         distributed.share(model.networks.values(), model.optimizers.values())
         clip_gradients(model.optimizers.values(), opt.clip_grad)
-        run.record(as_dict(opt), as_text(opt), train.files)
+        run.record(as_dict(opt), as_text(opt), train.files, train.dataset.masks_seen)
         say_what_begins(opt, run, train, val)
         hold_old_task(opt, run, model, old, train)
 

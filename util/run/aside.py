@@ -14,7 +14,7 @@ from util.files import read_json, sync_folder, write_json
 COLLECTED = ".before"
 BURDEN = "old_task.json"
 """What a run kept of its old task while it learnt another: images, patients and bytes."""
-RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", BURDEN)
+RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", "masks_seen.json", BURDEN)
 OPTIONS = "options.json"
 SHOWN = ("web", "tensorboard", "README.md", "card.json", "*.onnx", "*.pt2", "*.html")
 """The page and the card of the training, and what models.export made of it."""

@@ -19,6 +19,7 @@ from util.run.learnt import record_learnt
 from util.run.log import due
 from util.run.state import FILE, Interrupts, Progress, load_run, read_state, refusing_damage, save_run
 from util.run.together import finish_save
+from util.score.trust.plausible import Seen
 from util.seeding import seed_everything
 
 
@@ -127,9 +128,11 @@ class Run:
             *(f"from now on {change}" for change in changed.values()),
         )
 
-    def record(self, options: Mapping[str, object], text: str, files: Iterable[Path]) -> None:
-        """Write options.json, train_opt.txt and which image files the run learns from. A new run first moves an older
-        run's networks out of its folder."""
+    def record(
+        self, options: Mapping[str, object], text: str, files: Iterable[Path], masks: Seen | None = None
+    ) -> None:
+        """Write options.json, train_opt.txt, which image files the run learns from and what their masks look like. A
+        new run first moves an older run's networks out of its folder."""
         if not self.first:
             return
         if not self.continues:
@@ -142,6 +145,9 @@ class Run:
             start = Path(str(options["pretrained"]))
             earlier += [start, start.parent, Path(str(options["checkpoints_dir"])) / start]
         record_learnt(self.folder, files, earlier)
+        if masks:
+            known = Seen.read(self.folder)  # of a run that continues, maybe with other data
+            (known.joined(masks) if known and [*known.ranges] == [*masks.ranges] else masks).write(self.folder)
         write_text(self.folder / "train_opt.txt", text + "\n")
         write_json(self.folder / "options.json", options)
 
