@@ -10,6 +10,7 @@ from models import GAN_LOSSES, MODELS, SEG_LOSSES
 from models.networks import DISCRIMINATORS, GENERATORS, INITS, INPUT_NORMS, NORMS, UNETS
 from models.optim import LR_POLICIES, OPTIMIZERS
 from models.piggyback import METHODS
+from models.rivals import RIVALS
 from models.piggyback.__main__ import COMMANDS
 from options.of_data import OF_DATA
 from options.of_models import OF_MODELS
@@ -39,6 +40,6 @@ def test_the_choices_of_a_flag_are_the_keys_of_its_registry():
     parser = Parser()
     add_train_options(parser)
     actions = parser.actions()
-    assert tuple(actions["adapt"].choices or ()) == ("finetune", "scratch", *METHODS)
+    assert tuple(actions["adapt"].choices or ()) == ("finetune", "scratch", *RIVALS, *METHODS)
     assert tuple(actions["gan_mode"].choices or ()) == tuple(GAN_LOSSES)
     assert tuple(actions["lr_policy"].choices or ()) == tuple(LR_POLICIES)
