@@ -10,8 +10,8 @@ from models import GAN_LOSSES, MODELS, SEG_LOSSES
 from models.networks import DISCRIMINATORS, GENERATORS, INITS, INPUT_NORMS, NORMS, UNETS
 from models.optim import LR_POLICIES, OPTIMIZERS
 from models.piggyback import METHODS
-from models.rivals import RIVALS
 from models.piggyback.__main__ import COMMANDS
+from models.rivals import RIVALS
 from options.of_data import OF_DATA
 from options.of_models import OF_MODELS
 from options.of_training import add_train_options
