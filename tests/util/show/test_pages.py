@@ -15,6 +15,7 @@ from util.contracts import VOID
 from util.score.evaluate import evaluate
 from util.score.mask_rule import MaskRule
 from util.show import pictures as draw
+from util.show.pages import add_link, links_to_runs, page, write_page
 from util.show.test_page import write_test_page
 from util.show.test_pictures import PictureWriter
 from util.show.training_page import TrainingPage
@@ -61,6 +62,24 @@ def lungs(pictures, count: int, ids=None, size=(24, 24), **more):
     truth[4:14, 4:14] = 1
     outputs = [np.roll(truth, i, axis=1)[None] * 2.0 - 1 for i in range(count)]
     return pictures(outputs, [truth] * count, ids=ids, **more)
+
+
+def test_a_page_of_results_and_the_page_of_its_run_link_to_each_other(tmp_path):
+    run, results = tmp_path / "checkpoints" / "my run", tmp_path / "results" / "my run" / "val_latest"
+    assert links_to_runs([run], results) == {}
+    (run / "web").mkdir(parents=True)
+    add_link(run / "web" / "index.html", "test", results / "index.html")  # a run without a page gets none
+    assert not (run / "web" / "index.html").exists()
+    write_page(run / "web" / "index.html", page("run", links={"losses": "../loss_log.txt"}))
+    results.mkdir(parents=True)
+    write_page(results / "index.html", page("results", links=links_to_runs([run], results)))
+    for _ in range(2):
+        add_link(run / "web" / "index.html", "test", results / "index.html")
+    assert Links(results / "index.html").links == ["../../../checkpoints/my%20run/web/index.html"]
+    assert Links(run / "web" / "index.html").links == [
+        "../loss_log.txt",
+        "../../../results/my%20run/val_latest/index.html",
+    ]
 
 
 def test_every_file_of_an_image_is_written(pictures, echo, tmp_path):
