@@ -3,5 +3,5 @@
 RIVALS = ("ewc", "lwf")
 """--adapt, for a generator that is trained as a whole and held by its old task (`models.rivals.create`)."""
 
-WEIGHTS = {"ewc": 1000.0, "lwf": 10.0}
-"""The default of --old_weight, measured on drawn images (benchmarks/lifelong.md)."""
+WEIGHTS = {"ewc": 1000.0, "lwf": 75.0}
+"""The default of --old_weight, tried on drawn images with --lambda_L1 100 (benchmarks/lifelong.md)."""
