@@ -51,7 +51,7 @@ SEG_LOSS = "dice+0.5*bce"
 
 def create_model(opt: argparse.Namespace, device: torch.device, training: bool) -> BaseModel:
     """The model that `--model` names, on `device`, with random weights or those of a donor (`--pretrained`)."""
-    from models.networks.precision import compute_in_bfloat16
+    from models.networks.precision import compute_in_bfloat16, slow_in_bfloat16
     from models.optim.optimizers import check_encoder_flags
 
     if opt.norm == "syncbatch" and distributed.world_size() > 1 and device.type != "cuda":
@@ -61,6 +61,8 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
         check_encoder_flags(opt, model.networks)
         for net in model.networks.values() if opt.amp else ():
             compute_in_bfloat16(net)
+        if opt.amp and slow_in_bfloat16(device):
+            distributed.say("note: --amp: this processor has no AMX, so a step takes longer with it; leave it out")
     if training and opt.adapt in METHODS and not model.tasks:
         raise UserError(
             f"--adapt {opt.adapt}: run {opt.name} holds no task of epoch {opt.epoch} to continue with: it was trained "

@@ -23,7 +23,6 @@ class Ours:
     def __init__(self, flags: list[str]) -> None:
         import torch
 
-        import_module("util.run.device").keep_freed_memory()
         opt = import_module("options.train").parse(flags)
         self.loader = import_module("data").create_dataset(opt, "train", train=True)
         self.augment = import_module("data.augment").Augment(
@@ -32,6 +31,7 @@ class Ours:
         self.model = import_module("models").create_model(opt, torch.device("cpu"), training=True)
         self.networks = self.model.networks
         self.epoch = 0
+        import_module("util.run.device").keep_freed_memory()
 
     def batches(self) -> Iterator[Any]:
         while True:

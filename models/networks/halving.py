@@ -2,8 +2,8 @@
 
 At the bottom of a U-Net the images have 8x8 pixels and less, and 512 or 1024 channels. There a convolution of oneDNN
 spends most of its time on putting its weights into another order, and those of their gradient back into the first one.
-As a product of two matrices, which takes the weights as they are, it is 2 to 5 times as fast (benchmarks/speed.md). The
-results are equal up to rounding.
+As a product of two matrices, which takes the weights as they are, it is up to 4 times as fast (benchmarks/speed.md).
+The results are equal up to rounding.
 """
 
 import torch

@@ -18,3 +18,8 @@ def compute_in_bfloat16(net: nn.Module) -> None:
 def _in_bfloat16(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
     with torch.autocast(images.device.type, torch.bfloat16, enabled=net.training):
         return type(net).forward(net, images).float()
+
+
+def slow_in_bfloat16(device: torch.device) -> bool:
+    """Whether the device is a CPU that is slower in bfloat16 than in float32, as all without AMX are."""
+    return device.type == "cpu" and not torch.cpu.get_capabilities().get("amx_bf16", False)

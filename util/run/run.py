@@ -47,7 +47,6 @@ class Run:
         distributed.start()
         self.first, self.processes = distributed.rank() == 0, distributed.world_size()
         self.device = pick_device(opt.gpu_ids)
-        keep_freed_memory()
         # Different seeds, or all processes would draw the same noise and dropout.
         seed_everything(opt.seed + distributed.rank())
         self.folder = Path(opt.checkpoints_dir) / opt.name
@@ -162,6 +161,7 @@ class Run:
 
     def epochs(self) -> Iterator[int]:
         """Yield the epochs to train, until the last one, an interruption (Ctrl-C, SIGTERM) or --early_stop."""
+        keep_freed_memory()  # not before the images are read: large ones would leave gaps between those that are kept
         with self._interrupts:
             for epoch in range(self.progress.epoch, self.last_epoch + 1):
                 if self._early_stop and self.progress.since_best >= self._early_stop:

@@ -60,3 +60,12 @@ def test_a_step_in_bfloat16_gives_nearly_the_losses_of_float32(model, changes):
     for name, loss in steps[0].items():
         if not name.startswith("acc_"):
             torch.testing.assert_close(steps[1][name], loss, rtol=0.05, atol=0.05, msg=name)
+
+
+def test_train_py_says_that_a_cpu_without_amx_is_slower_with_it(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    create_model(model_options(amp=True), CPU, training=True)
+    assert "--amp: this processor has no AMX" in capsys.readouterr().out
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    create_model(model_options(amp=True), CPU, training=True)
+    assert "AMX" not in capsys.readouterr().out
