@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from util.errors import UserError
-from util.files import read_json
+from util.files import parse_json, read_json
 
 if TYPE_CHECKING:  # masks on disk are read and prepared without torch
     import torch
@@ -68,7 +69,8 @@ class Classes:
 
     @staticmethod
     def load(spec: str) -> Classes:
-        """Classes by a name in `KNOWN`, or from a JSON file {name: [r, g, b], ...} in the order of the classes.
+        """Classes by a name in `KNOWN`, or from a JSON file {name: [r, g, b], ...} in the order of the classes, or from
+        the text of such a file.
 
         UserError: no such name or file, not such a table, fewer than 2 or more than 128 classes, a colour used twice.
         """
@@ -187,17 +189,24 @@ def without_void(labels: np.ndarray) -> np.ndarray:
     return labels & ~np.uint8(VOID_BIT)
 
 
+def without_file(spec: str) -> str:
+    """`spec`, or the text of the file that it names: another machine can load it."""
+    classes = Classes.load(spec)
+    table = dict(zip(classes.names, classes.colours.tolist(), strict=True))
+    return spec if spec in KNOWN else json.dumps(table)
+
+
 def _read_json(spec: str) -> dict[str, tuple[int, int, int]]:
-    path = Path(spec)
-    if not path.is_file():
+    is_text = spec.startswith("{")
+    if not is_text and not Path(spec).is_file():
         raise UserError(
             f"--classes {spec}: neither {', '.join(KNOWN)} nor a file; "
             'give a JSON file like {"background": [0, 0, 0], "heart": [255, 0, 0]}'
         )
     try:
-        table = read_json(path)
+        table = parse_json(spec) if is_text else read_json(Path(spec))
     except (ValueError, OSError) as error:
-        raise UserError(f"--classes {spec}: not a JSON file: {error}") from None
+        raise UserError(f"--classes {spec}: not {'JSON' if is_text else 'a JSON file'}: {error}") from None
     if isinstance(table, dict) and not 2 <= len(table) <= 128:
         raise UserError(f"--classes {spec}: {len(table)} classes; 2 to 128 are possible")
     if isinstance(table, dict) and (odd := [name for name in table if not name.isprintable()]):

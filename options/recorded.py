@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from data.classes import without_file
 from options.base import add_base_options
 from options.complete.names import existing_run
 from options.of_training import add_train_options
@@ -54,6 +55,17 @@ def read_for_resuming(opt: argparse.Namespace) -> Values:
     folder = existing_run(Path(opt.checkpoints_dir), with_suffix(opt), "--continue_train")
     again = set(flags(Fact.RESUMED))
     return {name: value for name, value in read_run(folder).items() if name in again}
+
+
+def read_for_others(folder: Path) -> Values:
+    """What test.py reads of a run's options.json, without the folders and files of this machine."""
+    recorded = read_run(folder)
+    again = {name: recorded[name] for name in flags(Fact.TESTED) if name in recorded}
+    again.pop("dataroot", None)
+    again.pop("unlabelled", None)
+    if again.get("classes"):
+        again["classes"] = without_file(str(again["classes"]))
+    return again
 
 
 def changed_flags(opt: argparse.Namespace) -> dict[str, str]:

@@ -88,15 +88,20 @@ def read_json(path: Path) -> Any:
     if (size := path.stat().st_size) > LARGEST_JSON:
         raise ValueError(f"{size / 1e6:.0f} MB, more than any such file has")
     try:
-        text = path.read_text(encoding="utf-8")
+        return parse_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise named(error, path) from error
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError, with the reason, for anything else, and for a name used twice."""
+    try:
         value = json.loads(text, object_pairs_hook=_without_repeats)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could be written and shown nowhere
         return value
     except RecursionError:
         raise ValueError("nested too deep") from None
-    except OSError as error:
-        raise named(error, path) from error
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

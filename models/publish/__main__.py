@@ -10,9 +10,8 @@ from pathlib import Path
 
 from options.base import CHECKPOINTS_DIR
 from options.complete.names import existing_run
-from options.recorded import read_run
+from options.recorded import read_for_others
 from util.errors import UserError, run_script
-from util.flags import Fact, flags
 
 
 def main() -> None:
@@ -33,8 +32,7 @@ def contents(folder: Path) -> dict[str, Path | bytes]:
     epochs = (sorted(folder.glob(f"{epoch}_net_G*.pth")) for epoch in ("best", "latest"))
     if not (weights := next(filter(None, epochs), None)):
         raise UserError(f"{folder}: no best_net_G.pth or latest_net_G.pth; a task is of no use without its donor")
-    again = {*flags(Fact.TESTED)} - {"dataroot", "unlabelled"}  # folders of this machine
-    options = json.dumps({name: value for name, value in read_run(folder).items() if name in again}, indent=2)
+    options = json.dumps(read_for_others(folder), indent=2)
     return {"README.md": card, "options.json": options.encode()} | {path.name: path for path in weights}
 
 

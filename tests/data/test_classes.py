@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from data.classes import Classes
+from data.classes import Classes, without_file
 from util.errors import UserError
 
 LUNGS, FACADES = Classes.load("lungs"), Classes.load("facades")
@@ -111,6 +111,18 @@ def test_a_bad_class_file_is_named(tmp_path, content, message):
     with pytest.raises(UserError, match=message) as caught:
         Classes.load(str(path))
     assert str(path) in str(caught.value)
+
+
+def test_the_text_of_a_file_of_classes_stands_for_the_file(tmp_path):
+    path = tmp_path / "classes.json"
+    path.write_text('{"sky": [0, 0, 9], "roof": [9, 0, 0], "tree": [0, 9, 0]}')
+    text = without_file(str(path))
+    path.unlink()
+    assert Classes.load(text).names == ("sky", "roof", "tree")
+    assert Classes.load(text).colours.tolist() == [[0, 0, 9], [9, 0, 0], [0, 9, 0]]
+    assert (without_file(text), without_file("facades")) == (text, "facades")
+    with pytest.raises(UserError, match="not JSON: "):
+        Classes.load("{sky")
 
 
 def test_an_unknown_set_of_classes_lists_the_known_ones():

@@ -130,6 +130,21 @@ def test_a_task_without_its_donor_is_refused(run):
         contents(run)
 
 
+def test_a_file_of_classes_is_uploaded_as_its_contents(run, tmp_path):
+    fill_in(run)
+    table = {"background": [0, 0, 0], "heart": [255, 0, 0], "lung": [0, 0, 255]}
+    file = tmp_path / "hearts.json"
+    file.write_text(json.dumps(table), "utf-8")
+    path = run / "options.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"classes": str(file)}), "utf-8")
+    (run / "options.json").write_bytes(contents(run)["options.json"])
+    file.unlink()
+    assert str(tmp_path) not in path.read_text("utf-8")
+    image = next((ROOT / "docs" / "images").glob("*.png"))
+    assert set(hubconf.segmenter("tiny", run.parent, gpu_ids="-1")(image).mask.ravel()) <= {0, 1, 2}
+    assert list(json.loads(json.loads(path.read_text("utf-8"))["classes"])) == list(table)
+
+
 def test_what_is_uploaded_names_no_folder_and_is_enough_for_the_lines_of_the_card(run, tmp_path):
     fill_in(run)
     folder = tmp_path / "downloaded" / "tiny"
