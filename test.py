@@ -20,7 +20,7 @@ import options  # noqa: F401 - before all others, for Ctrl-C
 
 # isort: split
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ def test(runs: list[argparse.Namespace]) -> int:
         check = {"within": within, "seen": trained.seen(loader.dataset.classes)}
         evaluation = evaluate(translator, loader, rule, opt.surface, write, **check, progress="testing")
         write_results(folder, results, trained, evaluation, settings, opt, loader.dataset)
-    link_from_training(trained, results)
+    link_from_training(trained.folders, results)
     if evaluation.scored:
         say_scores(trained, results, evaluation)
     print(*evaluation.remarks, f"page: {results / 'index.html'}", sep="\n")
@@ -98,6 +98,7 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
     from util.files import replacing_folder, write_json
     from util.folds.out_of_fold import OURS, in_words, joined, joined_settings
     from util.folds.record import name_of
+    from util.show.pages import links_to_runs
     from util.show.test_page import write_test_page
 
     checkpoints_dir, names = Path(runs[0].checkpoints_dir), [run.name for run in runs]
@@ -105,6 +106,7 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
     opt = argparse.Namespace(**vars(runs[0]) | {"name": name, "fold": "all"})
     usual = OUT_OF_FOLD if opt.epoch == best_of_all(checkpoints_dir, names) else ""
     results = results_folder(opt, name, "metrics.json", usual)
+    folders = [checkpoints_dir / each for each in names]
     evaluations, each, seen = {}, [], set()
     with replacing_folder(results, OURS, "metrics.csv") as folder:
         for run in runs:
@@ -114,8 +116,9 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
         whole.write_csv(folder / "metrics.csv")
         write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | whole.summary)
         title = f"Experiment = {name}, each image by the run that has not seen it, Epoch = {opt.epoch}"
-        write_test_page(folder, title, whole, settings, opt.display_winsize)
-    print(*in_words(whole), f"page: {results / 'index.html'}", sep="\n")
+        write_test_page(folder, title, whole, settings, opt.display_winsize, links_to_runs(folders, results))
+    link_from_training(folders, results)
+    print(*in_words(whole), *whole.remarks, f"page: {results / 'index.html'}", sep="\n")
     return 0
 
 
@@ -148,8 +151,9 @@ def test_fold(run: argparse.Namespace, folder: Path, seen: set[str]) -> tuple[Ev
         save_probability(folder, dataset.ids[image.index], image, dataset.classes)
         write_segmentation(folder, image)
 
-    translator = trained.translator(dataset.classes)
-    evaluation = evaluate(translator, loader, rule, run.surface, write, within=within, progress=run.name)
+    translator, check = trained.translator(dataset.classes), {"within": within, "seen": trained.seen(dataset.classes)}
+    evaluation = evaluate(translator, loader, rule, run.surface, write, **check, progress=run.name)
+    trained.expect_dice(evaluation.rows, dataset.classes, own_val=False)
     settings = trained.settings(dataset, rule, {run.name: note_learnt(run, dataset)})
     return evaluation, settings | plane_of_distances(run, dataset)
 
@@ -210,12 +214,14 @@ def write_results(
     dataset: PairedDataset,
 ) -> None:
     """Write the scores as tables, and the page that shows them with the pictures in `folder`, soon called `results`."""
+    from models.apply.trained import LEARNT
     from util.files import write_json
     from util.show.pages import links_to_runs
     from util.show.test_page import write_test_page
 
     settings = settings | plane_of_distances(opt, dataset)
-    trained.expect_dice(evaluation.rows, dataset.classes, is_own_val(opt))
+    own_val = is_own_val(opt) and LEARNT not in settings  # another run may have learnt from what the first keeps apart
+    trained.expect_dice(evaluation.rows, dataset.classes, own_val)
     evaluation.write_csv(folder / "metrics.csv")
     write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | evaluation.summary)
     title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
@@ -223,11 +229,11 @@ def write_results(
     write_test_page(folder, title, evaluation, settings, opt.display_winsize, links, dataset.classes)
 
 
-def link_from_training(trained: Trained, results: Path) -> None:
+def link_from_training(folders: Sequence[Path], results: Path) -> None:
     """Add a link to the results to the training page of each run."""
     from util.show.pages import add_link
 
-    for folder in trained.folders:
+    for folder in folders:
         name = f"test: {results.parent.name}/{results.name}"
         add_link(folder / "web" / "index.html", name, results / "index.html")
 

@@ -52,6 +52,8 @@ def test_each_image_is_scored_by_the_run_that_has_not_seen_it(place):
     assert sum(float(row["dice"]) for row in rows.values()) / len(rows) == pytest.approx(
         summary["macro"]["dice"], abs=1e-5
     )
+    assert sum(bool(row["implausible"]) for row in rows.values()) == summary["implausible"]
+    assert len(summary["calibration"]["curve"]) > 0
 
 
 @pytest.mark.slow

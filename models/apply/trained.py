@@ -19,6 +19,9 @@ from util.score.trust import expected
 from util.score.trust.plausible import Seen, seen_by
 from util.score.within import Within
 
+LEARNT = "may have learnt from these images"
+"""A setting: the runs that have, or may have, and from how many."""
+
 
 class Trained:
     """A run, or the runs of an ensemble.
@@ -129,7 +132,7 @@ class Trained:
         if any(run.patch for run in self.runs):
             settings |= {"patch": self._each("patch"), "patch_overlap": self._each("patch_overlap")}
         if phrases := [f"{run} {phrase}" for run, phrase in learnt.items() if phrase]:
-            settings["may have learnt from these images"] = "; ".join(phrases)
+            settings[LEARNT] = "; ".join(phrases)
         if opt.tta:
             settings["tta"] = "mean with the mirror image"
         if opt.samples:

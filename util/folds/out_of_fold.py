@@ -27,10 +27,12 @@ def refuse_repeats(seen: Iterable[str], ids: Iterable[str], run: str) -> None:
 
 def joined(evaluations: Mapping[int, Evaluation], settings: Sequence[Mapping[str, object]]) -> Evaluation:
     """The scores of all images, sorted by their ids, with the fold of each in its row. evaluations: by fold. settings:
-    of each of them."""
+    of each of them. Columns that a fold lacks, because its run recorded less, are left out."""
     parts = list(evaluations.values())
     one_rule = len({str(one.get("threshold")) for one in settings}) == 1  # else a curve over thresholds has no point
-    rows = [row | {"fold": fold} for fold, part in evaluations.items() for row in part.rows]
+    every = [(fold, row) for fold, part in evaluations.items() for row in part.rows]
+    shared = [name for name in every[0][1] if all(name in row for _, row in every)]
+    rows = [{name: row[name] for name in shared} | {"fold": fold} for fold, row in every]
     order = sorted(range(len(rows)), key=lambda index: str(rows[index]["id"]))
     return Evaluation(
         rows=[rows[index] for index in order],
