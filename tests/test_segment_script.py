@@ -383,6 +383,16 @@ def test_a_manifest_of_another_program_is_left_alone(trained, scans, masks_of, t
         masks_of(scans)
 
 
+def test_a_manifest_of_an_older_version_is_refused_with_the_columns_it_lacks(trained, scans, masks_of):
+    trained()
+    manifest = masks_of(scans) / "manifest.csv"
+    old = [",".join(line.split(",")[:9] + line.split(",")[11:]) for line in manifest.read_text().splitlines()]
+    manifest.write_text("\n".join([*old, ""]))
+    message = "manifest.csv: an older segment.py wrote it, without the columns expected_dice, implausible; take another"
+    with pytest.raises(UserError, match=message):
+        masks_of(scans)
+
+
 def test_names_that_are_no_text_have_a_line_too(trained, scans, masks_of):
     trained()
     odd = scans / "two\nlines, and\udce9.png"

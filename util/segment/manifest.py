@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from io import FileIO
 from pathlib import Path
@@ -119,7 +119,7 @@ class Manifest:
                 if not line.endswith(b"\n"):
                     break
                 if len(values) != len(COLUMNS) or (good == 0 and values != COLUMNS):
-                    raise UserError(f"{part}: not a manifest of segment.py, or damaged; take another --out")
+                    raise UserError(f"{part}: {_what_else(values)}; take another --out")
                 if good:
                     self._note(hash(values[0]), values[COLUMNS.index("mask")], bool(values[-1]))
                 good += len(line)
@@ -135,6 +135,13 @@ class Manifest:
                 self._masks.add(hash(mask))
         elif image not in self._done:
             self._failed.add(image)
+
+
+def _what_else(values: Sequence[str]) -> str:
+    """What a file is whose first other line has these values."""
+    if "sha256" in values and (missing := [name for name in COLUMNS if name not in values]):
+        return f"an older segment.py wrote it, without the column{'s' * (len(missing) > 1)} {', '.join(missing)}"
+    return "not a manifest of segment.py, or damaged"
 
 
 def shown(path: Path) -> str:
