@@ -13,10 +13,12 @@ from util.score import uncertainty
 from util.score.evaluate import SURFACE, Evaluation
 from util.score.metrics import threshold_curve
 from util.score.summary import parts, undefined_in_words
+from util.score.trust import expected
+from util.score.trust.plausible import COLUMN
 from util.show.gallery import Card, Picture, gallery
 from util.show.pages import MOST_IMAGES, TITLES, class_key, colour_key, page, score_table, write_page
 from util.show.pictures import BOTH, OPEN, PREDICTION, TRUTH
-from util.show.trust import show_calibration, show_doubts, show_expected
+from util.show.trust import show_calibration, show_trust
 
 ABOUT_TINTS = (
     "fake_B is the generator's output before the threshold. Tints in it are no classes: a generator that first drew in "
@@ -47,8 +49,7 @@ def write_test_page(
             _scores(folder, evaluation, settings)
         else:
             tags.p(f"{len(evaluation.rows)} images without ground truth, so there are no scores.")
-        show_doubts(evaluation.rows)
-        show_expected(evaluation.rows, evaluation.summary)
+        show_trust(evaluation.rows, evaluation.summary)
         mask = f"mask, threshold {settings['threshold']}" if "threshold" in settings else "mask"
         _images(folder, evaluation, winsize, mask, classes)
     write_page(folder / "index.html", doc)
@@ -167,29 +168,29 @@ def _class_table(class_iou: Mapping[str, float | None]) -> None:
 
 
 def _images(folder: Path, evaluation: Evaluation, winsize: int, mask: str, classes: ClassMap | None) -> None:
-    rows, columns, main = evaluation.rows, evaluation.columns, ""
-    if evaluation.scored:
-        main = columns[0]
+    rows, columns = evaluation.rows, evaluation.columns if evaluation.scored else []
+    extras = {expected.COLUMN: "expected Dice", uncertainty.LABEL: uncertainty.LABEL}
+    values = {name: TITLES[name] for name in columns}
+    values |= {name: title for name, title in extras.items() if rows and name in rows[0]}
+    main = next((name for name in values if name != uncertainty.LABEL), "")
+    if main:
         rows = sorted(rows, key=lambda row: np.nan_to_num(row[main], nan=2.0))  # undefined scores last
     tags.h2("Images")
     _legend(evaluation, classes)
     if len(rows) > MOST_IMAGES:
         tags.p(f"The first {MOST_IMAGES} of {len(rows)} images; the pictures of all are in images/ and masks/.")
-    values = {name: TITLES[name] for name in columns} if evaluation.scored else {}
-    if rows and uncertainty.LABEL in rows[0]:
-        values[uncertainty.LABEL] = uncertainty.LABEL
     cards = [
         Card(
             row["id"],
             _pictures(folder, row["id"], mask),
-            _facts(row, columns) if evaluation.scored else "",
+            _facts(row, columns),
             row["source"],
             {name: row[name] for name in values},
         )
         for row in rows[:MOST_IMAGES]
     ]
     binary = evaluation.binary or classes is None or classes.binary
-    gallery(cards, f"lowest {TITLES[main]} first" if main else "as listed", values, winsize, tinted=binary)
+    gallery(cards, f"lowest {values[main]} first" if main else "as listed", values, winsize, tinted=binary)
 
 
 def _pictures(folder: Path, name: str, mask: str) -> list[Picture]:
@@ -215,6 +216,10 @@ def _facts(row: Mapping[str, Any], columns: list[str]) -> str:
     details = ("precision", "recall", "hd95_px", "hd95_mm", "pixel_accuracy")
     shown = columns[:2] + [name for name in columns[2:] if name in details]
     facts = [f"{TITLES[name]} {_number(name, row[name])}" for name in shown if not np.isnan(row[name])]
+    if expected.COLUMN in row:
+        facts.append(f"expected Dice {row[expected.COLUMN]:.3f}")
+    if row.get(COLUMN):
+        facts.append(f"implausible: {row[COLUMN]}")
     if uncertainty.LABEL in row:
         facts.append(f"uncertainty {row[uncertainty.LABEL]:.4f}")
     if row["patient"] not in ("", row["id"]):

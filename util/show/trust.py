@@ -10,33 +10,29 @@ from util.score.trust import expected
 from util.score.trust.calibration import BINS
 from util.score.trust.plausible import COLUMN
 
-LOWEST = 10  # images to name
+SHOWN = 10  # images to name
 SIDE = 220  # of the reliability curve, in pixels
+BLUE = "#2f8fd0"  # has contrast on a bright page and on a dark one
 
 
-def show_doubts(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add a list of the images whose masks look implausible, if there are any, to the open element of a page."""
+def show_trust(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
+    """Add the Dice to expect without ground truth, and the images whose masks look implausible, as far as they are
+    known, to the open element of a page. summary: the contents of metrics.json."""
     doubted = [row for row in rows if row.get(COLUMN)]
-    if not doubted:
+    if expected.COLUMN not in summary and not doubted:
         return
-    look = "looks" if len(doubted) == 1 else "look"
-    with tags.div(cls="warning"):
-        tags.p(f"{len(doubted)} of {len(rows)} masks {look} implausible: outside of what the training masks were like.")
-        with tags.ul():
-            for row in doubted:
-                tags.li(f"{row['id']}: {row[COLUMN]}")
-
-
-def show_expected(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
-    """Add the Dice to expect without ground truth, if it is known, and the images with the lowest. summary: the
-    contents of metrics.json."""
-    if "expected_dice" not in summary:
-        return
-    with tags.div(cls="note"):
-        tags.p(f"{expected.in_words(summary['expected_dice'])}. The images with the lowest:")
-        with tags.ul():
-            for row in sorted(rows, key=lambda row: row[expected.COLUMN])[:LOWEST]:
-                tags.li(f"{row['id']}: {row[expected.COLUMN]:.3f}")
+    tags.h2("Trust in single masks")
+    if expected.COLUMN in summary:
+        tags.p(f"{expected.in_words(summary[expected.COLUMN])}.", cls="note")
+    if doubted:
+        look = "looks" if len(doubted) == 1 else "look"
+        with tags.div(cls="warning"):
+            tags.p(f"{len(doubted)} of {len(rows)} masks {look} implausible, unlike any training mask:")
+            with tags.ul():
+                for row in doubted[:SHOWN]:
+                    tags.li(f"{row['id']}: {row[COLUMN]}")
+            if len(doubted) > SHOWN:
+                tags.p(f"{len(doubted) - SHOWN} more are named below and in metrics.csv, column {COLUMN}.")
 
 
 def show_calibration(summary: Mapping[str, Any], classes: int) -> None:
@@ -61,7 +57,7 @@ def show_calibration(summary: Mapping[str, Any], classes: int) -> None:
         "larger dot has more pixels.",
         cls="note",
     )
-    with tags.figure():
+    with tags.div(cls="figures"), tags.figure():
         raw(curve(calibration["curve"], axes))
 
 
@@ -80,7 +76,7 @@ def curve(bins: Sequence[Mapping[str, float]], axes: tuple[str, str]) -> str:
         f'aria-label="reliability curve: {axes[1]} by {axes[0]}">'
         f'<g fill="none" stroke="currentColor"><rect x="40" y="10" width="{SIDE}" height="{SIDE}" opacity="0.4"/>'
         f'<path d="M40 {low}L{right} 10" stroke-dasharray="4" opacity="0.6"/>'
-        f'<polyline points="{line}" stroke="#0072b2" stroke-width="2"/></g><g fill="#0072b2">{dots}</g>'
+        f'<polyline points="{line}" stroke="{BLUE}" stroke-width="2"/></g><g fill="{BLUE}">{dots}</g>'
         f'<g text-anchor="middle"><text x="40" y="{low + 16}">0</text><text x="{right}" y="{low + 16}">1</text>'
         f'<text x="{40 + SIDE / 2}" y="{low + 34}">{axes[0]}</text>'
         f'<text transform="translate(14 {10 + SIDE / 2}) rotate(-90)">{axes[1]}</text>'
