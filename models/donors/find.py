@@ -12,6 +12,7 @@ from models.rivals import RIVALS
 from util.errors import UserError
 from util.fetch import catalogue
 from util.fetch.obtain import donor_path, obtain_donor
+from util.folds.record import refuse_folds
 from util.run.checkpoint import fingerprint, network_path, task_path
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"  # donors that come with the project
@@ -28,6 +29,7 @@ def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> 
         return path
     published = catalogue.donor(name)
     for folder in _folders(name, checkpoints_dir):
+        refuse_folds(folder.parent, folder.name, f"{flag} {name}")
         if folder.is_dir() and not published:
             raise UserError(f"{flag} {name}: {folder} holds no latest_net_G.pth")
     if published:

@@ -10,6 +10,7 @@ from models.networks.define import define_G
 from tests.util.web import serving
 from util.errors import UserError
 from util.fetch import catalogue
+from util.folds.record import Record
 from util.run.checkpoint import read_state_dict
 
 
@@ -27,6 +28,9 @@ def test_a_missing_donor_is_refused_with_the_places_that_were_searched(tmp_path)
         find_donor("nothing", tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no latest_net_G.pth"):
+        find_donor("empty", tmp_path)
+    Record([0, 1], "").write(tmp_path / "empty")
+    with pytest.raises(UserError, match="--pretrained empty: a cross-validation of 2 runs.* such as empty/fold_0$"):
         find_donor("empty", tmp_path)
 
 
