@@ -49,8 +49,8 @@ def test_specks_are_no_parts():
         (lungs() * 0, "empty"),
         (lungs() * (np.arange(64) < 32).astype(np.uint8), "1 part "),
         (lungs(width=6), "area 11.7 %"),
-        (np.roll(lungs(), 9, axis=1), "left 29.7 %"),
-        (lungs(down=14), "bottom 100.0 %"),
+        (np.roll(lungs(), 9, axis=1), "left edge at 29.7 %"),
+        (lungs(down=14), "bottom edge at 100.0 %"),
     ],
 )
 def test_each_way_of_being_implausible_is_named(mask, word):
