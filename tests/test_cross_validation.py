@@ -54,6 +54,8 @@ def test_each_image_is_scored_by_the_run_that_has_not_seen_it(place):
     )
     assert sum(bool(row["implausible"]) for row in rows.values()) == summary["implausible"]
     assert len(summary["calibration"]["curve"]) > 0
+    page = (results / "index.html").read_text("utf-8")
+    assert [f">options of fold_{fold}</a>" in page for fold in (0, 1)] == [True, True]
 
 
 @pytest.mark.slow

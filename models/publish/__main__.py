@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, Path | bytes]:
     """What is uploaded of a run, by name. UserError: no card, no licence, or weights that are of no use alone."""
     card = folder / "README.md"
     if not card.is_file() or not re.match(r"---\n(?:.+\n)*?license:[ \t]*[^\s#]", card.read_text("utf-8")):
-        raise UserError(f"{card}: no card with a licence; train.py writes one (one a fold): fill in its line `license:`")
+        raise UserError(f"{card}: no card with a licence; train.py writes one (per fold): fill in its line `license:`")
     epochs = (sorted(folder.glob(f"{epoch}_net_G*.pth")) for epoch in ("best", "latest"))
     if not (weights := next(filter(None, epochs), None)):
         raise UserError(f"{folder}: no best_net_G.pth or latest_net_G.pth; a task is of no use without its donor")
