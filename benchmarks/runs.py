@@ -47,9 +47,14 @@ def train(name: str, flags: list[str], checkpoints_dir: Path) -> float:
 
 def test(name: str, flags: list[str], checkpoints_dir: Path, results_dir: Path) -> dict:
     """Test a run and return its metrics.json."""
+    return json.loads((tested(name, flags, checkpoints_dir, results_dir) / "metrics.json").read_text())
+
+
+def tested(name: str, flags: list[str], checkpoints_dir: Path, results_dir: Path) -> Path:
+    """Test a run, or an ensemble ("a,b"), and return the folder of its results."""
     call("test.py", name, [*flags, "--results_dir", str(results_dir)], checkpoints_dir)
-    newest = max((results_dir / name).glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
-    return json.loads(newest.read_text())
+    files = (results_dir / name.replace(",", "+")).glob("*/metrics.json")
+    return max(files, key=lambda path: path.stat().st_mtime).parent
 
 
 class Failed(UserError):
