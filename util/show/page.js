@@ -147,9 +147,12 @@ function show(link) {
 const MOVES = { j: [1, 0], k: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
 
 document.addEventListener("keydown", (event) => {
-  const step = MOVES[event.key], field = event.target.closest("input, select, textarea");
-  if (!step || field || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key.startsWith("Arrow") && !viewer.open && !event.target.closest(".cards")) return; // the page scrolls
+  const step = MOVES[event.key], arrow = event.key.startsWith("Arrow");
+  const field = event.target.closest("input, select, textarea");
+  // A letter means nothing to a slider or a box, but arrows move a slider.
+  const taken = field && (arrow || !["range", "checkbox"].includes(field.type));
+  if (!step || taken || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (arrow && !viewer.open && !event.target.closest(".cards")) return; // the page scrolls
   event.preventDefault();
   move(...step);
 });

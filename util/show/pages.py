@@ -6,6 +6,7 @@ page.css. page.js makes its galleries (`util.show.gallery`) work; a page without
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -43,6 +44,8 @@ TITLES = {
     "auc": "AUC",
 }
 
+ADDED = 'data-added="1"'
+"""The attribute of links that `add_link` adds to a page."""
 STYLE = Path(__file__).with_name("page.css").read_text("utf-8")
 SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 
@@ -71,11 +74,15 @@ def page(title: str, refresh: int = 0, links: Mapping[str, str] | None = None) -
     return doc
 
 
-def write_page(path: Path, doc: document) -> None:
-    """Write a page whole or not at all, with the script of its galleries."""
+def write_page(path: Path, doc: document, keep_links: bool = False) -> None:
+    """Write a page whole or not at all, with the script of its galleries. keep_links: those that `add_link` added."""
     if doc.main.get(cls="gallery"):
         doc.footer.add(tags.script(raw(SCRIPT)))
-    write_text(path, doc.render(pretty=False))
+    html = doc.render(pretty=False)
+    if keep_links and path.exists():
+        added = re.findall(f"<a {ADDED}[^>]*>[^<]*</a>", path.read_text(encoding="utf-8", errors="replace"))
+        html = html.replace("</nav>", "".join(added) + "</nav>", 1)
+    write_text(path, html)
 
 
 def colour_key(colour: tuple[int, int, int], meaning: str) -> None:
@@ -150,6 +157,7 @@ def add_link(path: Path, name: str, target: Path) -> None:
     """Add a link to the navigation of a page that was written before, if it exists."""
     if not path.exists():
         return
-    html, anchor = path.read_text(encoding="utf-8"), tags.a(name, href=url(target, path.parent)).render(pretty=False)
+    anchor = tags.a(name, href=url(target, path.parent)).render(pretty=False).replace("<a ", f"<a {ADDED} ", 1)
+    html = path.read_text(encoding="utf-8")
     if anchor not in html:
         write_text(path, html.replace("</nav>", f"{anchor}</nav>", 1))

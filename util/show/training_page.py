@@ -11,6 +11,7 @@ from dominate import tags
 
 from util.contracts import ClassMap
 from util.run.log import read_losses, read_metrics
+from util.run.outlook import best_in_words
 from util.show.pages import colour_key, page, picture_row, write_page
 from util.show.pictures import BOTH, PREDICTION, TRUTH, save_png, to_picture
 from util.show.training.cases import Case, CaseFiles
@@ -96,7 +97,7 @@ class TrainingPage:
                 self._add_curves(web)
             self._add_cases()
             self._add_pictures()
-        write_page(web / "index.html", doc)
+        write_page(web / "index.html", doc, keep_links=True)
 
     def _draw_curves(self, web: Path) -> None:
         losses, scores = read_losses(self.run_dir / "loss_log.txt"), read_metrics(self.run_dir / "metrics.csv")
@@ -108,9 +109,7 @@ class TrainingPage:
 
     def _add_status(self) -> None:
         """Add how far the run is, and its best epoch."""
-        epoch, score = self._best
-        name = "Dice" if self._classes is None or self._classes.binary else "mIoU"
-        best = f" Best epoch: {epoch}, validation {name} {score:.4f}." if epoch else ""
+        best = f" Best epoch: {best_in_words(self._best, self._classes)}." if self._best[0] else ""
         tags.p(self._status + best, cls="upshot")
         tags.p(f"As of {time.strftime('%Y-%m-%d %H:%M:%S')}. ", self.images, cls="note")
 

@@ -80,6 +80,10 @@ def test_a_page_of_results_and_the_page_of_its_run_link_to_each_other(tmp_path):
         "../loss_log.txt",
         "../../../results/my%20run/val_latest/index.html",
     ]
+    write_page(
+        run / "web" / "index.html", page("run, one epoch later", links={"losses": "../loss_log.txt"}), keep_links=True
+    )
+    assert len(Links(run / "web" / "index.html").links) == 2
 
 
 def test_every_file_of_an_image_is_written(pictures, echo, tmp_path):
