@@ -156,25 +156,25 @@ def say_what_begins(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal
 
 def say_what_ended(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None) -> None:
     """Write the run's card, and print what to look at next, or how to go on."""
-    from util.run.outlook import end_in_words
+    from util.run.outlook import best_in_words, end_in_words
 
+    best = best_in_words(run.best, train.dataset.classes) if run.best else ""
     if run.first:
-        write_run_card(opt, run, train, val)
+        write_run_card(opt, run, train, val, best)
     if run.stopped:
         distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
     else:
         command = test_command(opt, run.best is not None)
-        distributed.say(*end_in_words(run.folder, not opt.no_html, run.best, command))
+        distributed.say(*end_in_words(run.folder, not opt.no_html, best, command))
 
 
-def write_run_card(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None) -> None:
+def write_run_card(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None, best: str) -> None:
     """Write README.md in the run's folder, for whoever gets its weights."""
     from util.run.outlook import data_in_words
     from util.show.card import write_card
 
     facts = card_facts(opt)
     facts["Data"] += ": " + data_in_words(train.dataset, val.dataset if val else None).removeprefix("data: ")
-    best = f"{run.best[0]}, validation Dice {run.best[1]:.4f}" if run.best else ""
     write_card(run.folder, facts | {"Best epoch": best})
 
 

@@ -401,3 +401,11 @@ def test_a_run_that_learns_to_draw_x_rays_from_masks_says_so(run, capsys):
     assert re.search(r"time: a step takes [\d.e-]+ s, so an epoch about \d+ s, without validation", said)
     run(*SMALL, *once, name="usual")
     assert "BtoA" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("phantom", "score"), [("chests", "Dice"), ("facades", "mIoU")])
+def test_the_score_of_the_best_epoch_is_called_by_its_name(run, capsys, phantom, score):
+    often = words(f"--phantom {phantom} --classes {'lungs' if phantom == 'chests' else phantom} --phantom_count 12")
+    folder = run(*SMALL, *often, "--n_epochs", "1", "--n_epochs_decay", "0")
+    assert re.search(rf"^best epoch: 1, validation {score} \d\.", capsys.readouterr().out, re.M)
+    assert re.search(rf"^- Best epoch: 1, validation {score} \d\.", (folder / "README.md").read_text("utf-8"), re.M)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from util.contracts import ScoredData
+from util.contracts import ClassMap, ScoredData
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,10 +42,15 @@ def places_in_words(folder: Path, page: bool, named: bool) -> str:
     return f"results: {folder}{why}" + (f"; page: {folder / 'web' / 'index.html'}" if page else "")
 
 
-def end_in_words(folder: Path, page: bool, best: tuple[int, float] | None, test: str) -> list[str]:
-    """What to look at next. best: the epoch with the best validation score, and that score. test: the command that
-    tests the run."""
-    lines = [f"best epoch: {best[0]}, validation Dice {best[1]:.4f}"] if best else []
+def best_in_words(best: tuple[int, float], classes: ClassMap | None) -> str:
+    """The epoch with the best validation score, and that score (`Evaluation.score`). classes: of the validation."""
+    name = "Dice" if classes is None or classes.binary else "mIoU"
+    return f"{best[0]}, validation {name} {best[1]:.4f}"
+
+
+def end_in_words(folder: Path, page: bool, best: str, test: str) -> list[str]:
+    """What to look at next. best: by `best_in_words`, or "". test: the command that tests the run."""
+    lines = [f"best epoch: {best}"] if best else []
     lines += [f"page: {folder / 'web' / 'index.html'}"] if page else []
     return [*lines, f"to test it: {test}"]
 
