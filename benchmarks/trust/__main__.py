@@ -25,6 +25,8 @@ def main() -> None:
     parser = lungs_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=2, help="runs of each hospital")
     args = parser.parse_args()
+    if args.seeds < 1:
+        parser.error(f"--seeds {args.seeds}: want 1 or more")
 
     known, lines = chose_the_method(Path(args.dataroot)), []
     for own, other in (("shenzhen", "montgomery"), ("montgomery", "shenzhen")):
