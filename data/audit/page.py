@@ -111,7 +111,7 @@ def _legend() -> None:
 def _card(rank: int, entry: Entry) -> Card:
     found, row = entry.found or Disagreement(0, 0, 0, 1, 0), entry.row
     facts = [f"rank {rank}", entry.kind, f"area {found.area:.0%}", f"distance {found.distance:.0f} px"]
-    facts += [f"Dice {found.dice:.3f}", row.split and f"split {row.split}", *entry.notes]
+    facts += [f"Dice {found.dice:.3f}", row.split and f"split {row.split}", *entry.findings]
     facts += [entry.verdict and f"verdict: {entry.verdict}"]
     paths = {label: Path("pictures") / f"{entry.id}_{name}.jpg" for name, label in PICTURES.items()}
     pictures = [Picture(label, path, path) for label, path in paths.items()]

@@ -1,6 +1,5 @@
 """The table of an audit: verdicts.csv in the folder of the data set, to which a person adds verdicts."""
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,10 +8,11 @@ from pathlib import Path
 from data.audit.disagreement import Disagreement
 from data.audit.kinds import CAUSED
 from data.audit.verdicts import NAME, absolute, read_verdicts
-from data.read.splits import Row, listed_file, read_lines
-from util.files import replacing
+from data.read.splits import Row, lines_as_text, listed_file, read_lines
+from util.files import write_text
 
-COLUMNS = ("image", "verdict", "kind", "score", "area", "distance_px", "dice", "patient", "split", "note")
+COLUMNS = ("image", "verdict", "kind", "score", "area", "distance_px", "dice", "patient", "split", "findings")
+"""The audit's own columns, but for verdict. All others are the user's."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Entry:
     verdict: str = ""
 
     @property
-    def notes(self) -> list[str]:
+    def findings(self) -> list[str]:
         return [f"the mask fits {self.fits} better"] * bool(self.fits) + self.repeated
 
     @property
@@ -49,31 +49,31 @@ class Entry:
             "kind": self.kind,
             "patient": row.patient,
             "split": row.split,
-            "note": "; ".join(self.notes),
+            "findings": "; ".join(self.findings),
         }
 
 
 def write_table(root: Path, entries: Sequence[Entry]) -> Path:
     """Write the entries into the data set's verdicts.csv, in their order, and return its path.
 
-    Whatever a person has added to an earlier table stays: verdicts, columns of other names, and lines with a verdict
-    about images that are not among the entries. UserError: the earlier table is damaged, or the folder is read-only.
+    Of an earlier table everything stays but the audit's own columns of these entries: verdicts, columns of other names,
+    and all lines about other images. UserError: the earlier table is damaged, or the folder is read-only.
     """
     path = root / NAME
     verdicts = read_verdicts(root)
     earlier = read_lines(path, {"image", "verdict"}) if path.is_file() else []
-    before = {absolute(listed_file(path, line["image"].strip())): line for line in earlier if line["image"].strip()}
+    names = [line["image"].strip() for line in earlier]
+    images = [absolute(listed_file(path, name)) if name else None for name in names]  # None: a person's empty cell
+    before = dict(zip(images, earlier, strict=True))
     lines = []
     for entry in entries:
         image = absolute(entry.row.image)
         entry.verdict = verdicts.get(image, "")
-        lines.append(_additions(before.pop(image, {})) | entry.line(root))
-    lines += [line for image, line in before.items() if image in verdicts]
+        lines.append(_additions(before.get(image, {})) | entry.line(root))
+    ours = {absolute(entry.row.image) for entry in entries}
+    lines += [line for image, line in zip(images, earlier, strict=True) if image not in ours]
     columns = dict.fromkeys([*COLUMNS, *(name for line in lines for name in line)])
-    with replacing(path) as file:
-        writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
+    write_text(path, lines_as_text(lines, columns, path))
     return path
 
 

@@ -6,10 +6,11 @@ import io
 import math
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from util.commands import quoted
 from util.errors import UserError
 from util.folds.record import OUT_OF_FOLD
 
@@ -56,17 +57,31 @@ def read_lines(path: Path, wanted: Set[str] = frozenset({"image", "split"})) -> 
     UTF-8 or CSV, a column is missing."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        lines = text.splitlines()[:1]
-        separators = (
-            s for s in ",;\t" if wanted <= {name.strip() for name in next(csv.reader(lines, delimiter=s), [])}
-        )
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=next(separators, ","))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_separator(text, wanted))
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         if missing := wanted - {*reader.fieldnames}:
             raise UserError(f"{path}: no column {' and no column '.join(sorted(missing))} in its first line")
         return [{name: value or "" for name, value in line.items() if isinstance(name, str)} for line in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV file in UTF-8: {error}") from None
+
+
+def lines_as_text(lines: Sequence[Mapping[str, str]], columns: Iterable[str], path: Path) -> str:
+    """The text of such a file. columns: those of the file now at `path`, if any, are among them, and its separator
+    stays."""
+    columns, now = [*columns], path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    text = io.StringIO()
+    delimiter = _separator(now, {"image"})
+    table = csv.DictWriter(text, columns, restval="", lineterminator="\n", delimiter=delimiter)
+    table.writeheader()
+    table.writerows(lines)
+    return text.getvalue()
+
+
+def _separator(text: str, wanted: Set[str]) -> str:
+    first = text.splitlines()[:1]
+    parts = ((mark, next(csv.reader(first, delimiter=mark), [])) for mark in ",;\t")
+    return next((mark for mark, names in parts if wanted <= {name.strip() for name in names}), ",")
 
 
 def _row(path: Path, name: str, line: Mapping[str, str]) -> Row:
@@ -117,8 +132,8 @@ def fold_numbers(rows: Sequence[Row], list_file: Path, fold: int | str = "all") 
         raise UserError(f"--fold {fold}: {list_file} lists fold {odd[0]!r}; want whole numbers, as 0, 1, 2")
     if not names:
         raise UserError(
-            f"--fold {fold}: {list_file} lists no folds; python -m data.prepare masks {list_file.parent} --folds 5 "
-            "writes them (for a public set: its own command with --folds 5)"
+            f"--fold {fold}: {list_file} lists no folds; python -m data.prepare masks {quoted(list_file.parent)} "
+            "--folds 5 writes them (for a public set: its own command with --folds 5)"
         )
     return sorted({int(name) for name in names})
 

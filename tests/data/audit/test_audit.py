@@ -1,5 +1,7 @@
 """`python -m data.audit`: from results of test.py to a page, a table of verdicts, and a training that reads them."""
 
+import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -260,6 +262,34 @@ def test_a_second_audit_keeps_verdicts_remarks_and_lines_of_other_images(root, r
     }
     assert (table["images/p3.png"]["kind"], table["images/p3.png"]["who"]) == (EMPTY, "dora")
     assert "verdict: drop" in (results / "audit" / "index.html").read_text()
+
+
+def test_audits_of_two_parts_in_turn_keep_all_that_a_person_wrote(root, results, tmp_path):
+    other = tmp_path / "other"
+    for path in [path for kind in ("masks", "images") for path in (results / kind).glob("p1*")]:
+        (other / path.parent.name).mkdir(parents=True, exist_ok=True)
+        path.rename(other / path.parent.name / path.name)
+    first = {f"images/{entry.id}.png" for entry in audit([results])}
+    lines = (root / "verdicts.csv").read_text().splitlines()
+    written = [lines[0] + ",note", *(line + ",ask Dora; again" for line in lines[1:]), "," * 10 + "a remark"]
+    (root / "verdicts.csv").write_text("\n".join(line.replace(",", "\t") for line in written))
+    audit([other], root)
+    text = (root / "verdicts.csv").read_text()
+    assert text.splitlines()[0] == "\t".join(written[0].split(",")), "a spreadsheet's separator stays"
+    audit([results])
+    table = {line["image"]: line for line in csv.DictReader(io.StringIO(text), delimiter="\t")}
+    assert len(table) == COUNT + 1
+    assert table[""]["note"] == "a remark"
+    assert {name for name, line in table.items() if line["note"] == "ask Dora; again"} == first
+    assert {line["findings"] for line in table.values()} == {""}
+
+
+def test_an_audits_findings_are_in_a_column_of_their_own(root, results):
+    spoil(root, 3, FAULTS[ANOTHERS])
+    audit([results])
+    assert {line["image"]: line["findings"] for line in read_table(root / "verdicts.csv") if line["findings"]} == {
+        "images/p3.png": "the mask fits p8 better"
+    }
 
 
 @pytest.mark.parametrize(
