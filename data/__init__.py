@@ -13,8 +13,8 @@ from util.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and flags are parsed without it
     from data.base import PairedDataset
-    from util.contracts import Item
     from data.loader import Loader, Rehearsal
+    from util.contracts import Item
 
 DATASETS = {
     "unaligned": "data.unaligned:UnalignedDataset",
@@ -78,8 +78,10 @@ def _say_contradictions(dataset: PairedDataset, phase: str) -> None:
 
 
 def _create_stored(old: argparse.Namespace, count: float, train: bool) -> PairedDataset:
-    """At most `count` examples of an old task, drawn by --seed from its training images. UserError: they cannot be read,
-    or are no pairs."""
+    """At most `count` examples of an old task, drawn by --seed from its training images.
+
+    UserError: they cannot be read, or are no pairs.
+    """
     try:
         stored = resolve_name(DATASETS[old.dataset_mode])(old, old.phase, train, count, drawn=True)
         if not stored.paired:

@@ -1,5 +1,8 @@
-"""Which images an epoch takes. --balance: a fixed share of images with a finding, and each epoch leaves out other images
-of the more frequent kind. --replay: stored examples, in turns."""
+"""Which images an epoch takes.
+
+--balance: a fixed share of images with a finding, and each epoch leaves out other images of the more frequent kind.
+--replay: stored examples, in turns.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

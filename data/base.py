@@ -148,7 +148,7 @@ class PairedDataset(Dataset[Item], ABC):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all samples, decoded at the loaded size. Where not all are in memory, those that are give the mean."""
+        """Bytes of all samples, decoded at the loaded size. If not all are in memory, those that are give the mean."""
         return round(self._cache.mean_bytes * len(self.samples))
 
     @property

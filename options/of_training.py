@@ -114,8 +114,8 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--amp",
         action="store_true",
-        help="let the networks compute in bfloat16 while they train, which is faster on a CPU with AMX; weights, losses, "
-        "validation and tests stay in float32",
+        help="let the networks compute in bfloat16 while they train, which is faster on a CPU with AMX; weights, "
+        "losses, validation and tests stay in float32",
     )
     group.add_argument(
         "--ema",
