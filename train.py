@@ -116,6 +116,7 @@ def train_all_folds(opt: argparse.Namespace) -> int:
     """Train a run for each fold of splits.csv, then score each image by the run that has not seen it."""
     from options.complete.all_folds import begin, planned, score_words, train_words
     from options.train import TRAIN
+    from util.commands import quoted, where
     from util.folds.training import run_process, train_folds
     from util.locks import only_one
 
@@ -136,7 +137,8 @@ def train_all_folds(opt: argparse.Namespace) -> int:
         why = "stopped" if code >= 128 else "the error above ended it"
         print(f"\n{why}; {len(record.trained)} of {count} folds are trained; to go on: {resume_command(opt)}")
     else:
-        print(f"all {count} runs together: python segment.py {opt.name} IMAGES --out masks --epoch best")
+        words = f"{quoted(opt.name)} IMAGES --out masks{where(opt.checkpoints_dir)}"
+        print(f"all {count} runs together: python segment.py {words} --epoch best")
     return code
 
 

@@ -69,7 +69,7 @@ class MasksDataset(PairedDataset):
                 + ("" if listed else "; a splits.csv or another --split_seed changes that")
             )
         if self.train:
-            chosen = self._without_bad(chosen, root)
+            chosen = self._without_bad(chosen, list(ids), root)
         # Every mask must belong to an image, so all images are matched, whatever their phase. A list may name masks of
         # its own, and others may lie beside them. Training reads val right after train: then strays were reported.
         wanted = set() if opt.unlabelled == REST else {row.image for row in chosen}
@@ -86,9 +86,9 @@ class MasksDataset(PairedDataset):
             return samples + _unlabelled(opt, phase, everyone, {s.image for s in samples})
         return _without_pairs(samples, opt.split_seed) if self.train and opt.unpaired else samples
 
-    def _without_bad(self, rows: list[Row], root: Path) -> list[Row]:
-        """The rows without those that verdicts.csv keeps out of training."""
-        bad, line = left_out(root, {row.image for row in rows})
+    def _without_bad(self, rows: list[Row], known: list[Path], root: Path) -> list[Row]:
+        """The rows without those that verdicts.csv keeps out of training. known: all images of the data set."""
+        bad, line = left_out(root, {row.image for row in rows}, known)
         if len(bad) == len(rows):
             raise UserError(f"{line}: no image is left to train on")
         self.skipped += [line] * bool(line)

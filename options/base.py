@@ -8,9 +8,9 @@ from models.networks import DISCRIMINATORS, GENERATORS, INITS, INPUT_NORMS, NORM
 from models.rivals import WEIGHTS
 from options.complete.former import norm
 from options.types import amount, count, cutoff, fraction, generator, limit, whole
+from util.commands import CHECKPOINTS_DIR
 
 NORM_STATS = ("image", "running")
-CHECKPOINTS_DIR = "./checkpoints"
 DIRECTIONS = ("AtoB", "BtoA")
 
 

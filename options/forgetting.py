@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from options.base import CHECKPOINTS_DIR, DIRECTIONS
+from options.base import DIRECTIONS
 from options.parser import Parser, Values, check
 from options.types import count, limit, whole
+from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError
 from util.folds.record import members, refuse_folds
 

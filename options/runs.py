@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from data.phantom import KINDS
-from options.base import CHECKPOINTS_DIR
 from options.complete.names import existing_run, with_name
 from options.forgetting import Asked
 from options.parser import Values
 from options.recorded import read_run
 from options.test import resolve
+from util.commands import CHECKPOINTS_DIR, quoted
 from util.errors import UserError
 from util.flags import Fact, flags
 from util.folds.record import OUT_OF_FOLD, members, refuse_folds
@@ -115,7 +115,7 @@ class Runs:
         if "_task_" in donor.name:
             raise UserError(
                 f"--donor {asked.opt.donor}: {donor} is a task beside a donor: name that donor, or plain weights "
-                f"(python -m models.piggyback export {asked.opt.donor})"
+                f"(python -m models.piggyback export {quoted(asked.opt.donor)})"
             )
         if not named:
             raise UserError(

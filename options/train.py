@@ -1,18 +1,18 @@
 """The command line of train.py."""
 
 import argparse
-import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
 from models.piggyback import METHODS
 from models.rivals import RIVALS
-from options.base import CHECKPOINTS_DIR, add_base_options, following, settle
+from options.base import add_base_options, following, settle
 from options.complete.all_folds import check_name
 from options.complete.names import default_name, with_name
 from options.of_training import add_train_options
 from options.parser import Script, with_suffix
 from options.recorded import changed_flags, read_for_resuming
+from util.commands import named
 from util.errors import UserError
 from util.flags import Fact, flags
 from util.run.aside import holds_run
@@ -137,15 +137,9 @@ def _settings(opt: argparse.Namespace) -> str:
 
 def resume_command(opt: argparse.Namespace) -> str:
     """The command that continues this run."""
-    return f"python train.py {_named(opt)} --continue_train"
+    return f"python train.py {named(opt.name, opt.checkpoints_dir)} --continue_train"
 
 
 def test_command(opt: argparse.Namespace, best: bool) -> str:
     """The command that tests this run: its best epoch, or the latest if nothing was validated."""
-    return f"python test.py {_named(opt)}{' --epoch best' if best else ''}"
-
-
-def _named(opt: argparse.Namespace) -> str:
-    default = opt.checkpoints_dir == CHECKPOINTS_DIR
-    where = "" if default else f" --checkpoints_dir {shlex.quote(opt.checkpoints_dir)}"
-    return f"--name {shlex.quote(opt.name)}{where}"
+    return f"python test.py {named(opt.name, opt.checkpoints_dir)}{' --epoch best' if best else ''}"

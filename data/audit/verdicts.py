@@ -1,5 +1,6 @@
 """verdicts.csv beside splits.csv: what a person has decided about masks that disagree with a network (`data.audit`)."""
 
+import difflib
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -40,9 +41,22 @@ def absolute(image: Path) -> Path:
     return Path(os.path.abspath(image))
 
 
-def left_out(root: Path, images: Collection[Path]) -> tuple[set[Path], str]:
-    """The images that verdicts keep out of training, and a line that says so ("" if there are none)."""
+def left_out(root: Path, images: Collection[Path], known: Collection[Path]) -> tuple[set[Path], str]:
+    """The images that verdicts keep out of training, and a line that says so ("" if there are none). known: all of the
+    data set. UserError: a verdict on an image that does not exist."""
     verdicts = read_verdicts(root)
+    if gone := next((image for image in verdicts if not image.exists()), None):
+        names = {image.stem: _name(image, root) for image in known}
+        near = difflib.get_close_matches(gone.stem, names, n=1)
+        hint = f"did you mean {names[near[0]]}?" if near else f"want a path such as {min(names.values())}"
+        raise UserError(
+            f"{root / NAME}: it has a verdict on {_name(gone, root)}, and there is no such image; {hint} "
+            "(of an image that you have removed, delete the line)"
+        )
     found = {v: {image for image in images if verdicts.get(absolute(image)) == v} for v in LEFT_OUT}
     counts = ", ".join(f"{len(paths)} {verdict}" for verdict, paths in found.items() if paths)
     return set().union(*found.values()), f"{root / NAME}: images by their verdict: {counts}" if counts else ""
+
+
+def _name(image: Path, root: Path) -> str:
+    return Path(os.path.relpath(image, root)).as_posix()

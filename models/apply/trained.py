@@ -9,6 +9,7 @@ import torch
 
 from models import load_model
 from models.apply.translators import create_translator
+from util.commands import named
 from util.contracts import Batches, ClassMap, ScoredData, Translator
 from util.folds.record import name_of
 from util.run.checkpoint import network_path
@@ -100,8 +101,8 @@ class Trained:
     def _rule_from_val(self, classes: ClassMap | None, within: Sequence[Path]) -> MaskRule:
         """The rule with the threshold that was chosen on val. NoThreshold: none was."""
         opt = self.runs[0]
-        names = ",".join(run.name for run in self.runs)
-        kept = kept_threshold(self.folder, self.applied(classes, within), names, _data(opt))
+        flags = named(",".join(run.name for run in self.runs), opt.checkpoints_dir)
+        kept = kept_threshold(self.folder, self.applied(classes, within), flags, _data(opt))
         return MaskRule.of(argparse.Namespace(**vars(opt) | {"mask_threshold": "auto"}), *kept)
 
     def applied(self, classes: ClassMap | None, within: Sequence[Path] = ()) -> dict[str, object]:

@@ -21,9 +21,9 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from models.export import FORMATS
-from options.base import CHECKPOINTS_DIR
 from options.complete.names import existing_run
 from options.test import TEST, resolve
+from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError, run_script
 from util.folds.record import refuse_folds
 

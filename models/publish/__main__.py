@@ -8,9 +8,9 @@ import json
 import re
 from pathlib import Path
 
-from options.base import CHECKPOINTS_DIR
 from options.complete.names import existing_run
 from options.recorded import read_for_others
+from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError, run_script
 
 

@@ -20,6 +20,7 @@ from models.rivals import RIVALS
 from models.rivals.ewc import Ewc, Tensors, fisher
 from models.rivals.lwf import Lwf
 from util import distributed
+from util.commands import quoted
 from util.contracts import Item, Rival
 from util.errors import UserError
 from util.files import replacing
@@ -34,7 +35,7 @@ def check_start(opt: argparse.Namespace) -> None:
     if "_task_" in donor.name:
         raise UserError(
             f"--pretrained {opt.pretrained}: {donor} is a task beside a frozen donor, which forgets nothing: name that "
-            f"donor, or plain weights (python -m models.piggyback export {opt.pretrained})"
+            f"donor, or plain weights (python -m models.piggyback export {quoted(opt.pretrained)})"
         )
     known = infer_architecture(read_generator(donor))
     for flag in ("input_nc", "output_nc") if known else ():

@@ -5,9 +5,11 @@ import math
 import os
 from pathlib import Path
 
+from data.audit.verdicts import left_out
 from data.read.splits import fold_numbers, read_splits
 from options.parser import Script, as_dict
 from options.recorded import changed_flags
+from util.commands import named, quoted
 from util.errors import UserError
 from util.files import write_json
 from util.folds.record import OUT_OF_FOLD, Record, read_record, run_of
@@ -39,20 +41,24 @@ def check_name(opt: argparse.Namespace) -> None:
 
 
 def planned(opt: argparse.Namespace) -> Record:
-    """Which folds there are to train. UserError: fewer than two."""
+    """Which folds there are to train. UserError: fewer than two, or a damaged verdicts.csv."""
     from data.read.folders import existing_folder  # with PIL, which other command lines do not need
 
     root = existing_folder(opt.dataroot)
     if not (list_file := root / "splits.csv").is_file():
         raise UserError(
-            f"--fold all: {root} has no splits.csv; python -m data.prepare masks {root} --folds 5 writes it, with folds"
+            f"--fold all: {root} has no splits.csv; python -m data.prepare masks {quoted(root)} --folds 5 writes it, "
+            "with folds"
         )
     rows = read_splits(list_file)
     sources = {name.strip() for name in opt.source.split(",") if name.strip()}
     used = [row for row in rows if not sources or row.source in sources] or rows  # its run reports a wrong --source
     if len(numbers := fold_numbers(used, list_file)) < 2:
         raise UserError(f"--fold all: {list_file} lists only fold {numbers[0]}; want at least two")
-    return Record.of(numbers, {os.path.relpath(row.image, root): row.fold for row in rows if row.fold})
+    images = {row.image for row in rows}
+    bad, _ = left_out(root, images, images)
+    fold_of = {os.path.relpath(row.image, root): row.fold for row in rows if row.fold}
+    return Record.of(numbers, fold_of, [os.path.relpath(image, root) for image in bad])
 
 
 def begin(opt: argparse.Namespace, record: Record) -> Record:
@@ -72,8 +78,9 @@ def begin(opt: argparse.Namespace, record: Record) -> Record:
         record.trained = [k for k in earlier.trained if any((folder.parent / run_of(opt.name, k)).glob("latest_*.pth"))]
         if len(record.trained) == len(record.folds) and not opt.continue_train:
             raise UserError(
-                f"{folder}: all {len(record.folds)} folds are trained; python test.py --name {opt.name} --phase "
-                f"{OUT_OF_FOLD} scores them, --overwrite starts again and keeps the old runs in before/ there"
+                f"{folder}: all {len(record.folds)} folds are trained; python test.py "
+                f"{named(opt.name, opt.checkpoints_dir)} --phase {OUT_OF_FOLD} scores them, "
+                "--overwrite starts again and keeps the old runs in before/ there"
             )
     else:
         set_aside(folder)  # what is left of a cross-validation that did not come to its first epoch
@@ -88,8 +95,8 @@ def _check_same(opt: argparse.Namespace, record: Record, earlier: Record) -> Non
     ways_out = "or take another --name, or --overwrite, which starts all folds again"
     if (record.folds, record.images) != (earlier.folds, earlier.images):
         raise UserError(
-            f"{folder}: splits.csv lists other folds than when these runs began, so that they may have learnt from "
-            f"what would be kept aside; restore it, {ways_out}"
+            f"{folder}: splits.csv lists other folds, or verdicts.csv other images to leave out, than when these runs "
+            f"began, so that they have learnt from other images than the next would; restore it, {ways_out}"
         )
     changed = changed_flags(argparse.Namespace(**vars(opt) | {"continue_train": True}))
     if other := [line for name, line in changed.items() if not name.startswith(FREE)]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from options.base import CHECKPOINTS_DIR
 from options.of_models import OF_MODELS
+from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError
 from util.run.aside import FOLDS
 

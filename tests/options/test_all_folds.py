@@ -59,11 +59,24 @@ def test_a_start_goes_on_with_the_same_flags_only(asked, data, tmp_path):
         start(asked("--lr", "0.2"))
     assert start(parse(["--checkpoints_dir", str(tmp_path / "runs"), "--name", "lungs", "--continue_train"])).trained
     list_folds(data, [0, 1, 2, 2, 1, 0])
-    with pytest.raises(UserError, match=r"splits.csv lists other folds than when these runs began"):
+    with pytest.raises(UserError, match=r"splits.csv lists other folds, .* than when these runs began"):
         start(asked("--lr", "0.1"))
     assert start(asked("--lr", "0.2", "--overwrite")).trained == []
     assert (tmp_path / "runs" / "lungs" / "before" / "fold_0").is_dir()
     assert read_json(tmp_path / "runs" / "lungs" / "options.json")["overwrite"] is False
+
+
+def test_a_verdict_between_two_folds_stops_the_rest(asked, data):
+    for i in range(6):
+        (data / "images" / f"{i}.png").touch()
+    start(asked(), trained=[0])
+    (data / "verdicts.csv").write_text("image,verdict\nimages/4.png,keep\n")
+    assert start(asked()).trained == [0], "that one trains as before"
+    (data / "verdicts.csv").write_text("image,verdict\nimages/4.png,drop\n")
+    with pytest.raises(UserError, match=r"verdicts.csv other images to leave out, than when these runs began"):
+        start(asked())
+    assert start(asked("--overwrite"), trained=[0]).trained == [0]
+    assert start(asked()).trained == [0]
 
 
 def test_a_fold_whose_networks_are_gone_is_trained_again(asked, tmp_path):

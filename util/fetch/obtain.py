@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from util.commands import quoted
 from util.errors import UserError
 from util.fetch.catalogue import DataSet, Donor, File, imagenet_weights, torchvisions
 from util.fetch.download import digest, fetch, one_at_a_time, verify
@@ -119,7 +120,7 @@ def obtain_data_set(data_set: DataSet, datasets_dir: Path) -> Path:
 def next_steps(data_set: DataSet, folder: Path) -> str:
     """What the user must still do by hand, if anything, and the next command."""
     steps = [data_set.by_hand, data_set.then]
-    return "; then: ".join(step.format(folder=folder) for step in steps if step)
+    return "; then: ".join(step.format(folder=quoted(folder)) for step in steps if step)
 
 
 def _downloaded(archive: Path, file: File) -> bool:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from util.commands import named
 from util.errors import UserError
 from util.files import read_json, write_json
 from util.run.aside import FOLDS as FILE
@@ -16,17 +17,19 @@ OUT_OF_FOLD = "out_of_fold"
 
 @dataclass
 class Record:
-    """folds: their numbers. images: a digest of which image is in which fold. trained: the folds whose run is done."""
+    """folds: their numbers. images: a digest of which image is in which fold, and which are left out of training.
+    trained: the folds whose run is done."""
 
     folds: list[int]
     images: str
     trained: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, folds: list[int], fold_of: Mapping[str, str]) -> "Record":
-        """A new record. fold_of: the fold of each image, by the image's path below the data's folder."""
-        digest = hashlib.sha256(json.dumps(sorted(fold_of.items())).encode()).hexdigest()
-        return cls(folds, digest)
+    def of(cls, folds: list[int], fold_of: Mapping[str, str], left_out: Collection[str] = ()) -> "Record":
+        """A new record. fold_of: the fold of each image, by the image's path below the data's folder. left_out: images
+        that do not train, by such paths."""
+        read = [*sorted(fold_of.items()), *sorted(left_out)]
+        return cls(folds, hashlib.sha256(json.dumps(read).encode()).hexdigest())
 
     def write(self, folder: Path) -> None:
         write_json(folder / FILE, asdict(self))
@@ -62,7 +65,7 @@ def members(checkpoints_dir: Path, name: str) -> list[str]:
     if missing := [fold for fold in record.folds if fold not in record.trained]:
         raise UserError(
             f"{name}: {len(missing)} of the {len(record.folds)} folds of this cross-validation are not trained yet; "
-            f"go on with python train.py --name {name} --continue_train"
+            f"go on with python train.py {named(name, checkpoints_dir)} --continue_train"
         )
     return [run_of(name, fold) for fold in record.folds]
 

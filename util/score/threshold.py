@@ -73,11 +73,11 @@ def keep_threshold(
     return threshold, _images(entry)
 
 
-def kept_threshold(folder: Path, applied: dict[str, Any], name: str, data: str) -> tuple[float, str]:
+def kept_threshold(folder: Path, applied: dict[str, Any], named: str, data: str) -> tuple[float, str]:
     """The threshold that was chosen for these weights and this way of applying them, and a description of the images.
 
-    If none was chosen on `data`, which may have no phase val, it is the last one that was chosen on other data. name:
-    the run's, or the names of an ensemble's runs. NoThreshold: no threshold was chosen yet.
+    If none was chosen on `data`, which may have no phase val, it is the last one that was chosen on other data. named:
+    the flags that name the run or the ensemble on a command line. NoThreshold: no threshold was chosen yet.
     """
     fitting = [entry for entry in _read(folder / FILE) if {key: entry[key] for key in applied} == applied]
     if fitting:
@@ -86,7 +86,7 @@ def kept_threshold(folder: Path, applied: dict[str, Any], name: str, data: str) 
     raise NoThreshold(
         f"--mask_threshold auto: {folder / FILE} has none for these weights and flags (entries from before version 1.0 "
         "lack --classes and do not count); choose it first on validation images, never on test images: run the same "
-        f"command with --phase val (python test.py --name {name} --epoch {applied['how']['epoch']} --phase val "
+        f"command with --phase val (python test.py {named} --epoch {applied['how']['epoch']} --phase val "
         "--mask_threshold auto ...)"
     )
 

@@ -297,6 +297,9 @@ def test_an_audits_findings_are_in_a_column_of_their_own(root, results):
     [
         ("image,verdict\nimages/p1.png,bad\n", r"verdict 'bad' of images/p1.png: want keep, drop, redraw, or nothing"),
         ("image,verdict\nimages/p1.png,drop\nimages/p1.png,keep\n", "images/p1.png has the verdicts drop and keep"),
+        ("image,verdict\np1.png,drop\n", r"on p1.png, and there is no such image; did you mean images/p1.png\?"),
+        ("image,verdict\nimages/p1,drop\n", r"on images/p1, and there is no such image; did you mean images/p1.png\?"),
+        ("image,verdict\nx,keep\n", "on x, and there is no such image; want a path such as images/p0.png"),
         ("image,opinion\nimages/p1.png,drop\n", "no column verdict"),
         ("image,verdict\n" + "".join(f"images/p{i}.png,drop\n" for i in range(COUNT)), "no image is left to train on"),
     ],

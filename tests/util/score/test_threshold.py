@@ -44,20 +44,20 @@ def test_a_recorded_threshold_is_read_back_and_replaced(tmp_path, weights, capsy
     chosen = keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "data")
     assert chosen == (76 / 256, "val of data, 1 images")
     assert "mean Dice 1.0000 on val of data, 1 images" in capsys.readouterr().out
-    assert kept_threshold(tmp_path, applied([flags(name="y")], [weights]), "y", "data")[0] == 76 / 256
+    assert kept_threshold(tmp_path, applied([flags(name="y")], [weights]), "--name y", "data")[0] == 76 / 256
     keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "data")
-    assert kept_threshold(tmp_path, key, "x", "data")[0] == 0.5
+    assert kept_threshold(tmp_path, key, "--name x", "data")[0] == 0.5
     assert (tmp_path / FILE).read_text().count("weights") == 1
 
 
 def test_other_weights_or_flags_have_no_threshold(tmp_path, weights):
     keep_threshold(tmp_path, applied([flags()], [weights]), histograms([0.3, 0.9, 0.2, 0.1]), "data")
     keep_threshold(tmp_path, applied([flags(tta=True)], [weights]), histograms([0.7, 0.9, 0.2, 0.1]), "data")
-    assert kept_threshold(tmp_path, applied([flags()], [weights]), "x", "data")[0] == 76 / 256
-    assert kept_threshold(tmp_path, applied([flags(tta=True)], [weights]), "x", "data")[0] == 0.5
+    assert kept_threshold(tmp_path, applied([flags()], [weights]), "--name x", "data")[0] == 76 / 256
+    assert kept_threshold(tmp_path, applied([flags(tta=True)], [weights]), "--name x", "data")[0] == 0.5
     for key in (applied([flags(crop_size=128)], [weights]), applied([flags(), flags(name="z")], [weights, weights])):
         with pytest.raises(UserError, match="none for these weights and flags.*--name x --epoch best --phase val"):
-            kept_threshold(tmp_path, key, "x", "data")
+            kept_threshold(tmp_path, key, "--name x", "data")
 
 
 def test_a_threshold_chosen_under_other_classes_does_not_hold(tmp_path, weights):
@@ -66,7 +66,7 @@ def test_a_threshold_chosen_under_other_classes_does_not_hold(tmp_path, weights)
         tmp_path, applied([flags(classes="lungs_dark")], [weights]), histograms([0.3, 0.9, 0.2, 0.1]), "data"
     )
     with pytest.raises(UserError, match="none for these weights and flags"):
-        kept_threshold(tmp_path, applied([flags(classes="lungs")], [weights]), "x", "data")
+        kept_threshold(tmp_path, applied([flags(classes="lungs")], [weights]), "--name x", "data")
 
 
 @pytest.mark.parametrize("name", ["lung", "heart"])
@@ -75,17 +75,17 @@ def test_a_threshold_holds_for_classes_of_the_same_colours_whatever_their_name(t
         return applied([flags(classes=name)], [weights], Classes.load(name))
 
     keep_threshold(tmp_path, key("lungs"), histograms([0.3, 0.9, 0.2, 0.1]), "data")
-    assert kept_threshold(tmp_path, key(name), "x", "data")[0] == 76 / 256
+    assert kept_threshold(tmp_path, key(name), "--name x", "data")[0] == 76 / 256
     with pytest.raises(UserError, match="none for these weights and flags"):
-        kept_threshold(tmp_path, key("lungs_dark"), "x", "data")
+        kept_threshold(tmp_path, key("lungs_dark"), "--name x", "data")
 
 
 def test_each_data_set_has_its_own_threshold_and_one_without_val_takes_the_last(tmp_path, weights):
     key = applied([flags()], [weights])
     keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), "ours")
     keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "theirs")
-    assert kept_threshold(tmp_path, key, "x", "ours") == (76 / 256, "val of ours, 1 images")
-    assert kept_threshold(tmp_path, key, "x", "third") == (0.5, "val of theirs, 1 images")
+    assert kept_threshold(tmp_path, key, "--name x", "ours") == (76 / 256, "val of ours, 1 images")
+    assert kept_threshold(tmp_path, key, "--name x", "third") == (0.5, "val of theirs, 1 images")
 
 
 def test_data_without_masks_and_a_damaged_file_are_refused(tmp_path, weights):
@@ -95,4 +95,4 @@ def test_data_without_masks_and_a_damaged_file_are_refused(tmp_path, weights):
     for text in ("[1]", "{", "{}"):
         (tmp_path / FILE).write_text(text)
         with pytest.raises(UserError, match="threshold.json: damaged"):
-            kept_threshold(tmp_path, key, "x", "data")
+            kept_threshold(tmp_path, key, "--name x", "data")

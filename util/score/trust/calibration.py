@@ -5,8 +5,6 @@ the curve show how far it is from one. With more than two classes the value is h
 question is how often it is the right one.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 BINS = 15
@@ -32,11 +30,10 @@ def error(counts: np.ndarray) -> np.ndarray:
     return np.where(total > 0, np.abs(values - right).sum(-1) / np.where(total > 0, total, 1), np.nan)
 
 
-def of_set(counts: Sequence[np.ndarray]) -> dict:
-    """The part of metrics.json about the counts of all images: the error as a mean over images and of all pixels
+def of_set(counts: np.ndarray) -> dict:
+    """The part of metrics.json about the counts of all images, [N, BINS, 3]: the error as a mean over images and of all pixels
     together, and for each bin with pixels its share of all pixels, their mean value, the share of right ones."""
-    every = np.asarray(counts)
-    errors, total = error(every), every.sum(0)
+    errors, total = error(counts), counts.sum(0)
     filled = total[total[:, 0] > 0]
     shares = np.stack([filled[:, 0] / total[:, 0].sum(), filled[:, 1] / filled[:, 0], filled[:, 2] / filled[:, 0]], 1)
     names = ("pixels", "value", "right")

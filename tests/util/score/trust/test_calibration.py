@@ -22,14 +22,14 @@ def test_a_value_of_one_belongs_to_the_last_bin_and_a_perfect_mask_has_no_error(
 def test_a_set_has_the_mean_of_its_images_and_the_error_of_all_pixels():
     first = calibration.count(np.full(10, 0.5), np.arange(10) < 10)  # off by +0.5
     other = calibration.count(np.full(10, 0.5), np.arange(10) < 0)  # off by -0.5
-    found = calibration.of_set([first, other])
+    found = calibration.of_set(np.stack([first, other]))
     assert found["ece"] == {"mean": pytest.approx(0.5), "pooled": pytest.approx(0)}
     assert found["curve"] == [{"pixels": 1.0, "value": 0.5, "right": 0.5}]
 
 
 def test_a_set_in_which_no_pixel_counts_has_no_error():
     nothing = calibration.count(np.array([]), np.array([], bool))
-    assert calibration.of_set([nothing]) == {
+    assert calibration.of_set(nothing[None]) == {
         "bins": calibration.BINS,
         "ece": {"mean": None, "pooled": None},
         "curve": [],
