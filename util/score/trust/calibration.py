@@ -31,8 +31,9 @@ def error(counts: np.ndarray) -> np.ndarray:
 
 
 def of_set(counts: np.ndarray) -> dict:
-    """The part of metrics.json about the counts of all images, [N, BINS, 3]: the error as a mean over images and of all pixels
-    together, and for each bin with pixels its share of all pixels, their mean value, the share of right ones."""
+    """The part of metrics.json about the counts of all images, [N, BINS, 3]: the error as a mean over images and of
+    all pixels together, and for each bin with pixels its share of all pixels, their mean value, the share of right
+    ones."""
     errors, total = error(counts), counts.sum(0)
     filled = total[total[:, 0] > 0]
     shares = np.stack([filled[:, 0] / total[:, 0].sum(), filled[:, 1] / filled[:, 0], filled[:, 2] / filled[:, 0]], 1)
