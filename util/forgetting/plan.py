@@ -90,6 +90,6 @@ def _same_images(plans: Sequence[Plan]) -> None:
                 raise UserError(
                     f"--runs: for new task {task} {first.runs[task - 1]} learnt {one.name} ({len(one.loader.dataset)} "
                     f"images of {one.phase}) and {plan.runs[task - 1]} {other.name} ({len(other.loader.dataset)} of "
-                    f"{other.phase}): name the test images of all with --new_data, --new_mode, --new_classes, or "
-                    "compare these runs apart"
+                    f"{other.phase}): name the test images of all with --new_data, --new_mode, --new_phase, "
+                    "--new_classes, or compare these runs apart"
                 )
