@@ -45,7 +45,7 @@ def left_out(root: Path, images: Collection[Path], known: Collection[Path]) -> t
     """The images that verdicts keep out of training, and a line that says so ("" if there are none). known: all of the
     data set. UserError: a verdict on an image that does not exist."""
     verdicts = read_verdicts(root)
-    if gone := next((image for image in verdicts if not image.exists()), None):
+    if gone := next((image for image in verdicts if not os.path.exists(image)), None):
         names = {image.stem: _name(image, root) for image in known}
         near = difflib.get_close_matches(gone.stem, names, n=1)
         hint = f"did you mean {names[near[0]]}?" if near else f"want a path such as {min(names.values())}"
