@@ -9,7 +9,7 @@ import secrets
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -91,6 +91,19 @@ def read_json(path: Path) -> Any:
         return parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise named(error, path) from error
+
+
+def read_entries(path: Path, is_entry: Callable[[object], bool], remedy: str) -> list[dict[str, Any]]:
+    """A JSON file that is a list of entries; [] without the file. UserError, with what to do: it is anything else."""
+    if not path.is_file():
+        return []
+    try:
+        entries = read_json(path)
+        if isinstance(entries, list) and all(is_entry(entry) for entry in entries):
+            return entries
+    except ValueError:
+        pass
+    raise UserError(f"{path}: damaged; delete it and {remedy}")
 
 
 def parse_json(text: str) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from util.contracts import ClassMap
 from util.errors import UserError
-from util.files import read_json, write_json
+from util.files import read_entries, write_json
 from util.flags import Fact, flags
 from util.score.metrics import threshold_curve
 
@@ -67,7 +67,7 @@ def keep_threshold(
         raise UserError("--mask_threshold auto: phase val has no masks of two classes to choose by; give a number")
     threshold, dice = best_threshold(histograms)
     entry = applied | {"threshold": threshold, "dice": dice, "images": len(histograms), "data": data}
-    others = [old for old in _read(folder / FILE) if (old["how"], old["data"]) != (applied["how"], data)]
+    others = [old for old in _read(folder) if (old["how"], old["data"]) != (applied["how"], data)]
     write_json(folder / FILE, [*others, entry])
     print(f"threshold {threshold:g}: mean Dice {dice:.4f} on {_images(entry)}; recorded in {folder / FILE}")
     return threshold, _images(entry)
@@ -79,7 +79,7 @@ def kept_threshold(folder: Path, applied: dict[str, Any], named: str, data: str)
     If none was chosen on `data`, which may have no phase val, it is the last one that was chosen on other data. named:
     the flags that name the run or the ensemble on a command line. NoThreshold: no threshold was chosen yet.
     """
-    fitting = [entry for entry in _read(folder / FILE) if {key: entry[key] for key in applied} == applied]
+    fitting = [entry for entry in _read(folder) if {key: entry[key] for key in applied} == applied]
     if fitting:
         entry = ([entry for entry in fitting if entry["data"] == data] or fitting)[-1]
         return entry["threshold"], _images(entry)
@@ -101,13 +101,5 @@ def _is_entry(value: object) -> bool:
     return type(value["threshold"]) is float and 0 <= value["threshold"] <= 1
 
 
-def _read(path: Path) -> list[dict]:
-    if not path.is_file():
-        return []
-    try:
-        entries = read_json(path)
-        if isinstance(entries, list) and all(_is_entry(e) for e in entries):
-            return entries
-    except ValueError:
-        pass
-    raise UserError(f"{path}: damaged; delete it and choose the threshold again (test.py --phase val)")
+def _read(folder: Path) -> list[dict]:
+    return read_entries(folder / FILE, _is_entry, "choose the threshold again (test.py --phase val)")

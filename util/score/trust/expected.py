@@ -13,8 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from util.errors import UserError
-from util.files import read_json, write_json
+from util.files import read_entries, write_json
 from util.score.trust.plausible import Seen
 
 FILE = "expected_dice.json"
@@ -41,14 +40,14 @@ def learn(folder: Path, way: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
     if len(rows) < FEWEST or "dice" not in rows[0]:
         return None
     medians = {name: float(np.median([row[name] for row in rows])) for name in ("dice", *CLUES) if name in rows[0]}
-    others = [entry for entry in _read(folder / FILE) if entry["how"] != way["how"]]
+    others = [entry for entry in _read(folder) if entry["how"] != way["how"]]
     write_json(folder / FILE, [*others, {**way, "images": len(rows), "medians": medians}])
     return medians
 
 
 def known(folder: Path, way: Mapping[str, Any]) -> dict[str, float] | None:
     """What `learn` recorded for these networks and this way of applying them; None if it did not. UserError: damage."""
-    fitting = [entry for entry in _read(folder / FILE) if all(entry.get(key) == way[key] for key in way)]
+    fitting = [entry for entry in _read(folder) if all(entry.get(key) == way[key] for key in way)]
     return fitting[-1]["medians"] if fitting else None
 
 
@@ -85,16 +84,8 @@ def in_words(summary: Mapping[str, float | None]) -> str:
     return text
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    try:
-        entries = read_json(path)
-        if isinstance(entries, list) and all(_is_entry(entry) for entry in entries):
-            return entries
-    except ValueError:
-        pass
-    raise UserError(f"{path}: damaged; delete it and test the run on its own val images again (test.py --phase val)")
+def _read(folder: Path) -> list[dict[str, Any]]:
+    return read_entries(folder / FILE, _is_entry, "test the run on its own val images again (test.py --phase val)")
 
 
 def _is_entry(value: object) -> bool:
