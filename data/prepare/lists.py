@@ -14,7 +14,7 @@ from data.prepare.convert import Written
 from data.prepare.findings import few
 from data.prepare.folder import damaged, read_json
 from data.prepare.source import Inventory, Item, Source
-from data.read.splits import read_lines, read_splits
+from data.read.splits import lines_as_text, read_lines, read_splits
 from util.errors import UserError
 from util.files import write_text
 
@@ -79,7 +79,7 @@ def write_folds(root: Path, patient_regex: str, count: int) -> str:
 
     Without a splits.csv, every image gets a fold, and its split is the one that it would have without the file. A
     splits.csv keeps its lines, and images that are `test` there and in no fold stay aside. Returns a line that says
-    what was written. Folds of the same number from before are kept. UserError: not enough patients.
+    what was written. Folds from before are kept. UserError: not enough patients, or folds of another number.
     """
     path = root / "splits.csv"
     listed, rows = path.is_file(), list(find_rows(root, patient_regex).values())
@@ -87,20 +87,20 @@ def write_folds(root: Path, patient_regex: str, count: int) -> str:
     if not 2 <= count <= (patients := len({row.patient for row in inside})):
         raise UserError(f"--folds {count}: want at least 2, and at most one for each of the {patients} patients")
     items = [Item(str(row.image), row.image, (), row.patient, f"{row.source}/{row.label}", "") for row in inside]
-    before = {str(row.image): row.fold for row in inside if row.fold}
-    kept = before if {*before.values()} == {str(k) for k in range(count)} else {}
-    folds = deal(items, {str(k): 1 / count for k in range(count)}, 0, kept)
+    before, wanted = {str(row.image): row.fold for row in inside if row.fold}, [str(k) for k in range(count)]
+    if before and {*before.values()} != {*wanted}:
+        raise UserError(
+            f"--folds {count}: {path} lists fold {', '.join(sorted({*before.values()}))} already, and want "
+            f"{', '.join(wanted)}; delete its column fold, or work in a copy of the folder"
+        )
+    folds = deal(items, dict.fromkeys(wanted, 1 / count), 0, before)
     lines = [line for line in read_lines(path) if line["image"].strip()] if listed else []
     lines = lines or [{"image": row.image.relative_to(root).as_posix(), "split": row.split} for row in rows]
     for line, row in zip(lines, rows, strict=True):
         if patient_regex or not line.get("patient"):
             line["patient"] = row.patient
         line["fold"] = folds.get(str(row.image), "")
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(dict.fromkeys(name for line in lines for name in line)), lineterminator="\n")
-    table.writeheader()
-    table.writerows(lines)
-    _write_if_new(path, text.getvalue())
+    _write_if_new(path, lines_as_text(lines, dict.fromkeys(name for line in lines for name in line), path))
     sizes = " to ".join(map(str, sorted({min(counts := Counter(folds.values()).values()), max(counts)})))
     aside = f"; {len(rows) - len(inside)} images of split test stay aside" if len(rows) > len(inside) else ""
     return f"{path}: {count} folds of {sizes} images, by patient ({patients}){aside}"

@@ -465,8 +465,21 @@ def test_folds_are_written_by_patient_and_the_rest_of_the_list_stays(lungs, prep
     assert (
         (lungs / "splits.csv")
         .read_text()
-        .startswith(f"image,split,patient,age,fold\nimages/{images[0]}.png,test,P0,old")
+        .startswith(f"image;split;patient;age;fold\nimages/{images[0]}.png;test;P0;old;\n")
     )
+
+
+@pytest.mark.parametrize("named", ["1 2 3", "0 1", "a b c"])
+def test_other_folds_from_before_are_not_replaced(lungs, prepare, named):
+    lines = [f"images/p{i}.png\ttrain\t{named.split()[i % len(named.split())]}" for i in range(10)]
+    text = "\n".join(["image\tsplit\tfold", *lines])
+    (lungs / "splits.csv").write_text(text)
+    message = (
+        f"--folds 3: .*lists fold {', '.join(named.split())} already, and want 0, 1, 2; delete its column fold, or"
+    )
+    with pytest.raises(UserError, match=message):
+        prepare("masks", lungs, "--folds", 3)
+    assert (lungs / "splits.csv").read_text() == text
 
 
 def test_folds_are_not_written_for_a_folder_with_errors(lungs, prepare):
