@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from data.base import PairedDataset
     from models.apply.trained import Trained
-    from util.contracts import ScoredData
+    from util.contracts import ClassMap, ScoredData
     from util.score.evaluate import Evaluation
     from util.score.image import Scored
     from util.score.within import Within
@@ -107,24 +107,27 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
     usual = OUT_OF_FOLD if opt.epoch == best_of_all(checkpoints_dir, names) else ""
     results = results_folder(opt, name, "metrics.json", usual)
     folders = [checkpoints_dir / each for each in names]
-    evaluations, each, seen = {}, [], set()
+    evaluations, each, seen, classes = {}, [], set(), None
     with replacing_folder(results, OURS, "metrics.csv") as folder:
         for run in runs:
-            evaluations[run.fold], settings = test_fold(run, folder, seen)
+            evaluations[run.fold], settings, classes = test_fold(run, folder, seen)
             each.append(settings)
         whole, settings = joined(evaluations, each), joined_settings(each)
         whole.write_csv(folder / "metrics.csv")
         write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | whole.summary)
         title = f"Experiment = {name}, each image by the run that has not seen it, Epoch = {opt.epoch}"
-        write_test_page(folder, title, whole, settings, opt.display_winsize, links_to_runs(folders, results))
+        write_test_page(folder, title, whole, settings, opt.display_winsize, links_to_runs(folders, results), classes)
     link_from_training(folders, results)
     print(*in_words(whole), *whole.remarks, f"page: {results / 'index.html'}", sep="\n")
     return 0
 
 
-def test_fold(run: argparse.Namespace, folder: Path, seen: set[str]) -> tuple[Evaluation, dict[str, object]]:
+def test_fold(
+    run: argparse.Namespace, folder: Path, seen: set[str]
+) -> tuple[Evaluation, dict[str, object], ClassMap | None]:
     """Score the images that one run of a cross-validation has not seen, and write their pictures into `folder`.
-    Returns the scores and the settings they depend on. seen: the ids of the folds before, to which those are added."""
+    Returns the scores, the settings they depend on, and the classes. seen: the ids of the folds before, to which those
+    are added."""
     from data import create_dataset
     from models.apply.trained import Trained
     from util.folds.out_of_fold import refuse_repeats, save_probability
@@ -155,7 +158,7 @@ def test_fold(run: argparse.Namespace, folder: Path, seen: set[str]) -> tuple[Ev
     evaluation = evaluate(translator, loader, rule, run.surface, write, **check, progress=run.name)
     trained.expect_dice(evaluation.rows, dataset.classes, own_val=False)
     settings = trained.settings(dataset, rule, {run.name: note_learnt(run, dataset)})
-    return evaluation, settings | plane_of_distances(run, dataset)
+    return evaluation, settings | plane_of_distances(run, dataset), dataset.classes
 
 
 def choose_threshold(run: argparse.Namespace, device: torch.device) -> None:
@@ -247,7 +250,7 @@ def say_scores(trained: Trained, results: Path, evaluation: Evaluation) -> None:
     print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
     if len(trained.runs) == 1 and is_plain(opt, results):
         tested = {"phase": opt.phase, "epoch": opt.epoch, "data": name_of(data_of(opt))}
-        add_scores(trained.folder, tested, trained.files[0], evaluation.summary, evaluation.columns)
+        add_scores(trained.folder, opt.name, tested, trained.files[0], evaluation.summary, evaluation.columns)
 
 
 def plane_of_distances(opt: argparse.Namespace, dataset: PairedDataset) -> dict[str, object]:

@@ -177,7 +177,7 @@ def write_run_card(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal,
 
     facts = card_facts(opt)
     facts["Data"] += ": " + data_in_words(train.dataset, val.dataset if val else None).removeprefix("data: ")
-    write_card(run.folder, facts | {"Best epoch": best})
+    write_card(run.folder, opt.name, facts | {"Best epoch": best})
 
 
 def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val: Loader | None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from util import distributed
+from util.commands import CHECKPOINTS_DIR, named
 from util.files import read_json, write_json, write_text
 
 CARD, RECORD = "README.md", "card.json"
@@ -30,9 +31,9 @@ USE = """## Use
 The files belong into `checkpoints/{run}` of pix2mask.
 
     from huggingface_hub import snapshot_download  # where the card is on the hub
-    snapshot_download("OWNER/REPO", local_dir="PATH/TO/pix2mask/checkpoints/{run}")
+    snapshot_download("OWNER/REPO", local_dir="PATH/TO/pix2mask/checkpoints/{code}")
     import torch
-    segmenter = torch.hub.load("PATH/TO/pix2mask", "segmenter", "{run}", source="local")  # epoch="best": those weights
+    segmenter = torch.hub.load("PATH/TO/pix2mask", "segmenter", "{code}", source="local")  # epoch="best": those weights
     mask, probabilities = segmenter("scan.png")
 """
 BELOW = """
@@ -51,22 +52,22 @@ masks of your own images first.
 """
 
 
-def write_card(folder: Path, training: Mapping[str, object]) -> None:
+def write_card(folder: Path, run: str, training: Mapping[str, object]) -> None:
     """Write the card of a run at the end of a training. Earlier scores leave it, since they are of other weights.
 
-    training: facts by their titles, in the order of the card.
+    run: its name, such as lungs/fold_0. training: facts by their titles, in the order of the card.
     """
     record = {"training": [[title, str(fact)] for title, fact in training.items() if fact], "scores": []}
     write_json(folder / RECORD, record)
-    _write(folder, record)
+    _write(folder, run, record)
 
 
 def add_scores(
-    folder: Path, test: Mapping[str, str], weights: Path, summary: Mapping[str, Any], names: list[str]
+    folder: Path, run: str, test: Mapping[str, str], weights: Path, summary: Mapping[str, Any], names: list[str]
 ) -> None:
     """Bring the card of a run up to date with a test. A run without a card gets none.
 
-    test: phase, epoch and data. summary: of an evaluation. names: of its scores, the main one first.
+    run: its name. test: phase, epoch and data. summary: of an evaluation. names: of its scores, the main one first.
     """
     try:
         record = read_json(folder / RECORD)
@@ -89,12 +90,12 @@ def add_scores(
     counts = f"{summary['images']} of {summary['patients']}"
     record["scores"] = [*others, {**test, "weights": digest, "images": counts, "scores": scores}]
     write_json(folder / RECORD, record)
-    _write(folder, record)
+    _write(folder, run, record)
 
 
-def _write(folder: Path, record: Mapping[str, Any]) -> None:
+def _write(folder: Path, run: str, record: Mapping[str, Any]) -> None:
     path = folder / CARD
-    text = f"{FRONT}\n# {folder.name}\n\nA network trained with pix2mask.\n\n{BEGIN}\n{END}\n{BELOW}"
+    text = f"{FRONT}\n# {run}\n\nA network trained with pix2mask.\n\n{BEGIN}\n{END}\n{BELOW}"
     if path.is_file():
         try:
             text = path.read_text("utf-8")
@@ -107,8 +108,8 @@ def _write(folder: Path, record: Mapping[str, Any]) -> None:
         distributed.say(f"note: {path} has no marks between which pix2mask may write; it is left as it is")
         return
     kept = re.sub(r"^model-index:\n(?:[ -].*\n)*", "", head[1], flags=re.MULTILINE)
-    front = f"---\n{kept}{_index(folder.name, record['scores'])}---\n{front[head.end() :]}"
-    write_text(path, f"{front}{BEGIN}\n\n{_body(folder.name, record)}\n{END}{below}")
+    front = f"---\n{kept}{_index(run, record['scores'])}---\n{front[head.end() :]}"
+    write_text(path, f"{front}{BEGIN}\n\n{_body(run, record)}\n{END}{below}")
 
 
 def _index(run: str, tests: list) -> str:
@@ -129,8 +130,9 @@ def _body(run: str, record: Mapping[str, Any]) -> str:
     facts = "\n".join(f"- {title}: {fact}" for title, fact in record["training"])
     head = "| data | phase, epoch | images of patients | scores (95 % interval over patients) | sha256 |"
     rows = "\n".join([head, "|---|---|---|---|---|", *map(_row, record["scores"])])
-    scores = rows if record["scores"] else f"None yet: `python test.py --name {run}` adds them."
-    return f"## Training\n\n{facts}\n\n## Scores\n\n{scores}\n\n{USE.format(run=run)}"
+    scores = rows if record["scores"] else f"None yet: `python test.py {named(run, CHECKPOINTS_DIR)}` adds them."
+    code = json.dumps(run, ensure_ascii=False)[1:-1]  # inside of quotation marks in Python, as in JSON
+    return f"## Training\n\n{facts}\n\n## Scores\n\n{scores}\n\n{USE.format(run=run, code=code)}"
 
 
 def _row(test: Mapping[str, Any]) -> str:

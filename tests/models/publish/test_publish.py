@@ -19,7 +19,7 @@ NET = words("--netG unet_64 --ngf 4 --crop_size 64 --init_gain 0.2 --dataset_mod
 @pytest.fixture
 def run(tmp_path):
     save_run(tmp_path, "tiny", *NET, epochs=("latest", "best"), dataroot="/home/me/patients")
-    write_card(tmp_path / "tiny", {"Data": "lungs"})
+    write_card(tmp_path / "tiny", "tiny", {"Data": "lungs"})
     return tmp_path / "tiny"
 
 

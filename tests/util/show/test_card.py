@@ -1,6 +1,9 @@
 """The card of a run: README.md as the Hugging Face hub reads it, brought up to date by tests, with the user's text."""
 
+import ast
 import re
+import shlex
+import textwrap
 
 import pytest
 from huggingface_hub import ModelCard
@@ -27,13 +30,18 @@ def run(tmp_path):
     folder = tmp_path / 'my "lungs"'
     folder.mkdir()
     (folder / "best_net_G.pth").write_bytes(b"weights")
-    write_card(folder, {"Data": "lungs", "Split": ""})
+    write_card(folder, 'my "lungs"', {"Data": "lungs", "Split": ""})
     return folder
 
 
 def score(folder, phase="test", epoch="best", names=NAMES, **other):
     add_scores(
-        folder, {"phase": phase, "epoch": epoch, "data": "lungs"}, folder / "best_net_G.pth", SUMMARY | other, names
+        folder,
+        'my "lungs"',
+        {"phase": phase, "epoch": epoch, "data": "lungs"},
+        folder / "best_net_G.pth",
+        SUMMARY | other,
+        names,
     )
 
 
@@ -67,13 +75,32 @@ def test_scores_of_more_than_two_classes_are_of_pooled_pixels(run):
     assert "pooled miou 0.7000 (0.6000 to 0.8000)" in read(run)
 
 
+def test_a_card_names_its_run_so_that_python_and_a_shell_find_it(tmp_path):
+    for name in ("lungs/fold_0", 'my "lungs" ü'):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        write_card(folder, name, {"Data": "lungs"})
+        text = read(folder)
+        assert f"# {name}\n" in text
+        command = re.search(r"`(python test.py .*)` adds them", text)
+        assert command
+        assert shlex.split(command[1]) == ["python", "test.py", "--name", name]
+        code = [line for line in text.splitlines() if line.startswith("    ") and "(" in line]
+        constants = [
+            node.value
+            for node in ast.walk(ast.parse(textwrap.dedent("\n".join(code))))
+            if isinstance(node, ast.Constant)
+        ]
+        assert {name, f"PATH/TO/pix2mask/checkpoints/{name}"} <= set(constants)
+
+
 def test_what_the_user_writes_outside_of_the_marks_stays(run):
     mine = (
         read(run).replace("license: # fill", "license: mit # fill").replace("tags:\n", "language: en\ntags:\n- mine\n")
     )
     (run / CARD).write_text(mine.replace("(fill in: owner,", "(MINE,"), encoding="utf-8")
     score(run)
-    write_card(run, {"Data": "other lungs"})
+    write_card(run, 'my "lungs"', {"Data": "other lungs"})
     score(run)
     data = ModelCard(read(run)).data.to_dict()
     assert (data["license"], data["language"], data["tags"]) == ("mit", "en", ["mine", "medical-imaging"])
@@ -84,7 +111,7 @@ def test_what_the_user_writes_outside_of_the_marks_stays(run):
 
 def test_a_training_removes_the_scores_of_earlier_weights(run):
     score(run)
-    write_card(run, {"Data": "lungs"})
+    write_card(run, 'my "lungs"', {"Data": "lungs"})
     assert "model-index" not in read(run)
     assert "None yet" in read(run)
 
