@@ -2,7 +2,7 @@
 
 import argparse
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from models.piggyback import METHODS
 from models.rivals import RIVALS
@@ -131,8 +131,14 @@ def _settings(opt: argparse.Namespace) -> str:
     beside = ("display_", "save_", "print_", "update_", "no_html", "tensorboard", "gpu_ids", "cache_gb", "skip_bad")
     known = {name: value for name, value in vars(opt).items() if name in flags(Fact.RESUMED)}
     own = {name: value for name, value in known.items() if not name.startswith(beside) and name != "dataroot"}
-    named = {name: Path(value).name if "/" in str(value) else value for name, value in own.items()}
+    named = {name: value if name == "patient_regex" else _without_folder(value) for name, value in own.items()}
     return TRAIN.changes(argparse.Namespace(**named), following(opt))
+
+
+def _without_folder(value: object) -> object:
+    """The last name of a path, of this system or another: PureWindowsPath knows both separators."""
+    path = isinstance(value, str) and ("/" in value or "\\" in value)
+    return PureWindowsPath(value).name if path else value
 
 
 def resume_command(opt: argparse.Namespace) -> str:

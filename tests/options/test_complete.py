@@ -226,3 +226,13 @@ def test_the_console_shows_only_the_flags_that_differ_from_the_defaults():
         "flags that differ from the defaults (all flags: checkpoints/my run/train_opt.txt): "
         "--name 'my run' --no_flip --norm_stats running"
     )
+
+
+@pytest.mark.parametrize("path", [r"C:\Users\me\patients\old", r"..\me\patients\old", "/home/me/patients/old", "old"])
+def test_a_card_names_no_folder_of_any_system_and_leaves_a_pattern_whole(path):
+    opt = train("--dataset_mode", "masks", "--name", "x", "--patient_regex", r"(\d+)/\w+")
+    opt.encoder_weights = path
+    settings = options.train.card_facts(opt)["Settings that differ from the defaults"]
+    assert "--encoder_weights old --" in settings
+    assert r"--patient_regex '(\d+)/\w+'" in settings
+    assert "patients" not in settings
