@@ -1,11 +1,14 @@
 """A cross-validation from a folder of images to scores out of fold and an ensemble under one name."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from data.phantom.__main__ import write_chests
-from tests.helpers import ROOT, python, read_json, read_table, words
+from tests.helpers import ROOT, python, read_json, read_table, save_run, words
+from util.folds.record import Record
 from util.run.learnt import count_learnt
 
 TINY = "--netG unet_64 --ngf 4 --ndf 4 --load_size 72 --crop_size 64 --n_epochs 1 --n_epochs_decay 0 --batch_size 2"
@@ -75,3 +78,35 @@ def test_the_runs_of_all_folds_work_as_one_and_say_what_they_have_seen(place):
     image = next((place / "data" / "images").iterdir())
     segmented = python(ROOT / "segment.py", "cv", image, "--gpu_ids", "-1", cwd=place)
     assert "confidence" in segmented.stdout, segmented.stderr
+
+
+THREE = {"background": [0, 0, 0], "lung": [255, 0, 0], "heart": [0, 0, 255]}
+
+
+@pytest.fixture
+def three_classes(tmp_path):
+    """A cross-validation of two runs with random weights, on four images with masks of three classes."""
+    root, random = tmp_path / "data", np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    for i in range(4):
+        Image.fromarray(random.integers(0, 256, (64, 64), np.uint8)).save(root / "images" / f"p{i}.png")
+        mask = np.zeros((64, 64, 3), np.uint8)
+        mask[10:40, 10:30], mask[30:50, 40:60] = THREE["lung"], THREE["heart"]
+        Image.fromarray(mask).save(root / "masks" / f"p{i}.png")
+    lines = [f"images/p{i}.png,train,{i % 2}" for i in range(4)]
+    (root / "splits.csv").write_text("\n".join(["image,split,fold", *lines]))
+    (tmp_path / "three").mkdir()
+    Record([0, 1], "", [0, 1]).write(tmp_path / "three")
+    data = ["--dataset_mode", "masks", "--dataroot", str(root), "--classes", json.dumps(THREE)]
+    small = words("--netG unet_64 --ngf 4 --crop_size 64")
+    for fold in (0, 1):
+        save_run(tmp_path, f"three/fold_{fold}", *small, *data, fold=fold)
+    return root
+
+
+def test_three_classes_are_shown_by_their_colours(three_classes, apply):
+    page = (apply(name="three", phase="out_of_fold") / "index.html").read_text("utf-8")
+    assert "Classes:" in page
+    assert "heart" in page.split("Classes:")[1].split("</p>")[0]
+    assert "data-tinted" not in page.split("<script>")[0], "their masks are not white on black"
