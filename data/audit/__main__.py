@@ -1,12 +1,12 @@
 """Find masks that disagree with what networks draw for images that they have not learnt from.
 
     python test.py --name lungs --phase val
-    python -m data.audit results/lungs/val_latest              a run that was trained on another part
-    python -m data.audit results/lungs_*/val_latest            the folds of a cross-validation: every image is audited
+    python -m data.audit results/lungs/val_latest       a run that was trained on another part
+    python -m data.audit results/lungs/out_of_fold      a cross-validation (train.py --fold all): all images
 
 Writes a page with the masks that disagree most to audit/ in the (first) folder of results, and verdicts.csv into the
 data set: a line for each image. Write keep, drop or redraw into its column verdict. train.py leaves out images to drop
-or redraw; another audit keeps all verdicts.
+or redraw; another audit keeps all that you wrote.
 """
 
 import argparse
