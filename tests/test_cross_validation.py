@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.audit.run import audit
 from data.phantom.__main__ import write_chests
 from tests.helpers import ROOT, python, read_json, read_table, save_run, words
+from util.errors import UserError
 from util.folds.record import Record
 from util.run.learnt import count_learnt
 
@@ -103,6 +105,12 @@ def three_classes(tmp_path):
     for fold in (0, 1):
         save_run(tmp_path, f"three/fold_{fold}", *small, *data, fold=fold)
     return root
+
+
+def test_an_audit_of_three_classes_blames_no_mask(three_classes, apply):
+    results = apply(name="three", phase="out_of_fold")
+    with pytest.raises(UserError, match="/masks/p0.png: not a mask of two classes; the audit compares masks of two"):
+        audit([results])
 
 
 def test_three_classes_are_shown_by_their_colours(three_classes, apply):

@@ -105,12 +105,12 @@ def measure(case: Case) -> Measured:
 def read_case(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, float | None]:
     """The mask and the network's mask, bool [H, W]; the network's confidence in each pixel, 0..1 [H, W] or None; and
     the offset of the parts."""
+    stored = read_file(case.predicted).pages[0].pixels
+    if stored.ndim != 2 or not np.isin(stored, (0, 255)).all():  # first, as masks of three classes may be good ones
+        raise UserError(f"{case.predicted}: not a mask of two classes; the audit compares masks of two classes")
     image = read_file(case.image)
     parts = [_read_mask((path,), image) for path in case.masks]
     mask = np.logical_or.reduce(parts)
-    stored = read_file(case.predicted).pages[0].pixels
-    if stored.ndim != 2 or not np.isin(stored, (0, 255)).all():
-        raise UserError(f"{case.predicted}: not a mask of two classes; the audit compares masks of two classes")
     if stored.shape != mask.shape:
         raise UserError(
             f"{case.predicted}: {_size(stored)}, but {case.masks[0]} has {_size(mask)}: are these results of another "
