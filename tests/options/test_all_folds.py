@@ -8,6 +8,7 @@ from options.complete.all_folds import begin, planned, train_words
 from options.train import TRAIN, parse
 from tests.helpers import read_json
 from util.errors import UserError
+from util.run.aside import set_aside
 
 
 @pytest.fixture
@@ -83,6 +84,23 @@ def test_a_fold_whose_networks_are_gone_is_trained_again(asked, tmp_path):
     start(asked(), trained=[0, 1])
     (tmp_path / "runs" / "lungs" / "fold_1" / "latest_net_G.pth").unlink()
     assert start(asked()).trained == [0]
+
+
+@pytest.mark.parametrize("trained", [[], [0]])
+@pytest.mark.parametrize("fold", ["all", "0"])
+def test_a_damaged_record_is_moved_aside_by_overwrite(asked, tmp_path, trained, fold):
+    start(asked(), trained)
+    folder = tmp_path / "runs" / "lungs"
+    (folder / "folds.json").write_text("{")
+    with pytest.raises(UserError, match=r"folds.json: damaged; .*or begin again with --overwrite"):
+        asked()
+    opt = asked("--overwrite", fold=fold)
+    if fold == "all":
+        assert start(opt).trained == []
+    else:
+        set_aside(folder)  # as a single run does at its first epoch
+        assert not (folder / "folds.json").exists()
+    assert (folder / "before" / "folds.json").exists() == bool(trained)
 
 
 def test_where_all_folds_are_trained_nothing_begins_unasked(asked):

@@ -1,5 +1,6 @@
 """folds.json: the folds of a cross-validation, and which of them are trained. It makes a run's name stand for them."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -46,7 +47,10 @@ def read_record(folder: Path) -> Record | None:
             return record
     except (ValueError, TypeError):
         pass
-    raise UserError(f"{folder / FILE}: damaged; name the runs of its folds one by one, as {folder.name}/fold_0,...")
+    raise UserError(
+        f"{folder / FILE}: damaged; name the runs of its folds, as {folder.name}/fold_0,{folder.name}/fold_1, or begin "
+        "again with --overwrite, which keeps them in before/ there"
+    )
 
 
 def run_of(name: str, fold: int) -> str:
@@ -82,7 +86,9 @@ def refuse_folds(checkpoints_dir: Path, name: str, flag: str) -> None:
 def name_of(checkpoints_dir: Path, runs: Sequence[str]) -> str:
     """The name of an ensemble: that of a cross-validation if these are all its runs, else all of their names."""
     whole = runs[0].rpartition("/")[0]
-    record = read_record(checkpoints_dir / whole) if whole else None
+    record = None
+    with contextlib.suppress(UserError):  # damaged: the message says to name the runs
+        record = read_record(checkpoints_dir / whole) if whole else None
     if record and [*runs] == [run_of(whole, fold) for fold in record.folds]:
         return whole
     return runs[0] if len(runs) == 1 else "+".join(run.replace("/", "_") for run in runs)

@@ -51,6 +51,8 @@ def test_a_damaged_record_is_named(folder, text):
     (folder / "folds.json").write_text(text)
     with pytest.raises(UserError, match="folds.json: damaged"):
         read_record(folder)
+    runs = ["lungs/fold_0", "lungs/fold_1"]
+    assert name_of(folder.parent, runs) == "lungs_fold_0+lungs_fold_1", "as the message says, they can be named"
 
 
 PROGRAM = """
