@@ -1,5 +1,6 @@
 """Keep decoded samples in memory, up to a budget."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -91,5 +92,13 @@ class Cache:
 def _all(messages: list[str]) -> str:
     if len(messages) == 1:
         return f"{messages[0]} (--skip_bad_files leaves it out)"
-    more = f" and {len(messages) - 5} more" if len(messages) > 5 else ""
-    return f"{len(messages)} bad files: {'; '.join(messages[:5])}{more} (--skip_bad_files leaves them out)"
+    files_of = defaultdict(list)  # by their fault, which is said once
+    for message in messages:
+        file, _, fault = message.partition(": ")
+        files_of[fault].append(file)
+    faults = [f"{_few(files, ', ')}: {fault}" for fault, files in files_of.items()]
+    return f"{len(messages)} bad files: {_few(faults, '; ')} (--skip_bad_files leaves them out)"
+
+
+def _few(words: Sequence[str], between: str) -> str:
+    return between.join(words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")

@@ -162,9 +162,12 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
     if listed:
         rows = read_splits(list_file)
         if not any(row.image.exists() for row in rows):
+            missing = next((folder for folder in reversed(rows[0].image.parents) if not folder.exists()), None)
+            what = f"there is no folder {missing}, and " if missing else ""
             advice = renaming(root) or "paths in it are relative to its own folder"
             raise UserError(
-                f"{list_file}: none of the {len(rows)} images that it lists exists, such as {rows[0].image}; {advice}"
+                f"{list_file}: {what}none of the {len(rows)} images that it lists exists, such as {rows[0].image}; "
+                f"{advice}"
             )
     elif (root / "images").is_dir():
         rows = [Row(path) for path in find_images(root / "images")]

@@ -73,11 +73,16 @@ def test_all_caches_share_the_budget_and_give_it_back():
     assert Cache.used == 300
 
 
-def test_all_bad_files_are_reported_together():
+def test_all_bad_files_are_reported_together_and_a_common_fault_is_said_once():
+    def faulty(sample: int):
+        raise UserError(f"{sample}.png: bad {sample}")
+
     items = [Item(i, bad=i in (3, 7)) for i in range(10)]
-    with pytest.raises(UserError, match=r"2 bad files: 3.png: bad; 7.png: bad \(--skip_bad_files leaves them out"):
+    with pytest.raises(UserError, match=r"2 bad files: 3.png, 7.png: bad \(--skip_bad_files leaves them out"):
         Cache(Reader(), 1, 2, skip_bad=False).fill(items, "test")
-    with pytest.raises(UserError, match=r"12 bad files: 0.png: bad; .* and 7 more \("):
+    with pytest.raises(UserError, match=r"7 bad files: 0.png: bad 0; .*; 4.png: bad 4 and 2 more \(--skip"):
+        Cache(faulty, 1, 2, skip_bad=False).fill(range(7), "test")
+    with pytest.raises(UserError, match=r"12 bad files: 0.png, 1.png, .* and 7 more: bad \(--skip"):
         Cache(Reader(), 1, 2, skip_bad=False).fill([Item(i, bad=True) for i in range(12)], "test")
 
 

@@ -127,7 +127,7 @@ def test_a_bad_file_in_a_worker_process_is_a_one_line_error(lungs, flags):
 def test_bad_files_are_skipped_and_listed(lungs, flags, capsys):
     for i in (2, 6):
         (lungs / "masks" / f"p{i}.png").write_bytes(b"")
-    with pytest.raises(UserError, match=r"2 bad files: \S+p2.png: the file is empty \(0 bytes\); \S+p6.png"):
+    with pytest.raises(UserError, match=r"2 bad files: \S+p2.png, \S+p6.png: the file is empty \(0 bytes\) \("):
         create_dataset(flags(dataroot=str(lungs)), "all", train=True)
     for cache_gb in (1.0, 0.0):
         opt = flags(dataroot=str(lungs), skip_bad_files=True, cache_gb=cache_gb, num_threads=0)

@@ -462,3 +462,23 @@ def test_without_a_mask_that_has_foreground_there_is_no_validation(lungs, flags,
     assert "no validation: " in capsys.readouterr().out
     with pytest.raises(UserError, match="--early_stop watches the validation score"):
         create_validation(flags(dataroot=str(lungs), early_stop=3))
+
+
+def test_a_list_without_the_folder_of_its_images_names_that_folder(lungs, flags):
+    (lungs / "splits.csv").write_text("image,split\nimages/p0.png,train\nimages/p1.png,val\n")
+    (lungs / "images").rename(lungs / "pictures")
+    missing = r"splits.csv: there is no folder \S+lungs/images, and none of the 2 images that it lists exists"
+    with pytest.raises(UserError, match=missing):
+        MasksDataset(flags(dataroot=lungs), "train", train=False)
+    (lungs / "images").mkdir()
+    with pytest.raises(UserError, match="splits.csv: none of the 2 images that it lists exists, such as"):
+        MasksDataset(flags(dataroot=lungs), "train", train=False)
+
+
+def test_swapped_folders_are_said_once_for_all_files(lungs, flags):
+    (lungs / "images").rename(lungs / "x")
+    (lungs / "masks").rename(lungs / "images")
+    (lungs / "x").rename(lungs / "masks")
+    with pytest.raises(UserError, match="10 bad files: .*p4.png and 5 more: is no mask, but its image is one") as error:
+        MasksDataset(flags(dataroot=lungs), "all", train=True)
+    assert str(error.value).count("swapped?") == 1
