@@ -22,8 +22,8 @@ FREE = ("display_", "save_", "print_", "update_", "no_html", "tensorboard", "gpu
 def check_name(opt: argparse.Namespace) -> None:
     """UserError where --name and --fold do not go together: one is of a cross-validation and the other of a run."""
     folder = Path(opt.checkpoints_dir) / opt.name
-    # --overwrite moves a record aside, a damaged one too.
-    record, single = None if opt.overwrite else read_record(folder), any(folder.glob("*.pth"))
+    again = opt.overwrite and not opt.continue_train  # then a record is moved aside, a damaged one too
+    record, single = None if again else read_record(folder), any(folder.glob("*.pth"))
     if getattr(opt, "fold", -1) == "all":
         if "TORCHELASTIC_RUN_ID" in os.environ:
             raise UserError("--fold all starts a process for each fold by itself: leave torchrun out")
