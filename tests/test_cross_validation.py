@@ -109,8 +109,19 @@ def three_classes(tmp_path):
 
 def test_an_audit_of_three_classes_blames_no_mask(three_classes, apply):
     results = apply(name="three", phase="out_of_fold")
+    assert results.name == "out_of_fold"
     with pytest.raises(UserError, match="/masks/p0.png: not a mask of two classes; the audit compares masks of two"):
         audit([results])
+
+
+def test_new_scores_are_not_left_beside_an_audit_of_the_old_masks(three_classes, apply):
+    results = apply(name="three", phase="out_of_fold")
+    (results / "audit").mkdir()
+    (results / "audit" / "index.html").touch()
+    (results / "notes.txt").touch()
+    assert apply(name="three", phase="out_of_fold") == results
+    assert not (results / "audit").exists()
+    assert (results / "notes.txt").exists()
 
 
 def test_three_classes_are_shown_by_their_colours(three_classes, apply):

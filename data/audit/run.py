@@ -20,6 +20,7 @@ from data.read.folders import existing_folder
 from data.read.splits import Row
 from util.errors import UserError
 from util.files import read_json, replacing_folder
+from util.show.pages import add_link
 
 
 def audit(results: Sequence[Path], dataroot: Path | None = None) -> list[Entry]:
@@ -45,6 +46,7 @@ def audit(results: Sequence[Path], dataroot: Path | None = None) -> list[Entry]:
     folder = results[0] / "audit"
     with replacing_folder(folder, OURS, OURS[0]) as new:
         write_audit_page(new, f"Masks of {root.resolve().name}", ranked, {case.id: case for case in cases}, table)
+    add_link(results[0] / "index.html", "audit of the masks", folder / "index.html")
     _say(ranked, folder, table, sure)
     return ranked
 

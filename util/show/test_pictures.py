@@ -12,6 +12,7 @@ from util.show.pictures import blend, differences, outlines, save_jpeg, save_png
 # The entries of a results folder that a test writes. The next test replaces them, and keeps all others.
 OURS = {"images", "masks", "overlays", "differences", "thumbs", "dicomseg"}
 OURS |= {"metrics.csv", "metrics.json", "index.html", "thresholds.png", "histogram.png"}
+OURS |= {"audit"}  # of the masks that are replaced (data.audit)
 THUMB = 512  # pixels; a larger picture gets a smaller copy for the page: browsers choke on hundreds of big X-rays
 
 

@@ -16,6 +16,7 @@ from data.audit.run import audit
 from data.masks import MasksDataset
 from tests.helpers import read_table
 from util.errors import UserError
+from util.show.pages import page, write_page
 
 SIDE, COUNT = 96, 16
 
@@ -170,6 +171,14 @@ def test_the_page_shows_the_masks_in_their_order_and_works_offline(root, results
     out = capsys.readouterr().out
     assert f"{COUNT} masks compared: " in out
     assert str(root / "verdicts.csv") in out
+
+
+def test_the_page_of_the_results_links_to_the_audit(root, results):
+    write_page(results / "index.html", page("lungs", links={"scores": "metrics.json"}))
+    for _ in range(2):
+        audit([results])
+        assert (results / "index.html").read_text().count('href="audit/index.html">audit of the masks</a></nav>') == 1
+    assert 'href="../index.html">the results</a>' in (results / "audit" / "index.html").read_text()
 
 
 def test_the_folds_of_a_cross_validation_are_audited_together(root, results, tmp_path):
