@@ -12,6 +12,7 @@ from options.complete.names import existing_run
 from options.recorded import read_for_others
 from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError, run_script
+from util.folds.record import refuse_folds
 
 
 def main() -> None:
@@ -21,7 +22,9 @@ def main() -> None:
     parser.add_argument("--private", action="store_true", help="show it to nobody else")
     parser.add_argument("--checkpoints_dir", default=CHECKPOINTS_DIR, help="folder of all runs")
     args = parser.parse_args()
-    upload(contents(existing_run(Path(args.checkpoints_dir), args.run, f"run {args.run}")), args.repo, args.private)
+    folder = existing_run(Path(args.checkpoints_dir), args.run, f"run {args.run}")
+    refuse_folds(Path(args.checkpoints_dir), args.run, f"run {args.run}")
+    upload(contents(folder), args.repo, args.private)
 
 
 def contents(folder: Path) -> dict[str, Path | bytes]:

@@ -8,9 +8,10 @@ from threading import Thread
 import pytest
 
 import hubconf
-from models.publish.__main__ import contents
+from models.publish.__main__ import contents, main
 from tests.helpers import ROOT, python, save_run, words
 from util.errors import UserError
+from util.folds.record import Record
 from util.show.card import CARD, write_card
 
 NET = words("--netG unet_64 --ngf 4 --crop_size 64 --init_gain 0.2 --dataset_mode masks")
@@ -120,6 +121,12 @@ def test_a_run_without_a_licence_or_a_card_is_refused(run):
     (run / CARD).unlink()
     with pytest.raises(UserError, match="no card with a licence"):
         contents(run)
+
+
+def test_of_a_cross_validation_one_run_is_named(run, start):
+    Record([0, 1], "", [0, 1]).write(run)
+    with pytest.raises(UserError, match="run tiny: a cross-validation of 2 runs, .*name one, such as tiny/fold_0"):
+        start(main, "tiny", "--repo", "me/lungs", "--checkpoints_dir", run.parent)
 
 
 def test_a_task_without_its_donor_is_refused(run):
