@@ -18,6 +18,7 @@ from data.read.labels import read_labels
 from data.read.matching import Matching, match
 from data.read.splits import Row, draw, draw_split, folded, read_splits
 from util.errors import UserError
+from util.folds.record import OUT_OF_FOLD
 from util.run.learnt import digests
 
 REST = "rest"
@@ -67,6 +68,7 @@ class MasksDataset(PairedDataset):
             raise NoSuchPhase(
                 f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
                 + ("" if listed else "; a splits.csv or another --split_seed changes that")
+                + (f"; --phase {OUT_OF_FOLD} scores what a fold's run has not seen" if OUT_OF_FOLD in splits else "")
             )
         if self.train:
             chosen = self._without_bad(chosen, list(ids), root)
