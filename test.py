@@ -20,7 +20,8 @@ import options  # noqa: F401 - before all others, for Ctrl-C
 
 # isort: split
 import argparse
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def test(runs: list[argparse.Namespace]) -> int:
     from data import create_dataset
     from models.apply.trained import Trained
     from models.apply.translators import shared_input
-    from util.files import replacing_folder, write_text
+    from util.files import replacing_folder
     from util.run.device import pick_device
     from util.score.evaluate import evaluate
     from util.seeding import seed_everything
@@ -70,8 +71,6 @@ def test(runs: list[argparse.Namespace]) -> int:
     translator = trained.translator(loader.dataset.classes)
     write_segmentation = segmentation_writer(runs, opt, trained.name, loader.dataset)
     print(in_short(opt))
-    for run in runs:
-        write_text(Path(run.checkpoints_dir) / run.name / "test_opt.txt", as_text(run) + "\n")
     within = masks_within(opt, device, loader.dataset)
     rule = trained.rule(loader, within)
     settings = trained.settings(loader.dataset, rule, {run.name: note_learnt(run, loader.dataset) for run in runs})
@@ -86,9 +85,9 @@ def test(runs: list[argparse.Namespace]) -> int:
         check = {"within": within, "seen": trained.seen(loader.dataset.classes)}
         evaluation = evaluate(translator, loader, rule, opt.surface, write, **check, progress="testing")
         write_results(folder, results, trained, evaluation, settings, opt, loader.dataset)
-    link_from_training(trained.folders, results)
     if evaluation.scored:
-        say_scores(trained, results, evaluation)
+        say_scores(evaluation)
+    record_in_runs(trained, results, evaluation)
     print(*evaluation.remarks, f"page: {results / 'index.html'}", sep="\n")
     return 0
 
@@ -117,7 +116,8 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
         write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | whole.summary)
         title = f"Experiment = {name}, each image by the run that has not seen it, Epoch = {opt.epoch}"
         write_test_page(folder, title, whole, settings, opt.display_winsize, links_to_runs(folders, results), classes)
-    link_from_training(folders, results)
+    with noted():
+        link_from_training(folders, results)
     print(*in_words(whole), *whole.remarks, f"page: {results / 'index.html'}", sep="\n")
     return 0
 
@@ -241,16 +241,37 @@ def link_from_training(folders: Sequence[Path], results: Path) -> None:
         add_link(folder / "web" / "index.html", name, results / "index.html")
 
 
-def say_scores(trained: Trained, results: Path, evaluation: Evaluation) -> None:
-    """Print the scores, and bring the run's README.md up to date after a test of its own data in its own way."""
+@contextlib.contextmanager
+def noted() -> Iterator[None]:
+    """Say in a note that a file of a run cannot be written: the results of the test are whole without it."""
+    from util.files import NotWritten
+
+    try:
+        yield
+    except NotWritten as error:
+        print(f"note: nothing is recorded in the folder of the run: {error}")
+
+
+def say_scores(evaluation: Evaluation) -> None:
     from util.score.summary import in_words
+
+    print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
+
+
+def record_in_runs(trained: Trained, results: Path, evaluation: Evaluation) -> None:
+    """Write test_opt.txt into each run's folder, link its page to the results, and bring its README.md up to date after
+    a test of its own data in its own way."""
+    from util.files import write_text
     from util.show.card import add_scores
 
     opt = trained.runs[0]
-    print(*in_words(evaluation.summary, evaluation.columns, pooled=not evaluation.binary), sep="\n")
-    if len(trained.runs) == 1 and is_plain(opt, results):
-        tested = {"phase": opt.phase, "epoch": opt.epoch, "data": name_of(data_of(opt))}
-        add_scores(trained.folder, opt.name, tested, trained.files[0], evaluation.summary, evaluation.columns)
+    with noted():
+        for run, folder in zip(trained.runs, trained.folders, strict=True):
+            write_text(folder / "test_opt.txt", as_text(run) + "\n")
+        link_from_training(trained.folders, results)
+        if evaluation.scored and len(trained.runs) == 1 and is_plain(opt, results):
+            tested = {"phase": opt.phase, "epoch": opt.epoch, "data": name_of(data_of(opt))}
+            add_scores(trained.folder, opt.name, tested, trained.files[0], evaluation.summary, evaluation.columns)
 
 
 def plane_of_distances(opt: argparse.Namespace, dataset: PairedDataset) -> dict[str, object]:

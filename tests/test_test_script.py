@@ -1,7 +1,9 @@
 """test.py as a user runs it, with a tiny generator on X-rays of several sizes: its files and scores."""
 
 import csv
+import errno
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -138,7 +140,7 @@ def test_a_threshold_is_chosen_on_val_and_used_on_test(apply_tiny, trained, ches
     table_file = chests / "splits.csv"
     table_file.write_text(table_file.read_text().replace(",test,", ",val,", 3))
     auto = ["--dataroot", str(chests), "--mask_threshold", "auto"]
-    with pytest.raises(UserError, match="threshold.json has none.*--name tiny --epoch latest --phase val"):
+    with pytest.raises(UserError, match="threshold.json has none.*--name tiny --checkpoints_dir .* --epoch latest --phase val"):
         apply_tiny(*auto, phase="test")
     results = apply_tiny(*auto, phase="val")
     chosen, saved = read_json(results / "metrics.json"), read_json(tmp_path / "tiny" / "threshold.json")
@@ -514,3 +516,25 @@ def test_a_part_of_the_runs_data_has_a_folder_of_its_own_and_a_comparison_its_ow
     shutil.copytree(chests, tmp_path / "clinic")
     assert apply(*compare, "--dataroot", str(tmp_path / "clinic"), name="", phase="all").name == "all_latest_clinic"
     assert (tmp_path / "results" / "compare_tiny_other" / "all_latest" / "compare.csv").exists()
+
+
+def test_a_run_in_a_read_only_folder_is_tested_and_a_note_says_that_it_records_nothing(
+    apply_tiny, trained, chests, monkeypatch, tmp_path, capsys
+):
+    (tmp_path / "tiny" / "web").mkdir()
+    (tmp_path / "tiny" / "web" / "index.html").write_text("<nav></nav>")
+    before = sorted(path.name for path in (tmp_path / "tiny").iterdir())
+
+    def read_only(path, *more, real=Path.open, **named):
+        if tmp_path / "tiny" in path.parents and "w" in more:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, *more, **named)
+
+    monkeypatch.setattr(Path, "open", read_only)
+    folder = apply_tiny("--dataroot", str(chests))
+    assert len(table(folder)) == 5
+    said = capsys.readouterr().out
+    assert said.count("note: nothing is recorded in the folder of the run: ") == 1
+    assert "test_opt.txt: not written: Read-only file system" in said
+    assert f"page: {folder / 'index.html'}" in said
+    assert sorted(path.name for path in (tmp_path / "tiny").iterdir()) == before

@@ -22,9 +22,13 @@ from util.locks import LOCK, locked
 LARGEST_JSON = 16 << 20  # bytes. Four times as many, in short lists or names, would take half a minute.
 
 
+class NotWritten(UserError):
+    """The disk, or its permissions, did not allow a file."""
+
+
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w", durable: bool = False) -> Iterator[IO[Any]]:
-    """Open a new file that replaces `path` once it is written whole. Raises UserError if the disk does not allow it.
+    """Open a new file that replaces `path` once it is written whole. NotWritten: the disk does not allow it.
 
     durable: the file outlasts a loss of power, too. That takes milliseconds, so it is not for thousands of pictures.
     """
@@ -42,7 +46,7 @@ def replacing(path: Path, mode: str = "w", durable: bool = False) -> Iterator[IO
         with contextlib.suppress(OSError):
             beside.unlink()
         if isinstance(error, OSError):
-            raise UserError(f"{path}: not written: {why(error)}; an earlier file of this name is unchanged") from error
+            raise NotWritten(f"{path}: not written: {why(error)}; an earlier file of this name is unchanged") from error
         raise
 
 
