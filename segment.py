@@ -173,10 +173,10 @@ def say_contradictions(count: int) -> None:
 def in_words(row: Row) -> str:
     share = 100 * int(row.area) / (int(row.width) * int(row.height))
     parts = "1 part" if row.parts == 1 else f"{row.parts} parts"
-    confidence = f", confidence {row.confidence:.3f}" if row.confidence != "" else ""
-    confidence += f", expected Dice {row.expected_dice:.3f}" if row.expected_dice != "" else ""
+    trust = f", confidence {row.confidence:.3f}" if row.confidence != "" else ""
+    trust += f", expected Dice {row.expected_dice:.3f}" if row.expected_dice != "" else ""
     doubts = f"; implausible: {row.implausible}" if row.implausible else ""
-    return f"{row.mask}: {row.area} pixels ({share:.1f} % of the image) in {parts}{confidence}{doubts}"
+    return f"{row.mask}: {row.area} pixels ({share:.1f} % of the image) in {parts}{trust}{doubts}"
 
 
 if __name__ == "__main__":

@@ -107,7 +107,8 @@ def note_learnt(opt: argparse.Namespace, dataset: ScoredData) -> str:
     count = count_learnt(Path(opt.checkpoints_dir) / opt.name, files)
     phrase = _by_flags(opt, files) if count is None else f"learnt from {count} of these {len(files)}" if count else ""
     if phrase:
-        print(f"note: {opt.name} {phrase}: its scores on images of phase {opt.phase} may be too good")
+        scores = f": its scores on images of phase {opt.phase} may be too good" if dataset.has_targets else ""
+        print(f"note: {opt.name} {phrase}{scores}")
     return phrase
 
 

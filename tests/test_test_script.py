@@ -140,7 +140,9 @@ def test_a_threshold_is_chosen_on_val_and_used_on_test(apply_tiny, trained, ches
     table_file = chests / "splits.csv"
     table_file.write_text(table_file.read_text().replace(",test,", ",val,", 3))
     auto = ["--dataroot", str(chests), "--mask_threshold", "auto"]
-    with pytest.raises(UserError, match="threshold.json has none.*--name tiny --checkpoints_dir .* --epoch latest --phase val"):
+    with pytest.raises(
+        UserError, match="threshold.json has none.*--name tiny --checkpoints_dir .* --epoch latest --phase val"
+    ):
         apply_tiny(*auto, phase="test")
     results = apply_tiny(*auto, phase="val")
     chosen, saved = read_json(results / "metrics.json"), read_json(tmp_path / "tiny" / "threshold.json")
@@ -186,6 +188,8 @@ def test_a_test_on_images_that_the_run_has_learnt_from_says_how_many(apply_tiny,
     (tmp_path / "copy" / "splits.csv").write_text("image,mask,split\nimages/other.png,masks/x1.png,test\n")
     apply_tiny("--dataroot", str(tmp_path / "copy"), phase="test")
     assert "tiny learnt from 1 of these 1" in capsys.readouterr().out
+    apply_tiny("--dataroot", str(chests / "images"), "--dataset_mode", "single")  # without masks there are no scores
+    assert "note: tiny learnt from 2 of these 5\n" in capsys.readouterr().out
     record_learnt(tmp_path / "tiny", [])
     apply_tiny("--dataroot", str(chests), phase="test")
     assert "note:" not in capsys.readouterr().out

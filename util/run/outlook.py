@@ -27,7 +27,8 @@ def data_in_words(train: ScoredData, val: ScoredData | None) -> str:
     if train.classes:
         words += f"; classes: {', '.join(train.classes.names)}"
     empty, masks = (sum(pair) for pair in zip(train.empty, val.empty if val else (0, 0), strict=True))
-    return words + (f"; {empty} of {masks} masks ({empty / masks:.0%}) are empty" if masks else "")
+    counted = f"{empty} of {masks} mask{'s' * (masks != 1)}"
+    return words + (f"; {counted} ({empty / masks:.0%}) {'is' if empty == 1 else 'are'} empty" if masks else "")
 
 
 def _images(data: ScoredData) -> str:

@@ -8,7 +8,7 @@ from dominate.util import raw
 
 from util.score.trust import expected
 from util.score.trust.calibration import BINS
-from util.score.trust.plausible import COLUMN
+from util.score.trust.plausible import COLUMN, doubted_in_words
 
 SHOWN = 10  # images to name
 SIDE = 220  # of the reliability curve, in pixels
@@ -25,9 +25,8 @@ def show_trust(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) ->
     if expected.COLUMN in summary:
         tags.p(f"{expected.in_words(summary[expected.COLUMN])}.", cls="note")
     if doubted:
-        look = "looks" if len(doubted) == 1 else "look"
         with tags.div(cls="warning"):
-            tags.p(f"{len(doubted)} of {len(rows)} masks {look} implausible, unlike any training mask:")
+            tags.p(f"{doubted_in_words(len(doubted), len(rows))}, unlike any training mask:")
             with tags.ul():
                 for row in doubted[:SHOWN]:
                     tags.li(f"{row['id']}: {row[COLUMN]}")

@@ -26,6 +26,7 @@ def test_only_the_first_implausible_masks_are_listed_and_the_others_counted():
     assert page.count("<li>") == SHOWN
     assert "2 more are named below" in page
     assert "good" not in page
+    assert "1 of 1 mask looks implausible" in shown(rows[:1], {})
 
 
 def test_nothing_is_said_where_nothing_is_known():

@@ -202,6 +202,11 @@ def seen_by(folders: Iterable[Path], names: Sequence[str]) -> Seen | None:
     return reduce(Seen.joined, records) if records else None
 
 
+def doubted_in_words(doubted: int, masks: int) -> str:
+    """How many of how many masks look implausible."""
+    return f"{doubted} of {masks} mask{'s' * (masks != 1)} look{'s' * (doubted == 1)} implausible"
+
+
 class Doubted:
     """Counts the masks that look implausible, and keeps the first of them."""
 
@@ -221,8 +226,7 @@ class Doubted:
         if not self._doubted:
             return []
         more = f", and {self._doubted - SHOWN} more" if self._doubted > SHOWN else ""
-        look = "looks" if self._doubted == 1 else "look"
-        return [f"{self._doubted} of {self._masks} masks {look} implausible: {', '.join(self._first)}{more}"]
+        return [f"{doubted_in_words(self._doubted, self._masks)}: {', '.join(self._first)}{more}"]
 
 
 def remarks(rows: Iterable[Mapping[str, str]]) -> list[str]:

@@ -119,3 +119,14 @@ def test_one_line_counts_the_doubted_masks_and_names_the_first():
         doubted.add(str(number), "empty" * (number > 1))
     assert doubted.lines() == ["4 of 6 masks look implausible: 2 (empty), 3 (empty), 4 (empty), and 1 more"]
     assert Doubted().lines() == []
+
+
+@pytest.mark.parametrize(
+    ("doubted", "masks", "words"),
+    [(1, 1, "1 of 1 mask looks"), (1, 2, "1 of 2 masks looks"), (2, 2, "2 of 2 masks look")],
+)
+def test_the_line_is_english_for_one_and_for_many(doubted, masks, words):
+    lines = Doubted()
+    for number in range(masks):
+        lines.add(str(number), "empty" * (number < doubted))
+    assert lines.lines()[0].startswith(f"{words} implausible: 0 (empty)")
