@@ -1,7 +1,4 @@
-"""Upload a run to the Hugging Face hub: its card, its options and the weights of its best epoch, or else its latest.
-
-python -m models.publish RUN --repo OWNER/NAME [--private]
-"""
+"""Upload a run to the Hugging Face hub: its card, its options and the weights of its best epoch, or else its latest."""
 
 import argparse
 import json
@@ -20,10 +17,10 @@ def main() -> None:
     parser.add_argument("run", metavar="RUN", help="the run; its README.md must name a licence")
     parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="the repository on the hub")
     parser.add_argument("--private", action="store_true", help="show it to nobody else")
-    parser.add_argument("--checkpoints_dir", default=CHECKPOINTS_DIR, help="folder of all runs")
+    parser.add_argument("--checkpoints_dir", type=Path, default=CHECKPOINTS_DIR, help="folder of all runs")
     args = parser.parse_args()
-    folder = existing_run(Path(args.checkpoints_dir), args.run, f"run {args.run}")
-    refuse_folds(Path(args.checkpoints_dir), args.run, f"run {args.run}")
+    folder = existing_run(args.checkpoints_dir, args.run, f"run {args.run}")
+    refuse_folds(args.checkpoints_dir, args.run, f"run {args.run}")
     upload(contents(folder), args.repo, args.private)
 
 
@@ -32,11 +29,11 @@ def contents(folder: Path) -> dict[str, Path | bytes]:
     card = folder / "README.md"
     if not card.is_file() or not re.match(r"---\n(?:.+\n)*?license:[ \t]*[^\s#]", card.read_text("utf-8")):
         raise UserError(f"{card}: no card with a licence; train.py writes one (per fold): fill in its line `license:`")
-    epochs = (sorted(folder.glob(f"{epoch}_net_G*.pth")) for epoch in ("best", "latest"))
-    if not (weights := next(filter(None, epochs), None)):
+    weights = sorted(folder.glob("best_net_G*.pth")) or sorted(folder.glob("latest_net_G*.pth"))
+    if not weights:
         raise UserError(f"{folder}: no best_net_G.pth or latest_net_G.pth; a task is of no use without its donor")
-    options = json.dumps(read_for_others(folder), indent=2)
-    return {"README.md": card, "options.json": options.encode()} | {path.name: path for path in weights}
+    options = json.dumps(read_for_others(folder), indent=2).encode()
+    return {"README.md": card, "options.json": options} | {path.name: path for path in weights}
 
 
 def upload(files: dict[str, Path | bytes], repo: str, private: bool) -> None:

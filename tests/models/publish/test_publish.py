@@ -164,3 +164,8 @@ def test_what_is_uploaded_names_no_folder_and_is_enough_for_the_lines_of_the_car
     assert line == 'epoch="best"'
     segmenter = hubconf.segmenter("tiny", tmp_path / "downloaded", gpu_ids="-1", epoch="best")
     assert segmenter(image).mask.ndim == 2
+
+
+def test_the_command_is_shorter_than_60_lines():
+    """Issue 15 wants it only if it stays that small."""
+    assert len((ROOT / "models" / "publish" / "__main__.py").read_text("utf-8").splitlines()) < 60
