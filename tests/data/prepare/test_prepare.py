@@ -240,7 +240,9 @@ def test_several_sets_of_lungs_share_a_folder(montgomery, shenzhen, tmp_path, pr
     assert list(whole["sets"]) == ["montgomery", "shenzhen"]
     assert whole["sets"]["shenzhen"]["images"] == 4
     assert MasksDataset(flags(dataroot=dst, source="shenzhen"), "test", train=False).sources == ["shenzhen"] * 2
-    folds = [MasksDataset(flags(dataroot=dst, fold=fold, source="montgomery"), "val", False).ids for fold in (0, 1)]
+    folds = [
+        MasksDataset(flags(dataroot=dst, fold=fold, source="montgomery"), "out_of_fold", False).ids for fold in (0, 1)
+    ]
     assert set(folds[0]).isdisjoint(folds[1])
     assert len(folds[0] + folds[1]) == 7
 
