@@ -92,7 +92,7 @@ def test_a_damaged_record_is_moved_aside_by_overwrite(asked, tmp_path, trained, 
     start(asked(), trained)
     folder = tmp_path / "runs" / "lungs"
     (folder / "folds.json").write_text("{")
-    with pytest.raises(UserError, match=r"folds.json: damaged; .*or begin again with --overwrite"):
+    with pytest.raises(UserError, match=r"folds.json: damaged; .*or begin again with train.py --overwrite"):
         asked()
     opt = asked("--overwrite", fold=fold)
     if fold == "all":

@@ -49,7 +49,7 @@ def read_record(folder: Path) -> Record | None:
         pass
     raise UserError(
         f"{folder / FILE}: damaged; name the runs of its folds, as {folder.name}/fold_0,{folder.name}/fold_1, or begin "
-        "again with --overwrite, which keeps them in before/ there"
+        "again with train.py --overwrite, which keeps them in before/ there"
     )
 
 
