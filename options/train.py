@@ -137,8 +137,9 @@ def _settings(opt: argparse.Namespace) -> str:
 
 def _without_folder(value: object) -> object:
     """The last name of a path, of this system or another: PureWindowsPath knows both separators."""
-    path = isinstance(value, str) and ("/" in value or "\\" in value)
-    return PureWindowsPath(value).name if path else value
+    if isinstance(value, str) and ("/" in value or "\\" in value):
+        return PureWindowsPath(value).name
+    return value
 
 
 def resume_command(opt: argparse.Namespace) -> str:
