@@ -219,7 +219,8 @@ class Doubted:
         self._masks += 1
         self._doubted += bool(why)
         if why and len(self._first) < SHOWN:
-            self._first.append(f"{name} ({why})")
+            first, *others = why.split("; ")
+            self._first.append(f"{name} ({first}{', ...' * bool(others)})")
 
     def lines(self) -> list[str]:
         """For a console: how many there are, and the first of them; [] if there are none."""

@@ -119,6 +119,9 @@ def test_one_line_counts_the_doubted_masks_and_names_the_first():
         doubted.add(str(number), "empty" * (number > 1))
     assert doubted.lines() == ["4 of 6 masks look implausible: 2 (empty), 3 (empty), 4 (empty), and 1 more"]
     assert Doubted().lines() == []
+    doubted = Doubted()
+    doubted.add("a", "5 parts (training: 1 to 2); area 60.0 % (training: 20.0 to 40.0)")
+    assert doubted.lines() == ["1 of 1 mask looks implausible: a (5 parts (training: 1 to 2), ...)"]
 
 
 @pytest.mark.parametrize(
