@@ -190,7 +190,8 @@ def _some(masks: np.ndarray) -> np.ndarray:
 
 def in_words(measure: str, value: float, low: float, high: float) -> str:
     if measure == "parts":
-        return f"{value:.0f} part{'s' * (value != 1)} (training: {low:.0f} to {high:.0f})"
+        seen = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+        return f"{value:.0f} part{'s' * (value != 1)} (training: {seen})"
     what = measure if measure == "area" else f"{measure} edge at"
     return f"{what} {100 * value:.1f} % (training: {100 * low:.1f} to {100 * high:.1f})"
 
