@@ -20,7 +20,7 @@ RUN pip install --no-cache-dir pip==25.3 \
 COPY . .
 RUN mkdir -p datasets results && chown -R 1000 checkpoints datasets results
 USER 1000
-# Idle threads sleep, as in the Makefile. A library that wants to keep something does it where any --user may write.
-ENV OMP_WAIT_POLICY=PASSIVE HOME=/tmp
+# A library that wants to keep something does it where any --user may write.
+ENV HOME=/tmp
 ENTRYPOINT ["python"]
 CMD ["train.py", "--help"]

@@ -9,9 +9,6 @@ WORKERS = auto --maxprocesses 8
 PY = "$(VENV)/bin/python"
 PIP = $(PY) -m pip --disable-pip-version-check install
 
-# By default OpenMP's threads spin while they wait: beside any other busy process that made training 20 times slower.
-export OMP_WAIT_POLICY = PASSIVE
-
 .PHONY: help setup lock demo test test-all lint audit visdom bench clean
 
 help:

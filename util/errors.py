@@ -19,12 +19,13 @@ class UserError(Exception):
 
 
 def let_threads_sleep() -> None:
-    """Let idle threads of torch sleep. Call this before torch is imported.
+    """Let idle threads of torch sleep soon. Call this before torch is imported.
 
-    By default they spin, and take the cores from another busy process on the machine, which made an epoch of 2 s
-    last 24 s.
+    By default they spin for long, and take the cores from another busy process on the machine. If they sleep at once,
+    two threads are slower than one with small networks (benchmarks/speed.md).
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def interrupted(error: BaseException | None) -> bool:

@@ -1,6 +1,7 @@
 """How scripts end."""
 
 import ast
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from tests.helpers import ROOT, python
-from util.errors import UserError, run_script
+from util.errors import UserError, let_threads_sleep, run_script
 
 
 def ending(monkeypatch, capsys, error: BaseException | None, *argv: str) -> tuple[int, str]:
@@ -53,6 +54,7 @@ def test_a_signal_to_end_cleans_up_and_exits_with_128_and_its_number(name):
         pytest.skip("this system ends a process without asking it")
     code = f"""
 import ast
+import os
 import signal
 from util.errors import run_script
 
@@ -126,3 +128,17 @@ def test_ctrl_c_during_a_script_s_very_first_imports_ends_in_one_line(script):
 
 def test_another_error_while_modules_are_imported_keeps_its_traceback():
     assert "ZeroDivisionError" in python("-c", "import options; 1 / 0").stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "turns"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "PASSIVE"}, None)],
+)
+def test_idle_threads_sleep_soon_unless_the_user_says_when(monkeypatch, given, turns):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    let_threads_sleep()
+    assert os.environ.get("GOMP_SPINCOUNT") == turns
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
