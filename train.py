@@ -43,7 +43,6 @@ def main() -> int:
 def train_run(opt: argparse.Namespace) -> int:
     """Train one run from its first epoch, or where it stopped, to its last."""
     refuse_old_run(opt)
-
     # torch takes seconds to load, so it waits until the flags are known to be right.
     from data import create_dataset, create_validation
     from data.augment import Augment
@@ -69,6 +68,7 @@ def train_run(opt: argparse.Namespace) -> int:
         if opt.continue_train:
             run.resume(load_networks(model, run.folder, opt.epoch, opt), changed_flags(opt))
             if run.finished():
+                write_run_card(opt, run, train, val, again=False)  # a kill may have come just before it
                 return 0
         distributed.share(model.networks.values(), model.optimizers.values())
         clip_gradients(model.optimizers.values(), opt.clip_grad)
@@ -160,9 +160,8 @@ def say_what_ended(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal,
     """Write the run's card, and print what to look at next, or how to go on."""
     from util.run.outlook import best_in_words, end_in_words
 
+    write_run_card(opt, run, train, val)
     best = best_in_words(run.best, train.dataset.classes) if run.best else ""
-    if run.first:
-        write_run_card(opt, run, train, val, best)
     if run.stopped:
         distributed.say(f"\nstopped and saved; to go on: {resume_command(opt)}")
     else:
@@ -170,11 +169,16 @@ def say_what_ended(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal,
         distributed.say(*end_in_words(run.folder, not opt.no_html, best, command))
 
 
-def write_run_card(opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None, best: str) -> None:
-    """Write README.md in the run's folder, for whoever gets its weights."""
-    from util.run.outlook import data_in_words
-    from util.show.card import write_card
+def write_run_card(
+    opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None, again: bool = True
+) -> None:
+    """Write README.md in the run's folder, for whoever gets its weights. again: also if there is one."""
+    from util.run.outlook import best_in_words, data_in_words
+    from util.show.card import CARD, write_card
 
+    if not run.first or (not again and (run.folder / CARD).exists()):
+        return
+    best = best_in_words(run.best, train.dataset.classes) if run.best else ""
     facts = card_facts(opt)
     facts["Data"] += ": " + data_in_words(train.dataset, val.dataset if val else None).removeprefix("data: ")
     write_card(run.folder, opt.name, facts | {"Best epoch": best})

@@ -162,9 +162,10 @@ def test_workers_leave_an_interrupt_to_the_script(lungs, flags):
 
 @pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="workers cannot tell who sent SIGTERM")
 def test_workers_end_at_a_sigterm_of_the_script_and_of_no_one_else(lungs, flags):
+    before = {*multiprocessing.active_children()}  # of other tests in this process
     batches = iter(create_dataset(flags(dataroot=str(lungs), cache_gb=0.0, num_threads=1), "all", train=False))
     next(batches)
-    (worker,) = multiprocessing.active_children()
+    (worker,) = {*multiprocessing.active_children()} - before
     python("-c", f"import os, signal; os.kill({worker.pid}, signal.SIGTERM)")
     assert len(list(batches)) == 9
     worker.terminate()

@@ -16,7 +16,9 @@ BURDEN = "old_task.json"
 """What a run kept of its old task while it learnt another: images, patients and bytes."""
 RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", "masks_seen.json", BURDEN)
 OPTIONS = "options.json"
-SHOWN = ("web", "tensorboard", "README.md", "card.json", "*.onnx", "*.pt2", "*.html")
+CARD = ("README.md", "card.json")
+"""The run's card, and the facts in it (util.show.card)."""
+SHOWN = ("web", "tensorboard", *CARD, "*.onnx", "*.pt2", "*.html")
 """The page and the card of the training, and what models.export made of it."""
 FOLDS = "folds.json"
 """The record of a cross-validation (util.folds.record), whose runs are in fold_0, fold_1, ..."""

@@ -12,7 +12,7 @@ from util.contracts import Averages, Trainable
 from util.errors import UserError
 from util.files import remove_unfinished, write_json, write_text
 from util.locks import only_one
-from util.run.aside import OPTIONS, RECORDS, put_back, set_aside
+from util.run.aside import CARD, OPTIONS, RECORDS, put_back, set_aside
 from util.run.checkpoint import save_networks
 from util.run.device import keep_freed_memory, pick_device
 from util.run.learnt import record_learnt
@@ -81,7 +81,7 @@ class Run:
         refusal = f"{self.folder}: another training writes there now; wait for its end, or take another --name"
         self._alone.enter_context(only_one(self.folder, refusal))
         finish_save(self.folder)
-        remove_unfinished(self.folder / name for name in (*RECORDS, OPTIONS))
+        remove_unfinished(self.folder / name for name in (*RECORDS, *CARD, OPTIONS))
         if self.continues:
             put_back(self.folder)
 

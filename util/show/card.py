@@ -14,8 +14,9 @@ from typing import Any
 from util import distributed
 from util.commands import CHECKPOINTS_DIR, named
 from util.files import read_json, write_json, write_text
+from util.run.aside import CARD as FILES
 
-CARD, RECORD = "README.md", "card.json"
+CARD, RECORD = FILES
 BEGIN = "<!-- pix2mask writes from here, after each training and test; write above or below -->"
 END = "<!-- pix2mask writes up to here -->"
 FRONT = """---

@@ -434,10 +434,11 @@ def test_a_folder_of_masks_with_a_usual_name_is_known(lungs):
 
 def test_a_list_of_which_no_image_exists_is_one_line(listed, prepare):
     (listed / "images").rename(listed / "img")
-    with pytest.raises(UserError, match="splits.csv: none of the 10 images that it lists exists, .*; rename .*img"):
+    nothing = "splits.csv: there is no folder .*images, and none of the 10 images that it lists exists, such as .*p0.png; "
+    with pytest.raises(UserError, match=f"{nothing}rename its folder img to images$"):
         prepare("masks", listed)
     shutil.rmtree(listed / "img")
-    with pytest.raises(UserError, match="exists, such as .*images/p0.png; paths in it are relative to its own folder$"):
+    with pytest.raises(UserError, match=f"{nothing}paths in it are relative to its own folder$"):
         prepare("masks", listed)
 
 
