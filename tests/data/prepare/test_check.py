@@ -434,7 +434,7 @@ def test_a_folder_of_masks_with_a_usual_name_is_known(lungs):
 
 def test_a_list_of_which_no_image_exists_is_one_line(listed, prepare):
     (listed / "images").rename(listed / "img")
-    nothing = "splits.csv: there is no folder .*images, and none of the 10 images that it lists exists, such as .*p0.png; "
+    nothing = "splits.csv: there is no folder .*images, and none of the 10 images .* exists, such as .*p0.png; "
     with pytest.raises(UserError, match=f"{nothing}rename its folder img to images$"):
         prepare("masks", listed)
     shutil.rmtree(listed / "img")
