@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
     from data.base import PairedDataset
     from models.apply.trained import Trained
-    from util.contracts import ClassMap, ScoredData
+    from util.contracts import Batches, ClassMap, ScoredData, Translator
     from util.score.evaluate import Evaluation
     from util.score.image import Scored
+    from util.score.mask_rule import MaskRule
     from util.score.within import Within
 
 
@@ -55,13 +56,12 @@ def main() -> int:
 def test(runs: list[argparse.Namespace]) -> int:
     """Translate the images of a phase with a run, or several runs together; score them; write a page."""
     from data import create_dataset
-    from models.apply.trained import Trained
+    from models.apply.trained import LEARNT, Trained
     from models.apply.translators import shared_input
     from util.files import replacing_folder
     from util.run.device import pick_device
-    from util.score.evaluate import evaluate
     from util.seeding import seed_everything
-    from util.show.test_pictures import OURS, PictureWriter
+    from util.show.test_pictures import OURS
 
     opt = shared_input(runs)
     device = pick_device(opt.gpu_ids)
@@ -76,15 +76,12 @@ def test(runs: list[argparse.Namespace]) -> int:
     settings = trained.settings(loader.dataset, rule, {run.name: note_learnt(run, loader.dataset) for run in runs})
     results = results_folder(opt, trained.name, "metrics.json")
     with replacing_folder(results, OURS, "metrics.csv") as folder:
-        write_pictures = PictureWriter(folder, loader.dataset, opt.aspect_ratio, trained.models[0].labels)
-
-        def write(image: Scored) -> None:
-            write_pictures(image)
-            write_segmentation(folder, image)
-
-        check = {"within": within, "seen": trained.seen(loader.dataset.classes)}
-        evaluation = evaluate(translator, loader, rule, opt.surface, write, **check, progress="testing")
-        write_results(folder, results, trained, evaluation, settings, opt, loader.dataset)
+        evaluation = score(trained, translator, loader, rule, within, folder, [write_segmentation], "testing")
+        settings |= plane_of_distances(opt, loader.dataset)
+        # Another run of an ensemble may have learnt from what the first keeps apart.
+        trained.expect_dice(evaluation.rows, loader.dataset.classes, is_own_val(opt) and LEARNT not in settings)
+        title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
+        write_results(folder, results, title, evaluation, settings, opt, trained.folders, loader.dataset.classes)
     if evaluation.scored:
         say_scores(evaluation)
     record_in_runs(trained, results, evaluation)
@@ -94,11 +91,9 @@ def test(runs: list[argparse.Namespace]) -> int:
 
 def test_folds(runs: list[argparse.Namespace]) -> int:
     """Score each image of a cross-validation by the run that has not seen it; write one page. runs: of all folds."""
-    from util.files import replacing_folder, write_json
+    from util.files import replacing_folder
     from util.folds.out_of_fold import OURS, in_words, joined, joined_settings
     from util.folds.record import name_of
-    from util.show.pages import links_to_runs
-    from util.show.test_page import write_test_page
 
     checkpoints_dir, names = Path(runs[0].checkpoints_dir), [run.name for run in runs]
     name = name_of(checkpoints_dir, names)
@@ -112,10 +107,8 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
             evaluations[run.fold], settings, classes = test_fold(run, folder, seen)
             each.append(settings)
         whole, settings = joined(evaluations, each), joined_settings(each)
-        whole.write_csv(folder / "metrics.csv")
-        write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | whole.summary)
         title = f"Experiment = {name}, each image by the run that has not seen it, Epoch = {opt.epoch}"
-        write_test_page(folder, title, whole, settings, opt.display_winsize, links_to_runs(folders, results), classes)
+        write_results(folder, results, title, whole, settings, opt, folders, classes)
     with noted():
         link_from_training(folders, results)
     print(*in_words(whole), *whole.remarks, f"page: {results / 'index.html'}", sep="\n")
@@ -132,9 +125,7 @@ def test_fold(
     from models.apply.trained import Trained
     from util.folds.out_of_fold import refuse_repeats, save_probability
     from util.run.device import pick_device
-    from util.score.evaluate import evaluate
     from util.seeding import seed_everything
-    from util.show.test_pictures import PictureWriter
 
     device = pick_device(run.gpu_ids)
     seed_everything(run.seed)
@@ -146,19 +137,41 @@ def test_fold(
     within = masks_within(run, device, dataset)
     choose_threshold(run, device)
     rule = trained.rule(loader, within)
-    write_pictures = PictureWriter(folder, dataset, run.aspect_ratio, trained.models[0].labels)
-    write_segmentation = segmentation_writer([run], run, trained.name, dataset)
-
-    def write(image: Scored) -> None:
-        write_pictures(image)
-        save_probability(folder, dataset.ids[image.index], image, dataset.classes)
-        write_segmentation(folder, image)
-
-    translator, check = trained.translator(dataset.classes), {"within": within, "seen": trained.seen(dataset.classes)}
-    evaluation = evaluate(translator, loader, rule, run.surface, write, **check, progress=run.name)
+    writers = [
+        lambda folder, image: save_probability(folder, dataset.ids[image.index], image, dataset.classes),
+        segmentation_writer([run], run, trained.name, dataset),
+    ]
+    translator = trained.translator(dataset.classes)
+    evaluation = score(trained, translator, loader, rule, within, folder, writers, run.name)
     trained.expect_dice(evaluation.rows, dataset.classes, own_val=False)
     settings = trained.settings(dataset, rule, {run.name: note_learnt(run, dataset)})
     return evaluation, settings | plane_of_distances(run, dataset), dataset.classes
+
+
+def score(
+    trained: Trained,
+    translator: Translator,
+    loader: Batches,
+    rule: MaskRule,
+    within: Within | None,
+    folder: Path,
+    writers: Sequence[Callable[[Path, Scored], None]],
+    progress: str,
+) -> Evaluation:
+    """Translate the images and score them, and write each one's pictures into `folder`. writers: write more of it."""
+    from util.score.evaluate import evaluate
+    from util.show.test_pictures import PictureWriter
+
+    opt, dataset = trained.runs[0], loader.dataset
+    write_pictures = PictureWriter(folder, dataset, opt.aspect_ratio, trained.models[0].labels)
+
+    def write(image: Scored) -> None:
+        write_pictures(image)
+        for writer in writers:
+            writer(folder, image)
+
+    seen = trained.seen(dataset.classes)
+    return evaluate(translator, loader, rule, opt.surface, write, within=within, seen=seen, progress=progress)
 
 
 def choose_threshold(run: argparse.Namespace, device: torch.device) -> None:
@@ -210,26 +223,23 @@ def compare(runs: list[argparse.Namespace]) -> int:
 def write_results(
     folder: Path,
     results: Path,
-    trained: Trained,
+    title: str,
     evaluation: Evaluation,
     settings: dict[str, object],
     opt: argparse.Namespace,
-    dataset: PairedDataset,
+    runs: Sequence[Path],
+    classes: ClassMap | None,
 ) -> None:
-    """Write the scores as tables, and the page that shows them with the pictures in `folder`, soon called `results`."""
-    from models.apply.trained import LEARNT
+    """Write the scores as tables, and the page that shows them with the pictures in `folder`, soon called `results`.
+    runs: their folders."""
     from util.files import write_json
     from util.show.pages import links_to_runs
     from util.show.test_page import write_test_page
 
-    settings = settings | plane_of_distances(opt, dataset)
-    own_val = is_own_val(opt) and LEARNT not in settings  # another run may have learnt from what the first keeps apart
-    trained.expect_dice(evaluation.rows, dataset.classes, own_val)
     evaluation.write_csv(folder / "metrics.csv")
     write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | evaluation.summary)
-    title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-    links = links_to_runs(trained.folders, results)
-    write_test_page(folder, title, evaluation, settings, opt.display_winsize, links, dataset.classes)
+    links = links_to_runs(runs, results)
+    write_test_page(folder, title, evaluation, settings, opt.display_winsize, links, classes)
 
 
 def link_from_training(folders: Sequence[Path], results: Path) -> None:
