@@ -128,9 +128,8 @@ def card_facts(opt: argparse.Namespace) -> dict[str, str]:
 
 def _settings(opt: argparse.Namespace) -> str:
     """The flags that differ from their defaults and change the weights. Of a path, its last name."""
-    beside = ("display_", "save_", "print_", "update_", "no_html", "tensorboard", "gpu_ids", "cache_gb", "skip_bad")
-    known = {name: value for name, value in vars(opt).items() if name in flags(Fact.RESUMED)}
-    own = {name: value for name, value in known.items() if not name.startswith(beside) and name != "dataroot"}
+    known = {*flags(Fact.RESUMED)} - {*flags(Fact.BESIDE), "skip_bad_files", "dataroot"}
+    own = {name: value for name, value in vars(opt).items() if name in known}
     named = {name: value if name == "patient_regex" else _without_folder(value) for name, value in own.items()}
     return TRAIN.changes(argparse.Namespace(**named), following(opt))
 

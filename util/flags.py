@@ -30,12 +30,15 @@ class Fact(enum.Flag):
     """It decides how masks are cut from the map."""
     TRAINING = enum.auto()
     """It makes a training longer or different; forgetting.py shows it for each run."""
+    BESIDE = enum.auto()
+    """It says what a training shows, saves and occupies, and changes no weights."""
 
 
 # Shorter names keep a flag on one line.
 NONE, TESTED, RESUMED, OF_THE_DATA = Fact.NONE, Fact.TESTED, Fact.RESUMED, Fact.OF_THE_DATA
 FIXED = RESUMED | Fact.FIXED
 IMAGES, READING, MAP, SHARED, TRAINING = Fact.IMAGES, Fact.READING, Fact.MAP, Fact.SHARED, Fact.TRAINING
+BESIDE = RESUMED | Fact.BESIDE
 RUN = TESTED | RESUMED
 
 FLAGS: dict[str, Fact] = {
@@ -49,8 +52,8 @@ FLAGS: dict[str, Fact] = {
     "overwrite": NONE,
     "verbose": NONE,
     "num_threads": NONE,
-    "gpu_ids": RESUMED,
-    "cache_gb": RESUMED,
+    "gpu_ids": BESIDE,
+    "cache_gb": BESIDE,
     "skip_bad_files": RESUMED,
     # networks
     "model": TESTED | FIXED | TRAINING,
@@ -143,20 +146,20 @@ FLAGS: dict[str, Fact] = {
     "early_stop": RESUMED | TRAINING,
     "seed": RUN | TRAINING,
     # saving and showing
-    "save_latest_freq": RESUMED,
-    "save_epoch_freq": RESUMED,
-    "save_by_iter": RESUMED,
-    "print_freq": RESUMED,
-    "no_html": RESUMED,
-    "update_html_freq": RESUMED,
-    "tensorboard": RESUMED,
-    "display_freq": RESUMED,
-    "display_id": RESUMED,
-    "display_ncols": RESUMED,
-    "display_server": RESUMED,
-    "display_env": RESUMED,
-    "display_port": RESUMED,
-    "display_winsize": RUN,
+    "save_latest_freq": BESIDE,
+    "save_epoch_freq": BESIDE,
+    "save_by_iter": BESIDE,
+    "print_freq": BESIDE,
+    "no_html": BESIDE,
+    "update_html_freq": BESIDE,
+    "tensorboard": BESIDE,
+    "display_freq": BESIDE,
+    "display_id": BESIDE,
+    "display_ncols": BESIDE,
+    "display_server": BESIDE,
+    "display_env": BESIDE,
+    "display_port": BESIDE,
+    "display_winsize": TESTED | BESIDE,
     # masks, as training validates them and testing writes them
     "mask_threshold": RUN | Fact.CUT,
     "fill_holes": RUN | Fact.CUT,

@@ -12,11 +12,9 @@ from options.recorded import changed_flags
 from util.commands import named, quoted
 from util.errors import UserError
 from util.files import write_json
+from util.flags import Fact, flags
 from util.folds.record import OUT_OF_FOLD, Record, read_record, run_of
 from util.run.aside import OPTIONS, holds_run, put_back, set_aside
-
-FREE = ("display_", "save_", "print_", "update_", "no_html", "tensorboard", "gpu_ids", "cache_gb")
-"""How the names of flags begin that change no weights, so that folds may differ in them."""
 
 
 def check_name(opt: argparse.Namespace) -> None:
@@ -100,7 +98,7 @@ def _check_same(opt: argparse.Namespace, record: Record, earlier: Record) -> Non
             f"began, so that they have learnt from other images than the next would; restore it, {ways_out}"
         )
     changed = changed_flags(argparse.Namespace(**vars(opt) | {"continue_train": True}))
-    if other := [line for name, line in changed.items() if not name.startswith(FREE)]:
+    if other := [line for name, line in changed.items() if name not in flags(Fact.BESIDE)]:
         raise UserError(
             f"{folder}: all folds need the same flags, and now there is {', '.join(other)}; leave that out, {ways_out}"
         )
