@@ -1,14 +1,11 @@
 """The images that trained networks have segmented, and how much their masks differ from those of the data set."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from data.audit.copies import Thumbnail, thumbnail
 from data.audit.disagreement import Disagreement, disagreement
@@ -19,9 +16,6 @@ from data.read.images import find_images, read_file
 from data.read.labels import read_labels
 from data.transforms import to_rgb8
 from util.errors import UserError
-
-Thing = TypeVar("Thing")
-Result = TypeVar("Result")
 
 LARGEST = 512
 """Masks are compared at this many pixels a side at most: every second, third, ... pixel of larger ones."""
@@ -46,13 +40,26 @@ class Case:
 @dataclass(frozen=True)
 class Measured:
     """mask, predicted: on the grid of `data.audit.kinds`. offset: by how many pixels the part called left is right of
-    the other part, None without such parts. sure: whether the results hold the network's confidence."""
+    the other part, None without such parts. sure: whether the results hold the network's confidence. thumbnail: of the
+    image, which is decoded for its mask anyway."""
 
     disagreement: Disagreement
+    thumbnail: Thumbnail
     mask: np.ndarray
     predicted: np.ndarray
     offset: float | None
     sure: bool
+
+
+class Pixels(NamedTuple):
+    """picture: the image, uint8 [H, W, 3]. mask, predicted: bool [H, W]. confidence: the network's in each pixel, 0..1
+    [H, W], or None. offset: of the parts."""
+
+    picture: np.ndarray
+    mask: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray | None
+    offset: float | None
 
 
 def ids_in(results: Path) -> list[str]:
@@ -89,12 +96,13 @@ def find_cases(
 
 def measure(case: Case) -> Measured:
     """Compare the mask of a case with the network's. UserError: a file cannot be read, or their sizes differ."""
-    mask, predicted, confidence, offset = read_case(case)
+    picture, mask, predicted, confidence, offset = read_case(case)
     step = -(-max(mask.shape) // LARGEST)
     small = (slice(None, None, step),) * 2
     sure = np.ones(mask.shape) if confidence is None else confidence
     return Measured(
         disagreement(mask[small], predicted[small], sure[small], step),
+        thumbnail(picture),
         to_grid(mask),
         to_grid(predicted),
         offset,
@@ -102,9 +110,8 @@ def measure(case: Case) -> Measured:
     )
 
 
-def read_case(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, float | None]:
-    """The mask and the network's mask, bool [H, W]; the network's confidence in each pixel, 0..1 [H, W] or None; and
-    the offset of the parts."""
+def read_case(case: Case) -> Pixels:
+    """Everything about a case. UserError: a file cannot be read, or sizes differ."""
     stored = read_file(case.predicted).pages[0].pixels
     if stored.ndim != 2 or not np.isin(stored, (0, 255)).all():  # first, as masks of three classes may be good ones
         raise UserError(f"{case.predicted}: not a mask of two classes; the audit compares masks of two classes")
@@ -116,7 +123,8 @@ def read_case(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, fl
             f"{case.predicted}: {_size(stored)}, but {case.masks[0]} has {_size(mask)}: are these results of another "
             "data set?"
         )
-    return mask, stored > 0, _confidence(case, *mask.shape), _offset(case.masks, parts)
+    picture = to_rgb8(image.pages[0].pixels)
+    return Pixels(picture, mask, stored > 0, _confidence(case, *mask.shape), _offset(case.masks, parts))
 
 
 def _read_mask(paths: tuple[Path, ...], image: Stored) -> np.ndarray:
@@ -148,17 +156,6 @@ def _offset(paths: tuple[Path, ...], parts: list[np.ndarray]) -> float | None:
 
 def read_thumbnail(image: Path) -> Thumbnail:
     return thumbnail(to_rgb8(read_file(image).pages[0].pixels))
-
-
-def in_threads(work: Callable[[Thing], Result], things: Sequence[Thing], about: str) -> list[Result]:
-    """The results of `work` for all things, with a progress bar."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        try:
-            bar = tqdm(pool.map(work, things), total=len(things), desc=about, delay=2, leave=False, disable=None)
-            return list(bar)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _size(array: np.ndarray) -> str:

@@ -11,8 +11,6 @@ from dominate.util import text
 from data.audit.cases import Case, read_case
 from data.audit.disagreement import Disagreement
 from data.audit.table import Entry
-from data.read.images import read_file
-from data.transforms import to_rgb8
 from util.show.gallery import Card, Picture, gallery
 from util.show.pages import colour_key, page, score_table, write_page
 from util.show.pictures import BOTH, PREDICTION, TRUTH, differences, outlines, save_jpeg, small
@@ -22,8 +20,8 @@ SHOWN = 100
 """The page shows this many images; verdicts.csv has all of them."""
 WIDTH = 300
 VALUES = {"score": "disagreement", "area": "area", "distance": "distance", "dice": "Dice"}
+LARGEST = 512  # pixels a side of a picture
 PICTURES = {"xray": "X-ray", "outlines": "outlines", "difference": "difference"}
-LARGEST = 512
 
 
 def write_audit_page(
@@ -47,13 +45,11 @@ def write_audit_page(
 
 
 def _draw(folder: Path, case: Case) -> None:
-    mask, predicted, _, _ = read_case(case)
-    real = to_rgb8(read_file(case.image).pages[0].pixels)
-    truth = mask.astype(np.uint8)
+    real, mask, predicted, _, _ = read_case(case)
     pictures = {
         "xray": real,
         "outlines": outlines(real, predicted, mask),
-        "difference": differences(real, predicted.astype(np.uint8), truth, True),
+        "difference": differences(real, predicted.astype(np.uint8), mask.astype(np.uint8), True),
     }
     for name, picture in pictures.items():
         save_jpeg(folder / f"{case.id}_{name}.jpg", small(picture, LARGEST))

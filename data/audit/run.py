@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from data.audit.cases import Case, find_cases, ids_in, in_threads, measure, read_thumbnail
-from data.audit.copies import copies, torn_patients
+from data.audit.cases import Case, Measured, find_cases, ids_in, measure, read_thumbnail
+from data.audit.copies import Thumbnail, copies, torn_patients
 from data.audit.disagreement import Disagreement
 from data.audit.kinds import SWAPPED, kind_of, swapped, usual_lack
 from data.audit.page import OURS, write_audit_page
 from data.audit.table import Entry, write_table
 from data.audit.verdicts import NAME, read_verdicts
 from data.masks import find_rows, match_listed
+from data.prepare.contents import in_threads
 from data.read.folders import existing_folder
 from data.read.splits import Row
 from util.errors import UserError
@@ -39,15 +40,16 @@ def audit(results: Sequence[Path], dataroot: Path | None = None) -> list[Entry]:
     rows = find_rows(root, recorded.get("patient_regex") or "", recorded.get("split_seed") or 0)
     cases = find_cases(results, {name: row.image for name, row in rows.items()}, _masks_of(list(rows.values()), root))
     entries = {name: Entry(name, row) for name, row in rows.items()}
-    sure = _compare(cases, entries)
-    _find_repeated(list(entries.values()))
+    measured = list(in_threads(measure, cases, "comparing masks"))
+    _compare(cases, measured, entries)
+    _find_repeated(entries, {case.id: each.thumbnail for case, each in zip(cases, measured, strict=True)})
     ranked = sorted((e for e in entries.values() if e.found or e.repeated), key=lambda entry: entry.rank, reverse=True)
     table = write_table(root, ranked)
     folder = results[0] / "audit"
     with replacing_folder(folder, OURS, OURS[0]) as new:
         write_audit_page(new, f"Masks of {root.resolve().name}", ranked, {case.id: case for case in cases}, table)
     add_link(results[0] / "index.html", "audit of the masks", folder / "index.html")
-    _say(ranked, folder, table, sure)
+    _say(ranked, folder, table, all(each.sure for each in measured))
     return ranked
 
 
@@ -69,9 +71,8 @@ def _masks_of(rows: list[Row], root: Path) -> Mapping[Path, tuple[Path, ...]]:
     return listed | {image: tuple(masks) for image, masks in match_listed(rows, root).masks_of.items()}
 
 
-def _compare(cases: Sequence[Case], entries: Mapping[str, Entry]) -> bool:
-    """Fill in what the comparison of each case has found. Returns whether all results tell the network's confidence."""
-    measured = in_threads(measure, cases, "comparing masks")
+def _compare(cases: Sequence[Case], measured: Sequence[Measured], entries: Mapping[str, Entry]) -> None:
+    """Fill in what the comparison of each case has found."""
     masks, predicted = (np.stack([getattr(each, name) for each in measured]) for name in ("mask", "predicted"))
     usual = usual_lack(masks, predicted)
     exchanged = swapped([each.offset for each in measured])
@@ -83,12 +84,14 @@ def _compare(cases: Sequence[Case], entries: Mapping[str, Entry]) -> bool:
         if other is not None:
             entry.fits = cases[other].id
         entry.found = found
-    return all(each.sure for each in measured)
 
 
-def _find_repeated(entries: Sequence[Entry]) -> None:
-    """Note pictures that are in the data set twice, and patients in two splits or folds."""
-    for copy in copies(in_threads(read_thumbnail, [entry.row.image for entry in entries], "comparing images")):
+def _find_repeated(by_id: Mapping[str, Entry], known: Mapping[str, Thumbnail]) -> None:
+    """Note pictures that are in the data set twice, and patients in two splits or folds. known: thumbnails by id."""
+    entries, unread = list(by_id.values()), [name for name in by_id if name not in known]
+    paths = [by_id[name].row.image for name in unread]
+    thumbnails = dict(known) | dict(zip(unread, in_threads(read_thumbnail, paths, "comparing images"), strict=True))
+    for copy in copies([thumbnails[name] for name in by_id]):
         pair = entries[copy.first], entries[copy.second]
         how = "the same picture as" if copy.alike == 1 else "nearly the same picture as"
         for one, other in (pair, pair[::-1]):

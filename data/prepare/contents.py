@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -17,6 +18,9 @@ from data.read.images import read_file
 from data.read.labels import as_stored, labels_of_file
 from data.transforms import to_rgb8
 from util.errors import UserError
+
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
 
 SOFT = 8.0
 """A pixel that is farther than this (Euclidean, in 0..255 RGB) from the colour of every class is on a blurred edge."""
@@ -59,12 +63,18 @@ def read_all(
 ) -> Iterator[tuple[Path, Picture | Mask | UserError]]:
     """Every file with its summary, or with the error that reading it raised. Shows a progress bar."""
     jobs = [(path, None) for path in images] + [(path, classes) for path in masks]
+    for (path, _), content in zip(jobs, in_threads(lambda job: _read(*job), jobs, "reading"), strict=True):
+        yield path, content
+
+
+def in_threads(work: Callable[[Thing], Result], files: Sequence[Thing], about: str) -> Iterator[Result]:
+    """What `work` makes of each file, in order, with a progress bar that says what it is about."""
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    bar = tqdm(total=len(jobs), desc="reading", unit="file", delay=2, leave=False, disable=None)
+    bar = tqdm(total=len(files), desc=about, unit="file", delay=2, leave=False, disable=None)
     try:
-        for (path, _), content in zip(jobs, pool.map(lambda job: _read(*job), jobs), strict=True):
+        for result in pool.map(work, files):
             bar.update()
-            yield path, content
+            yield result
     finally:
         bar.close()
         pool.shutdown(cancel_futures=True)
