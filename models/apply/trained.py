@@ -53,11 +53,13 @@ class Trained:
         """What the training masks of the runs looked like, for masks of these classes; None without a record."""
         if classes is None or self.runs[0].task == "base":
             return None
-        return seen_by([Path(run.checkpoints_dir) / run.name for run in self.runs], classes.names)
+        return seen_by(self.folders, classes.names)
 
     def medians(self, classes: ClassMap) -> dict[str, float] | None:
         """What the Dice of other images is expected by (`util.score.trust.expected`); None if nothing was recorded."""
-        return None if self.runs[0].within else expected.known(self.folder, self.applied(classes))
+        if self.runs[0].within or not expected.has_record(self.folder):  # to hash the weights takes a while
+            return None
+        return expected.known(self.folder, self.applied(classes))
 
     def expect_dice(self, rows: Sequence[dict], classes: ClassMap | None, own_val: bool) -> None:
         """Add the column expected_dice to an evaluation's rows, if the run was tested on its own val images before, or

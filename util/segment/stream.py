@@ -227,7 +227,8 @@ class Stream:
                 row.implausible = self._segmenter.doubts(result.mask)
                 expected = self._segmenter.expected_dice(result, outputs)
                 row.expected_dice = "" if expected is None else round(expected, 4)
-                row.confidence = "" if result.confidence is None else round(result.confidence, 6)
+                confidence = result.confidence
+                row.confidence = "" if confidence is None else round(confidence, 6)
             except UserError as error:
                 if _is_of_the_disk(error):
                     raise

@@ -47,6 +47,11 @@ def learn(folder: Path, way: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
     return medians
 
 
+def has_record(folder: Path) -> bool:
+    """Whether the run was tested on its own val images, in whatever way."""
+    return (folder / FILE).is_file()
+
+
 def known(folder: Path, way: Mapping[str, Any]) -> dict[str, float] | None:
     """What `learn` recorded for these networks and this way of applying them; None if it did not. UserError: damage."""
     fitting = [entry for entry in _read(folder) if all(entry.get(key) == way[key] for key in way)]

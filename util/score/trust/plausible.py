@@ -8,7 +8,7 @@ to look at.
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import cast
 
@@ -36,13 +36,18 @@ MEASURES = ("area", "parts", "top", "bottom", "left", "right")
 """Share of the image; number of parts; and the edges of the box around the parts, 0..1 from the top left."""
 
 
+def thinned(mask: np.ndarray) -> np.ndarray:
+    """Every first, second, third, ... row and column of a mask, so many that no side is longer than SIDE."""
+    step = -(-max(mask.shape) // SIDE)
+    return np.ascontiguousarray(mask[::step, ::step])
+
+
 def measure(mask: np.ndarray) -> np.ndarray:
     """The MEASURES of a mask, bool [H, W], as float32 [6]; NaN for a position where there is no part, and everywhere if
     the mask is empty."""
     from scipy.ndimage import find_objects, label
 
-    step = -(-max(mask.shape) // SIDE)
-    small = np.ascontiguousarray(mask[::step, ::step])
+    small = thinned(mask)
     measures = np.full(len(MEASURES), np.nan, np.float32)
     if not mask.any():
         return measures
@@ -59,8 +64,7 @@ def measure(mask: np.ndarray) -> np.ndarray:
 
 def shrunk(mask: np.ndarray) -> np.ndarray:
     """A mask, bool [H, W], at THUMB x THUMB, as bits: uint8 [THUMB * THUMB / 8]."""
-    step = -(-max(mask.shape) // SIDE)
-    small = mask[::step, ::step].astype(np.float32)
+    small = thinned(mask).astype(np.float32)
     pixels = []
     for axis in (0, 1):
         edges = np.arange(THUMB + 1) * small.shape[axis] // THUMB
@@ -156,11 +160,15 @@ class Seen:
     def likeness(self, mask: np.ndarray) -> float:
         """The mean Dice of a mask, bool [H, W], with the LIKE most similar training masks and their mirror images, all
         at THUMB x THUMB."""
-        known = np.unpackbits(self.small, axis=1).reshape(-1, THUMB, THUMB).astype(np.float32)
-        both = np.concatenate([known, known[:, :, ::-1]]).reshape(-1, THUMB * THUMB)
         own = np.unpackbits(shrunk(mask)).astype(np.float32)
-        sums = both.sum(1) + own.sum()
-        return float(np.sort(np.where(sums > 0, 2 * (both @ own) / np.maximum(sums, 1), 1))[-LIKE:].mean())
+        sums = self._both.sum(1) + own.sum()
+        return float(np.sort(np.where(sums > 0, 2 * (self._both @ own) / np.maximum(sums, 1), 1))[-LIKE:].mean())
+
+    @cached_property
+    def _both(self) -> np.ndarray:
+        """The small masks and their mirror images, float32 [2 M, THUMB * THUMB] of 0 and 1."""
+        known = np.unpackbits(self.small, axis=1).reshape(-1, THUMB, THUMB).astype(np.float32)
+        return np.concatenate([known, known[:, :, ::-1]]).reshape(-1, THUMB * THUMB)
 
     def doubts(self, labels: np.ndarray) -> str:
         """Why a mask, class indices [H, W], is implausible; "" if it is not."""
