@@ -24,13 +24,14 @@ from models.export.to_onnx import apply_onnx, write_onnx
 from models.export.to_torch import apply_torch, write_torch
 from models.norm_stats import inference
 from options.test import TEST, resolve
+from util.commands import CHECKPOINTS_DIR
 from util.errors import run_script
 
 
 def main() -> None:
     flags = parser(__doc__)
     flags.add_argument("run")
-    flags.add_argument("--checkpoints_dir", default="./checkpoints")
+    flags.add_argument("--checkpoints_dir", default=CHECKPOINTS_DIR)
     flags.add_argument("--rounds", type=int, default=20)
     flags.add_argument("--threads", type=int, default=2)
     flags.add_argument("--size", type=int, default=1024)

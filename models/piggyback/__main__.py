@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 from pkgutil import resolve_name
 
+from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError, run_script
 
 # By name, so that the help is printed without torch, which takes seconds to load.
@@ -41,7 +42,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("command", nargs="?", default="", metavar="|".join(COMMANDS))
     parser.add_argument("run", nargs="?", default="", help="an adapted run (prune-check: any run)")
-    parser.add_argument("--checkpoints_dir", default="./checkpoints", help="folder of all runs")
+    parser.add_argument("--checkpoints_dir", default=CHECKPOINTS_DIR, help="folder of all runs")
     parser.add_argument("--epoch", default="latest", help="which saved epoch: latest, best or a number")
     parser.add_argument("--out", default="", help="export: the folder to write to (<checkpoints_dir>/<RUN>_plain)")
     parser.add_argument("--verbose", action="store_true", help="print tracebacks of errors")
