@@ -48,7 +48,9 @@ NAMED = {
     name: {"background": (0, 0, 0), name: (255, 255, 255)}
     for name in ("lung", "left lung", "right lung", "heart", "pneumothorax", "nodule")
 }
-KNOWN = UNNAMED | NAMED | {"facades": FACADES}
+# The patient's right lung is on the left of an X-ray.
+LUNG_SIDES = {"background": (0, 0, 0), "right lung": (255, 0, 0), "left lung": (0, 0, 255)}
+KNOWN = UNNAMED | NAMED | {"lung_sides": LUNG_SIDES, "facades": FACADES}
 FACADES_VOID = 28.0
 """A tenth of the pixels in pix2pix's JPEG files are farther than this from every colour; they lie on edges."""
 

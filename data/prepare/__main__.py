@@ -6,6 +6,7 @@
 DST gets images/, masks/, splits.csv and dataset.json. If you run the command again, it only adds what is missing.
 Several sets of lungs can share one DST; train.py's --source picks from them.
 
+    python -m data.prepare sides SRC DST           from such a folder of lungs: left and right lung as two classes
     python -m data.prepare masks SRC               checks such a folder, or your own, file by file
     python -m data.prepare masks SRC --folds 5     also writes folds for a cross-validation into SRC/splits.csv
 """
@@ -17,12 +18,13 @@ from data.prepare.facades import Facades
 from data.prepare.jsrt import Jsrt
 from data.prepare.montgomery import Montgomery
 from data.prepare.shenzhen import Shenzhen
+from data.prepare.sides import Sides
 from data.prepare.siim import Siim
 from data.prepare.source import Source
 from util.errors import run_script
 
 # Only names and help texts are needed here: torch and the code that converts are imported once a command runs.
-SOURCES: dict[str, Source] = {s.name: s for s in (Facades(), Jsrt(), Montgomery(), Shenzhen(), Siim())}
+SOURCES: dict[str, Source] = {s.name: s for s in (Facades(), Jsrt(), Montgomery(), Shenzhen(), Siim(), Sides())}
 
 
 def main() -> int | None:

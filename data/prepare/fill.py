@@ -59,6 +59,8 @@ def _splits(opt: argparse.Namespace, inventory: Inventory, before: Mapping[str, 
         inventory.odd[f"listed in {name}, but not in this set"] += unknown
         inventory.odd[f"patients whose images {name} puts into several splits"] += torn(inventory.items, splits)
         return splits, f"as {name} says"
+    if opt.split_seed is None and inventory.splits:
+        return inventory.splits, "that of SRC"
     if opt.split_seed is None and (splits := published(inventory.items)):
         return splits, "the published split of Gaal et al. 2020"
     seed = opt.split_seed or 0

@@ -38,12 +38,13 @@ class Item:
 @dataclass
 class Inventory:
     """The contents of a set's folder. left_out: the files that cannot be used, by reason. odd: files that are used or
-    do not matter, by what is odd about them. dialect: of masks in a table
-    (`data.prepare.run_lengths`)."""
+    do not matter, by what is odd about them. splits: of each id, if the folder itself says so. dialect: of masks in a
+    table (`data.prepare.run_lengths`)."""
 
     items: list[Item] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     odd: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    splits: dict[str, str] = field(default_factory=dict)
     dialect: str = "relative"
 
 

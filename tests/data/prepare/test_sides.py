@@ -1,0 +1,78 @@
+"""`python -m data.prepare sides`: masks of both lungs to masks with each lung as a class."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.classes import Classes
+from data.prepare.sides import LEFT, RIGHT, sides
+from tests.data.prepare.helpers import pixels, rows_of
+from util.errors import UserError
+
+
+def lungs(*parts: tuple[slice, slice]) -> np.ndarray:
+    mask = np.zeros((20, 24), np.uint8)
+    for part in parts:
+        mask[part] = 1
+    return mask
+
+
+RIGHT_LUNG, LEFT_LUNG = (slice(2, 18), slice(2, 8)), (slice(4, 14), slice(14, 21))
+
+
+def test_the_lung_on_the_left_of_the_image_is_the_patients_right_one():
+    found = sides(lungs(RIGHT_LUNG, LEFT_LUNG))
+    assert (found[RIGHT_LUNG] == RIGHT).all()
+    assert (found[LEFT_LUNG] == LEFT).all()
+    assert np.count_nonzero(found) == np.count_nonzero(lungs(RIGHT_LUNG, LEFT_LUNG))
+    assert Classes.load("lung_sides").names == ("background", "right lung", "left lung")
+
+
+def test_a_small_part_belongs_to_the_nearer_lung():
+    below_left, below_right = (slice(16, 17), slice(17, 18)), (slice(19, 20), slice(4, 5))
+    found = sides(lungs(RIGHT_LUNG, LEFT_LUNG, below_left, below_right))
+    assert found[below_left] == LEFT
+    assert found[below_right] == RIGHT
+
+
+@pytest.mark.parametrize(("mask", "message"), [(lungs(RIGHT_LUNG), "this is one part"), (lungs(), "it is empty")])
+def test_a_mask_of_fewer_than_two_parts_is_refused(mask, message):
+    with pytest.raises(ValueError, match=message):
+        sides(mask)
+
+
+@pytest.fixture
+def folder(tmp_path, save) -> Path:
+    """Three images with masks, in a split that names and patients alone would not give; one mask is of one part."""
+    root = tmp_path / "lungs"
+    for name in "abc":
+        save(root / "images" / f"{name}.png", np.full((20, 24), 90, np.uint8))
+        parts = (RIGHT_LUNG,) if name == "c" else (RIGHT_LUNG, LEFT_LUNG)
+        save(root / "masks" / f"{name}.png", 255 * lungs(*parts))
+    lines = ["image,split,patient,source", "images/a.png,val,p1,here", "images/b.png,train,p2,there"]
+    (root / "splits.csv").write_text("\n".join([*lines, "images/c.png,train,p3,there", ""]))
+    return root
+
+
+def test_the_new_folder_has_the_old_split_and_leaves_out_what_is_not_two_lungs(folder, tmp_path, prepare, capsys):
+    dst = tmp_path / "sides"
+    prepare("sides", folder, dst)
+    rows = rows_of(dst)
+    assert {name: (row["split"], row["patient"], row["source"]) for name, row in rows.items()} == {
+        "a": ("val", "p1", "here"),
+        "b": ("train", "p2", "there"),
+    }
+    mask = pixels(dst / "masks" / "a.png")
+    assert mask[10, 4].tolist() == [255, 0, 0]
+    assert mask[10, 17].tolist() == [0, 0, 255]
+    assert np.array_equal(pixels(dst / "images" / "a.png"), pixels(folder / "images" / "a.png"))
+    said = capsys.readouterr().out
+    assert "that of SRC" in said
+    assert "masks/c.png: want a mask of two lungs that do not touch; this is one part" in said
+
+
+def test_a_folder_without_images_is_one_clear_line(tmp_path, prepare):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no folder images/ in it"):
+        prepare("sides", tmp_path / "empty", tmp_path / "out")
