@@ -25,7 +25,7 @@ from util.errors import run_script
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from data.augment import Augment
     from data.loader import Loader, Rehearsal
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from util.contracts import Item
     from util.run.run import Run
     from util.show.report import Report
+
+    OldTasks = tuple[Mapping[str, Iterable[Item]], Path | None]  # as `models.rivals.create.create_rival` takes them
 
 
 def main() -> int:
@@ -56,7 +58,7 @@ def train_run(opt: argparse.Namespace) -> int:
     from util.show.report import Report
 
     with Run(opt) as run:
-        old, train = read_old_task(opt, create_dataset(opt, opt.phase, train=True))
+        old, train = read_old_tasks(opt, create_dataset(opt, opt.phase, train=True))
         val = create_validation(opt) if run.first else None
         augment = Augment(opt.augment, run.device, train.dataset.labels)
 
@@ -74,7 +76,7 @@ def train_run(opt: argparse.Namespace) -> int:
         clip_gradients(model.optimizers.values(), opt.clip_grad)
         run.record(as_dict(opt), as_text(opt), train.files, train.dataset.masks_seen)
         say_what_begins(opt, run, train, val)
-        hold_old_task(opt, run, model, old, train)
+        hold_old_tasks(opt, run, model, old, train)
 
         with Report(run, opt, train, val) as report:
             fit(opt, run, report, augment, val)
@@ -82,34 +84,48 @@ def train_run(opt: argparse.Namespace) -> int:
         return run.exit_code
 
 
-def read_old_task(opt: argparse.Namespace, new: Loader) -> tuple[Iterable[Item], Loader | Rehearsal]:
-    """Examples of the old task on which a new run measures its weights (--adapt ewc), and the training batches."""
+def read_old_tasks(opt: argparse.Namespace, new: Loader) -> tuple[OldTasks, Loader | Rehearsal]:
+    """The old tasks that a new run is to be held to (--adapt ewc, lwf), and the training batches."""
     from data import create_rehearsal, examples_of
     from models.rivals import RIVALS
     from models.rivals.create import check_start
-    from options.complete.old_task import old_task
+    from options.complete.old_task import old_tasks, to_measure
 
-    if (opt.adapt in RIVALS or opt.replay) and not opt.continue_train:
+    begins = opt.adapt in RIVALS and not opt.continue_train
+    if not (begins or opt.replay):
+        return ({}, None), new
+    if not opt.continue_train:
         check_start(opt)
-    examples = examples_of(old_task(opt)) if opt.adapt == "ewc" and not opt.continue_train else ()
-    return examples, create_rehearsal(opt, new, old_task(opt)) if opt.replay else new
+    tasks = old_tasks(opt)
+    train = create_rehearsal(opt, new, {task.name: task.options(opt) for task in tasks}) if opt.replay else new
+    if not begins:
+        return ({}, None), train
+    if opt.adapt != "ewc":
+        return ({task.name: () for task in tasks}, None), train
+    tasks = to_measure(tasks)
+    return ({task.name: examples_of(task.name, task.options(opt)) for task in tasks}, tasks[0].kept), train
 
 
-def hold_old_task(
-    opt: argparse.Namespace, run: Run, model: BaseModel, examples: Iterable[Item], train: Loader | Rehearsal
+def hold_old_tasks(
+    opt: argparse.Namespace, run: Run, model: BaseModel, old: OldTasks, train: Loader | Rehearsal
 ) -> None:
-    """Hold the generator to its old task (--adapt ewc, lwf). Say and record what the run keeps of that task."""
+    """Hold the generator to its old tasks (--adapt ewc, lwf). Say and record what the run keeps of these tasks."""
     from data.loader import Rehearsal
-    from models.rivals.create import FILE, create_rival
-    from util.run.aside import write_burden
+    from models.rivals import FILE
+    from models.rivals.create import create_rival
+    from util.run.aside import KEPT, write_burden
 
-    model.rival = create_rival(opt, model, examples, run.folder)
-    stored = train.stored if isinstance(train, Rehearsal) else None
+    model.rival, names = create_rival(opt, model, *old, run.folder)
+    stored = train.stored if isinstance(train, Rehearsal) else {}
     if run.first and (stored or model.rival):
-        images, patients, size = (len(stored), len(set(stored.patients)), stored.nbytes) if stored else (0, 0, 0)
-        size += (run.folder / FILE).stat().st_size if model.rival else 0
-        distributed.say(f"kept of the old task: {images} images of {patients} patients; {size / 1e6:.1f} MB in all")
-        write_burden(run.folder, images, patients, size)
+        tasks = {name: dict.fromkeys(KEPT, 0) for name in names}
+        for name, task in stored.items():
+            tasks[name] = {"images": len(task), "patients": len(set(task.patients)), "bytes": task.nbytes}
+        sums = write_burden(run.folder, tasks, (run.folder / FILE).stat().st_size if model.rival else 0)
+        distributed.say(
+            f"kept of the old task{'s' * (len(tasks) > 1)} {', '.join(tasks)}: {sums['images']} images of "
+            f"{sums['patients']} patients; {sums['bytes'] / 1e6:.1f} MB in all"
+        )
 
 
 def train_all_folds(opt: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
@@ -77,7 +77,7 @@ def _say_contradictions(dataset: PairedDataset, phase: str) -> None:
         )
 
 
-def _create_stored(old: argparse.Namespace, count: float, train: bool) -> PairedDataset:
+def _create_stored(name: str, old: argparse.Namespace, count: float, train: bool) -> PairedDataset:
     """At most `count` examples of an old task, drawn by --seed from its training images.
 
     UserError: they cannot be read, or are no pairs.
@@ -87,37 +87,38 @@ def _create_stored(old: argparse.Namespace, count: float, train: bool) -> Paired
         if not stored.paired:
             raise UserError(f"its images have no targets of their own (--old_mode {old.dataset_mode})")
     except UserError as error:
-        raise UserError(f"old task (--old_data, --old_mode, ...): {error}") from error
+        raise UserError(f"old task {name} (its options.json, or --old_data, --old_mode, ...): {error}") from error
     return stored
 
 
-def examples_of(old: argparse.Namespace) -> Iterable[Item]:
+def examples_of(name: str, old: argparse.Namespace) -> Iterable[Item]:
     """Examples of an old task as testing sees them, at most `EXAMPLES`, to measure which weights it needs.
 
     old: the flags that describe its training images (`options.complete.old_task`). UserError: they cannot be read, or
     are no pairs.
     """
-    stored = _create_stored(old, EXAMPLES, train=False)
+    stored = _create_stored(name, old, EXAMPLES, train=False)
     return (stored[index] for index in range(len(stored)))
 
 
-def create_rehearsal(opt: argparse.Namespace, new: Loader, old: argparse.Namespace) -> Rehearsal:
-    """Training batches of a new task with --replay examples of an old one. old: as in `examples_of`.
+def create_rehearsal(opt: argparse.Namespace, new: Loader, old: Mapping[str, argparse.Namespace]) -> Rehearsal:
+    """Training batches of a new task with --replay examples of each old one. old: by name, as in `examples_of`.
 
-    UserError: its images cannot be read, are fewer, or are no pairs; or --augment would have to treat both tasks
-    differently.
+    UserError: a task's images cannot be read, are fewer, or are no pairs; or --augment would have to treat it and the
+    new one differently.
     """
     from data.loader import Rehearsal
 
     count = float("inf") if opt.replay == "all" else int(opt.replay)
-    stored = _create_stored(old, count, train=True)
-    if len(stored) < count < float("inf"):
-        raise UserError(f"--replay {count}: the old task has {len(stored)} training images; take --replay all")
-    if stored.labels != new.dataset.labels and opt.augment not in ("none", "flip"):
-        raise UserError(
-            f"--augment {opt.augment}: the classes of the old and of the new task are not on the same side; take "
-            "--augment none with --replay"
-        )
+    stored = {name: _create_stored(name, one, count, train=True) for name, one in old.items()}
+    for name, task in stored.items():
+        if len(task) < count < float("inf"):
+            raise UserError(f"--replay {count}: the old task {name} has {len(task)} training images; take --replay all")
+        if task.labels != new.dataset.labels and opt.augment not in ("none", "flip"):
+            raise UserError(
+                f"--augment {opt.augment}: the classes of the old task {name} and of the new one are not on the same "
+                "side; take --augment none with --replay"
+            )
     return Rehearsal(new, stored, opt.num_threads, (distributed.rank(), distributed.world_size()))
 
 

@@ -74,7 +74,7 @@ class Augment:
             images, changed = self._changed(batch["U"])
             batch = {**batch, "U": images, "U_changed": changed}
         if "old" in batch:
-            batch = {**batch, "old": self(batch["old"])}
+            batch = {**batch, "old": [self(old) for old in batch["old"]]}
         return batch if self._pose is None else self._moved(batch, self._pose)
 
     def _changed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

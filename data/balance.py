@@ -1,10 +1,11 @@
 """Which images an epoch takes.
 
 --balance: a fixed share of images with a finding, and each epoch leaves out other images of the more frequent kind.
---replay: stored examples, in turns.
+--replay: stored examples, in turns; of different patients first.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,6 +76,19 @@ class Balance:
             order = np.random.default_rng(seed).permutation(np.flatnonzero(kind))
             chosen.append(np.take(order, np.arange(count) + epoch * count, mode="wrap"))
         return np.sort(np.concatenate(chosen))
+
+
+def patients_first(patients: Sequence[str], seed: int) -> list[int]:
+    """All images in an order drawn from `seed`, in which every patient comes once before any comes again.
+
+    patients: of each image.
+    """
+    turns: dict[int, int] = {}
+    met: Counter[str] = Counter()
+    for image in map(int, np.random.default_rng(seed).permutation(len(patients))):
+        turns[image] = met[patients[image]]
+        met[patients[image]] += 1
+    return sorted(turns, key=turns.__getitem__)  # the order within a turn stays as it is
 
 
 def from_labels(labels: Iterable[str]) -> np.ndarray | None:

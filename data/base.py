@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from data.balance import Balance, from_labels
+from data.balance import Balance, from_labels, patients_first
 from data.cache import Cache
 from data.classes import VOID_BIT, Classes, without_void
 from data.enhance import Enhance
@@ -71,7 +71,8 @@ class PairedDataset(Dataset[Item], ABC):
     ids, patients, sources: one string per sample. classes: the meaning of the target's colours; None if the target is a
     picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. swaps:
     whether --direction BtoA makes an item's target the input. balance: which images an epoch takes; None for all.
-    drawn: a limit on the number of images takes images that --seed draws, instead of the first.
+    drawn: a limit on the number of images takes images that --seed draws, of as many patients as possible, instead of
+    the first.
     unlabelled: the samples without a target that take part in training.
     empty: how many of how many masks that were read have no foreground, and (0, 0) without masks.
     """
@@ -95,7 +96,8 @@ class PairedDataset(Dataset[Item], ABC):
         samples = self.find(opt, phase)
         most = int(min(opt.max_dataset_size, num_test, len(samples)))
         if drawn:
-            samples = [samples[i] for i in sorted(np.random.default_rng(self.seed).permutation(len(samples))[:most])]
+            order = patients_first([s.patient or s.id for s in samples], self.seed)
+            samples = [samples[i] for i in sorted(order[:most])]
         lenders, unlabelled = [s for s in samples if s.lends], [s for s in samples if s.unlabelled]
         samples = [s for s in samples if not (s.lends or s.unlabelled)][:most] + lenders[:most] + unlabelled
         self.has_targets = any(s.targets for s in samples) and not (lenders and not train)

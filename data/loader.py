@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -102,27 +102,31 @@ class Loader:
 
 
 class Rehearsal:
-    """Batches of a new task; each brings as many stored examples of an old one along, as `Batch` old (--replay).
+    """Batches of a new task; each brings as many stored examples of every old task along, as `Batch` old (--replay).
 
-    dataset, images: the new task's.
+    dataset, images: the new task's. stored: of each old task, by its name.
     """
 
-    def __init__(self, new: Loader, stored: PairedDataset, workers: int, share: tuple[int, int] = (0, 1)) -> None:
+    def __init__(
+        self, new: Loader, stored: Mapping[str, PairedDataset], workers: int, share: tuple[int, int] = (0, 1)
+    ) -> None:
         self.dataset, self.images, self.stored, self._new = new.dataset, new.images, stored, new
-        batch_size, workers = cast(int, new.batches.batch_size), 0 if stored.cached else workers
-        self._old = Loader(stored, batch_size, True, workers, share, Turns(new.images))
+        batch_size, turns = cast(int, new.batches.batch_size), Turns(new.images)
+        self._old = [
+            Loader(task, batch_size, True, 0 if task.cached else workers, share, turns) for task in stored.values()
+        ]
 
     def set_position(self, epoch: int, start: int = 0) -> None:
-        self._new.set_position(epoch, start)
-        self._old.set_position(epoch, start)
+        for loader in (self._new, *self._old):
+            loader.set_position(epoch, start)
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch, old in zip(self._new, self._old, strict=True):
-            yield {**batch, "old": old}
+        for batch, old in zip(self._new, zip(*self._old, strict=True), strict=True):
+            yield {**batch, "old": [*old]}
 
     @property
     def files(self) -> list[Path]:
-        return self.dataset.files + self.stored.files
+        return [file for task in (self.dataset, *self.stored.values()) for file in task.files]
 
 
 def ignore_interrupt(worker: int) -> None:

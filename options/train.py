@@ -80,6 +80,8 @@ def _check_old_task(opt: argparse.Namespace) -> None:
         raise UserError(f"{holds[0]}: only for --model pix2pix, not for {opt.model}")
     if not (opt.pretrained or opt.continue_train):
         raise UserError(f"{holds[0]} keeps the task of a donor: name it with --pretrained")
+    if opt.adapt in RIVALS and not opt.lambda_L1 + opt.lambda_seg:
+        raise UserError(f"{holds[0]}: its loss is in the unit of the new task's, which is 0; raise --lambda_L1")
     if opt.old_weight is not None and opt.adapt not in RIVALS:
         raise UserError(f"--old_weight {opt.old_weight}: it needs --adapt {' or '.join(RIVALS)}")
 

@@ -37,13 +37,37 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(run, donor, how, capsys):
     torch.manual_seed(12345)
     run("--continue_train", "--n_epochs", "2", name="parts")
     assert same(whole, parts)
+    images = 2 * ("replay" in how)
+    size = images * 70 * 70 * 4 if images else (whole / "old_task.pth").stat().st_size
+    donors = {"images": images, "patients": images, "bytes": images * 70 * 70 * 4}
+    assert read_json(whole / "old_task.json") == {**donors, "bytes": size, "tasks": {"donor": donors}}
+    assert read_json(parts / "old_task.json") == read_json(whole / "old_task.json")
+    said = f"kept of the old task donor: {images} images of {images} patients; {size / 1e6:.1f} MB"
+    assert said in capsys.readouterr().out
+
+
+@pytest.fixture
+def second(run, donor):
+    """A run that fine-tuned the donor, by --adapt ewc."""
+    return run(*TINY, *words("--pretrained donor --adapt ewc --n_epochs 1"), name="second")
+
+
+@pytest.mark.parametrize("how", ["--adapt ewc", "--adapt lwf", "--replay 2", "--adapt ewc --replay 2"])
+def test_a_third_task_holds_the_first_two_and_goes_on_exactly(run, donor, second, how, capsys):
+    flags = [*TINY, *words("--phantom pneumothorax --pretrained second"), *words(how)]
+    whole = run(*flags, "--n_epochs", "2", name="whole")
+    parts = run(*flags, "--n_epochs", "1", name="parts")
+    for folder in (donor, second):
+        for path in folder.glob("*.pth"):
+            path.unlink()
+    run("--continue_train", "--n_epochs", "2", name="parts")
+    assert same(whole, parts)
     burden = read_json(whole / "old_task.json")
     assert burden == read_json(parts / "old_task.json")
-    images = 2 * ("replay" in how)
-    assert (burden["images"], burden["patients"]) == (images, images)
-    size = images * 70 * 70 * 4 if images else (whole / "old_task.pth").stat().st_size
-    assert burden["bytes"] == size
-    assert f"kept of the old task: {images} images of {images} patients; {size / 1e6:.1f} MB" in capsys.readouterr().out
+    assert [*burden["tasks"]] == ["donor", "second"]
+    assert [task["images"] for task in burden["tasks"].values()] == [2 * ("replay" in how)] * 2
+    assert burden["images"] == 4 * ("replay" in how)
+    assert "kept of the old tasks donor, second: " in capsys.readouterr().out
 
 
 def test_without_weight_both_are_fine_tuning_bit_for_bit_and_with_it_nearer_to_the_donor(run, donor):
@@ -77,12 +101,16 @@ def test_replay_learns_from_the_old_images_too(run, donor):
     [
         ("--replay 0", "0 must be at least 1"),
         ("--replay some", "some: want a whole number"),
-        ("--replay 9 --pretrained donor", "--replay 9: the old task has 4 training images; take --replay all"),
+        ("--replay 9 --pretrained donor", "--replay 9: the old task donor has 4 training images; take --replay all"),
         ("--replay 2", "--replay 2 keeps the task of a donor: name it with --pretrained"),
         ("--adapt lwf", "--adapt lwf keeps the task of a donor: name it with --pretrained"),
         ("--replay 2 --pretrained donor --adapt masks", "--replay 2: with --adapt masks the donor is frozen"),
         ("--adapt ewc --pretrained donor --model supervised", "--adapt ewc: only for --model pix2pix, not for superv"),
         ("--replay 2 --pretrained donor --model cycle_gan", "--replay 2: only for --model pix2pix, not for cycle_gan"),
+        (
+            "--adapt lwf --pretrained donor --lambda_L1 0",
+            "--adapt lwf: its loss is in the unit of the new task's, which is 0; raise --lambda_L1",
+        ),
         ("--old_weight 1 --pretrained donor", "--old_weight 1.0: it needs --adapt ewc or lwf, or --replay"),
         ("--old_weight 1 --pretrained donor --replay 2", "--old_weight 1.0: it needs --adapt ewc or lwf"),
         ("--old_data x --pretrained donor", "--old_data x: it needs --adapt ewc or lwf, or --replay"),
@@ -95,7 +123,7 @@ def test_replay_learns_from_the_old_images_too(run, donor):
             "--adapt ewc --pretrained donor --output_nc 1",
             "--output_nc 1: the old task of --pretrained donor has 3 chan",
         ),
-        ("--adapt ewc --pretrained plain", "--pretrained plain does not record which images its task has: name"),
+        ("--adapt ewc --pretrained plain", "--pretrained plain: plain does not record which images its task has: name"),
     ],
 )
 def test_mistakes_end_in_one_line(run, donor, tmp_path, flags, message):

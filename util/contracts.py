@@ -39,7 +39,7 @@ class Batch(TypedDict):
     A: float32 [N, C, H, W] in [-1, 1], the network's input. B: the same, the target. A_paths, B_paths: their files.
     size: int [N, 2], original heights and widths. index: int [N], place in the data set. U, U_paths: images without
     targets that take part in training, as many as A (--unlabelled). U_changed: the same images with other grey values
-    (`data.augment.Augment`). old: as many stored examples of an old task (--replay).
+    (`data.augment.Augment`). old: as many stored examples of each old task (--replay).
 
     Data sets without targets leave out B and B_paths; test with `"B" in batch`. They are declared as always present
     because training always has them.
@@ -54,7 +54,7 @@ class Batch(TypedDict):
     U: NotRequired[Tensor]
     U_paths: NotRequired[list[str]]
     U_changed: NotRequired[Tensor]
-    old: NotRequired[Batch]
+    old: NotRequired[list[Batch]]
 
 
 class ClassMap(Protocol):
@@ -186,7 +186,7 @@ class Averages(Protocol):
 
 
 class Rival(Protocol):
-    """What holds a generator to its old task while it learns a new one (`models.rivals.create`)."""
+    """What holds a generator to its old tasks while it learns a new one (`models.rivals.create`)."""
 
     def losses(self, images: Tensor, fakes: Tensor, /) -> dict[str, Tensor]:
         """Further losses by name, of the new task's images and the generator's outputs: [N, C, H, W] in [-1, 1]."""

@@ -1,4 +1,9 @@
-"""Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv 1612.00796): weights the old task needs are stiff."""
+"""Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv 1612.00796): weights the old tasks need are stiff.
+
+After several tasks there is one penalty, at the latest weights, and F is the sum of the tasks' Fisher information. This
+is what Huszár (2018, arXiv 1712.03847) derives where the paper adds a penalty for each task, and online EWC (Schwarz et
+al. 2018, arXiv 1805.06370) without its forgetting factor.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -40,7 +45,7 @@ def fisher(net: Generator, examples: Iterable[Item], losses: Losses, norm_stats:
 class Ewc:
     """The penalty weight / 2 * sum F (w - w*)^2 on a network's parameters w, whatever the images are.
 
-    start: w*, the donor's, by name. fisher: F, of the parameters that are trained.
+    start: w*, those of --pretrained, by name. fisher: F, of the parameters that are trained.
     """
 
     def __init__(self, net: nn.Module, start: Tensors, fisher: Tensors, weight: float):

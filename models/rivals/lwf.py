@@ -13,7 +13,8 @@ class Lwf:
     The paper distils classes, by a cross-entropy. For images Lifelong GAN (Zhai et al. 2019, arXiv 1907.10107) takes
     this distance. The paper also gives each task a last layer of its own. Here all tasks share the generator's picture,
     so this loss pulls against the new task's target, and --old_weight says how much.
-    donor: is kept as it is, and applied as in testing.
+    After several tasks the latest network is the only teacher, as in the paper: what it still knows of the tasks
+    before its own is in its outputs. donor: that network; it is kept as it is, and applied as in testing.
     """
 
     def __init__(self, donor: Generator, norm_stats: str, weight: float):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import create_dataset
-from data.balance import Balance, from_labels, is_positive
+from data.balance import Balance, from_labels, is_positive, patients_first
 from data.loader import EpochSampler
 from util.errors import UserError
 
@@ -121,3 +121,17 @@ def test_balance_is_refused_if_all_images_have_a_finding_or_masks_are_unpaired(l
         create_dataset(flags(dataroot=str(lungs), balance=0.5), "all", train=True)
     with pytest.raises(UserError, match="--balance needs images with masks of their own, and --classes"):
         create_dataset(flags(dataroot=str(lungs), balance=0.5, unpaired=True), "all", train=True)
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=12), st.integers(0, 9))
+def test_every_patient_comes_once_before_any_comes_again(patients, seed):
+    order = patients_first(patients, seed)
+    assert sorted(order) == list(range(len(patients)))
+    shown = [patients[image] for image in order]
+    turns = [shown[:place].count(patient) for place, patient in enumerate(shown)]
+    assert turns == sorted(turns)
+
+
+def test_images_of_different_patients_come_in_an_order_that_the_seed_draws():
+    orders = {tuple(patients_first(["a", "a", "b", "c", "d"], seed)) for seed in range(20)}
+    assert len(orders) > 5

@@ -6,6 +6,7 @@ process is killed meanwhile, the next new run collects the rest, and --continue_
 
 import itertools
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from util.errors import UserError
@@ -13,7 +14,8 @@ from util.files import read_json, sync_folder, write_json
 
 COLLECTED = ".before"
 BURDEN = "old_task.json"
-"""What a run kept of its old task while it learnt another: images, patients and bytes."""
+"""What a run kept of its old tasks while it learnt another: `KEPT` of each, and the sums."""
+KEPT: Sequence[str] = ("images", "patients", "bytes")
 RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", "masks_seen.json", BURDEN)
 OPTIONS = "options.json"
 CARD = ("README.md", "card.json")
@@ -24,9 +26,13 @@ FOLDS = "folds.json"
 """The record of a cross-validation (util.folds.record), whose runs are in fold_0, fold_1, ..."""
 
 
-def write_burden(folder: Path, images: int, patients: int, size: int) -> None:
-    """Record what a run keeps of its old task while it learns another. size: in bytes, of everything."""
-    write_json(folder / BURDEN, {"images": images, "patients": patients, "bytes": size})
+def write_burden(folder: Path, tasks: Mapping[str, Mapping[str, int]], size: int) -> dict[str, int]:
+    """Record what a run keeps of its old tasks while it learns another, and return the sums. tasks: `KEPT` of each, by
+    its name. size: bytes of what the run keeps for all of them together."""
+    sums = {kind: sum(task[kind] for task in tasks.values()) for kind in KEPT}
+    sums["bytes"] += size
+    write_json(folder / BURDEN, {**sums, "tasks": tasks})
+    return sums
 
 
 def read_burden(folder: Path) -> dict[str, int]:
@@ -35,7 +41,7 @@ def read_burden(folder: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
     try:
-        return {name: int(read_json(path)[name]) for name in ("images", "patients", "bytes")}
+        return {name: int(read_json(path)[name]) for name in KEPT}
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path}: damaged ({error}); delete it, and the page shows no burden") from error
 
