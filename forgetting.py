@@ -37,7 +37,7 @@ def main() -> int:
     from data.same_images import ImageSets
     from models.apply.bench import Bench
     from models.donors.find import find_donor, upstream_options, wrong_starts
-    from util.forgetting.follow import measure_method
+    from util.forgetting.follow import measure_method, start_scores
     from util.forgetting.kid import create_features
     from util.forgetting.page import OURS, write_forgetting_page
     from util.forgetting.pictures import Pictures
@@ -65,8 +65,8 @@ def main() -> int:
         methods = [merge([measure_method(p, bench, pictures, opt.curve_points) for p in seeds]) for seeds in plans]
         starts = [wrong_starts(plan.stages, plan.recorded, donor, checkpoints_dir) for plan in chain(*plans)]
         donor_costs = bench.costs(runs.donor, runs.recorded(runs.donor))
-        overlaps = note_overlaps(plans, runs)
-        study = Study(runs.donor_name, donor_costs, plans[0][0].tasks, methods, features.name, starts, overlaps)
+        notes = (starts, note_overlaps(plans, runs), start_scores(bench, plans[0][0].data))
+        study = Study(runs.donor_name, donor_costs, plans[0][0].tasks, methods, features.name, *notes)
         write_results(folder, study, data)
         write_forgetting_page(folder, study, pictures, opt.display_winsize)
     print(f"page: {results / 'index.html'}")

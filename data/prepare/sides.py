@@ -1,6 +1,7 @@
 """A folder of X-rays with masks of both lungs, and the two lungs as classes of their own."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def sides(lungs: np.ndarray) -> np.ndarray:
     """
     from scipy import ndimage
 
-    parts = np.asarray(ndimage.label(lungs)[0])
+    parts, _ = cast("tuple[np.ndarray, int]", ndimage.label(lungs))
     if parts.max() < 2:
         found = "this is one part" if parts.any() else "it is empty"
         raise ValueError(f"want a mask of two lungs that do not touch; {found}")

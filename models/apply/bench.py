@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models import load_model
+from models import create_model, load_model
 from models.apply.translators import tiled
 from models.base import BaseModel
 from models.donors.architecture import infer_architecture
@@ -47,6 +47,14 @@ class Bench:
         if folder == self._donor:
             self._of_donor[data] = measured
         return measured
+
+    def untrained(self, data: ImageSet) -> Measured:
+        """Apply a generator like the donor's, but with random weights, to a task's data and score it."""
+        opt = self._options(self._donor)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = create_model(opt, self._device, training=False)
+        return self._measure(model, opt, (opt.input_nc, opt.output_nc), data)
 
     def taken_off(self, folder: Path, old: ImageSet, new: ImageSet) -> tuple[Measured, dict]:
         """Take the run's task off, measure the remaining donor on the old data, and prove that it is unchanged.

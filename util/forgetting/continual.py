@@ -2,6 +2,8 @@
 
 R [T, T] holds scores, higher is better: R[i, j] is the score on task j after task i was learnt, counted from 0. Row 0
 is the donor. Above the diagonal, where a task was not learnt yet, R may be NaN. All functions are plain numpy.
+
+The benchmark of Wang et al. 2026 (arXiv 2605.06160) calls the average score A-Dice and adds BWTR, RMA and E-FWT.
 """
 
 import numpy as np
@@ -21,6 +23,48 @@ def backward_transfer(R: np.ndarray) -> float:
     """
     R = _checked(R)
     return float((R[-1] - np.diagonal(R))[:-1].mean())
+
+
+def relative_backward_transfer(R: np.ndarray) -> float | None:
+    """`backward_transfer` as a share of what each task had when it was just learnt; negative: something was lost.
+
+    mean_j (R[T-1, j] - R[j, j]) / R[j, j], over T - 1 tasks (BWTR of Wang et al. 2026). None if a task's score was 0.
+    """
+    R = _checked(R)
+    learnt = np.diagonal(R)[:-1]
+    return float(((R[-1, :-1] - learnt) / learnt).mean()) if learnt.all() else None
+
+
+def forward_transfer(R: np.ndarray, start: np.ndarray) -> float | None:
+    """How much better than random weights a network does the next task before it learns it.
+
+    mean_{j > 0} R[j-1, j] - start[j] (FWT of Lopez-Paz and Ranzato 2017); start [T]: the score of random weights on
+    each task. Tasks where either is NaN do not count; None if none is left.
+    """
+    R = _checked(R)
+    return _mean(np.diagonal(R, 1) - np.asarray(start, dtype=float)[1:])
+
+
+def forward_generalisability(R: np.ndarray, start: np.ndarray) -> float | None:
+    """As `forward_transfer`, but of every network on every task that it has not learnt yet.
+
+    mean_{0 < i < j} R[i, j] - start[j] (E-FWT of Wang et al. 2026, who define it for tasks that differ in hospital
+    only). Row 0 is left out: the donor learnt another kind of picture. None with fewer than two new tasks.
+    """
+    R = _checked(R)
+    i, j = np.triu_indices(len(R), 1)
+    return _mean((R - np.asarray(start, dtype=float))[i[i > 0], j[i > 0]])
+
+
+def restricted_ability(R: np.ndarray, alone: np.ndarray) -> float | None:
+    """New tasks just learnt, as a share of their score when each is learnt alone, mean over all but the first.
+
+    mean_{j > 0} R[j, j] / alone[j] (RMA, restricted modeling ability, of Wang et al. 2026); alone [T]: the score of a
+    network that learnt only this task, from random weights. Tasks where it is NaN or 0 do not count; None if none is
+    left.
+    """
+    alone = np.asarray(alone, dtype=float)[1:]
+    return _mean(np.diagonal(_checked(R))[1:][alone > 0] / alone[alone > 0])
 
 
 def forgetting(R: np.ndarray) -> float:
@@ -65,6 +109,12 @@ def chance_level(pooled: np.ndarray) -> float:
     truth = pooled.sum((0, 2))
     constant = truth[:, None] * np.eye(len(truth))[:, None, :]  # [predicted class, truth, prediction]
     return float(metrics.class_scores(constant)["miou"].max())
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """The mean of the values that are not NaN; None if there are none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else None
 
 
 def _checked(R: np.ndarray) -> np.ndarray:

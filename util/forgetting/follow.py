@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from util.forgetting.measure import Measured, against, chance, line, scores
+from util.forgetting.measure import Measured, against, chance, line, score_name, scores
 from util.forgetting.pictures import Pictures
 from util.forgetting.plan import Plan
 from util.forgetting.study import Method, training
@@ -17,8 +17,15 @@ class Bench(Protocol):
     """Applies runs to data sets (`models.apply.bench.Bench`)."""
 
     def measure(self, folder: Path, data: ImageSet, epoch: int | None = None, /) -> Measured: ...
+    def untrained(self, data: ImageSet, /) -> Measured: ...
     def taken_off(self, folder: Path, old: ImageSet, new: ImageSet, /) -> tuple[Measured, dict]: ...
     def costs(self, folder: Path, recorded: Mapping[str, Any], /) -> dict[str, Any]: ...
+
+
+def start_scores(bench: Bench, data: Sequence[ImageSet]) -> list[float | None]:
+    """The score of random weights on each task; None without ground truth."""
+    measured = [bench.untrained(each).measures for each in data]
+    return [measures.get(score_name(measures)) for measures in measured]
 
 
 def measure_method(plan: Plan, bench: Bench, pictures: Pictures, curve_points: int) -> Method:

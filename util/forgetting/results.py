@@ -21,6 +21,7 @@ def as_json(study: Study) -> dict:
     return {
         "donor": {"name": study.donor} | study.donor_costs,
         "tasks": [vars(task) for task in study.tasks],
+        "start": study.start,
         "methods": {method.label: _method(study, method) for method in study.methods},
         "features of kid": study.features,
     }
@@ -39,6 +40,7 @@ def _method(study: Study, method: Method) -> dict:
         "training": method.training,
         "proofs": method.proofs,
         "figures_sd": study.deviations(method),
+        "figures_interval": study.intervals(method),
         "seeds": [
             {"runs": seed.runs, "R": _matrix(seed.R), "figures": study.figures(seed), "measures": seed.measures}
             for seed in method.seeds

@@ -31,6 +31,18 @@ def deviation(rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
+def interval(rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    """The 95 % interval of each number's mean, by Student's t: of numbers that are defined in all rows; {} for a single
+    row. With few rows it is wide, and it may leave the number's range."""
+    if len(rows) < 2:
+        return {}
+    from scipy.stats import t  # seconds to import
+
+    half = float(t.ppf(0.975, len(rows) - 1)) / len(rows) ** 0.5
+    means = mean(rows)
+    return {name: (means[name] - half * sd, means[name] + half * sd) for name, sd in deviation(rows).items()}
+
+
 def mean_curve(curves: Sequence[Sequence[dict]]) -> list[dict]:
     """Mean scores at the epochs that all runs saved: points of `epoch` and `scores`, one score for each task."""
     by_epoch = [{point["epoch"]: point["scores"] for point in points} for points in curves]

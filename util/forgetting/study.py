@@ -8,10 +8,12 @@ import numpy as np
 
 from util.flags import Fact, flags
 from util.forgetting import continual, seeds
-from util.forgetting.measure import score_name
+from util.forgetting.measure import FLOAT, score_name
 
 FROM_DONOR = ("finetune", "scratch", "ewc", "lwf")
 """Values of --adapt that train a whole generator, not a task beside a frozen one."""
+KEPT = ("images", "patients", "bytes")
+"""What a run may keep of its old tasks (`util.run.aside.read_burden`)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def merge(methods: Sequence[Method]) -> Method:
 class Study:
     """Everything that the page and the files beside it show.
 
-    features: name of the features that KID is measured by. wrong_starts: for each sequence of runs, a phrase for each
+    features: name of the features that KID is measured by. start: the score of random weights on each task, None where
+    there is none. wrong_starts: for each sequence of runs, a phrase for each
     run that did not start from the network before it. learnt: a phrase for each run that learnt, or may have learnt,
     from images that it is tested on.
     """
@@ -93,6 +96,13 @@ class Study:
     features: str
     wrong_starts: list[list[str]] = field(default_factory=list)
     learnt: list[str] = field(default_factory=list)
+    start: Sequence[float | None] | None = None
+
+    def alone(self) -> np.ndarray | None:
+        """The score of each task when it is learnt alone from random weights [T], the mean over all methods that do so;
+        None if there are none."""
+        single = [np.diagonal(m.R) for m in self.methods if m.adapt == "scratch"]
+        return np.mean(single, 0) if single else None
 
     def reference(self) -> np.ndarray | None:
         """The score of full fine-tuning on each task [T], the mean over all such methods; None if there are none."""
@@ -120,17 +130,17 @@ class Study:
             return seeds.mean([self.figures(seed) for seed in method.seeds])
         R = method.R
         kept = [self.retention(method, task) for task in range(len(R) - 1)]
-        times = [cost["seconds_per_step"] for cost in method.costs]
         figures = {
             "old_before": R[0, 0],
             "old_after": R[-1, 0],
             "forgetting": continual.forgetting(R),
             "retention": _mean(kept),
             **self._learning(method),
+            **self._transfer(method),
             "average_score": continual.average_score(R),
             "backward_transfer": continual.backward_transfer(R),
-            **{name: sum(cost[name] for cost in method.costs) for name in ("trainable", "bytes", "training_bytes")},
-            "seconds_per_step": _mean(times),
+            "relative_backward_transfer": continual.relative_backward_transfer(R),
+            **self._costs(method),
         }
         return {name: value if value is None else float(value) for name, value in figures.items()}
 
@@ -146,14 +156,52 @@ class Study:
             "intransigence": None if reference is None else continual.intransigence(R, reference[scored]),
         }
 
+    def _transfer(self, method: Method) -> dict[str, float | None]:
+        """What tasks do for later ones, over the new tasks that have a ground truth; None if there are none."""
+        scored = [name != "ssim" for name in method.score_names]
+        start, alone = (_where(scored, values) for values in (self.start, self.alone()))
+        return {
+            "forward_transfer": continual.forward_transfer(method.R, start),
+            "forward_generalisability": continual.forward_generalisability(method.R, start),
+            "restricted_ability": continual.restricted_ability(method.R, alone),
+        }
+
+    def _costs(self, method: Method) -> dict[str, float | None]:
+        """Sums over the method's runs, and what one new task costs.
+
+        growth: what all tasks add to the donor on disk, as a share of its weights in float32. 0 where one generator
+        does all tasks. kept_images, kept_patients, kept_bytes: the most that a run kept of old tasks while it learnt.
+        """
+        costs, tasks, donor = method.costs, max(1, len(method.costs)), self.donor_costs.get("trainable")
+        sums = {name: sum(cost[name] for cost in costs) for name in ("trainable", "bytes", "training_bytes")}
+        added = 0 if method.adapt in FROM_DONOR else sums["bytes"]
+        kept = {f"kept_{name}": max((c.get(f"old_{name}", 0) for c in costs), default=0) for name in KEPT}
+        return {
+            **sums,
+            **{f"{name}_per_task": sums[name] / tasks for name in ("trainable", "bytes")},
+            "growth": added / (FLOAT * donor) if donor else None,
+            **kept,
+            "seconds_per_step": _mean([cost["seconds_per_step"] for cost in costs]),
+        }
+
     def deviations(self, method: Method) -> dict[str, float]:
         """The figures' standard deviations over seeds; {} for a single one."""
         return seeds.deviation([self.figures(seed) for seed in method.seeds])
+
+    def intervals(self, method: Method) -> dict[str, tuple[float, float]]:
+        """The 95 % intervals of the figures' means over seeds; {} for a single one."""
+        return seeds.interval([self.figures(seed) for seed in method.seeds])
 
 
 def training(recorded: Mapping[str, object]) -> dict[str, object]:
     """The recorded options that may make a run's training longer than another's, or different from it."""
     return {name: recorded[name] for name in flags(Fact.TRAINING) if name in recorded}
+
+
+def _where(scored: Sequence[bool], values: Sequence[float | None] | np.ndarray | None) -> np.ndarray:
+    """Values of tasks [T] as floats, NaN for those that are not scored, and for all if there are no values."""
+    known = np.full(len(scored), np.nan) if values is None else np.array(values, dtype=float)
+    return np.where(scored, known, np.nan)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

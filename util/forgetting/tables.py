@@ -25,14 +25,28 @@ FIGURES = {
     "forgetting": "forgetting",
     "retention": "retention",
     "new_score": "new tasks",
-    "intransigence": "intransigence",
+    "intransigence": "plasticity cost",
+    "restricted_ability": "RMA",
     "average_score": "average",
     "backward_transfer": "BWT",
+    "relative_backward_transfer": "BWTR",
+    "forward_transfer": "FWT",
+    "forward_generalisability": "E-FWT",
+}
+COSTS = {
     "trainable": "trained, M",
+    "trainable_per_task": "a task",
     "bytes": "disk, MB",
+    "bytes_per_task": "a task",
+    "growth": "added to the donor",
+    "kept_images": "images kept",
+    "kept_patients": "patients",
+    "kept_bytes": "kept, MB",
     "training_bytes": "training, MB",
     "seconds_per_step": "s per step",
 }
+MILLIONS = ("trainable", "trainable_per_task", "bytes", "bytes_per_task", "training_bytes", "kept_bytes")
+SHARES = ("retention", "restricted_ability", "relative_backward_transfer", "growth")
 
 
 def measures_table(study: Study, number: int) -> None:
@@ -56,26 +70,55 @@ def measures_table(study: Study, number: int) -> None:
         tags.p(" ".join(notes), cls="note")
 
 
+ABOUT = {
+    "old_after": "Old task: its score after all tasks were learnt.",
+    "forgetting": "Forgetting: how far old tasks fell from their best score (Chaudhry et al. 2018).",
+    "retention": "Retention: how much of the score above chance is left; chance is the best score that needs no look "
+    "at the image.",
+    "new_score": "New tasks: their mean score when just learnt, without tasks that have no ground truth.",
+    "intransigence": "Plasticity cost: how much worse that is than full fine-tuning, the mean of several such methods "
+    "(intransigence, after Chaudhry et al.).",
+    "restricted_ability": "RMA: their score as a share of what random weights learn of each task alone (Wang et al. "
+    "2026).",
+    "backward_transfer": "Average and BWT (backward transfer): Lopez-Paz and Ranzato 2017, over all tasks, whichever "
+    "score they have.",
+    "relative_backward_transfer": "BWTR: BWT as a share of each task's score when just learnt (Wang et al.).",
+    "forward_transfer": "FWT (forward transfer, Lopez-Paz and Ranzato): how much better than random weights a network "
+    "does the next task before it learns it.",
+    "forward_generalisability": "E-FWT: the same for all later tasks (Wang et al.), which shows whether what was "
+    "learnt at one hospital serves at another. Where tasks differ in more than the hospital, it says little.",
+    "trainable": "Trained: millions of trained floats.",
+    "bytes": "Disk: the runs' files. A frozen donor needs all of them beside it, a fine-tuned generator the last one.",
+    "growth": "Added to the donor: what all tasks add on disk, as a share of its weights in float32; 0 where one "
+    "generator does all tasks.",
+    "kept_bytes": "Kept: the most that a run stored of old tasks while it learnt.",
+    "training_bytes": "Training: gradients and Adam's moments, computed from the number of trained floats.",
+}
+"""What each figure of these tables is, with its source; formulas are in util/forgetting/continual.py."""
+
+
 def figures_table(study: Study) -> None:
-    """What each method kept, learnt and cost."""
+    """What each method kept and learnt, and what that cost."""
     rows = {method.label: study.figures(method) for method in study.methods}
-    _table(list(FIGURES), FIGURES, rows, {method.label: study.deviations(method) for method in study.methods})
-    tags.p(
-        "Old task: its score after all tasks were learnt. Forgetting: how far old tasks fell from their best score "
-        "(Chaudhry et al. 2018). Retention: how much of the score above chance is left; chance is the best score that "
-        "needs no look at the image. New tasks: their mean score when just learnt, without tasks that have no ground "
-        "truth. Intransigence: how much worse that is than full fine-tuning (the mean of several such methods). "
-        "Average and BWT (backward transfer): Lopez-Paz and Ranzato 2017, over all tasks, whichever score they have. "
-        "Trained: millions of trained floats. Disk: files that are needed beside the donor's. Training: gradients and "
-        "Adam's moments, computed from the number of trained floats.",
-        cls="note",
-    )
+    sds = {method.label: study.deviations(method) for method in study.methods}
+    intervals = {method.label: study.intervals(method) for method in study.methods}
+    single = ("trainable_per_task", "bytes_per_task") if len(study.tasks) == 2 else ()
+    for titles in (FIGURES, COSTS):
+        names = [x for x in titles if x not in single and any(row.get(x) is not None for row in rows.values())]
+        _table(names, titles, rows, sds, intervals=intervals)
+        tags.p(" ".join(ABOUT[name] for name in names if name in ABOUT), cls="note")
 
 
 def _table(
-    names: list[str], titles: Mapping[str, str], rows: Mapping[str, Row], sds: Mapping[str, Row], images: int = 0
+    names: list[str],
+    titles: Mapping[str, str],
+    rows: Mapping[str, Row],
+    sds: Mapping[str, Row],
+    images: int = 0,
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
 ) -> None:
-    """sds: by label, the standard deviations over seeds; images: number of test images."""
+    """sds, intervals: by label, the standard deviations over seeds and the intervals of the means; images: number of
+    test images."""
     with score_table(("", *(titles[name] for name in names))):
         for label, row in rows.items():
             with tags.tr():
@@ -83,7 +126,11 @@ def _table(
                 for name in names:
                     cell = _shown(name, row[name], images) if name in row else "–"
                     sd = sds.get(label, {}).get(name)
-                    tags.td(f"{cell}\u00a0±\u00a0{_shown(name, sd, images)}" if sd and name != "bit_equal" else cell)
+                    varies = bool(sd) and name != "bit_equal"
+                    with tags.td(f"{cell}\u00a0±\u00a0{_shown(name, sd, images)}" if varies else cell):
+                        if varies and intervals:
+                            low, high = intervals[label][name]
+                            tags.small(f"{_shown(name, low, images)} to {_shown(name, high, images)}")
 
 
 def _shown(name: str, value: float | None, images: int) -> str:
@@ -91,10 +138,12 @@ def _shown(name: str, value: float | None, images: int) -> str:
         return "no difference" if name == "psnr" else "–"
     if name == "bit_equal":
         return f"{value} of {images}"
-    if name in ("trainable", "bytes", "training_bytes"):
+    if name in MILLIONS:
         return f"{value / 1e6:.3g}"
-    if name == "retention":
-        return f"{value:z.0%}"
+    if name in ("kept_images", "kept_patients"):
+        return f"{value:g}"
+    if name in SHARES:
+        return f"{value:z.{0 if name == 'retention' else 1}%}"
     return f"{value:z.{1 if name == 'psnr' else 3 if name == 'seconds_per_step' else 4}f}"
 
 

@@ -43,7 +43,10 @@ def _about_kept(study: Study) -> str:
 
 def _about_seeds(study: Study) -> str:
     several = ", ".join(f"{method.label} ({len(method.seeds)})" for method in study.methods if method.seeds)
-    text = f"Figures are means over runs that differ in their seed, ± one standard deviation: {several}."
+    text = (
+        f"Figures are means over runs that differ in their seed, ± one standard deviation: {several}. Below some of "
+        "them is the 95 % interval of the mean by Student's t, which is wide for few seeds."
+    )
     return f"{text} The pictures are the first run's." if several else ""
 
 

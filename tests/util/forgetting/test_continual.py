@@ -30,6 +30,33 @@ def test_figures_of_three_tasks_agree_with_hand_computed_ones():
     assert continual.intransigence(THREE, [9.0, 0.8, 1.0]) == pytest.approx(((0.8 - 0.9) + (1.0 - 0.8)) / 2)
 
 
+def test_relative_backward_transfer_is_the_share_that_was_lost():
+    assert continual.relative_backward_transfer(THREE) == pytest.approx(((0.2 - 0.6) / 0.6 + (0.7 - 0.9) / 0.9) / 2)
+    assert continual.relative_backward_transfer([[0.0, 0.1], [0.2, 0.9]]) is None
+
+
+def test_forward_transfer_is_what_a_network_does_better_than_random_weights_before_it_learns():
+    start = [0.1, 0.05, 0.15]
+    assert continual.forward_transfer(THREE, start) == pytest.approx(((0.1 - 0.05) + (0.2 - 0.15)) / 2)
+    assert continual.forward_transfer(THREE, [0.1, np.nan, 0.15]) == pytest.approx(0.2 - 0.15)
+    assert continual.forward_transfer(THREE, [np.nan] * 3) is None
+
+
+def test_forward_generalisability_looks_at_all_later_tasks_but_not_at_the_donor():
+    # A donor and three hospitals: the first hospital's network is tried at two others, the second's at one.
+    R = [[0.6, 0.1, 0.1, 0.1], [0.2, 0.9, 0.8, 0.6], [0.1, 0.7, 0.9, 0.4], [0.1, 0.6, 0.7, 0.9]]
+    start = [0.0, 0.1, 0.2, 0.3]
+    expected = ((0.8 - 0.2) + (0.6 - 0.3) + (0.4 - 0.3)) / 3
+    assert continual.forward_generalisability(R, start) == pytest.approx(expected)
+    assert continual.forward_generalisability([[0.6, 0.1], [0.2, 0.9]], [0.0, 0.1]) is None  # one hospital
+
+
+def test_restricted_ability_is_the_share_of_what_is_learnt_alone():
+    assert continual.restricted_ability(THREE, [np.nan, 0.9, 0.5]) == pytest.approx((0.9 / 0.9 + 0.8 / 0.5) / 2)
+    assert continual.restricted_ability(THREE, [0.1, np.nan, 0.5]) == pytest.approx(0.8 / 0.5)
+    assert continual.restricted_ability(THREE, [0.1, np.nan, 0.0]) is None
+
+
 def test_forgetting_starts_from_the_best_score_not_from_the_first():
     """A task that gained at first and then lost the gain has forgotten it; backward transfer does not see that."""
     R = [[0.5, 0, 0], [0.8, 0.9, 0], [0.5, 0.9, 0.7]]

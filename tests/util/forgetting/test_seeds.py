@@ -16,6 +16,14 @@ def test_means_and_deviations_agree_with_hand_computed_ones():
     assert seeds.deviation(rows[:1]) == {}
 
 
+def test_intervals_are_students_over_the_runs():
+    # 2.5 % of Student's t with 2 degrees of freedom lie above 4.3027.
+    low, high = seeds.interval([{"dice": 0.8}, {"dice": 0.9}, {"dice": 1.0}])["dice"]
+    assert (low, high) == (pytest.approx(0.9 - 4.3027 * 0.1 / 3**0.5, abs=1e-4), pytest.approx(1.1484, abs=1e-4))
+    assert seeds.interval([{"dice": 0.1, "psnr": None}] * 3) == {"dice": (pytest.approx(0.1), pytest.approx(0.1))}
+    assert seeds.interval([{"dice": 0.1}]) == {}
+
+
 def test_a_mean_curve_has_the_epochs_that_all_runs_saved():
     one = [{"epoch": 0, "scores": [0.5, None]}, {"epoch": 5, "scores": [0.1, 0.9]}]
     two = [{"epoch": 0, "scores": [0.5, None]}, {"epoch": 4, "scores": [0, 0]}, {"epoch": 5, "scores": [0.3, 0.7]}]

@@ -12,7 +12,7 @@ from util.forgetting.measure import costs, score_name
 from util.forgetting.page import write_forgetting_page
 from util.forgetting.pictures import Pictures
 from util.forgetting.results import as_json, write_csv
-from util.forgetting.study import Method, Study, Task
+from util.forgetting.study import Method, Study, Task, merge
 from util.forgetting.words import caveats, summary, verdict
 
 TASKS = [Task("facades", "test", 50), Task("lungs", "val", 70)]
@@ -65,6 +65,51 @@ def test_costs_of_several_runs_add_up():
     found = STUDY.figures(two)
     assert (found["trainable"], found["bytes"], found["training_bytes"]) == (101, 402, 1203)
     assert found["seconds_per_step"] is None  # one run did not record it
+
+
+def test_what_tasks_cost_what_they_add_and_what_was_kept_of_old_ones():
+    kept = {"old_images": 20, "old_patients": 12, "old_bytes": 900}
+    tuned = method("replay", "finetune", [[0.5, 0.4], [0.3, 0.9]], **kept)
+    tuned.costs.append({"trainable": 300, "bytes": 400, "training_bytes": 1200, "seconds_per_step": 0.5})
+    masks = method("masks", "masks", [[0.5, 0.4], [0.5, 0.88]], bytes=20)
+    masks.costs.append(masks.costs[0] | {"bytes": 30})
+    study = Study("houses", {"trainable": 100}, TASKS, [tuned, masks], "random:0")
+    found = study.figures(tuned)
+    assert (found["trainable_per_task"], found["bytes_per_task"], found["growth"]) == (200, 400, 0)
+    assert (found["kept_images"], found["kept_patients"], found["kept_bytes"]) == (20, 12, 900)
+    found = study.figures(masks)
+    assert (found["bytes_per_task"], found["growth"]) == (25, pytest.approx(50 / 400))
+    assert found["kept_images"] == found["kept_bytes"] == 0
+    assert STUDY.figures(MASKS)["growth"] is None  # nobody knows how large that donor is
+
+
+def test_transfer_counts_new_tasks_with_a_ground_truth_against_random_weights_and_learning_alone():
+    study = Study("houses", {}, TASKS, STUDY.methods, "random:0", start=[0.05, 0.3])
+    found = study.figures(MASKS)
+    assert found["forward_transfer"] == pytest.approx(0.4 - 0.3)
+    assert found["restricted_ability"] == pytest.approx(0.88 / 0.7)
+    assert found["forward_generalisability"] is None  # a single new task
+    assert STUDY.figures(MASKS)["forward_transfer"] is None  # random weights were not measured
+    photos = method("ft", "finetune", [[0.5, None], [0.4, 0.9]])
+    for row in photos.measures:
+        row[1] = {"ssim": row[1]["dice"]}
+    found = Study("houses", {}, TASKS, [photos], "random:0", start=[0.05, None]).figures(photos)
+    assert found["forward_transfer"] is found["restricted_ability"] is None
+
+
+def test_intervals_over_seeds_are_in_the_files_and_on_the_page(tmp_path):
+    seeds = [method("ft", "finetune", [[0.5, 0.4], [0.2, new]]) for new in (0.8, 0.9, 1.0)]
+    study = Study("houses", {"trainable": 100}, TASKS, [merge(seeds)], "random:0", start=[0.05, 0.3])
+    low, high = as_json(study)["methods"]["ft"]["figures_interval"]["new_score"]
+    assert (low, high) == (pytest.approx(0.9 - 4.3027 * 0.1 / 3**0.5, abs=1e-4), pytest.approx(1.1484, abs=1e-4))
+    pictures = Pictures(tmp_path, 0)
+    pictures.rows = {0: {"x": {"input": (tmp_path, "")}}, 1: {"x": {"input": (tmp_path, "")}}}
+    write_forgetting_page(tmp_path, study, pictures)
+    words = (tmp_path / "index.html").read_text()
+    assert "0.9000\u00a0±\u00a00.1000<small>0.6516 to 1.1484</small>" in words
+    assert "E-FWT" not in words  # undefined for all methods
+    assert "FWT (forward transfer" in words
+    assert "95 % interval" in words
 
 
 def test_without_full_fine_tuning_there_is_no_reference():
