@@ -41,11 +41,11 @@ class Adversary:
         self.penalise = gan_mode == "wgangp"
 
     def judge(self, real: torch.Tensor, fake: torch.Tensor) -> Judged:
-        """Judge real images and fakes, which carry no gradients, so that the discriminator can learn from it."""
+        """Judge real images and at least as many fakes. They carry no gradients, so that the discriminator learns."""
         self.net.requires_grad_(True)
         real, fake = self._shown(real), self._shown(fake)
         on_real, on_fake = self.net(real), self.net(fake)
-        penalty = gradient_penalty(self.net, real, fake) if self.penalise else None
+        penalty = gradient_penalty(self.net, real, fake[: len(real)]) if self.penalise else None
         right = {"real": self.loss.right(on_real, True), "fake": self.loss.right(on_fake, False)}
         known = {kind: share for kind, share in right.items() if share is not None}
         return Judged(self.loss(on_real, True), self.loss(on_fake, False), penalty, known)

@@ -19,13 +19,12 @@ from models.networks.generator import Generator, generate, generate_with_logits
 from models.norm_stats import inference
 from models.optim.optimizers import create_optimizer, encoders
 from models.piggyback import METHODS
-from models.piggyback.files import TaskFile, as_dependencies, check_donor, earlier_tasks, load_task, read_task
+from models.piggyback.files import TaskFile, as_dependencies, check_donor, earlier_tasks, load_task, read_task, saved_task
 from models.piggyback.task import Settings, Task, attach, materialize, switch
 from models.teacher import SURE, Lesson
 from util import distributed
 from util.contracts import Averages, Batch, Rival
 from util.errors import UserError
-from util.run.checkpoint import task_path
 
 
 class BaseModel(ABC):
@@ -79,7 +78,7 @@ class BaseModel(ABC):
         task = None
         if file:
             self.loaded[name] = file.path
-            if self.training or opt.task == "own":
+            if self.training or opt.task != "base":
                 task = load_task(file, net)
             else:
                 check_donor(file, net)
@@ -87,7 +86,7 @@ class BaseModel(ABC):
             task = _new_task(opt, net, earlier)
         if task:
             task.donor_path, task.architecture = donor, completed(task.architecture, wanted)
-            self._put_on(name, net, task)
+            self._put_on(name, net, task, opt.task if not self.training else "")
         return net
 
     def generator(self, name: str) -> Generator:
@@ -111,8 +110,8 @@ class BaseModel(ABC):
 
         UserError where training would continue with other flags than the task began with.
         """
-        path = task_path(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
-        if not path.is_file():
+        path = saved_task(Path(opt.checkpoints_dir) / opt.name, opt.epoch, name)
+        if path is None:
             return None
         file = read_task(path)
         for flag, value in file.settings.flags().items() if self.training else ():
@@ -123,13 +122,16 @@ class BaseModel(ABC):
                 )
         return file
 
-    def _put_on(self, name: str, net: Generator, task: Task) -> None:
-        """Adapt generator `name`. A model that only translates gets plain weights, which are faster than a task."""
+    def _put_on(self, name: str, net: Generator, task: Task, applied: str) -> None:
+        """Adapt generator `name`. A model that only translates gets plain weights, which are faster than a task.
+
+        applied: --task. With auto the donor stays, and each image gets its task (`models.apply.choosing`).
+        """
         self.tasks[name] = task
         self.notes.append(f"{name}: {task.describe()}")
         if self.training:
             switch(net, task)
-        else:
+        elif applied == "own" or name != self.translator:
             net.load_state_dict(materialize(net, task))
 
     def trainable(self, name: str) -> list[nn.Parameter]:
@@ -156,7 +158,7 @@ class BaseModel(ABC):
             taught = self.translate(batch["U"])
         changed = batch["U_changed"].to(self.device, non_blocking=True)
         fake, logits = generate_with_logits(self.generator(self.translator), changed)
-        return Lesson(fake, logits, torch.where(taught > 0, 1.0, -1.0), taught.abs() > SURE)
+        return Lesson(changed, fake, logits, torch.where(taught > 0, 1.0, -1.0), taught.abs() > SURE)
 
     @abstractmethod
     def train_step(self, batch: Batch) -> dict[str, torch.Tensor]:

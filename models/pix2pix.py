@@ -54,14 +54,17 @@ class Pix2PixModel(BaseModel):
         lesson = self.lesson(batch)
         fake_B, logits = generate_with_logits(self.generator("G"), real_A)
         # As upstream, D steps first, so that G learns from the newest D. One forward pass of G serves both.
-        of_D = self._step_D(real_A, fake_B.detach(), real_B)
-        losses = self._step_G(real_A, fake_B, real_B, logits, lesson) | of_D
+        # D is conditional: it sees the input beside the output.
+        judged = torch.cat([real_A, fake_B], 1)
+        if lesson:  # a mask that nobody drew has to look like one too (Dai et al. 2017, arXiv 1703.08770)
+            judged = torch.cat([judged, torch.cat([lesson.images, lesson.fake], 1)])
+        of_D = self._step_D(torch.cat([real_A, real_B], 1), judged.detach())
+        losses = self._step_G(real_A, fake_B, real_B, logits, lesson, judged) | of_D
         self.images = {"real_A": real_A, "fake_B": fake_B.detach(), "real_B": real_B}
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _step_D(self, real_A: torch.Tensor, fake_B: torch.Tensor, real_B: torch.Tensor) -> dict[str, torch.Tensor]:
-        # D is conditional: it sees the input beside the output.
-        judged = self.adversary.judge(torch.cat([real_A, real_B], 1), torch.cat([real_A, fake_B], 1))
+    def _step_D(self, real: torch.Tensor, fake: torch.Tensor) -> dict[str, torch.Tensor]:
+        judged = self.adversary.judge(real, fake)
         descend(self.optimizers["D"], judged.objective)
         losses = {"D_real": judged.real, "D_fake": judged.fake}
         if judged.penalty is not None:
@@ -75,9 +78,10 @@ class Pix2PixModel(BaseModel):
         real_B: torch.Tensor,
         logits: torch.Tensor,
         lesson: Lesson | None,
+        judged: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         losses = {
-            "G_GAN": self.adversary.deceive(torch.cat([real_A, fake_B], 1)),
+            "G_GAN": self.adversary.deceive(judged),
             "G_L1": F.l1_loss(fake_B, real_B) * self.lambda_L1,
         }
         if self.seg_loss:

@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 def test_only_sure_pixels_count():
-    rows = ([0.5, 0.5, -0.5], [0.0, 2.0, 0.0], [1.0, -1.0, 1.0], [True, False, True])
+    rows = ([0.0] * 3, [0.5, 0.5, -0.5], [0.0, 2.0, 0.0], [1.0, -1.0, 1.0], [True, False, True])
     lesson = Lesson(*(torch.tensor(row).reshape(1, 1, 1, 3) for row in rows))
     assert lesson.l1().item() == pytest.approx((0.5 + 0 + 1.5) / 3)
     expected = [1.0, torch.sigmoid(torch.tensor(2.0)).item(), 1.0]
@@ -47,3 +47,24 @@ def test_the_generator_learns_what_its_average_makes_of_the_unchanged_images(fla
     assert lesson.fake.requires_grad
     plain = {side: batch[side] for side in "AB"}
     assert not [name for name in model.train_step(plain) if name.startswith("U_")]
+
+
+def test_the_adversary_judges_the_masks_of_unlabelled_images_too():
+    torch.manual_seed(0)
+    options = model_options(model="pix2pix")
+    model = create_model(options, CPU, training=True)
+    model.averages = Averages(model, 0.9)
+    images = torch.rand(2, 3, 64, 64) * 2 - 1
+    shown: list[tuple[int, ...]] = []
+    model.networks["D"].register_forward_pre_hook(lambda _, inputs: shown.append(tuple(inputs[0].shape)))
+    model.train_step({"A": images, "B": torch.ones(2, 3, 64, 64), "U": images, "U_changed": images * 0.9})
+    real, fake, deceived = [(2, 6, 64, 64), (4, 6, 64, 64), (4, 6, 64, 64)]
+    assert shown == [real, fake, deceived]
+
+
+def test_a_gradient_penalty_goes_with_more_fakes_than_real_images():
+    model = create_model(model_options(model="pix2pix", gan_mode="wgangp", norm="instance"), CPU, training=True)
+    model.averages = Averages(model, 0.9)
+    images = torch.rand(1, 3, 64, 64) * 2 - 1
+    batch = {"A": images, "B": torch.ones(1, 3, 64, 64), "U": images, "U_changed": images * 0.9}
+    assert model.train_step(batch)["D_GP"].isfinite()
