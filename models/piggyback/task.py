@@ -36,13 +36,14 @@ from models.piggyback.weights import (
     Tensors,
     TernaryMask,
     filter_axis,
+    own_filters,
     respond,
 )
 from util.errors import UserError
 from util.run.checkpoint import fingerprint
 from util.run.tensors import copy_exactly
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Task:
         self.adapters: dict[str, Adapter] = {}
         if settings.method not in ("norm_only", "head_only"):
             for name in [name for name in weights if name not in (first, last)]:
-                bank = [filters[f"{name}.unconstrained"] for filters in earlier]
+                bank = [own_filters(weights[name], tensors, name) for tensors in earlier]
                 self.adapters[name] = settings.adapter(weights[name], bank)
         self._aside: Tensors = {}
         self._thawed: list[nn.Parameter] = []

@@ -14,7 +14,17 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import ParametrizationList
 
-from models.piggyback.packing import deflate, inflate, pack_bits, pack_trits, unpack_bits, unpack_trits
+from models.piggyback.packing import (
+    deflate,
+    inflate,
+    pack_bits,
+    pack_rows,
+    pack_trits,
+    round_rows,
+    unpack_bits,
+    unpack_rows,
+    unpack_trits,
+)
 
 Tensors = dict[str, torch.Tensor]
 Expected = tuple[torch.dtype, tuple[int, ...] | None]
@@ -37,9 +47,9 @@ class Adapter(nn.Module):
     def stored(self) -> Tensors:
         """The tensors that a task file holds for this layer, by name."""
 
+    @abstractmethod
     def largest(self) -> int:
         """The bytes that `stored` takes at most, whatever the task learns."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.stored().values())
 
     @abstractmethod
     def expected(self) -> dict[str, Expected]:
@@ -129,8 +139,30 @@ class TernaryMask(Mask):
         self.real.copy_(values[codes.long() + 1])
 
 
+class _Rounded(torch.autograd.Function):
+    """Codes times steps of `round_rows`. The gradient passes straight through them, as in `_Masked`."""
+
+    @staticmethod
+    def forward(ctx, values: torch.Tensor) -> torch.Tensor:
+        codes, steps = round_rows(values)
+        return codes.mul_(steps).view_as(values)
+
+    @staticmethod
+    def backward(ctx, *grad_outputs: torch.Tensor):
+        return grad_outputs[0]
+
+
 class _Mixer(Adapter):
-    """An adapter that is linear in the donor's filters. Its parameters are stored as they are."""
+    """A change to the donor's weights that is linear in the donor's filters, from rounded parameters.
+
+    The parameters themselves are trained, and the training state holds them. Everything else, the training's own passes
+    as well, sees them as the task file stores them: whole numbers times a step for each row (`round_rows`). The
+    gradient passes straight through the rounding (Bengio et al. 2013, 1308.3432).
+    """
+
+    def rounded(self, name: str) -> torch.Tensor:
+        """The parameter of this name as the task file stores it."""
+        return cast(torch.Tensor, _Rounded.apply(self.get_parameter(name)))
 
     @abstractmethod
     def mix(self, convolve: Callable[[torch.Tensor], torch.Tensor], donor: torch.Tensor) -> torch.Tensor:
@@ -140,15 +172,25 @@ class _Mixer(Adapter):
         """
 
     def stored(self) -> Tensors:
-        return {name: value.detach().cpu().clone() for name, value in self.named_parameters()}
+        tensors = {}
+        for name, values in self.named_parameters():
+            tensors[name], tensors[f"{name}_steps"] = pack_rows(values)
+        return tensors
+
+    def largest(self) -> int:
+        """Half a byte for each value, two bytes for each row's step."""
+        return sum(math.ceil(values.numel() / 2) + 2 * len(values) for values in self.parameters())
 
     def expected(self) -> dict[str, Expected]:
-        return {name: (value.dtype, tuple(value.shape)) for name, value in self.named_parameters()}
+        shapes: dict[str, Expected] = {}
+        for name, values in self.named_parameters():
+            shapes |= {name: (torch.uint8, None), f"{name}_steps": (torch.bfloat16, (len(values), 1))}
+        return shapes
 
     @torch.no_grad()
     def restore(self, tensors: Tensors) -> None:
-        for name, value in self.named_parameters():
-            value.copy_(tensors[name])
+        for name, values in self.named_parameters():
+            values.copy_(unpack_rows(tensors[name], tensors[f"{name}_steps"], values.shape))
 
 
 def respond(layer: _ConvNd, images: torch.Tensor) -> torch.Tensor:
@@ -181,10 +223,10 @@ def _mixed(answers: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
 class FilterBank(_Mixer):
     """Some filters of the task's own, the rest mixed from a bank: Piggyback GAN (Zhai et al. 2020, arXiv 2104.11939).
 
-    axis: `filter_axis`. The first ceil(fraction * filters) filters are `unconstrained`. Each other filter is a row of
-    `mixing` [rest, bank] times the bank. The bank holds the donor's filters and then those of `earlier`, the
-    unconstrained filters of earlier tasks (one tensor [n, ...] each, a filter in each row). At first each filter is the
-    donor's own.
+    axis: `filter_axis`. The first ceil(fraction * filters) filters are the task's own: the donor's plus
+    `unconstrained`. Each other filter is the donor's plus a row of `mixing` [rest, bank] times the bank. The bank holds
+    the donor's filters and then those of `earlier`, the own filters of earlier tasks (one tensor [n, ...] each, a
+    filter in each row). Both begin at zero and zero is kept by rounding, so at first each filter is the donor's own.
     """
 
     earlier: torch.Tensor  # [n, weights of a filter]; not stored, as the earlier tasks' files hold it
@@ -196,28 +238,35 @@ class FilterBank(_Mixer):
         own = math.ceil(fraction * len(filters) - 1e-9)  # 1e-9: 0.07 * 100 is 7.000000000000001
         rows = [filters.new_zeros(0, filters[0].numel()), *(rows.to(filters).flatten(1) for rows in earlier)]
         self.register_buffer("earlier", torch.cat(rows), persistent=False)
-        self.unconstrained = nn.Parameter(filters[:own].clone(memory_format=torch.contiguous_format))
-        selection = torch.eye(len(filters), len(filters) + len(self.earlier), device=weight.device, dtype=weight.dtype)
-        self.mixing = nn.Parameter(selection[own:].clone())
+        self.unconstrained = nn.Parameter(filters.new_zeros(own, *filters.shape[1:]))
+        self.mixing = nn.Parameter(filters.new_zeros(len(filters) - own, len(filters) + len(self.earlier)))
 
     def forward(self, donor: torch.Tensor) -> torch.Tensor:
         filters = donor.movedim(self.axis, 0)
-        bank = filters.flatten(1)
-        if len(self.earlier):
-            bank = torch.cat([bank, self.earlier])
-        mixed = self.mixing @ bank
-        weights = torch.cat([self.unconstrained, mixed.view(-1, *filters.shape[1:])])
-        return weights.movedim(0, self.axis).contiguous()
+        bank = torch.cat([filters.flatten(1), self.earlier])
+        change = torch.cat([self.rounded("unconstrained").flatten(1), self.rounded("mixing") @ bank])
+        return (donor + change.view(filters.shape).movedim(0, self.axis)).contiguous()
 
     def mix(self, convolve: Callable[[torch.Tensor], torch.Tensor], donor: torch.Tensor) -> torch.Tensor:
-        own = convolve(self.unconstrained.movedim(0, self.axis))
-        if not len(self.mixing):
-            return own
         answers = convolve(donor)
-        if len(self.earlier):
-            earlier = self.earlier.view(-1, *self.unconstrained.shape[1:]).movedim(0, self.axis)
-            answers = torch.cat([answers, convolve(earlier)], 1)
-        return torch.cat([own, _mixed(answers, self.mixing)], 1)
+        change = convolve(self.rounded("unconstrained").movedim(0, self.axis))
+        if len(self.mixing):
+            bank = answers
+            if len(self.earlier):
+                earlier = self.earlier.view(-1, *self.unconstrained.shape[1:]).movedim(0, self.axis)
+                bank = torch.cat([answers, convolve(earlier)], 1)
+            change = torch.cat([change, _mixed(bank, self.rounded("mixing"))], 1)
+        return answers + change
+
+
+def own_filters(layer: _ConvNd, tensors: Tensors, name: str) -> torch.Tensor:
+    """A stored task's own filters of a layer, [n, ...]: the donor's first n, plus what `FilterBank` stored.
+
+    layer: with the donor's weights. tensors, name: the task file's, and the name there of the layer's weights.
+    """
+    filters, steps = layer.weight.detach().movedim(filter_axis(layer), 0), tensors[f"{name}.unconstrained_steps"]
+    first = filters[: len(steps)]
+    return first + unpack_rows(tensors[f"{name}.unconstrained"], steps, first.shape).to(first)
 
 
 class LowRank(_Mixer):
@@ -239,8 +288,8 @@ class LowRank(_Mixer):
 
     def forward(self, donor: torch.Tensor) -> torch.Tensor:
         filters = donor.movedim(self.axis, 0)
-        return donor + (self.up @ self.down).view(filters.shape).movedim(0, self.axis)
+        return donor + (self.rounded("up") @ self.rounded("down")).view(filters.shape).movedim(0, self.axis)
 
     def mix(self, convolve: Callable[[torch.Tensor], torch.Tensor], donor: torch.Tensor) -> torch.Tensor:
-        down = self.down.view(-1, *donor.movedim(self.axis, 0).shape[1:]).movedim(0, self.axis)
-        return convolve(donor) + _mixed(convolve(down), self.up)
+        down = self.rounded("down").view(-1, *donor.movedim(self.axis, 0).shape[1:]).movedim(0, self.axis)
+        return convolve(donor) + _mixed(convolve(down), self.rounded("up"))

@@ -84,7 +84,7 @@ def test_a_truncated_file_is_refused(saved, keep):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda whole: whole["header"].update(version=2), "version 2; this program knows version 1"),
+        (lambda whole: whole["header"].update(version=1), "version 1; this program knows version 2"),
         (lambda whole: whole["header"].pop("version"), "version None"),
         (lambda whole: whole.pop("header"), "not a task file"),
         (lambda whole: whole["header"].pop("sha256"), "damaged"),

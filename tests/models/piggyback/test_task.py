@@ -179,7 +179,7 @@ def test_a_network_of_two_convolutions_is_trained_whole():
     assert len(task.parameters()) == 4
 
 
-@pytest.mark.parametrize("how", ["masks", "ternary", "lowrank"])
+@pytest.mark.parametrize("how", ["masks", "ternary", "filter_bank", "lowrank"])
 def test_the_size_that_is_announced_is_not_exceeded_by_what_is_learnt(how):
     """A new mask deflates to almost nothing; one that keeps half of the weights at random is the largest."""
     net = donor()

@@ -9,9 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from models.piggyback.packing import deflate, inflate, pack_bits, pack_trits, unpack_bits, unpack_trits
+from models.piggyback.packing import (
+    deflate,
+    inflate,
+    pack_bits,
+    pack_rows,
+    pack_trits,
+    round_rows,
+    unpack_bits,
+    unpack_rows,
+    unpack_trits,
+)
 from models.piggyback.task import Settings, Task, attach
-from models.piggyback.weights import FilterBank, LowRank, Mask, TernaryMask, filter_axis
+from models.piggyback.weights import FilterBank, LowRank, Mask, TernaryMask, filter_axis, own_filters
 from tests.models.piggyback.helpers import NETS, donor, image
 
 METHODS = ("masks", "ternary", "filter_bank", "lowrank")
@@ -85,20 +95,21 @@ def test_a_mask_keeps_weights_above_the_cutoff_and_its_gradient_passes_straight_
 
 
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
-def test_mixing_a_single_filter_returns_that_filter_of_the_bank(kind):
+def test_a_row_of_mixing_adds_filters_of_the_bank_to_the_donors(kind):
     """A filter computes one output channel. In a transposed convolution another axis of the weights counts them."""
     conv = layer((8, 8, 3, 3), kind)
     bank = FilterBank(conv.weight, filter_axis(conv), 0.25)
     assert bank.unconstrained.shape == (2, 8, 3, 3)
     assert bank.mixing.shape == (6, 8)
     with torch.no_grad():
-        bank.mixing.zero_()
-        bank.mixing[3, 6] = 1  # output channel 2 + 3 becomes the donor's channel 6
+        bank.mixing[3, 6] = 7  # the donor's channel 6, seven times, onto output channel 2 + 3
     image = torch.rand(1, 8, 7, 7)
-    expected = conv(image)[:, 6]
+    before = conv(image)
     conv.weight = nn.Parameter(bank(conv.weight))
-    torch.testing.assert_close(conv(image)[:, 5], expected, rtol=0, atol=0)
-    assert not conv(image)[:, 4].any()
+    after = conv(image)
+    torch.testing.assert_close(after[:, 5], before[:, 5] + 7 * before[:, 6])
+    assert torch.equal(after[:, :5], before[:, :5])
+    assert torch.equal(after[:, 6:], before[:, 6:])
 
 
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
@@ -110,8 +121,68 @@ def test_a_cumulative_bank_also_holds_the_filters_of_earlier_tasks(kind):
     assert bank.mixing.shape == (6, 8 + 2 + 2)
     assert torch.equal(bank(conv.weight), conv.weight)
     with torch.no_grad():
-        bank.mixing[0] = torch.eye(12)[8 + 2 + 1]
-    assert torch.equal(bank(conv.weight).movedim(axis, 0)[2], earlier[1][1])
+        bank.mixing[0, 8 + 2 + 1] = 7
+    wanted = conv.weight.movedim(axis, 0)[2] + 7 * earlier[1][1]
+    torch.testing.assert_close(bank(conv.weight).movedim(axis, 0)[2], wanted)
+
+
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_the_own_filters_of_a_stored_bank_are_those_that_it_computes(kind):
+    conv = layer((8, 8, 3, 3), kind)
+    axis = filter_axis(conv)
+    bank = FilterBank(conv.weight, axis, 0.25)
+    nn.init.normal_(bank.unconstrained)
+    stored = {f"0.weight.{part}": tensor for part, tensor in bank.stored().items()}
+    assert torch.equal(own_filters(conv, stored, "0.weight"), bank(conv.weight).movedim(axis, 0)[:2])
+
+
+def test_rows_are_rounded_to_whole_numbers_times_a_step_of_their_own():
+    """Each row's largest value becomes 7 or -7 steps. 1.4 and 0.8 steps round to one, 1.6 to two, 0.4 to none."""
+    rows = torch.tensor([[7.0, 1.4, -1.6, 0.4], [0.35, -3.5, 0.0, 0.8], [0.0, 0.0, 0.0, 0.0]])
+    codes, steps = round_rows(rows)
+    assert codes.tolist() == [[7, 1, -2, 0], [1, -7, 0, 2], [0, 0, 0, 0]]
+    assert steps[:2].tolist() == [[1.0], [0.5]]
+    assert unpack_rows(*pack_rows(rows), rows.shape).tolist() == [
+        [7.0, 1.0, -2.0, 0.0],
+        [0.5, -3.5, 0.0, 1.0],
+        [0.0] * 4,
+    ]
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.sampled_from([1e-44, 1e-37, 1e-3, 1, 1e30]),
+)
+def test_rounding_what_is_rounded_changes_nothing(seed, dtype, scale):
+    """Or else a task that is loaded and saved again would not be the same."""
+    rows = torch.randn(20, 9, generator=torch.Generator().manual_seed(seed)).to(dtype) * scale
+    codes, steps = round_rows(rows)
+    again = round_rows(codes * steps)
+    assert torch.equal(again[0], codes)
+    assert torch.equal(again[1], steps)
+
+
+def test_packed_rows_take_half_a_byte_a_value_and_less_where_most_are_small():
+    random = torch.Generator().manual_seed(0)
+    for values, bits in (
+        (torch.rand(64, 1000, generator=random) * 2 - 1, 4),
+        (torch.randn(64, 1000, generator=random), 3.2),
+    ):
+        packed, steps = pack_rows(values)
+        assert len(packed) < values.numel() * bits / 8
+        assert (unpack_rows(packed, steps, values.shape) - values).abs().max() <= steps.float().max() * 0.53
+
+
+def test_the_gradient_passes_straight_through_the_rounding():
+    change = LowRank(torch.ones(2, 2, 1, 1), 0, rank=1)
+    change.down.data, change.up.data = torch.tensor([[7.0, 1.4]]), torch.tensor([[14.0], [0.0]])
+    made = change(torch.ones(2, 2, 1, 1))
+    assert made.flatten().tolist() == [1 + 14 * 7, 1 + 14 * 1, 1, 1], "1.4 counts as 1"
+    made[0, 1].backward()
+    assert change.down.grad.tolist() == [[0, 14]]
+    assert change.up.grad.tolist() == [[1], [0]]
 
 
 @pytest.mark.parametrize("netG", NETS)
@@ -144,9 +215,10 @@ def test_training_mixes_answers_instead_of_filters_with_the_same_outputs_and_gra
 
 def test_answers_of_the_filters_of_earlier_tasks_are_mixed_too():
     conv = nn.ConvTranspose2d(8, 8, 4, stride=2, padding=1, output_padding=1)
-    earlier = {"0.weight.unconstrained": torch.rand(2, 8, 4, 4)}
     net = nn.Sequential(nn.Conv2d(3, 8, 1), conv, nn.Conv2d(8, 3, 1))
-    nudge(attach(net, Settings("filter_bank"), [{"1.weight.unconstrained": earlier["0.weight.unconstrained"]}]))
+    first = attach(net, Settings("filter_bank"))
+    nudge(first)
+    nudge(attach(net, Settings("filter_bank"), [first.tensors()]))
     picture = torch.rand(1, 3, 5, 6)
     torch.testing.assert_close(net.train()(picture), net.eval()(picture))
 
