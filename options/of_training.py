@@ -14,7 +14,7 @@ from options.types import amount, count, fraction, part, positives, share, store
 def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags that only training has, group by group."""
     _add_start(parser.add_argument_group("where the generator starts"))
-    _add_old_task(parser.add_argument_group("what is kept of the donor's own task while all weights learn another one"))
+    _add_old_task(parser.add_argument_group("what is kept of old tasks while all weights learn another one"))
     _add_task(parser.add_argument_group("tasks for a frozen donor (--adapt)"))
     _add_training(parser.add_argument_group("training"))
     _add_schedule(parser.add_argument_group("learning rate"))
@@ -59,17 +59,17 @@ def _add_old_task(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--old_weight",
         type=amount,
-        help=f"weight of what holds the old task; default: {', '.join(f'{how} {x:g}' for how, x in WEIGHTS.items())}",
+        help=f"weight of what holds the old tasks; default: {', '.join(f'{how} {x:g}' for how, x in WEIGHTS.items())}",
     )
     group.add_argument(
         "--replay",
         type=stored,
         default="",
         metavar="N|all",
-        help="rehearse: with each batch also train on as many images of the old task, of N stored ones that --seed "
+        help="rehearse: with each batch also train on as many images of each old task, of N stored ones that --seed "
         "draws, or of all its training images",
     )
-    group.add_argument("--old_data", help="folder of the old task's images; default: what the donor recorded")
+    group.add_argument("--old_data", help="folder of the first old task's images; default: what the donor recorded")
     group.add_argument("--old_mode", help="their layout on disk (--dataset_mode)")
     group.add_argument("--old_classes", help="meaning of their targets' colours (--classes)")
     group.add_argument("--old_direction", choices=DIRECTIONS, help="BtoA swaps input and target")

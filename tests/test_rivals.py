@@ -132,3 +132,40 @@ def test_mistakes_end_in_one_line(run, donor, tmp_path, flags, message):
     with pytest.raises(UserError, match=message) as error:
         run(*TINY, "--n_epochs", "1", *words(flags))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_over_three_tasks_all_rivals_forget_less_than_fine_tuning(run, tmp_path):
+    """Facades, then chests, then facades from their labels. Each rival keeps more of the first two, seen together."""
+    from data import create_dataset
+    from models import create_model
+    from options.train import parse
+
+    small = words(
+        "--netG unet_64 --ngf 8 --ndf 8 --load_size 72 --crop_size 64 --gpu_ids -1 --display_id 0 --no_html "
+        "--num_threads 0 --dataset_mode phantom --phantom_count 40 --val_freq 0 --n_epochs_decay 0 --lr 0.0004"
+    )
+    facades, chests = words("--phantom facades"), words("--phantom chests")
+
+    def error(name: str, task: list[str]) -> float:
+        """Mean distance of a run's outputs to the targets of a task's test images."""
+        opt = parse([*small, *task, "--checkpoints_dir", str(tmp_path), "--pretrained", name])
+        model = create_model(opt, torch.device("cpu"), training=True)
+        data = create_dataset(opt, "test", train=False).dataset
+        items = [data[index] for index in range(len(data))]
+        return sum(float((model.translate(i["A"][None]) - i["B"][None]).abs().mean()) for i in items) / len(items)
+
+    run(*small, *facades, "--n_epochs", "4", name="donor")
+    forgot, left = {}, {}
+    for how in ("--adapt finetune", "--adapt ewc", "--adapt lwf", "--replay 5"):
+        start = "donor"
+        for task in (chests, [*facades, "--direction", "BtoA"]):
+            last = run(*small, *task, "--pretrained", start, "--n_epochs", "2", *words(how), name=f"{how}_{start}").name
+            if task is chests:
+                learnt = error("donor", facades) + error(last, chests)
+            start = last
+        left[how] = error(start, facades) + error(start, chests)
+        forgot[how] = left[how] - learnt
+    for how in ("--adapt ewc", "--adapt lwf", "--replay 5"):
+        assert forgot[how] < 0.75 * forgot["--adapt finetune"], forgot
+        assert left[how] < left["--adapt finetune"], left
