@@ -7,11 +7,10 @@ Trains the runs that are not trained yet (checkpoints/forget_*), compares them o
 third task, the facades backwards (labels to photos), to the ways in `THIRD`.
 """
 
-import json
 import os
 from pathlib import Path
 
-from benchmarks.runs import call, lungs_parser, markdown, train, words
+from benchmarks.runs import compare, lungs_parser, markdown, train, words
 from util.errors import run_script
 
 DONOR = "facades_photo2label"
@@ -60,15 +59,6 @@ def learn_third(way: str, seed: int, facades: str, checkpoints_dir: Path) -> Non
     train(run_name(way, seed, third=True), [*flags, *RUNS[way], *THIRD[way]], checkpoints_dir)
 
 
-def compare(page: str, runs: dict[str, str], flags: list[str], checkpoints_dir: Path, results_dir: Path) -> dict:
-    """Compare runs, by their labels, with forgetting.py. Returns its forgetting.json."""
-    labelled = [f"{label}={names}" for label, names in runs.items()]
-    where = ["--donor", DONOR, "--runs", *labelled, "--results_dir", str(results_dir), "--gpu_ids", "-1"]
-    call("forgetting.py", page, [*where, *flags], checkpoints_dir)
-    newest = max(results_dir.glob(f"{page}*/forgetting.json"), key=lambda path: path.stat().st_mtime)
-    return json.loads(newest.read_text())
-
-
 HEADER = [
     "way",
     "trained, M",
@@ -113,8 +103,9 @@ def main() -> None:
         runs[way] = "+".join(stages)
     page = "forgetting" + "_third" * args.third + "_seeds" * (len(args.seeds) > 1)
     flags = ["--old_data", args.facades, "--old_mode", "aligned", "--new_phase", "val", *["test"] * args.third]
-    study = compare(page, runs, flags, args.checkpoints_dir, args.results_dir)
-    print(f"{os.cpu_count()} cores, seeds {args.seeds}; page: {args.results_dir / page / 'index.html'}\n")
+    flags += ["--gpu_ids", "-1"]
+    index, study = compare(page, DONOR, runs, flags, args.checkpoints_dir, args.results_dir)
+    print(f"{os.cpu_count()} cores, seeds {args.seeds}; page: {index}\n")
     generator = 4 * study["donor"]["trainable"]
     print(markdown(HEADER, [row(way, study["methods"][way], generator) for way in runs]))
 

@@ -57,6 +57,17 @@ def tested(name: str, flags: list[str], checkpoints_dir: Path, results_dir: Path
     return max(files, key=lambda path: path.stat().st_mtime).parent
 
 
+def compare(
+    page: str, donor: str, runs: dict[str, str], flags: list[str], checkpoints_dir: Path, results_dir: Path
+) -> tuple[Path, dict]:
+    """Compare runs, by their labels, with forgetting.py. Returns its page and its forgetting.json."""
+    labelled = [f"{label}={names}" for label, names in runs.items()]
+    where = ["--donor", donor, "--runs", *labelled, "--results_dir", str(results_dir)]
+    call("forgetting.py", page, [*where, *flags], checkpoints_dir)
+    newest = max(results_dir.glob(f"{page}*/forgetting.json"), key=lambda path: path.stat().st_mtime)
+    return newest.with_name("index.html"), json.loads(newest.read_text())
+
+
 class Failed(UserError):
     """A script printed an error and ended with `code`."""
 

@@ -28,6 +28,7 @@ class ImageSets:
         if key not in self._read:
             loader = create_dataset(opt, opt.phase, train=False, num_test=self._num_test)
             name = Path(opt.dataroot).resolve().name if opt.dataroot else getattr(opt, "phantom", opt.dataset_mode)
+            name += f" ({source})" if (source := getattr(opt, "source", "")) else ""
             name += " reversed" if opt.direction == "BtoA" else ""
             self._read[key] = ImageSet(loader, name, opt.phase, rule)
         return self._read[key]

@@ -84,6 +84,17 @@ class Parser(argparse.ArgumentParser):
         return opt
 
 
+def read_flags(name: str) -> list[str]:
+    """The words that `@name` stands for on a command line: those of a file, or of a recipe, without comments.
+
+    UserError: there is no such file, or it cannot be read.
+    """
+    try:
+        return Parser()._read_args_from_files([f"@{name}"])
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{name} cannot be read as flags: {error}") from error
+
+
 AddOptions = Callable[[argparse.ArgumentParser], None]
 
 

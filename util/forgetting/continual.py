@@ -70,11 +70,12 @@ def restricted_ability(R: np.ndarray, alone: np.ndarray) -> float | None:
 def forgetting(R: np.ndarray) -> float:
     """How far earlier tasks fell from their best score so far, mean over all but the last; 0: nothing was lost.
 
-    mean_j max_{i < T-1} R[i, j] - R[T-1, j] (Chaudhry et al. 2018, arXiv 1801.10112). With two tasks it is
-    -`backward_transfer`.
+    mean_j max_{j <= i < T-1} R[i, j] - R[T-1, j] (Chaudhry et al. 2018, arXiv 1801.10112). Scores from before a task
+    was learnt do not count: it cannot be forgotten then. With two tasks it is -`backward_transfer`.
     """
     R = _checked(R)
-    return float((np.nanmax(R[:-1, :-1], 0) - R[-1, :-1]).mean())
+    since = np.where(np.tri(len(R), dtype=bool), R, -np.inf)[:-1, :-1]
+    return float((since.max(0) - R[-1, :-1]).mean())
 
 
 def intransigence(R: np.ndarray, reference: np.ndarray) -> float:

@@ -64,6 +64,11 @@ def test_forgetting_starts_from_the_best_score_not_from_the_first():
     assert continual.backward_transfer(R) == pytest.approx(0)
 
 
+def test_a_lucky_score_before_a_task_was_learnt_cannot_be_forgotten():
+    R = [[0.5, 0.9, 0.0], [0.5, 0.7, 0.0], [0.5, 0.7, 0.8]]
+    assert continual.forgetting(R) == 0
+
+
 @given(squares)
 def test_forgetting_is_never_less_than_the_negative_backward_transfer(R):
     assert continual.forgetting(R) >= -continual.backward_transfer(R) - 1e-12
