@@ -4,7 +4,9 @@ Flags before the first --name hold for all tasks, and each --name begins a task.
 """
 
 import argparse
+import contextlib
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,8 +66,9 @@ def split(file: str, size: int | None) -> dict[str, list[str]]:
 def _task(file: str, name: str, flags: Sequence[str]) -> Task:
     try:
         opt = options.train.parse([*flags, "--name", name])
-        images = len(create_dataset(opt, opt.phase, train=True).dataset)
-        return Task(name, list(flags), opt, images, _phase(opt))
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is for the tables
+            images = len(create_dataset(opt, opt.phase, train=True).dataset)
+            return Task(name, list(flags), opt, images, _phase(opt))
     except UserError as error:
         raise UserError(f"{file}, task {name}: {error}") from error
 

@@ -88,7 +88,7 @@ def _curve(plan: Plan, bench: Bench, learnt: Sequence[Measured], most: int) -> l
 
 def saved_epochs(folder: Path) -> list[int]:
     """The numbered epochs of a run that are on disk, in order."""
-    names = {path.name.partition("_")[0] for kind in ("net", "task") for path in folder.glob(f"*_{kind}_G*.pth")}
+    names = {path.name.partition("_")[0] for kind in ("net", "task") for path in folder.glob(f"*_{kind}_G*")}
     return sorted(int(name) for name in names if name.isdigit())
 
 

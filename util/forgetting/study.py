@@ -9,11 +9,10 @@ import numpy as np
 from util.flags import Fact, flags
 from util.forgetting import continual, seeds
 from util.forgetting.measure import FLOAT, score_name
+from util.run.aside import KEPT
 
 FROM_DONOR = ("finetune", "scratch", "ewc", "lwf")
 """Values of --adapt that train a whole generator, not a task beside a frozen one."""
-KEPT = ("images", "patients", "bytes")
-"""What a run may keep of its old tasks (`util.run.aside.read_burden`)."""
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,18 @@ def _about_proofs(study: Study) -> str:
 
 
 def _about_kept(study: Study) -> str:
+    figures = {method.label: study.figures(method) for method in study.methods}
     phrases = [
-        f"{method.label} {cost['old_images']:g} images of {cost['old_patients']:g} patients and in all "
-        f"{cost['old_bytes'] / 1e6:.1f} MB"
-        for method in study.methods
-        for cost in method.costs
-        if "old_bytes" in cost
+        f"{label} {kept['kept_images']:g} images of {kept['kept_patients']:g} patients and in all "
+        f"{kept['kept_bytes'] / 1e6:.1f} MB"
+        for label, kept in figures.items()
+        if kept["kept_bytes"]
     ]
-    return f"While they learnt, some methods kept something of the old task: {'; '.join(phrases)}." if phrases else ""
+    return (
+        f"While they learnt, some methods kept something of old tasks, at most: {'; '.join(phrases)}."
+        if phrases
+        else ""
+    )
 
 
 def _about_seeds(study: Study) -> str:

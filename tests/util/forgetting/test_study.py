@@ -77,6 +77,7 @@ def test_what_tasks_cost_what_they_add_and_what_was_kept_of_old_ones():
     found = study.figures(tuned)
     assert (found["trainable_per_task"], found["bytes_per_task"], found["growth"]) == (200, 400, 0)
     assert (found["kept_images"], found["kept_patients"], found["kept_bytes"]) == (20, 12, 900)
+    assert any("at most: replay 20 images of 12 patients and in all 0.0 MB." in text for text in caveats(study))
     found = study.figures(masks)
     assert (found["bytes_per_task"], found["growth"]) == (25, pytest.approx(50 / 400))
     assert found["kept_images"] == found["kept_bytes"] == 0
