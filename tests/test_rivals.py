@@ -5,6 +5,7 @@ import torch
 
 from tests.helpers import read_json, words
 from util.errors import UserError
+from util.run.aside import read_burden
 
 TINY = words(
     "--netG unet_64 --ngf 4 --ndf 4 --load_size 70 --crop_size 64 --gpu_ids -1 --display_id 0 --no_html "
@@ -66,6 +67,7 @@ def test_a_third_task_holds_the_first_two_and_goes_on_exactly(run, donor, second
     assert burden == read_json(parts / "old_task.json")
     assert [*burden["tasks"]] == ["donor", "second"]
     assert [task["images"] for task in burden["tasks"].values()] == [2 * ("replay" in how)] * 2
+    assert read_burden(whole) == {kind: burden[kind] for kind in ("images", "patients", "bytes")}
     assert burden["images"] == 4 * ("replay" in how)
     assert "kept of the old tasks donor, second: " in capsys.readouterr().out
 
