@@ -31,7 +31,7 @@ def write_burden(folder: Path, tasks: Mapping[str, Mapping[str, int]], size: int
     its name. size: bytes of what the run keeps for all of them together."""
     sums = {kind: sum(task[kind] for task in tasks.values()) for kind in KEPT}
     sums["bytes"] += size
-    write_json(folder / BURDEN, {**sums, "tasks": tasks})
+    write_json(folder / BURDEN, {**sums, "tasks": [{"name": name, **kept} for name, kept in tasks.items()]})
     return sums
 
 
