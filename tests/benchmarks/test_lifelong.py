@@ -164,10 +164,10 @@ def test_tables_show_what_was_learnt_and_left_and_the_interval_over_seeds():
 
 
 @pytest.mark.slow
-def test_a_sequence_is_trained_once_and_measured(tiny, tmp_path, start, capsys):
+def test_a_sequence_is_trained_once_and_measured(tiny, tmp_path, start, capfd):
     where = ("--images_seen", 8, "--checkpoints_dir", tmp_path / "ck", "--results_dir", tmp_path / "results")
     start(lifelong.main, tiny, "--ways", "finetune", "masks", *where)
-    out = capsys.readouterr().out
+    out = capfd.readouterr().out
     for way in ("finetune", "masks"):
         assert out.count(f"| {way} | ") == 3
     study = read_json(tmp_path / "results" / "tiny" / "forgetting.json")

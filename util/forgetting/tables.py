@@ -191,7 +191,7 @@ def matrices(study: Study) -> None:
     """The result matrix of each method: rows are the networks, columns the tasks."""
     with tags.div(cls="figures"):
         for method in study.methods:
-            with tags.figure(), tags.table(cls="scores"):
+            with tags.figure(cls="wide" if len(study.tasks) > 2 else ""), tags.table(cls="scores"):
                 with tags.thead(), tags.tr():
                     tags.th(method.label, scope="col")
                     for task, name in zip(study.tasks, method.score_names, strict=True):
