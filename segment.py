@@ -175,8 +175,9 @@ def in_words(row: Row) -> str:
     parts = "1 part" if row.parts == 1 else f"{row.parts} parts"
     trust = f", confidence {row.confidence:.3f}" if row.confidence != "" else ""
     trust += f", expected Dice {row.expected_dice:.3f}" if row.expected_dice != "" else ""
+    task = f"task {row.task}, " if row.task else ""
     doubts = f"; implausible: {row.implausible}" if row.implausible else ""
-    return f"{row.mask}: {row.area} pixels ({share:.1f} % of the image) in {parts}{trust}{doubts}"
+    return f"{row.mask}: {task}{row.area} pixels ({share:.1f} % of the image) in {parts}{trust}{doubts}"
 
 
 if __name__ == "__main__":

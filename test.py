@@ -56,6 +56,7 @@ def main() -> int:
 def test(runs: list[argparse.Namespace]) -> int:
     """Translate the images of a phase with a run, or several runs together; score them; write a page."""
     from data import create_dataset
+    from models.apply.choosing import add_choices, choices_in_words
     from models.apply.trained import LEARNT, Trained
     from models.apply.translators import shared_input
     from util.files import replacing_folder
@@ -80,8 +81,11 @@ def test(runs: list[argparse.Namespace]) -> int:
         settings |= plane_of_distances(opt, loader.dataset)
         # Another run of an ensemble may have learnt from what the first keeps apart.
         trained.expect_dice(evaluation.rows, loader.dataset.classes, is_own_val(opt) and LEARNT not in settings)
+        add_choices(translator, evaluation.rows)
         title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
         write_results(folder, results, title, evaluation, settings, opt, trained.folders, loader.dataset.classes)
+    if opt.task == "auto":
+        print(choices_in_words(evaluation.rows))
     if evaluation.scored:
         say_scores(evaluation)
     record_in_runs(trained, results, evaluation)

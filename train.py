@@ -6,7 +6,8 @@
 
 Leaves in checkpoints/<name>: latest_net_G.pth, best_net_G.pth (by the validation score), loss_log.txt, metrics.csv,
 web/index.html, options.json and latest_train_state.pth (for --continue_train). With --adapt masks and the like the
-donor stays frozen, and the generator's files are latest_task_G.pth and best_task_G.pth.
+donor stays frozen, and the generator's files are latest_task_G.safetensors
+and best_task_G.safetensors.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from options.parser import as_dict
-from options.recorded import changed_flags
+from options.recorded import changed_flags, read_for_others
 from options.train import as_text, card_facts, in_short, is_named, parse, refuse_old_run, resume_command, test_command
 from util import distributed
 from util.errors import run_script
@@ -61,7 +62,6 @@ def train_run(opt: argparse.Namespace) -> int:
         old, train = read_old_tasks(opt, create_dataset(opt, opt.phase, train=True))
         val = create_validation(opt) if run.first else None
         augment = Augment(opt.augment, run.device, train.dataset.labels)
-
         model = create_model(opt, run.device, training=True)
         schedulers = create_schedulers(opt, model.optimizers)
         averages = Averages(model, opt.ema or (DECAY if train.dataset.unlabelled else 0.0))
@@ -76,6 +76,7 @@ def train_run(opt: argparse.Namespace) -> int:
         clip_gradients(model.optimizers.values(), opt.clip_grad)
         run.record(as_dict(opt), as_text(opt), train.files, train.dataset.masks_seen)
         say_what_begins(opt, run, train, val)
+        describe_task(opt, run, model)
         hold_old_tasks(opt, run, model, old, train)
 
         with Report(run, opt, train, val) as report:
@@ -126,6 +127,25 @@ def hold_old_tasks(
             f"kept of the old task{'s' * (len(tasks) > 1)} {', '.join(tasks)}: {sums['images']} images of "
             f"{sums['patients']} patients; {sums['bytes'] / 1e6:.1f} MB in all"
         )
+
+
+def describe_task(opt: argparse.Namespace, run: Run, model: BaseModel) -> None:
+    """Let the file of a task on a frozen donor say what its images look like (test.py --task auto), how it is applied,
+    and the facts of its card."""
+    from data import inputs_of
+    from models.piggyback.inputs import describe
+    from models.piggyback.task import switch
+
+    if not (run.first and model.tasks):
+        return
+    for task in model.tasks.values():
+        task.about = {"name": opt.name, "options": read_for_others(run.folder), "card": card_facts(opt)}
+    task = model.tasks.get(model.translator)
+    if task and not task.inputs:
+        net = model.generator(model.translator)
+        switch(net, None)
+        task.inputs = describe(net, inputs_of(opt))
+        switch(net, task)
 
 
 def train_all_folds(opt: argparse.Namespace) -> int:

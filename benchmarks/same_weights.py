@@ -54,7 +54,7 @@ def hashes_of(checkout: Path, folder: Path) -> dict[str, str]:
     for name, flags in TESTS.items():
         where = f"--checkpoints_dir {folder}/checkpoints --results_dir {folder}/results"
         call(checkout, f"test.py --name {name} --phase val --num_threads 0 --gpu_ids -1 {flags} {where}")
-    kinds = ("*_net_*.pth", "*_task_*.pth", "metrics.csv", "masks/*.png", "images/*.png")
+    kinds = ("*_net_*.pth", "*_task_*.safetensors", "metrics.csv", "masks/*.png", "images/*.png")
     paths = sorted({path for kind in kinds for path in folder.rglob(kind)})
     return {str(path.relative_to(folder)): digest(path) for path in paths}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from util import distributed
 from util.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and flags are parsed without it
+    from torch import Tensor
+
     from data.base import PairedDataset
     from data.loader import Loader, Rehearsal
     from util.contracts import Item
@@ -27,6 +29,10 @@ DATASETS = {
 
 EXAMPLES = 500
 """Of an old task, at most, on which --adapt ewc measures its weights."""
+
+
+INPUTS = 400
+"""Of a task's training images, at most, by which its file describes them."""
 
 
 def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf")) -> Loader:
@@ -99,6 +105,14 @@ def examples_of(name: str, old: argparse.Namespace) -> Iterable[Item]:
     """
     stored = _create_stored(name, old, EXAMPLES, train=False)
     return (stored[index] for index in range(len(stored)))
+
+
+def inputs_of(opt: argparse.Namespace) -> Iterator[Tensor]:
+    """Inputs of a run's training images as testing sees them, float32 [C, H, W] in [-1, 1]; at most `INPUTS`."""
+    changed = {"unlabelled": "", "balance": None, "unpaired": False}
+    whole = argparse.Namespace(**vars(opt) | changed)
+    dataset = resolve_name(DATASETS[opt.dataset_mode])(whole, opt.phase, False, INPUTS, drawn=True)
+    return (dataset[index]["A"] for index in range(len(dataset)))
 
 
 def create_rehearsal(opt: argparse.Namespace, new: Loader, old: Mapping[str, argparse.Namespace]) -> Rehearsal:

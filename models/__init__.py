@@ -68,9 +68,9 @@ def create_model(opt: argparse.Namespace, device: torch.device, training: bool) 
             f"--adapt {opt.adapt}: run {opt.name} holds no task of epoch {opt.epoch} to continue with: it was trained "
             "in another way, or stopped before its first save; start it again from the beginning"
         )
-    if not training and opt.task == "base" and not model.loaded:
+    if not training and opt.task != "own" and model.translator not in model.loaded:
         raise UserError(
-            f"--task base: run {opt.name} has no task file of epoch {opt.epoch}; its weights are its "
+            f"--task {opt.task}: run {opt.name} has no task file of epoch {opt.epoch}; its weights are its "
             "own: leave the flag out"
         )
     return model

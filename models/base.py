@@ -19,7 +19,15 @@ from models.networks.generator import Generator, generate, generate_with_logits
 from models.norm_stats import inference
 from models.optim.optimizers import create_optimizer, encoders
 from models.piggyback import METHODS
-from models.piggyback.files import TaskFile, as_dependencies, check_donor, earlier_tasks, load_task, read_task, saved_task
+from models.piggyback.files import (
+    TaskFile,
+    as_dependencies,
+    check_donor,
+    earlier_tasks,
+    load_task,
+    read_task,
+    saved_task,
+)
 from models.piggyback.task import Settings, Task, attach, materialize, switch
 from models.teacher import SURE, Lesson
 from util import distributed

@@ -9,6 +9,7 @@ from models.donors.architecture import Architecture, State, explain_mismatch
 from models.donors.wrappings import read_generator
 from util.errors import UserError
 from util.run.checkpoint import load_state, network_path, read_state_dict
+from util.run.safe import saved_epochs
 
 
 def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argparse.Namespace) -> list[str]:
@@ -45,6 +46,5 @@ def _saved_instead(folder: Path, epoch: str | int) -> str:
     """Advice where a network's file is missing: the generators of this epoch, or else the epochs that were saved."""
     if others := sorted(file.stem.split("_net_")[1] for file in folder.glob(f"{epoch}_net_G*.pth")):
         return f"this epoch has {' and '.join(others)}; check --model and, for --model test, --model_suffix"
-    kinds = ("_net_", "_task_")
-    saved = sorted({file.name.split(kind)[0] for kind in kinds for file in folder.glob(f"*{kind}*.pth")})
+    saved = sorted(saved_epochs(folder))
     return f"saved epochs: {', '.join(saved)}" if saved else "the folder holds no networks; train it first"

@@ -36,9 +36,9 @@ def _add_start(group: argparse._ArgumentGroup) -> None:
         help="finetune: train all weights of --pretrained. scratch: the same architecture with random weights, as a "
         "control. ewc, lwf: as finetune, but hold the donor's task, by a penalty on the weights it needs (ewc), or by "
         "the donor's outputs for the new images (lwf). The others keep the donor frozen and train a small task beside "
-        "it (latest_task_G.pth): a mask for each weight (masks), also with signs (ternary), a few filters and mixtures "
-        "of the donor's (filter_bank), a change of low rank (lowrank), only norms and biases (norm_only), only the "
-        "last layer (head_only)",
+        "it (latest_task_G.safetensors): a mask for each weight (masks), also with signs (ternary), a few filters and "
+        "mixtures of the donor's (filter_bank), a change of low rank (lowrank), only norms and biases (norm_only), "
+        "only the last layer (head_only)",
     )
     group.add_argument(
         "--encoder_weights",

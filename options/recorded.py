@@ -17,6 +17,7 @@ from util.files import read_options
 from util.flags import Fact, flags
 from util.folds.record import OUT_OF_FOLD
 from util.run.learnt import count_learnt
+from util.run.safe import SUFFIX, read_header
 
 UPSTREAM_DEFAULTS = {"stochastic": True, "num_test": 50}
 """Upstream's test.py keeps dropout on and tests 50 images. It records no options.json."""
@@ -26,6 +27,27 @@ def read_run(folder: Path) -> dict[str, object]:
     """The options.json in a run's folder; {} without one. UserError: it is damaged, or a flag refuses its value."""
     path = folder / "options.json"
     return checked(read_options(path), _flags_of_training(), str(path)) if path.is_file() else {}
+
+
+def tasks_in_folder(folder: Path) -> dict[str, Path]:
+    """The task files in a folder to which several runs' files were copied, by the part of their names that stands for
+    the epoch. {} for the folder of a run."""
+    if (folder / "options.json").is_file():
+        return {}
+    return {path.name.split("_task_")[0]: path for path in sorted(folder.glob(f"*_task_G*{SUFFIX}"))}
+
+
+def task_in_folder(folder: Path, epoch: object) -> Path | None:
+    return tasks_in_folder(folder).get(str(epoch))
+
+
+def read_shared(file: Path) -> dict[str, object]:
+    """How a task is applied, as its file itself records it. UserError: it is damaged, or a flag refuses its value."""
+    about = read_header(file).get("about")
+    options = about.get("options") if isinstance(about, dict) else None
+    if not isinstance(options, dict):
+        raise UserError(f"{file}: does not record how its task is applied; copy it again, with its run's options.json")
+    return checked(options, _flags_of_training(), str(file))
 
 
 @functools.cache
@@ -38,10 +60,12 @@ def read_for_testing(opt: argparse.Namespace) -> Values:
     if not opt.name:
         return {}
     folder = Path(opt.checkpoints_dir) / with_suffix(opt)
+    again = set(flags(Fact.TESTED))
     if not (folder / "options.json").is_file():
+        if file := task_in_folder(folder, opt.epoch):
+            return {name: value for name, value in read_shared(file).items() if name in again}
         return UPSTREAM_DEFAULTS if folder.is_dir() else {}
     recorded = read_run(folder)
-    again = set(flags(Fact.TESTED))
     if opt.dataroot and not _same_folder(opt.dataroot, recorded.get("dataroot")):
         again -= {*flags(Fact.OF_THE_DATA)}  # other data has other sources, patients and splits
     return {name: value for name, value in recorded.items() if name in again}
@@ -94,7 +118,7 @@ def changed_flags(opt: argparse.Namespace) -> dict[str, str]:
 def note_unrecorded(opt: argparse.Namespace) -> None:
     """Say so if a run was written by upstream, so that its defaults hold."""
     folder = Path(opt.checkpoints_dir) / opt.name
-    if folder.is_dir() and not (folder / "options.json").is_file():
+    if folder.is_dir() and not (folder / "options.json").is_file() and not task_in_folder(folder, opt.epoch):
         print(f"{folder} has no options.json: upstream's defaults hold (50 images, dropout on; see --help)")
 
 

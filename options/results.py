@@ -64,7 +64,7 @@ def results_folder(opt: argparse.Namespace, name: str, file: str, usual: str = "
     follow; and also if that folder holds results of other data, or of more images than --num_test allows now. file: the
     JSON file in the folder that records the data. usual: takes the place of <phase>_<epoch>.
     """
-    base = "_base" if opt.task == "base" else ""
+    base = f"_{opt.task}" if opt.task != "own" else ""
     folder = Path(opt.results_dir) / name / f"{usual or f'{opt.phase}_{opt.epoch}'}{base}"
     data, recorded = data_of(opt), read_run(Path(opt.checkpoints_dir) / opt.name)
     own = _is_own(data, recorded)

@@ -12,12 +12,13 @@ from data.phantom import KINDS
 from options.complete.names import existing_run, with_name
 from options.forgetting import Asked
 from options.parser import Values
-from options.recorded import read_run
+from options.recorded import read_run, tasks_in_folder
 from options.test import resolve
 from util.commands import CHECKPOINTS_DIR, quoted
 from util.errors import UserError
 from util.flags import Fact, flags
 from util.folds.record import OUT_OF_FOLD, members, refuse_folds
+from util.run.safe import saved_epochs
 
 
 def resolve_named(typed: Values) -> list[argparse.Namespace]:
@@ -28,6 +29,8 @@ def resolve_named(typed: Values) -> list[argparse.Namespace]:
     """
     typed = with_name(typed)
     listed, checkpoints_dir = str(typed["name"]), Path(str(typed.get("checkpoints_dir", CHECKPOINTS_DIR)))
+    if tasks := listed_tasks(typed, checkpoints_dir / listed):
+        return tasks
     names = [run for name in listed.split(",") for run in members(checkpoints_dir, name.strip())]
     if len(names) == 1:
         run = resolve({**typed, "name": names[0]})
@@ -50,9 +53,17 @@ def resolve_named(typed: Values) -> list[argparse.Namespace]:
     return runs
 
 
+def listed_tasks(typed: Values, folder: Path) -> list[argparse.Namespace]:
+    """For --task auto, the options of every task file in a folder that is no run's; [] where it is one, or there is
+    none, or --epoch names one of them."""
+    shared = tasks_in_folder(folder) if typed.get("task") == "auto" and "epoch" not in typed else {}
+    runs = [resolve({**typed, "epoch": name}) for name in shared]
+    return [argparse.Namespace(**vars(run) | {"dataset_mode": runs[0].dataset_mode}) for run in runs]
+
+
 def best_of_all(checkpoints_dir: Path, names: Sequence[str]) -> str:
     """The epoch `best` if every run has one, else `latest`."""
-    return "best" if all(any((checkpoints_dir / name).glob("best_*_G*.pth")) for name in names) else "latest"
+    return "best" if all("best" in saved_epochs(checkpoints_dir / name) for name in names) else "latest"
 
 
 def resolve_compared(typed: Values) -> list[argparse.Namespace]:
@@ -129,8 +140,7 @@ class Runs:
     def folder(self, run: str) -> Path:
         """The folder of one of --runs."""
         folder = existing_run(Path(self._opt.checkpoints_dir), run, f"--runs {run}").resolve()
-        kinds = ("net", "task")
-        saved = {p.name.split(f"_{kind}_")[0] for kind in kinds for p in folder.glob(f"*_{kind}_G*.pth")}
+        saved = saved_epochs(folder)
         if self._opt.epoch not in saved:
             raise UserError(
                 f"--runs {run}: {folder} holds no generator of --epoch {self._opt.epoch}; saved epochs: "

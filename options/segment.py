@@ -25,6 +25,7 @@ OF_TEST = (
     "min_area",
     "keep_largest",
     "within",
+    "task",
     "tta",
     "samples",
     "verbose",

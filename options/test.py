@@ -47,8 +47,9 @@ def _add_applying(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--task",
         default="own",
-        choices=("own", "base"),
-        help="base: apply only the frozen donor of an adapted run",
+        choices=("own", "base", "auto"),
+        help="of adapted runs. base: apply only the frozen donor. auto: each image gets the task whose training images "
+        "it resembles most, of those of --name A,B,C or of a folder of task files",
     )
     group.add_argument(
         "--within",

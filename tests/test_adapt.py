@@ -42,8 +42,8 @@ def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, score, donor, 
     parts = run(*flags, "--n_epochs", "2", name="parts")
     torch.manual_seed(12345)
     run("--continue_train", "--n_epochs", "4", name="parts")
-    assert same_tasks(whole / "latest_task_G.pth", parts / "latest_task_G.pth")
-    assert (whole / "best_task_G.pth").is_file()
+    assert same_tasks(whole / "latest_task_G.safetensors", parts / "latest_task_G.safetensors")
+    assert (whole / "best_task_G.safetensors").is_file()
     assert (whole / "latest_net_D.pth").is_file()
     assert not list(whole.glob("*_net_G.pth"))
     assert donor.read_bytes() == before
@@ -51,7 +51,7 @@ def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, score, donor, 
     assert f"G: {how}, " in printed
     assert "of the generator" in printed
     state = torch.load(donor, weights_only=True)
-    header = read_task(whole / "latest_task_G.pth").header
+    header = read_task(whole / "latest_task_G.safetensors").header
     assert header["donor"]["sha256"] == fingerprint(state)
     adapted = score(name="whole")
     base = score("--task", "base", name="whole")
@@ -62,7 +62,7 @@ def test_an_adapted_run_leaves_its_donor_and_resumes_exactly(run, score, donor, 
 def test_task_base_scores_as_the_donor_itself_does(run, score, donor, tmp_path):
     run(*TINY, "--pretrained", "donor", "--adapt", "masks", "--n_epochs", "1")
     base = score("--task", "base")
-    for name in ("latest_task_G.pth", "best_task_G.pth"):
+    for name in ("latest_task_G.safetensors", "best_task_G.safetensors"):
         (tmp_path / "run" / name).unlink(missing_ok=True)
     (tmp_path / "run" / "latest_net_G.pth").write_bytes(donor.read_bytes())
     with pytest.raises(UserError, match="--task base: run run has no task file of epoch latest"):
@@ -72,7 +72,7 @@ def test_task_base_scores_as_the_donor_itself_does(run, score, donor, tmp_path):
 
 def test_a_donor_of_colour_images_adapts_to_grey_images_and_masks(run, score, donor):
     folder = run(*TINY, *words("--pretrained donor --adapt filter_bank --n_epochs 1 --input_nc 1 --output_nc 1"))
-    assert read_task(folder / "latest_task_G.pth").tensors["model.model.0.weight"].shape[1] == 1
+    assert read_task(folder / "latest_task_G.safetensors").tensors["model.model.0.weight"].shape[1] == 1
     assert score("--epoch", "latest")["images"] > 0
 
 
@@ -90,10 +90,10 @@ def test_a_cyclegan_adapts_both_generators_and_resumes_exactly(run, score, tmp_p
     whole = run(*flags, "--n_epochs", "2", name="whole")
     parts = run(*flags, "--n_epochs", "1", name="parts")
     run("--continue_train", "--n_epochs", "2", name="parts")
-    donors = {read_task(whole / f"latest_task_G_{side}.pth").header["donor"]["sha256"] for side in "AB"}
+    donors = {read_task(whole / f"latest_task_G_{side}.safetensors").header["donor"]["sha256"] for side in "AB"}
     assert len(donors) == 2
     for side in "AB":
-        assert same_tasks(whole / f"latest_task_G_{side}.pth", parts / f"latest_task_G_{side}.pth")
+        assert same_tasks(whole / f"latest_task_G_{side}.safetensors", parts / f"latest_task_G_{side}.safetensors")
     assert score("--model", "cycle_gan", name="whole")["images"] > 0
 
 
@@ -110,16 +110,17 @@ def test_a_moved_folder_of_runs_still_finds_its_donor(run, score, donor, tmp_pat
 
 def test_a_third_task_builds_on_the_second_and_leaves_it_alone(run, score, donor, tmp_path):
     bank = ["--adapt", "filter_bank", "--bank", "cumulative", "--n_epochs", "1"]
-    second = run(*TINY, *bank, "--pretrained", "donor", name="second") / "latest_task_G.pth"
+    second = run(*TINY, *bank, "--pretrained", "donor", name="second") / "latest_task_G.safetensors"
     before, scores = second.read_bytes(), score(name="second")["macro"]
-    third = run(*TINY, *bank, "--pretrained", "second", "--phantom", "facades", name="third") / "latest_task_G.pth"
+    third = run(*TINY, *bank, "--pretrained", "second", "--phantom", "facades", name="third")
+    third /= "latest_task_G.safetensors"
     file = read_task(third)
     assert [other.path.resolve() for other in file.dependencies()] == [second.resolve()]
     layer = "model.model.1.model.1.weight.mixing"
     inflate(file.tensors[layer], 6 * (8 + 2))  # ValueError for any other size
     inflate(read_task(second).tensors[layer], 6 * 8)
     run(*TINY, *bank, "--pretrained", "third", name="fourth")
-    fourth = read_task(tmp_path / "fourth" / "latest_task_G.pth")
+    fourth = read_task(tmp_path / "fourth" / "latest_task_G.safetensors")
     inflate(fourth.tensors[layer], 6 * (8 + 2 + 2))
     assert len(fourth.dependencies()) == 2
     assert second.read_bytes() == before
@@ -203,7 +204,7 @@ def test_an_exported_generator_has_plain_weights_and_scores_as_its_task_does(run
     (tmp_path / "run" / "options.json").write_text(options)
     with pytest.raises(UserError, match="latest_net_G.pth exists already"):
         tool("export", "run", "--out", str(donor.parent))
-    with pytest.raises(UserError, match="latest_task_G.pth exists already"):
+    with pytest.raises(UserError, match="latest_task_G.safetensors exists already"):
         tool("export", "run", "--out", str(tmp_path / "run"))
     run("--continue_train", name="run_plain")  # it has plain weights, so it trains like any other run
 
@@ -253,14 +254,14 @@ def test_list_inspect_and_prune_check_show_which_runs_need_which_files(run, tool
     assert tool("prune-check", "third")[0] == 0
     code, printed = tool("prune-check", "second")
     assert code == 1
-    assert "third/latest_task_G.pth mixes filters of latest_task_G.pth" in printed
+    assert "third/latest_task_G.safetensors mixes filters of latest_task_G.safetensors" in printed
     assert "keep second: the tasks above would not work without it; delete or export those first" in printed
-    (donor.parent.parent / "third" / "best_task_G.pth").write_bytes(b"PK")
+    (donor.parent.parent / "third" / "best_task_G.safetensors").write_bytes(b"PK")
     assert "cannot tell: " in tool("prune-check", "third")[1] + tool("prune-check", "second")[1]
-    assert "third/best_task_G.pth: " in tool("list", "--epoch", "best")[1]
+    assert "third/best_task_G.safetensors: " in tool("list", "--epoch", "best")[1]
     code, printed = tool("prune-check", "donor")
     assert code == 1
-    assert "second/latest_task_G.pth has its donor here" in printed
+    assert "second/latest_task_G.safetensors has its donor here" in printed
     assert "third" in printed
 
 

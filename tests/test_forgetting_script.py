@@ -301,7 +301,7 @@ def test_a_frozen_donor_is_proven_unchanged(save, study, tmp_path):
     assert method["measures"][0][1] != method["measures"][1][1]  # the task did change something
     assert [proof["run"] for proof in method["proofs"]] == ["second", "third"]
     assert all(proof["donor"] == proof["taken_off"] for proof in method["proofs"])
-    size = (tmp_path / "ck" / "second" / "latest_task_G.pth").stat().st_size
+    size = (tmp_path / "ck" / "second" / "latest_task_G.safetensors").stat().st_size
     assert method["costs"][0]["bytes"] == size < found["donor"]["bytes"]
     assert "Proofs" in (folder / "index.html").read_text()
     assert "differs" not in (folder / "index.html").read_text()

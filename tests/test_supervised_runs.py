@@ -64,7 +64,7 @@ def test_a_task_on_a_frozen_unet_resumes_verifies_and_exports(run, score, start,
     folder = run(*flags, "--n_epochs", "1")
     run("--continue_train", "--n_epochs", "2")
     assert (donor / "latest_net_G.pth").read_bytes() == before
-    architecture = read_task(folder / "latest_task_G.pth").header["donor"]["architecture"]
+    architecture = read_task(folder / "latest_task_G.safetensors").header["donor"]["architecture"]
     assert (architecture["netG"], architecture["input_nc"], architecture["input_norm"]) == ("unet_small", 1, "unit")
     assert score("--task", "base", name="run")["macro"] == score(name="donor")["macro"]
     for command in ("verify", "export"):

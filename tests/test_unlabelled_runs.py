@@ -54,7 +54,7 @@ def test_a_task_on_a_frozen_donor_learns_from_them_too(run, chests, apply):
     donor = run(*TINY, "--dataroot", chests, "--n_epochs", "1", name="donor")
     flags = ["--pretrained", str(donor), "--adapt", "masks", "--lambda_L1", "1000", "--n_epochs", "2"]
     task = run(*TINY, "--dataroot", chests, *flags, name="task")
-    assert (task / "latest_task_G.pth").is_file()
+    assert (task / "latest_task_G.safetensors").is_file()
     assert all("U_L1" in row for row in read_metrics(task / "metrics.csv"))
 
 

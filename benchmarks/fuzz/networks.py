@@ -53,8 +53,10 @@ def tasks(folder: Path) -> list[Seed]:
     from models.piggyback import METHODS
     from models.piggyback.commands import summary
     from models.piggyback.files import load_task, read_task
+    from models.piggyback.inputs import Inputs
     from models.piggyback.task import Settings, attach, detach, switch
     from util.run.checkpoint import save_networks
+    from util.run.safe import encoded
 
     def reader(net: Generator) -> Read:
         def read(path: Path) -> None:
@@ -72,26 +74,26 @@ def tasks(folder: Path) -> list[Seed]:
     for method in METHODS:
         # Without norms' tensors there is half as much to read.
         net = define_G(1, 1, 1, "unet_64", "batch" if method == "norm_only" else "instance").eval()
-        path = folder / method / "latest_task_G.pth"
+        path = folder / method / "latest_task_G.safetensors"
         save_networks(path.parent, "latest", {"G": net})
         task = attach(net, Settings(method))
         task.donor_path = path.parent / "latest_net_G.pth"
+        task.inputs = Inputs.of(torch.rand(20, 50, generator=torch.Generator().manual_seed(0)).double().numpy())
         contents = task.contents(path.parent)
         detach(net, task)
-        torch.save(contents, path)
-        seeds.append(Seed(path, reader(net), change=either(changing(contents, _save_with_hash), repacking(path))))
+        path.write_bytes(encoded(contents))
+        seeds.append(Seed(path, reader(net), change=changing(contents, _save_with_hash)))
     return seeds
 
 
 def _save_with_hash(value: Any, path: Path) -> None:
     """With the right hash, or nothing behind the hash would ever be tried."""
-    import torch
-
     from util.run.checkpoint import fingerprint
+    from util.run.safe import encoded
 
     with contextlib.suppress(Exception):  # no hash can be made of some changes
         value["header"]["sha256"] = fingerprint(value["tensors"])
-    torch.save(value, path)
+    path.write_bytes(encoded(value))
 
 
 def train_state(folder: Path) -> list[Seed]:

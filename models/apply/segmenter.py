@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 
+from models.apply.choosing import Chosen, chosen_for
 from models.apply.trained import Trained
 from util.contracts import ClassMap
 from util.errors import UserError
@@ -64,11 +65,16 @@ class Prepared:
 @dataclass(frozen=True)
 class Outputs:
     """What the networks made of one prepared image: float32 [C, h, w] in [-1, 1], on the CPU. agreement: of their
-    single masks, see `models.apply.translators`."""
+    single masks, see `models.apply.translators`. chosen: the task that the image got (--task auto)."""
 
     maps: tuple[torch.Tensor, ...]
     prepared: Prepared
     agreement: float | None = None
+    chosen: Chosen | None = None
+
+
+Applied = tuple[torch.Tensor, float | None, Chosen | None]
+"""An output, the agreement and the chosen task."""
 
 
 class Segmenter:
@@ -155,20 +161,20 @@ class Segmenter:
             segmenters.append(inner)
         applied = [one._apply(inputs, self.batch_size) for one, inputs in zip(segmenters, columns, strict=True)]
         return [
-            Outputs(tuple(output for output, _ in each), one, each[0][1])
+            Outputs(tuple(output for output, *_ in each), one, *each[0][1:])
             for each, one in zip(zip(*applied, strict=True), prepared, strict=True)
         ]
 
     @torch.no_grad()
-    def _apply(self, inputs: Sequence[torch.Tensor], batch_size: int) -> list[tuple[torch.Tensor, float | None]]:
+    def _apply(self, inputs: Sequence[torch.Tensor], batch_size: int) -> list[Applied]:
         if not self._reader.one_size or batch_size == 1:
             return [self._apply_to(one[None])[0] for one in inputs]
         full = torch.stack([*inputs, *[inputs[-1]] * (batch_size - len(inputs))])
         return self._apply_to(full)[: len(inputs)]
 
-    def _apply_to(self, batch: torch.Tensor) -> list[tuple[torch.Tensor, float | None]]:
-        outputs = self._translator.translate(batch).float().cpu()
-        return list(zip(outputs, agreements(self._translator, len(batch)), strict=True))
+    def _apply_to(self, batch: torch.Tensor) -> list[Applied]:
+        outputs, how, count = self._translator.translate(batch).float().cpu(), self._translator, len(batch)
+        return list(zip(outputs, agreements(how, count), chosen_for(how, count), strict=True))
 
     def finish(self, outputs: Outputs) -> Segmentation:
         """The mask of an image, at its original size. UserError: the network's output is not a number."""

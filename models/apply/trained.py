@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 
 from models import load_model
+from models.apply.choosing import Choosing, share_donor, task_labels
 from models.apply.translators import create_translator
+from models.base import BaseModel
 from util.commands import named
 from util.contracts import Batches, ClassMap, ScoredData, Translator
 from util.folds.record import name_of
@@ -20,6 +22,11 @@ from util.score.trust import expected
 from util.score.trust.plausible import Seen, seen_by
 from util.score.within import Within
 
+TASKS = {
+    "base": "only what the checkpoint started from",
+    "auto": "for each image the one whose training images it resembles most",
+}
+"""Values of --task but the usual one."""
 LEARNT = "may have learnt from these images"
 """A setting: the runs that have, or may have, and from how many."""
 
@@ -37,7 +44,12 @@ class Trained:
     def __init__(self, runs: Sequence[argparse.Namespace], device: torch.device) -> None:
         self.runs = runs
         self.name = name_of(Path(runs[0].checkpoints_dir), [run.name for run in runs])
-        self.models = [load_model(run, device) for run in runs]
+        self._labels = task_labels(runs) if runs[0].task == "auto" else []
+        self.models: list[BaseModel] = []
+        for run in runs:
+            self.models.append(load_model(run, device))
+            if self._labels:
+                share_donor(self.models[0], self.models[-1])
         self.folders = [Path(run.checkpoints_dir) / run.name for run in runs]
         self.folder = self.folders[0]
         self.files = [
@@ -46,8 +58,14 @@ class Trained:
         ]
 
     def translator(self, classes: ClassMap | None) -> Translator:
-        """All runs together, as one translator. classes: of the data."""
-        return create_translator(self.models, self.runs, classes.foreground if classes and classes.binary else None)
+        """All runs together, as one translator. classes: of the data. With --task auto one of them for each image."""
+        foreground = classes.foreground if classes and classes.binary else None
+        if self._labels:
+            each = [
+                create_translator([one], [run], foreground) for one, run in zip(self.models, self.runs, strict=True)
+            ]
+            return Choosing(self.models, each, self._labels)
+        return create_translator(self.models, self.runs, foreground)
 
     def seen(self, classes: ClassMap | None) -> Seen | None:
         """What the training masks of the runs looked like, for masks of these classes; None without a record."""
@@ -142,8 +160,8 @@ class Trained:
             settings["dropout"] = f"alive, {opt.samples} passes, seeds {opt.seed} to {opt.seed + opt.samples - 1}"
         if opt.within:
             settings["within"] = f"the masks of {opt.within}"
-        if opt.task == "base":
-            settings["task"] = "base: only what the checkpoint started from"
+        if opt.task in TASKS:
+            settings["task"] = f"{opt.task}: {TASKS[opt.task]}"
         if dataset.classes and dataset.classes.binary:
             settings |= rule.settings
         if dataset.skipped:

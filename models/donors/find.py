@@ -34,7 +34,7 @@ def find_donor(name: str, checkpoints_dir: Path, flag: str = "--pretrained") -> 
             raise UserError(f"{flag} {name}: {folder} holds no latest_net_G.pth")
     if published:
         return obtain_donor(published, checkpoints_dir)
-    runs = {path.parent.name for folder in (checkpoints_dir, SHIPPED) for path in folder.glob("*/*_G*.pth")}
+    runs = {path.parent.name for folder in (checkpoints_dir, SHIPPED) for path in folder.glob("*/*_G*.*")}
     nearest = difflib.get_close_matches(name, sorted(runs | catalogue.DONORS.keys()), n=1)
     raise UserError(
         f"{flag} {name}: neither a .pth file, nor a folder, nor an experiment under {checkpoints_dir}, nor a "

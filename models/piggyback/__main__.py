@@ -1,7 +1,7 @@
 """Look after the tasks of frozen generators.
 
     python -m models.piggyback list                  list the adapted runs: method, size, donor
-    python -m models.piggyback inspect RUN           show what its task files hold
+    python -m models.piggyback inspect RUN           show its task files, or one file: card, donor, tensors
     python -m models.piggyback verify RUN            prove that taking the task off leaves the donor, bit for bit
     python -m models.piggyback export RUN            write plain weights, latest_net_G.pth, for upstream's test.py
     python -m models.piggyback prune-check RUN       list the tasks that need this run's files; exit code 1 if any does

@@ -14,12 +14,13 @@ from util.errors import UserError
 from util.files import read_options, write_json
 from util.run.checkpoint import fingerprint, load_tensors, network_path, task_path
 from util.run.together import save_together
+from util.show.card import known_of
 
 
 def show_list(args: argparse.Namespace) -> int:
     """Print a line for every task of --epoch."""
     folder = find_run(args) if args.run else args.checkpoints_dir
-    paths = sorted(folder.rglob(f"{args.epoch}_task_*.pth"))
+    paths = sorted(folder.rglob(f"{args.epoch}_task_*.safetensors"))
     for path in paths:
         run = folder if args.run else path.parent.relative_to(args.checkpoints_dir)
         try:
@@ -27,7 +28,7 @@ def show_list(args: argparse.Namespace) -> int:
         except UserError as error:
             print(error)
     if not paths:
-        print(f"no tasks (*_task_*.pth) of epoch {args.epoch} under {folder}")
+        print(f"no tasks (*_task_*.safetensors) of epoch {args.epoch} under {folder}")
     return 0
 
 
@@ -35,6 +36,7 @@ def inspect(args: argparse.Namespace) -> int:
     """Print what a run's task files hold: donor, settings, and each tensor with its size."""
     for file in tasks_of(args):
         print(f"{file.path}: {summary(file)}")
+        print_card(file)
         print(f"  donor {file.header['donor']['found'][-1:]} sha256 {file.header['donor']['sha256']}")
         for key, value in file.header["settings"].items():
             print(f"  {key}: {value}")
@@ -78,7 +80,11 @@ def export(args: argparse.Namespace) -> int:
     recorded = run / "options.json"
     options = read_options(recorded) if recorded.is_file() else None
     folder = Path(args.out) if args.out else args.checkpoints_dir / f"{run.name}_plain"
-    tasks = {file.path.stem.split("_task_")[1]: file for file in tasks_of(args)}
+    files = tasks_of(args)
+    tasks = {file.path.stem.split("_task_")[1]: file for file in files}
+    if len(tasks) < len(files):
+        names = ", ".join(file.path.name.split("_task_")[0] for file in files)
+        raise UserError(f"{run} holds several tasks: name one of them as --epoch: {names}")
     others = {path.stem.split("_net_")[1]: path for path in sorted(run.glob(f"{args.epoch}_net_G_*.pth"))}
     for name in (*tasks, *others):
         for path in (network_path(folder, "latest", name), task_path(folder, "latest", name)):
@@ -101,7 +107,7 @@ def prune_check(args: argparse.Namespace) -> int:
     """Print which tasks of other runs need this run's files. Returns 1 if any does."""
     run = find_run(args).resolve()
     needs = []
-    for path in sorted(args.checkpoints_dir.rglob("*_task_*.pth")):
+    for path in sorted(args.checkpoints_dir.rglob("*_task_*.safetensors")):
         if path.parent.resolve() == run:
             continue
         try:
@@ -122,6 +128,17 @@ def prune_check(args: argparse.Namespace) -> int:
     return 1 if needs else 0
 
 
+def print_card(file: TaskFile) -> None:
+    """Print a task's card: data and start as its file has them, licence and scores from the card beside it."""
+    card = file.header["about"].get("card")
+    for title, fact in card.items() if isinstance(card, dict) else ():
+        print(f"  {title}: {fact}")
+    described = "not known" if file.inputs is None else f"known (--task auto), {len(file.inputs.mean)} features"
+    print(f"  what its images look like: {described}")
+    for line in known_of(file.path):
+        print(f"  {line}")
+
+
 def find_run(args: argparse.Namespace) -> Path:
     """The folder of RUN. UserError where there is none."""
     for folder in (args.checkpoints_dir / args.run, Path(args.run), SHIPPED / args.run):
@@ -131,9 +148,15 @@ def find_run(args: argparse.Namespace) -> Path:
 
 
 def tasks_of(args: argparse.Namespace) -> list[TaskFile]:
-    """A run's tasks of --epoch: one, or a CycleGAN's two. UserError where there is none."""
+    """A run's tasks of --epoch: one, or a CycleGAN's two; or the task in a file. UserError where there is none."""
+    if Path(args.run).is_file():
+        return [read_task(Path(args.run))]
     folder = find_run(args)
-    paths = sorted(folder.glob(f"{args.epoch}_task_*.pth"))
+    if old := next(folder.glob(f"{args.epoch}_task_*.pth"), None):
+        read_task(old)  # says that an older version wrote it
+    paths = sorted(folder.glob(f"{args.epoch}_task_*.safetensors"))
+    if not paths and not (folder / "options.json").is_file():  # task files of several runs, copied into one folder
+        paths = sorted(folder.glob("*_task_*.safetensors"))
     if not paths:
         raise UserError(f"{folder} holds no task of epoch {args.epoch}: it was not trained with --adapt, or not saved")
     return [read_task(path) for path in paths]

@@ -1,6 +1,6 @@
 """Task files: what an adapted generator adds to its donor, and how to find that donor again.
 
-`<epoch>_task_<G>.pth` holds {"header": ..., "tensors": ...}, plain values and tensors only.
+`<epoch>_task_<G>.safetensors` holds a header, plain values as JSON, and the task's tensors (`util.run.safe`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from models.donors.build import from_architecture, load_donor
 from models.donors.find import SHIPPED
 from models.donors.wrappings import read_generator
 from models.networks.generator import Generator
+from models.piggyback.inputs import Inputs
 from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
 from models.piggyback.weights import Tensors
 from util.errors import UserError
-from util.run.checkpoint import fingerprint, load_tensors
+from util.run.checkpoint import fingerprint, read_safe, task_path
+from util.run.safe import SUFFIX
 from util.run.tensors import is_state
 
 # Types of a header's values; a tuple lists what may be there instead. Whole numbers are 1 or more.
@@ -42,6 +44,7 @@ HEADER = {
     "counts": {"trained": int, "generator": int},
     "bytes": int,
     "sha256": str,
+    "about": dict,
 }
 
 
@@ -52,6 +55,14 @@ class TaskFile:
     path: Path
     header: dict
     tensors: Tensors
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """What the task's training images look like; None if the file does not say it. UserError: it is damaged."""
+        try:
+            return Inputs.read(self.tensors)
+        except ValueError as error:
+            raise UserError(f"{self.path}: damaged: it cannot say what its images look like; copy it again") from error
 
     @property
     def settings(self) -> Settings:
@@ -122,9 +133,12 @@ class TaskFile:
 
 def read_task(path: Path) -> TaskFile:
     """Read and check a task file. UserError where it is damaged, of another kind or of an unknown version."""
-    contents = load_tensors(path)
-    if not isinstance(contents, dict) or not isinstance(header := contents.get("header"), dict):
-        raise UserError(f"{path}: not a task file (train.py --adapt writes them)")
+    if path.suffix != SUFFIX:
+        raise UserError(
+            f"{path}: not a task file: those that train.py --adapt writes end in {SUFFIX}; older versions wrote .pth: "
+            "export such a run with the version that wrote it, or train it again"
+        )
+    header, tensors = read_safe(path)
     if type(version := header.get("version")) is not int or version != VERSION:
         raise UserError(f"{path}: a task file of version {version!s:.20}; this program knows version {VERSION}")
     if wrong := _misfit(header, HEADER):
@@ -133,10 +147,19 @@ def read_task(path: Path) -> TaskFile:
         Settings(**header["settings"])
     except (TypeError, UserError) as error:
         raise UserError(f"{path}: damaged: its header's settings are not valid: {error}; copy it again") from error
-    tensors = contents.get("tensors")
     if not is_state(tensors) or fingerprint(tensors) != header["sha256"]:
         raise UserError(f"{path}: damaged: its tensors do not have the hash that its header records; copy it again")
     return TaskFile(path, header, tensors)
+
+
+def saved_task(folder: Path, epoch: str | int, name: str) -> Path | None:
+    """The task file that a run wrote for generator `name`; None if it wrote none.
+
+    UserError: an older version wrote one.
+    """
+    path = task_path(folder, epoch, name)
+    old = path.with_suffix(".pth")
+    return path if path.is_file() else read_task(old).path if old.is_file() else None
 
 
 def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
@@ -151,6 +174,7 @@ def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
     try:
         task = Task(net, file.settings, donor, [other.tensors for other in earlier])
         task.restore(file.tensors)
+        task.inputs = file.inputs
     except (KeyError, ValueError) as error:
         raise UserError(f"{file.path}: damaged: its tensors do not fit its donor; copy it again") from error
     task.depends = as_dependencies(earlier)
@@ -220,6 +244,7 @@ def _first(places: list[str], task: Path) -> Path | None:
     if paths:
         tail = Path(paths[-1].parent.name, paths[-1].name)
         paths += [task.parent.parent / tail, SHIPPED / tail]
+        paths += [task.with_name(tail.name)] * ("_task_" not in tail.name)  # a donor and its tasks, in one folder
     return next((path.resolve() for path in paths if path.is_file()), None)
 
 

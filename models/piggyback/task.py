@@ -27,6 +27,7 @@ from torch.nn.utils import parametrize
 
 from models.donors.architecture import Architecture, infer_architecture
 from models.piggyback import BANKS, METHODS
+from models.piggyback.inputs import PREFIX, Inputs
 from models.piggyback.weights import (
     Adapter,
     Expected,
@@ -118,6 +119,8 @@ class Task:
     statistics, the weights of the first and the last convolution. adapters: for each other convolution, the module that
     computes its weights (`models.piggyback.weights`). donor: the donor's fingerprint. keys: those of its state dict.
     donor_path, depends: the files of the donor and of the tasks whose filters the bank mixes, where they are known.
+    inputs: what the training images look like to the donor; None if nobody knows. about: what else its files tell
+    (`models.piggyback.files.HEADER`).
 
     With `norm_only` no convolution's weights are trained, with `head_only` nothing but the last convolution. The norm
     layers' statistics belong to every task, since training moves them.
@@ -131,6 +134,8 @@ class Task:
         self.generator_count = sum(parameter.numel() for parameter in net.parameters())
         self.donor_path: Path | None = None
         self.depends: list[Dependency] = []
+        self.inputs: Inputs | None = None
+        self.about: dict[str, object] = {}
         weights = {f"{name}.weight": layer for name, layer in net.named_modules() if isinstance(layer, _ConvNd)}
         first, *_, last = weights
         trained = {
@@ -165,6 +170,7 @@ class Task:
     def tensors(self) -> Tensors:
         """The tensors of the task file, on the CPU, masks packed."""
         whole = {name: tensor.detach().cpu().clone() for name, tensor in self.own.items()}
+        whole |= self.inputs.tensors() if self.inputs else {}
         return whole | {
             f"{name}.{part}": tensor
             for name, adapter in self.adapters.items()
@@ -186,6 +192,7 @@ class Task:
             "dependencies": [{"sha256": d.sha256, "found": _places(d.path, folder)} for d in self.depends],
             "counts": {"trained": sum(p.numel() for p in self.parameters()), "generator": self.generator_count},
             "bytes": sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()),
+            "about": self.about,
             "sha256": fingerprint(tensors),
         }
         return {"header": header, "tensors": tensors}
@@ -196,7 +203,7 @@ class Task:
         wanted: dict[str, Expected] = {name: (own.dtype, tuple(own.shape)) for name, own in self.own.items()}
         for name, adapter in self.adapters.items():
             wanted |= {f"{name}.{part}": kind for part, kind in adapter.expected().items()}
-        if wanted.keys() != tensors.keys() or any(
+        if wanted.keys() != {name for name in tensors if not name.startswith(PREFIX)} or any(
             tensors[name].dtype != dtype or shape not in (None, tuple(tensors[name].shape))
             for name, (dtype, shape) in wanted.items()
         ):

@@ -9,7 +9,7 @@ from pathlib import Path
 from options.of_models import OF_MODELS
 from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError
-from util.run.aside import FOLDS
+from util.run.aside import FOLDS, NETWORKS
 
 UPSTREAMS = "experiment_name"
 """What upstream calls a run without a --name."""
@@ -53,7 +53,8 @@ def existing_run(checkpoints_dir: Path, name: str, flag: str) -> Path:
 
 def runs_in(checkpoints_dir: Path) -> list[str]:
     """The folders that hold networks, or a cross-validation's, by name; the newest first."""
-    files = [*checkpoints_dir.glob("*/*.pth"), *checkpoints_dir.glob(f"*/{FOLDS}")] if checkpoints_dir.is_dir() else []
+    kinds = (f"*/{kind}" for kind in (*NETWORKS, FOLDS))
+    files = [path for kind in kinds for path in checkpoints_dir.glob(kind)] if checkpoints_dir.is_dir() else []
     folders = {path.parent for path in files}
     return [folder.name for folder in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True)]
 

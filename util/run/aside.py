@@ -18,6 +18,7 @@ BURDEN = "old_task.json"
 KEPT: Sequence[str] = ("images", "patients", "bytes")
 RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", "masks_seen.json", BURDEN)
 OPTIONS = "options.json"
+NETWORKS = ("*.pth", "*_task_*.safetensors")
 CARD = ("README.md", "card.json")
 """The run's card, and the facts in it (util.show.card)."""
 SHOWN = ("web", "tensorboard", *CARD, "*.onnx", "*.pt2", "*.html")
@@ -52,7 +53,9 @@ def holds_run(folder: Path) -> bool:
 
 
 def _holds_networks(folder: Path) -> bool:
-    return any(folder.glob("*.pth")) or ((folder / FOLDS).is_file() and any(folder.glob("fold_*/*.pth")))
+    return any(any(folder.glob(kind)) for kind in NETWORKS) or (
+        (folder / FOLDS).is_file() and any(folder.glob("fold_*/*.pth"))
+    )
 
 
 def set_aside(folder: Path) -> None:
@@ -65,7 +68,7 @@ def set_aside(folder: Path) -> None:
             return
         collected.mkdir()
     folds = ("fold_*", FOLDS) if (folder / FOLDS).is_file() else ()
-    for path in [path for pattern in ("*.pth", *RECORDS, *SHOWN, *folds) for path in folder.glob(pattern)]:
+    for path in [path for pattern in (*NETWORKS, *RECORDS, *SHOWN, *folds) for path in folder.glob(pattern)]:
         path.rename(collected / path.name)
     # A copy: --continue_train reads the options before it can put anything back. The new run replaces them at once.
     if (folder / OPTIONS).is_file():

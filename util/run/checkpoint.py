@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from util.errors import UserError
 from util.faults import is_fault, named
 from util.run.divergence import not_finite, refuse_diverged
 from util.run.inert import load_with_inert
+from util.run.safe import read_header
 from util.run.tensors import check_archive, check_plain, unwrapped
 from util.run.together import save_together
 
@@ -55,8 +57,9 @@ def network_path(folder: Path, epoch: str | int, name: str) -> Path:
 
 
 def task_path(folder: Path, epoch: str | int, name: str) -> Path:
-    """The file of what an adapted generator adds to its donor (models/piggyback), e.g. `latest_task_G.pth`."""
-    return folder / f"{epoch}_task_{name}.pth"
+    """The file of what an adapted generator adds to its donor (models/piggyback), e.g.
+    `latest_task_G.safetensors`."""
+    return folder / f"{epoch}_task_{name}.safetensors"
 
 
 def save_networks(
@@ -123,7 +126,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
     A file is one that torch.save wrote, or a .safetensors file.
     """
-    state = unwrapped(_load_safetensors(path) if path.suffix == ".safetensors" else load_tensors(path, inert=True))
+    state = unwrapped(load_safetensors(path) if path.suffix == ".safetensors" else load_tensors(path, inert=True))
     if state is None:
         raise UserError(
             f"{path}: not a network's state dict (named tensors), as torch.save(net.state_dict(), path) writes it"
@@ -136,7 +139,8 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
         ) from None
 
 
-def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
+def load_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a .safetensors file. UserError: it is missing or damaged."""
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint file")
     from safetensors.torch import load
@@ -149,6 +153,11 @@ def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
         raise UserError(f"{path}: damaged or no safetensors file ({error}); copy or download it again") from error
     check_plain(path, contents)
     return contents
+
+
+def read_safe(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """The header and the tensors of a file that `util.run.safe` wrote. UserError: it is missing or damaged."""
+    return read_header(path), load_safetensors(path)
 
 
 def without_old_norm_buffers(net: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

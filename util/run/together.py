@@ -10,19 +10,21 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from util.errors import UserError
 from util.faults import why
 from util.files import sync, sync_folder
+from util.run.safe import SUFFIX, encoded
 
 PARTIAL, WHOLE = ".saving", ".saved"
 FILES = "files"  # where a state keeps the SHA-256 of the files that were saved with it
 
 
 def save_together(files: Mapping[Path, object], states: Mapping[Path, Mapping] | None = None) -> None:
-    """`torch.save` files of one folder, all of them or none.
+    """`torch.save` files of one folder, all of them or none; those named .safetensors by `util.run.safe`.
 
     states: further files, dicts that also get the SHA-256 of all `files` by their names, for `check_files`. UserError:
     the disk does not allow it; the old files are unchanged.
@@ -76,7 +78,10 @@ def _write(path: Path, contents: object) -> str:
     """Write a file onto the disk; returns its SHA-256."""
     buffer = io.BytesIO()  # through memory, since torch.save's own errors do not say that the disk is full
     try:
-        torch.save(contents, buffer)
+        if path.suffix == SUFFIX:
+            buffer.write(encoded(cast(Mapping, contents)))
+        else:
+            torch.save(contents, buffer)
     except RuntimeError as error:  # "unexpected pos", where Python's MemoryError was lost in torch
         raise MemoryError from error
     with path.open("wb") as file:

@@ -25,7 +25,9 @@ class Row:
     a side or a corner. confidence: see `models.apply.segmenter`; "" with more than two classes. expected_dice: see
     `util.score.trust.expected`; "" before the run was tested on its own val images. implausible: how the mask differs
     from all training masks, see `util.score.trust.plausible`; "" if it does not, or if the run has no record of them.
-    seconds: to read, compute and write, without waiting. error: why there is no mask; "" if there is one."""
+    task, task_distance: which of several tasks the image got and how far it is from that task's training images, see
+    `models.apply.choosing`; "" without --task auto. seconds: to read, compute and write, without waiting. error: why
+    there is no mask; "" if there is one."""
 
     path: str
     sha256: str = ""
@@ -38,6 +40,8 @@ class Row:
     confidence: float | str = ""
     expected_dice: float | str = ""
     implausible: str = ""
+    task: str = ""
+    task_distance: float | str = ""
     seconds: float | str = ""
     error: str = ""
 
@@ -178,7 +182,12 @@ def write_parquet(path: Path) -> None:
     except ImportError:
         return
     kinds = {"bytes": pa.int64(), "width": pa.int32(), "height": pa.int32(), "area": pa.int64(), "parts": pa.int32()}
-    kinds |= {"confidence": pa.float64(), "expected_dice": pa.float64(), "seconds": pa.float64()}
+    kinds |= {
+        "confidence": pa.float64(),
+        "expected_dice": pa.float64(),
+        "task_distance": pa.float64(),
+        "seconds": pa.float64(),
+    }
     types = {name: kinds.get(name, pa.string()) for name in COLUMNS}
     lines = pc.open_csv(path, convert_options=pc.ConvertOptions(column_types=types))
     with replacing(path.with_suffix(".parquet"), "wb") as file, pq.ParquetWriter(file, lines.schema) as writer:

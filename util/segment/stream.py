@@ -225,6 +225,9 @@ class Stream:
                 self._writer.write(image.path, image.base, result.mask)
                 row.area, row.parts = area_and_parts(result.mask)
                 row.implausible = self._segmenter.doubts(result.mask)
+                if chosen := outputs.chosen:
+                    row.task, row.task_distance = chosen.name, round(chosen.distance, 3)
+                    row.implausible = "; ".join(filter(None, (chosen.doubt, row.implausible)))
                 expected = self._segmenter.expected_dice(result, outputs)
                 row.expected_dice = "" if expected is None else round(expected, 4)
                 confidence = result.confidence

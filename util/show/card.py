@@ -94,6 +94,26 @@ def add_scores(
     _write(folder, run, record)
 
 
+def known_of(weights: Path) -> list[str]:
+    """What the card beside a file of weights says of it: the licence, and the scores of just these weights."""
+    lines, card = [], weights.with_name(CARD)
+    if card.is_file() and (
+        licence := re.match(r"---\n(?:.+\n)*?license:[ \t]*([^\s#].*)", card.read_text("utf-8", "replace"))
+    ):
+        lines.append(f"licence: {licence[1]}")
+    try:
+        tests = read_json(weights.with_name(RECORD))["scores"]
+        with weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        for test in tests:
+            if test["weights"] == digest:
+                words = "; ".join(score["words"] for score in test["scores"])
+                lines.append(f"tested on {test['data']}, phase {test['phase']}, {test['images']}: {words}")
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass
+    return lines
+
+
 def _write(folder: Path, run: str, record: Mapping[str, Any]) -> None:
     path = folder / CARD
     text = f"{FRONT}\n# {run}\n\nA network trained with pix2mask.\n\n{BEGIN}\n{END}\n{BELOW}"

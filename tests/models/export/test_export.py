@@ -118,7 +118,7 @@ def test_an_adapted_run_is_exported_with_its_task(run, export, tmp_path, capsys,
     flags = "--dataset_mode phantom --phantom_count 4 --netG unet_64 --ngf 4 --ndf 4 --norm batch --load_size 64"
     more = "--crop_size 64 --gpu_ids -1 --display_id 0 --n_epochs 1 --n_epochs_decay 0 --no_html --lr 0.05"
     run(*words(flags), *words(more), "--model", "pix2pix", "--pretrained", "donor", "--adapt", "masks")
-    assert (tmp_path / "run" / "latest_task_G.pth").exists()
+    assert (tmp_path / "run" / "latest_task_G.safetensors").exists()
     adapted = apply_onnx(export().read_bytes())
     image = np.random.default_rng(0).random((1, 1, 64, 64), np.float32)
     alone = donor.translate(torch.from_numpy(image).expand(1, 3, 64, 64) * 2 - 1).mean(1) / 2 + 0.5

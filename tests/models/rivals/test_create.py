@@ -124,7 +124,7 @@ def test_both_tasks_need_the_same_channels(tmp_path):
     check_start(same)
     with pytest.raises(UserError, match="--output_nc 1: the old task of .* has 3 channels.*take --output_nc 3"):
         check_start(model_options(adapt="ewc", pretrained=str(tmp_path), output_nc=1))
-    (tmp_path / "latest_net_G.pth").rename(tmp_path / "latest_task_G.pth")
+    (tmp_path / "latest_net_G.pth").rename(tmp_path / "latest_task_G.safetensors")
     with pytest.raises(UserError, match="is a task beside a frozen donor, which forgets nothing: name that"):
         check_start(same)
 
