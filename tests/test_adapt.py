@@ -1,10 +1,12 @@
 """train.py --adapt and test.py as a user runs them: the donor stays as it is, and the run is a small task file."""
 
+import csv
 from pathlib import Path
 
 import pytest
 import torch
 
+import segment
 from models.networks.define import define_G
 from models.piggyback import METHODS
 from models.piggyback import __main__ as piggyback
@@ -27,6 +29,11 @@ def donor(tmp_path) -> Path:
     path.parent.mkdir()
     torch.save(define_G(3, 3, 4, "unet_64", "batch").state_dict(), path)
     return path
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return [*csv.DictReader(file)]
 
 
 def same_tasks(one: Path, other: Path) -> bool:
@@ -279,3 +286,32 @@ def test_list_inspect_and_prune_check_show_which_runs_need_which_files(run, tool
 def test_mistakes_with_the_tool_end_in_one_line(tool, donor, flags, message):
     with pytest.raises(UserError, match=message):
         tool(*flags)
+
+
+@pytest.mark.slow
+def test_each_image_gets_a_task_and_a_folder_of_task_files_is_served(run, apply, donor, start, tmp_path, capsys):
+    for name in ("chests", "pneumothorax"):
+        flags = [*TINY, "--phantom_count", "16", "--pretrained", "donor", "--adapt", "norm_only", "--n_epochs", "1"]
+        run(*flags, "--phantom", name, name=name)
+    folder = apply("--task", "auto", name="chests,pneumothorax")
+    rows = read_rows(folder / "metrics.csv")
+    assert {row["task"] for row in rows} <= {"chests", "pneumothorax"}
+    assert all(float(row["task_distance"]) > 0 for row in rows)
+    shared = tmp_path / "hospitals"
+    shared.mkdir()
+    for name in ("chests", "pneumothorax"):
+        (tmp_path / name / "latest_task_G.safetensors").rename(shared / f"{name}_task_G.safetensors")
+    donor.rename(shared / donor.name)
+    image = next((folder / "images").glob("*real_A.png"))
+    words = [segment.main, "hospitals", image, "--checkpoints_dir", tmp_path, "--task", "auto", "--gpu_ids", "-1"]
+    assert start(*words, "--out", tmp_path / "masks") == 0
+    (row,) = read_rows(tmp_path / "masks" / "manifest.csv")
+    assert row["task"] in ("chests", "pneumothorax")
+    capsys.readouterr()
+    assert start(piggyback.main, "inspect", "hospitals", "--checkpoints_dir", tmp_path) == 0
+    assert capsys.readouterr().out.count("Data: drawn by pix2mask") == 2
+    state = torch.load(shared / donor.name, weights_only=True)
+    state["model.model.0.weight"] *= 1.01
+    torch.save(state, shared / donor.name)
+    with pytest.raises(UserError, match="belongs to another donor"):
+        start(*words, "--out", tmp_path / "more")
