@@ -47,6 +47,17 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(run, donor, how, capsys):
     assert said in capsys.readouterr().out
 
 
+def test_a_run_that_was_killed_before_its_first_epoch_ended_starts_again(run, donor):
+    flags = [*TINY, *words("--pretrained donor --n_epochs 1")]
+    folder = run(*flags, *words("--adapt ewc"), name="killed")
+    for path in folder.glob("latest_*"):
+        path.unlink()
+    assert (folder / "old_task.pth").is_file()
+    run(*flags, name="killed")
+    assert (folder / "latest_net_G.pth").is_file()
+    assert read_burden(folder) == {}, "the new run fine-tunes, and keeps nothing"
+
+
 @pytest.fixture
 def second(run, donor):
     """A run that fine-tuned the donor, by --adapt ewc."""

@@ -18,7 +18,8 @@ BURDEN = "old_task.json"
 KEPT: Sequence[str] = ("images", "patients", "bytes")
 RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", "masks_seen.json", BURDEN)
 OPTIONS = "options.json"
-NETWORKS = ("*.pth", "*_task_*.safetensors")
+NETWORKS = ("*_net_*.pth", "*_task_*.safetensors")
+"""A run that was killed before its first epoch ended may have other .pth files, but none of these."""
 CARD = ("README.md", "card.json")
 """The run's card, and the facts in it (util.show.card)."""
 SHOWN = ("web", "tensorboard", *CARD, "*.onnx", "*.pt2", "*.html")
@@ -64,11 +65,13 @@ def set_aside(folder: Path) -> None:
     collected = folder / COLLECTED
     if not collected.is_dir():
         if not _holds_networks(folder):
-            (folder / FOLDS).unlink(missing_ok=True)  # of a cross-validation that did not come to its first epoch
+            for name in (FOLDS, BURDEN):  # of a run that did not come to its first epoch
+                (folder / name).unlink(missing_ok=True)
             return
         collected.mkdir()
     folds = ("fold_*", FOLDS) if (folder / FOLDS).is_file() else ()
-    for path in [path for pattern in (*NETWORKS, *RECORDS, *SHOWN, *folds) for path in folder.glob(pattern)]:
+    moved = ("*.pth", "*_task_*.safetensors", *RECORDS, *SHOWN, *folds)
+    for path in [path for pattern in moved for path in folder.glob(pattern)]:
         path.rename(collected / path.name)
     # A copy: --continue_train reads the options before it can put anything back. The new run replaces them at once.
     if (folder / OPTIONS).is_file():
