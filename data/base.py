@@ -71,8 +71,8 @@ class PairedDataset(Dataset[Item], ABC):
     ids, patients, sources: one string per sample. classes: the meaning of the target's colours; None if the target is a
     picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. swaps:
     whether --direction BtoA makes an item's target the input. balance: which images an epoch takes; None for all.
-    drawn: a limit on the number of images takes images that --seed draws, of as many patients as possible, instead of
-    the first.
+    drawn: of the images that --max_dataset_size leaves, `num_test` takes images that --seed draws, of as many patients
+    as possible, instead of the first.
     unlabelled: the samples without a target that take part in training.
     empty: how many of how many masks that were read have no foreground, and (0, 0) without masks.
     """
@@ -94,9 +94,10 @@ class PairedDataset(Dataset[Item], ABC):
         if self.swap and self._enhance:
             raise UserError("--clahe and --intensity are for an X-ray as input: with --direction BtoA the input is B")
         samples = self.find(opt, phase)
-        most = int(min(opt.max_dataset_size, num_test, len(samples)))
+        first = int(min(opt.max_dataset_size, len(samples)))
+        most = int(min(first, num_test))
         if drawn:
-            order = patients_first([s.patient or s.id for s in samples], self.seed)
+            order = patients_first([s.patient or s.id for s in samples[:first]], self.seed)
             samples = [samples[i] for i in sorted(order[:most])]
         lenders, unlabelled = [s for s in samples if s.lends], [s for s in samples if s.unlabelled]
         samples = [s for s in samples if not (s.lends or s.unlabelled)][:most] + lenders[:most] + unlabelled

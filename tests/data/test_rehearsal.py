@@ -75,6 +75,13 @@ def test_examples_are_of_as_many_patients_as_possible(lungs):
         assert {*stored.patients} == {"frequent", "p7", "p8", "p9"}
 
 
+def test_examples_are_of_the_images_that_the_old_run_was_limited_to():
+    whole = rehearsal("all").stored["donor"].ids
+    limited = {"limited": options(**FACADES, max_dataset_size=4)}
+    assert rehearsal("all", further=limited).stored["limited"].ids == whole[:4]
+    assert {*rehearsal("3", further=limited).stored["limited"].ids} < {*whole[:4]}
+
+
 def test_an_interrupted_epoch_goes_on_with_the_same_examples():
     assert shown(rehearsal("3"), 2, start=2) == shown(rehearsal("3"), 2)[1:]
 
