@@ -13,6 +13,9 @@ from util.errors import UserError
 
 RIGHT, LEFT = 1, 2
 """The patient's lungs, as class indices."""
+SMALLEST = 0.05
+"""Of the larger lung's area; a smaller second part is a speck beside a single lung. Real lungs have .10 at least (562
+masks of Montgomery and Shenzhen)."""
 
 
 class Sides(Source):
@@ -56,7 +59,7 @@ def sides(lungs: np.ndarray) -> np.ndarray:
     """A mask of both lungs, bool or 0 and 1 [H, W], to class indices uint8 [H, W]: background, right, left lung.
 
     Of the two largest connected parts, the one further to the left of the image is the right lung. Smaller parts belong
-    to the nearer of the two. ValueError: fewer than two parts.
+    to the nearer of the two. ValueError: fewer than two parts, or the second is no lung.
     """
     from scipy import ndimage
 
@@ -64,7 +67,10 @@ def sides(lungs: np.ndarray) -> np.ndarray:
     if parts.max() < 2:
         found = "this is one part" if parts.any() else "it is empty"
         raise ValueError(f"want a mask of two lungs that do not touch; {found}")
-    largest = np.argsort(np.bincount(parts.ravel())[1:], kind="stable")[-2:] + 1
-    right, left = sorted((parts == part for part in largest), key=lambda lung: np.nonzero(lung)[1].mean())
+    areas = np.bincount(parts.ravel())[1:]
+    second, first = np.argsort(areas, kind="stable")[-2:]
+    if areas[second] < SMALLEST * areas[first]:
+        raise ValueError(f"want a mask of two lungs; beside the largest part, the next has {areas[second]} pixels")
+    right, left = sorted((parts == part + 1 for part in (first, second)), key=lambda lung: np.nonzero(lung)[1].mean())
     to_left, to_right = (np.asarray(ndimage.distance_transform_edt(~lung)) for lung in (left, right))
     return np.where(parts == 0, 0, np.where(to_left < to_right, LEFT, RIGHT)).astype(np.uint8)

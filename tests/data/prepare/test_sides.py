@@ -42,6 +42,11 @@ def test_a_mask_of_fewer_than_two_parts_is_refused(mask, message):
         sides(mask)
 
 
+def test_a_speck_beside_a_single_lung_is_no_lung():
+    with pytest.raises(ValueError, match="want a mask of two lungs; beside the largest part, the next has 4 pixels"):
+        sides(lungs(RIGHT_LUNG, (slice(0, 2), slice(20, 22))))
+
+
 @pytest.fixture
 def folder(tmp_path, save) -> Path:
     """Three images with masks, in a split that names and patients alone would not give; one mask is of one part."""
