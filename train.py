@@ -22,7 +22,7 @@ from options.parser import as_dict
 from options.recorded import changed_flags, read_for_others
 from options.train import as_text, card_facts, in_short, is_named, parse, refuse_old_run, resume_command, test_command
 from util import distributed
-from util.errors import run_script
+from util.errors import UserError, run_script
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from data.augment import Augment
     from data.loader import Loader, Rehearsal
     from models.base import BaseModel
+    from models.networks.generator import Generator
+    from models.piggyback.task import Task
     from util.contracts import Item
     from util.run.run import Run
     from util.show.report import Report
@@ -145,7 +147,28 @@ def describe_task(opt: argparse.Namespace, run: Run, model: BaseModel) -> None:
         net = model.generator(model.translator)
         switch(net, None)
         task.inputs = describe(net, inputs_of(opt))
+        describe_old_images(opt, net, task)
         switch(net, task)
+
+
+def describe_old_images(opt: argparse.Namespace, donor: Generator, task: Task) -> None:
+    """Let a new task's file also say what the images that its donor learnt from look like, where they are known."""
+    from data import inputs_of
+    from data.classes import without_file
+    from models.piggyback.files import read_task
+    from models.piggyback.inputs import describe
+    from options.complete.old_task import old_tasks
+
+    if task.depends:  # --pretrained is no donor but an earlier task
+        earlier = read_task(task.depends[0].path)
+        task.old_inputs, task.about["old_classes"] = earlier.old_inputs, earlier.header["about"].get("old_classes")
+        return
+    try:
+        old = old_tasks(opt)[-1].options(opt)
+        task.about["old_classes"] = without_file(old.classes) if old.classes else None
+        task.old_inputs = describe(donor, inputs_of(old))
+    except UserError:
+        distributed.say("note: the donor's own images are not recorded or not here: --task auto will not choose it")
 
 
 def train_all_folds(opt: argparse.Namespace) -> int:

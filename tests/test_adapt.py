@@ -315,3 +315,22 @@ def test_each_image_gets_a_task_and_a_folder_of_task_files_is_served(run, apply,
     torch.save(state, shared / donor.name)
     with pytest.raises(UserError, match="belongs to another donor"):
         start(*words, "--out", tmp_path / "more")
+
+
+@pytest.mark.slow
+def test_an_image_of_the_donors_own_task_comes_out_as_the_donor_makes_it(run, apply, tmp_path, capsys):
+    flags = [*TINY, "--phantom_count", "24", "--n_epochs", "1"]
+    run(*flags, "--phantom", "facades", name="own")
+    run(*flags, "--pretrained", "own", "--adapt", "norm_only", name="chests")
+    assert "--task auto will not choose it" not in capsys.readouterr().out
+    chosen = apply("--task", "auto", "--phantom", "facades", name="chests")
+    plain = apply("--phantom", "facades", name="own")
+    assert {row["task"] for row in read_rows(chosen / "metrics.csv")} == {"base"}
+    pictures = sorted((plain / "images").glob("*fake_B.png"))
+    assert pictures
+    for picture in pictures:
+        assert (chosen / "images" / picture.name).read_bytes() == picture.read_bytes()
+    assert "chests" in {row["task"] for row in read_rows(apply("--task", "auto", name="chests") / "metrics.csv")}
+    (tmp_path / "own" / "options.json").unlink()
+    run(*flags, "--pretrained", "own", "--adapt", "norm_only", name="unknown")
+    assert "--task auto will not choose it" in capsys.readouterr().out

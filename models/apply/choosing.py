@@ -1,7 +1,7 @@
 """--task auto: of several tasks on one frozen donor, each image gets that whose training images it resembles most."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,17 +10,18 @@ import torch
 from models.base import BaseModel
 from models.piggyback.files import load_task
 from models.piggyback.inputs import Inputs, choose, features
-from models.piggyback.task import switch
+from models.piggyback.task import Task, switch
 from util.contracts import Batch, Translator
 from util.errors import UserError
 from util.score.trust.plausible import COLUMN
 
 UNLIKE = "image unlike those of every task"
+OF_THE_DONOR = "image of the donor's own task, whose output is no mask of these classes"
 
 
 class Chosen(NamedTuple):
-    """name: of the task. distance: how far the image is from that task's training images; beyond 1 are 1 in 100 of
-    their own kind. doubt: UNLIKE for an image that is so far from every task, else ""."""
+    """name: of the task; "base" for the donor's own. distance: how far the image is from that task's training images;
+    beyond 1 are 1 in 100 of their own kind. doubt: why the mask is none, UNLIKE or OF_THE_DONOR; else ""."""
 
     name: str
     distance: float
@@ -28,29 +29,38 @@ class Chosen(NamedTuple):
 
 
 class Choosing:
-    """Looks at each image with the donor, then applies the task that the image belongs to.
+    """Looks at each image with the donor, then applies the task that the image belongs to, or none if it belongs to
+    the donor's own, which is known if one of the task files describes its images.
 
     models: share one generator (`share_donor`). each: applies one of them. labels: their names. chosen: of all images
     translated so far, in order.
     """
 
     def __init__(self, models: Sequence[BaseModel], each: Sequence[Translator], labels: Sequence[str]) -> None:
-        self._models, self._each, self._labels = models, each, labels
+        self._first = models[0]
+        self._tasks: list[Task | None] = [model.tasks[model.translator] for model in models]
         self._inputs = [_inputs_of(model) for model in models]
+        self._each, self._labels, self._doubts = [*each], [*labels], [""] * len(models)
+        if knowing := next((task for task in self._tasks if task and task.old_inputs), None):
+            self._tasks.append(None)
+            self._inputs += filter(None, [knowing.old_inputs])
+            self._each.append(each[0])
+            self._labels.append("base")
+            self._doubts.append("" if _draws_the_same(knowing.about) else OF_THE_DONOR)
         self.chosen: list[Chosen] = []
 
     def translate(self, images: torch.Tensor) -> torch.Tensor:
-        first = self._models[0]
-        net = first.generator(first.translator)
+        net = self._first.generator(self._first.translator)
         switch(net, None)
-        choices = choose(self._inputs, features(net, images.to(first.device)))
+        choices = choose(self._inputs, features(net, images.to(self._first.device)))
         outputs: dict[int, torch.Tensor] = {}
         for task in sorted({choice.task for choice in choices}):
-            switch(net, self._models[task].tasks[first.translator])
+            switch(net, self._tasks[task])
             own = [index for index, choice in enumerate(choices) if choice.task == task]
             outputs |= dict(zip(own, self._each[task].translate(images[own]), strict=True))
         self.chosen += [
-            Chosen(self._labels[choice.task], choice.distance, UNLIKE if choice.unlike else "") for choice in choices
+            Chosen(self._labels[choice.task], choice.distance, UNLIKE if choice.unlike else self._doubts[choice.task])
+            for choice in choices
         ]
         return torch.stack([outputs[index] for index in range(len(images))])
 
@@ -65,7 +75,7 @@ def chosen_for(translator: object, images: int) -> list[Chosen] | list[None]:
 
 def add_choices(translator: object, rows: Sequence[dict]) -> None:
     """Add columns task and task_distance to the rows of an evaluation, if `translator` has chosen tasks for them. An
-    image unlike those of every task counts as implausible."""
+    image that belongs to none of them counts as implausible."""
     if isinstance(translator, Choosing):
         for row, chosen in zip(rows, translator.chosen, strict=True):
             row |= {"task": chosen.name, "task_distance": chosen.distance}
@@ -96,6 +106,12 @@ def task_labels(runs: Sequence[argparse.Namespace]) -> list[str]:
     """What the tasks are called: by their runs, or by their files where these lie in one folder."""
     folders = {Path(run.checkpoints_dir) / run.name for run in runs}
     return [run.name if len(folders) == len(runs) else run.epoch for run in runs]
+
+
+def _draws_the_same(about: Mapping[str, object]) -> bool:
+    """Whether a task's donor draws the task's classes, by what the task's file tells."""
+    options = about.get("options")
+    return isinstance(options, dict) and about.get("old_classes", "") == options.get("classes")
 
 
 def _inputs_of(model: BaseModel) -> Inputs:

@@ -133,8 +133,9 @@ def print_card(file: TaskFile) -> None:
     card = file.header["about"].get("card")
     for title, fact in card.items() if isinstance(card, dict) else ():
         print(f"  {title}: {fact}")
-    described = "not known" if file.inputs is None else f"known (--task auto), {len(file.inputs.mean)} features"
-    print(f"  what its images look like: {described}")
+    for whose, inputs in {"its": file.inputs, "its donor's own": file.old_inputs}.items():
+        described = "not known" if inputs is None else f"known (--task auto), {len(inputs.mean)} features"
+        print(f"  what {whose} images look like: {described}")
     for line in known_of(file.path):
         print(f"  {line}")
 

@@ -17,7 +17,7 @@ from models.donors.build import from_architecture, load_donor
 from models.donors.find import SHIPPED
 from models.donors.wrappings import read_generator
 from models.networks.generator import Generator
-from models.piggyback.inputs import Inputs
+from models.piggyback.inputs import OLD, OWN, Inputs
 from models.piggyback.task import VERSION, Dependency, Settings, Task, switch
 from models.piggyback.weights import Tensors
 from util.errors import UserError
@@ -59,8 +59,16 @@ class TaskFile:
     @property
     def inputs(self) -> Inputs | None:
         """What the task's training images look like; None if the file does not say it. UserError: it is damaged."""
+        return self._described(OWN)
+
+    @property
+    def old_inputs(self) -> Inputs | None:
+        """The same of the images that the donor learnt from."""
+        return self._described(OLD)
+
+    def _described(self, prefix: str) -> Inputs | None:
         try:
-            return Inputs.read(self.tensors)
+            return Inputs.read(self.tensors, prefix)
         except ValueError as error:
             raise UserError(f"{self.path}: damaged: it cannot say what its images look like; copy it again") from error
 
@@ -174,7 +182,7 @@ def load_task(path: Path | TaskFile, net: nn.Module) -> Task:
     try:
         task = Task(net, file.settings, donor, [other.tensors for other in earlier])
         task.restore(file.tensors)
-        task.inputs = file.inputs
+        task.inputs, task.old_inputs, task.about = file.inputs, file.old_inputs, file.header["about"]
     except (KeyError, ValueError) as error:
         raise UserError(f"{file.path}: damaged: its tensors do not fit its donor; copy it again") from error
     task.depends = as_dependencies(earlier)

@@ -19,7 +19,8 @@ from models.networks.generator import Generator, generate
 from models.norm_stats import inference
 from models.piggyback.weights import Tensors
 
-PREFIX = "inputs."
+OWN, OLD = "inputs.", "old_inputs."
+"""What the names of the tensors begin with: of the task's images, and of those that its donor learnt from."""
 CONVOLUTION, BINS = 3, 32
 DIRECTIONS, SHRINK, POOLED = 32, 0.02, 0.5
 """Directions that are kept. How much of the other correlations is left out. The share of all tasks' mean covariance in
@@ -77,9 +78,9 @@ class Inputs:
         return _fitted(known, float(np.quantile(np.concatenate(distances), QUANTILE)))
 
     @classmethod
-    def read(cls, tensors: Mapping[str, torch.Tensor]) -> Inputs | None:
+    def read(cls, tensors: Mapping[str, torch.Tensor], prefix: str = OWN) -> Inputs | None:
         """From a task file's tensors; None if it has none. ValueError: they do not fit each other."""
-        own = {name.removeprefix(PREFIX): each for name, each in tensors.items() if name.startswith(PREFIX)}
+        own = {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
         if not own:
             return None
         wanted = {"mean": torch.float32, "spread": torch.float32, "directions": torch.float16, "limit": torch.float32}
@@ -93,11 +94,11 @@ class Inputs:
         mean, spread, directions = (own[name].numpy() for name in ("mean", "spread", "directions"))
         return cls(mean, spread, directions, float(own["limit"]))
 
-    def tensors(self) -> Tensors:
+    def tensors(self, prefix: str = OWN) -> Tensors:
         """As a task file holds them."""
         arrays = {"mean": self.mean, "spread": self.spread, "directions": self.directions}
-        stored = {f"{PREFIX}{name}": torch.from_numpy(array) for name, array in arrays.items()}
-        return stored | {f"{PREFIX}limit": torch.tensor([self.limit])}
+        stored = {f"{prefix}{name}": torch.from_numpy(array) for name, array in arrays.items()}
+        return stored | {f"{prefix}limit": torch.tensor([self.limit])}
 
     @property
     def covariance(self) -> np.ndarray:

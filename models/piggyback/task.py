@@ -27,7 +27,7 @@ from torch.nn.utils import parametrize
 
 from models.donors.architecture import Architecture, infer_architecture
 from models.piggyback import BANKS, METHODS
-from models.piggyback.inputs import PREFIX, Inputs
+from models.piggyback.inputs import OLD, OWN, Inputs
 from models.piggyback.weights import (
     Adapter,
     Expected,
@@ -119,8 +119,8 @@ class Task:
     statistics, the weights of the first and the last convolution. adapters: for each other convolution, the module that
     computes its weights (`models.piggyback.weights`). donor: the donor's fingerprint. keys: those of its state dict.
     donor_path, depends: the files of the donor and of the tasks whose filters the bank mixes, where they are known.
-    inputs: what the training images look like to the donor; None if nobody knows. about: what else its files tell
-    (`models.piggyback.files.HEADER`).
+    inputs: what the training images look like to the donor; None if nobody knows. old_inputs: the same of the images
+    that the donor learnt from. about: what else its files tell (`models.piggyback.files.HEADER`).
 
     With `norm_only` no convolution's weights are trained, with `head_only` nothing but the last convolution. The norm
     layers' statistics belong to every task, since training moves them.
@@ -135,6 +135,7 @@ class Task:
         self.donor_path: Path | None = None
         self.depends: list[Dependency] = []
         self.inputs: Inputs | None = None
+        self.old_inputs: Inputs | None = None
         self.about: dict[str, object] = {}
         weights = {f"{name}.weight": layer for name, layer in net.named_modules() if isinstance(layer, _ConvNd)}
         first, *_, last = weights
@@ -171,6 +172,7 @@ class Task:
         """The tensors of the task file, on the CPU, masks packed."""
         whole = {name: tensor.detach().cpu().clone() for name, tensor in self.own.items()}
         whole |= self.inputs.tensors() if self.inputs else {}
+        whole |= self.old_inputs.tensors(OLD) if self.old_inputs else {}
         return whole | {
             f"{name}.{part}": tensor
             for name, adapter in self.adapters.items()
@@ -203,7 +205,7 @@ class Task:
         wanted: dict[str, Expected] = {name: (own.dtype, tuple(own.shape)) for name, own in self.own.items()}
         for name, adapter in self.adapters.items():
             wanted |= {f"{name}.{part}": kind for part, kind in adapter.expected().items()}
-        if wanted.keys() != {name for name in tensors if not name.startswith(PREFIX)} or any(
+        if wanted.keys() != {name for name in tensors if not name.startswith((OWN, OLD))} or any(
             tensors[name].dtype != dtype or shape not in (None, tuple(tensors[name].shape))
             for name, (dtype, shape) in wanted.items()
         ):

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from models.piggyback.files import load_task, read_task
 from models.piggyback.inputs import FEWEST, Inputs, choose, describe, features
 from models.piggyback.task import Settings, attach, switch
 from tests.models.piggyback.helpers import NETS, donor
+from util.run.checkpoint import task_path
+from util.run.together import save_together
 
 
 def kind(bright: float, count: int = 40, seed: int = 0) -> list[torch.Tensor]:
@@ -47,6 +50,20 @@ def test_a_task_file_keeps_the_description():
     with pytest.raises(ValueError, match="description"):
         Inputs.read({**inputs.tensors(), "inputs.spread": torch.zeros(3)})
     assert Inputs.read({"model.weight": torch.zeros(3)}) is None
+
+
+def test_a_task_file_describes_the_donors_own_images_apart_from_the_tasks(tmp_path):
+    net = donor()
+    task = attach(net, Settings("norm_only"))
+    switch(net, None)
+    task.inputs, task.old_inputs = describe(net, kind(0.5)), describe(net, kind(-0.5))
+    path = task_path(tmp_path, "latest", "G")
+    save_together({path: task.contents(tmp_path)})
+    file = read_task(path)
+    again = load_task(file, net)
+    for own in (file, again):
+        assert np.array_equal(own.inputs.mean, task.inputs.mean)
+        assert np.array_equal(own.old_inputs.mean, task.old_inputs.mean)
 
 
 def test_too_few_images_describe_nothing():
