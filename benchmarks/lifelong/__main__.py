@@ -53,7 +53,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, seeds {args.seeds}, {args.images_seen} images; page: {page}\n")
     if len(args.seeds) > 1:
         print("Means over the seeds; ± is half the width of the mean's 95 % interval (Student's t).\n")
-    print(tables(study, [task.name for task in tasks]))
+    print(tables(study, [task.name for task in tasks], ways))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Markdown tables of a sequence's forgetting.json."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from benchmarks.runs import markdown
 
@@ -24,9 +24,9 @@ COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 
 
-def tables(study: Mapping, tasks: Sequence[str]) -> str:
-    """The scores of each task, the measures, and the costs. tasks: their names."""
-    methods = study["methods"]
+def tables(study: Mapping, tasks: Sequence[str], ways: Iterable[str]) -> str:
+    """The scores of each task, the measures, and the costs. tasks: their names. ways: in the order of the lines."""
+    methods = {way: study["methods"][way] for way in ways}  # the file has them by the alphabet
     scores = [[label, *_scores(method)] for label, method in methods.items()]
     parts = [markdown(["just learnt → after the last task", *tasks], scores)]
     for titles in (FIGURES, COSTS):

@@ -1,6 +1,7 @@
 """python -m benchmarks.lifelong: sequences in files, the runs of each way, and tables."""
 
 import argparse
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -157,10 +158,16 @@ def test_tables_show_what_was_learnt_and_left_and_the_interval_over_seeds():
     names += ("bytes_per_task", "growth", "kept_images", "kept_patients", "kept_bytes")
     figures = dict.fromkeys(names) | {"average_score": 0.55, "bytes_per_task": 4321.0}
     method = {"R": [[0.5, 0.1], [0.2, 0.9]], "figures": figures, "figures_interval": {"average_score": [0.5, 0.6]}}
-    shown = tables({"methods": {"finetune": method}}, ["houses", "chests"])
+    shown = tables({"methods": {"finetune": method}}, ["houses", "chests"], ["finetune"])
     assert "| finetune | 0.5000 → 0.2000 | 0.9000 → 0.9000 |" in shown
     assert "| way | average |\n| --- | --- |\n| finetune | 0.5500 ± 0.0500 |" in shown
     assert "| way | kB a task |\n| --- | --- |\n| finetune | 4 |" in shown
+
+
+def test_ways_are_in_the_order_in_which_they_were_asked_for():
+    method = {"R": [[0.5]], "figures": defaultdict(float), "figures_interval": {}}
+    shown = tables({"methods": {"ewc": method, "finetune": method}}, ["houses"], ["finetune", "ewc"])
+    assert [line.split(" | ")[0] for line in shown.splitlines()[2:4]] == ["| finetune", "| ewc"]
 
 
 @pytest.mark.slow
