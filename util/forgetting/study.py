@@ -83,9 +83,8 @@ class Study:
     """Everything that the page and the files beside it show.
 
     features: name of the features that KID is measured by. start: the score of random weights on each task, None where
-    there is none. wrong_starts: for each sequence of runs, a phrase for each
-    run that did not start from the network before it. learnt: a phrase for each run that learnt, or may have learnt,
-    from images that it is tested on.
+    there is none. wrong_starts: for each sequence of runs, a phrase for each run that did not start from the network
+    before it. learnt: a phrase for each run that learnt, or may have learnt, from images that it is tested on.
     """
 
     donor: str
