@@ -33,7 +33,9 @@ def parse() -> argparse.Namespace:
     made.add_argument("--gpu_ids", default="-1", help="-1: the CPU; 0: the first GPU")
     made.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"))
     made.add_argument("--results_dir", type=Path, default=Path("results"))
-    return made.parse_args()
+    args = made.parse_args()
+    args.seeds = [*dict.fromkeys(args.seeds)]  # the same run twice would narrow the intervals
+    return args
 
 
 def main() -> None:

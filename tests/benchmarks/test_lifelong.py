@@ -170,6 +170,11 @@ def test_ways_are_in_the_order_in_which_they_were_asked_for():
     assert [line.split(" | ")[0] for line in shown.splitlines()[2:4]] == ["| finetune", "| ewc"]
 
 
+def test_a_seed_that_is_given_twice_counts_once(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["lifelong", "x.txt", "--seeds", "2", "0", "2"])
+    assert lifelong.parse().seeds == [2, 0]
+
+
 @pytest.mark.slow
 def test_a_sequence_is_trained_once_and_measured(tiny, tmp_path, start, capfd):
     where = ("--images_seen", 8, "--checkpoints_dir", tmp_path / "ck", "--results_dir", tmp_path / "results")
