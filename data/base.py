@@ -97,8 +97,7 @@ class PairedDataset(Dataset[Item], ABC):
         first = int(min(opt.max_dataset_size, len(samples)))
         most = int(min(first, num_test))
         if drawn:
-            order = patients_first([s.patient or s.id for s in samples[:first]], self.seed)
-            samples = [samples[i] for i in sorted(order[:most])]
+            samples = _draw(samples[:first], most, self.seed)
         lenders, unlabelled = [s for s in samples if s.lends], [s for s in samples if s.unlabelled]
         samples = [s for s in samples if not (s.lends or s.unlabelled)][:most] + lenders[:most] + unlabelled
         self.has_targets = any(s.targets for s in samples) and not (lenders and not train)
@@ -355,3 +354,9 @@ class PairedDataset(Dataset[Item], ABC):
         if self.has_targets and stored is not None and channels == 1 and not stored.binary:
             flag = "--input_nc" if self.swap else "--output_nc"
             raise UserError(f"{flag} 1: one channel can show two classes, not {len(stored)}; take {flag} 3")
+
+
+def _draw(samples: list[Sample], most: int, seed: int) -> list[Sample]:
+    """`most` samples, of as many patients as possible, in the order in which they were."""
+    order = patients_first([s.patient or s.id for s in samples], seed)
+    return [samples[i] for i in sorted(order[:most])]
