@@ -160,13 +160,14 @@ class BaseModel(ABC):
         """
         if "U" not in batch or "U_changed" not in batch or self.averages is None:
             return None
+        images = batch["U"].to(self.device, non_blocking=True)
         with self.averages.in_place():
             if self.norm_stats == "running":  # each process has averages of its own, and only the first one's are saved
                 distributed.share_buffers(self.networks[self.translator])
-            taught = self.translate(batch["U"])
+            taught = self.translate(images)
         changed = batch["U_changed"].to(self.device, non_blocking=True)
         fake, logits = generate_with_logits(self.generator(self.translator), changed)
-        return Lesson(changed, fake, logits, torch.where(taught > 0, 1.0, -1.0), taught.abs() > SURE)
+        return Lesson(images, fake, logits, torch.where(taught > 0, 1.0, -1.0), taught.abs() > SURE)
 
     @abstractmethod
     def train_step(self, batch: Batch) -> dict[str, torch.Tensor]:

@@ -56,7 +56,9 @@ class Pix2PixModel(BaseModel):
         # As upstream, D steps first, so that G learns from the newest D. One forward pass of G serves both.
         # D is conditional: it sees the input beside the output.
         judged = torch.cat([real_A, fake_B], 1)
-        if lesson:  # a mask that nobody drew has to look like one too (Dai et al. 2017, arXiv 1703.08770)
+        if lesson:
+            # A mask that nobody drew has to look like one too (Dai et al. 2017, arXiv 1703.08770). D sees it beside the
+            # unchanged image, because other grey values would tell that no expert has drawn it.
             judged = torch.cat([judged, torch.cat([lesson.images, lesson.fake], 1)])
         of_D = self._step_D(torch.cat([real_A, real_B], 1), judged.detach())
         losses = self._step_G(real_A, fake_B, real_B, logits, lesson, judged) | of_D

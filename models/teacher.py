@@ -21,8 +21,8 @@ WEIGHT = 0.3
 class Lesson:
     """What the generator made of changed images, and what the teacher made of the unchanged ones.
 
-    images: the changed ones, float [N, C, H, W] in [-1, 1]. fake: [N, K, H, W] in [-1, 1]; gradients flow. logits, mask
-    and sure are of fake's shape. mask: the teacher's, -1 or 1. sure: bool, where the mask counts.
+    images: the unchanged ones, float [N, C, H, W] in [-1, 1]. fake: [N, K, H, W] in [-1, 1]; gradients flow. logits,
+    mask and sure are of fake's shape. mask: the teacher's, -1 or 1. sure: bool, where the mask counts.
     """
 
     images: torch.Tensor
