@@ -1,7 +1,6 @@
 """The tasks that --pretrained has learnt, and their images for --adapt ewc and --replay: as the runs recorded them."""
 
 import argparse
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,10 @@ from options.train import TRAIN
 from util.errors import UserError
 from util.flags import Fact, flags
 
-DESCRIBING = {*flags(Fact.IMAGES | Fact.OF_THE_DATA), "classes", "intensity", "clahe", "unpaired", "balance"}
+DESCRIBING = {
+    *flags(Fact.IMAGES | Fact.OF_THE_DATA),
+    *("max_dataset_size", "classes", "intensity", "clahe", "unpaired", "balance"),
+}
 """Flags that say which images there are and what they show. All others, such as sizes, are the new run's own."""
 
 
@@ -35,7 +37,8 @@ class OldTask:
 
         opt: the new run's. UserError: nothing says where the images are.
         """
-        recorded = {name: value for name, value in self.recorded.items() if name in DESCRIBING}
+        known = {*DESCRIBING, "no_flip"}  # a mirrored chest has its lungs on the wrong sides
+        recorded = {name: value for name, value in self.recorded.items() if name in known}
         if root := str(self.typed.get("dataroot", "")):  # other images have other sources, patients and splits
             recorded = {name: value for name, value in recorded.items() if name not in flags(Fact.OF_THE_DATA)}
             if recorded.get("dataset_mode", "phantom") == "phantom":  # drawn images are in no folder
@@ -49,7 +52,7 @@ class OldTask:
         if mode not in OF_DATA:
             raise UserError(f"--old_mode {mode}: unknown; choose one of {', '.join(OF_DATA)}")
         own = {name: value for name, value in vars(opt).items() if name not in DESCRIBING}
-        whole = {"unlabelled": "", "unpaired": False, "balance": None, "max_dataset_size": math.inf}
+        whole = {"unlabelled": "", "unpaired": False, "balance": None}
         defaults = TRAIN.default_values("pix2pix", mode)
         return argparse.Namespace(**defaults | own | recorded | {**self.typed, "dataset_mode": mode} | whole)
 
@@ -74,7 +77,7 @@ def old_tasks(opt: argparse.Namespace) -> list[OldTask]:
         adapt = recorded.get("adapt", "finetune")
         kept = folder / FILE if folder and adapt == "ewc" and (folder / FILE).is_file() else None
         tasks.append(OldTask(name, kept, recorded, {}))
-        typed = typed or _typed(recorded)
+        typed = _typed(recorded) | typed
         # A control starts from random weights, and plain weights of a task on a frozen donor know that task alone.
         name = str(recorded.get("pretrained") or "") if adapt in ("finetune", *RIVALS) else ""
         beside = folder.parent if folder else checkpoints_dir

@@ -50,6 +50,15 @@ def test_a_sequence_is_followed_back_to_the_first_donor(runs):
     assert (left.dataset_mode, left.dataroot, left.direction) == ("aligned", "Y", "BtoA")
 
 
+def test_each_task_has_the_images_that_its_run_was_limited_to_and_is_mirrored_only_if_its_run_was(tmp_path):
+    record(tmp_path, "donor", **FACADES, no_flip=False, max_dataset_size=50)
+    record(tmp_path, "sides", pretrained="donor", dataset_mode="masks", dataroot="X", no_flip=True)
+    opt = new_run(tmp_path, "sides", max_dataset_size=3)
+    donor, sides = (task.options(opt) for task in old_tasks(opt))
+    assert (donor.no_flip, donor.max_dataset_size) == (False, 50)
+    assert (sides.no_flip, sides.max_dataset_size) == (True, float("inf"))
+
+
 def test_flags_of_the_old_task_name_the_images_of_the_first_donor(runs):
     opt = new_run(runs, "left", old_data="F", old_mode="aligned")
     assert [task.options(opt).dataroot for task in old_tasks(opt)] == ["F", "X", "Y"]
