@@ -30,7 +30,6 @@ DATASETS = {
 EXAMPLES = 500
 """Of an old task, at most, on which --adapt ewc measures its weights."""
 
-
 INPUTS = 400
 """Of a task's training images, at most, by which its file describes them."""
 
@@ -109,9 +108,7 @@ def examples_of(name: str, old: argparse.Namespace) -> Iterable[Item]:
 
 def inputs_of(opt: argparse.Namespace) -> Iterator[Tensor]:
     """Inputs of a run's training images as testing sees them, float32 [C, H, W] in [-1, 1]; at most `INPUTS`."""
-    changed = {"unlabelled": "", "balance": None, "unpaired": False}
-    whole = argparse.Namespace(**vars(opt) | changed)
-    dataset = resolve_name(DATASETS[opt.dataset_mode])(whole, opt.phase, False, INPUTS, drawn=True)
+    dataset = resolve_name(DATASETS[opt.dataset_mode])(opt, opt.phase, False, INPUTS, drawn=True)
     return (dataset[index]["A"] for index in range(len(dataset)))
 
 
