@@ -159,5 +159,7 @@ def _methods(words: list[str]) -> dict[str, list[list[str]]]:
                 else ("want RUN or LABEL=RUN, with RUN,RUN,... for several tasks, RUN+RUN+... for several seeds")
             )
             raise UserError(f"--runs {word}: {wrong}")
+        if len({*map(tuple, seeds)}) < len(seeds):
+            raise UserError(f"--runs {word}: a run is named twice; several seeds are different runs")
         methods[label] = seeds
     return methods

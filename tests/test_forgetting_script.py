@@ -216,6 +216,7 @@ def test_a_folder_that_upstream_wrote_can_be_the_donor(save, study):
         (["--runs", "lungs", "houses,lungs"], "as many runs as there are new tasks"),
         (["--runs", "lungs", "lungs"], "used twice"),
         (["--runs", "donor=lungs"], "want RUN or LABEL=RUN"),
+        (["--runs", "ft=lungs+lungs"], "a run is named twice; several seeds are different runs"),
         (["--runs", "lungs,"], "want RUN or LABEL=RUN"),
         (["--runs", "lungs+"], r"want RUN or LABEL=RUN.* RUN\+RUN\+... for several seeds"),
         (["--runs", "lungs+lungs,lungs"], "as many runs as there are new tasks"),

@@ -38,6 +38,7 @@ class Sides(Source):
 
         inventory = Inventory()
         rows = find_rows(root)
+        self._spacings = {name: row.spacing for name, row in rows.items()}
         masks_of = match_listed(list(rows.values()), root).masks_of
         for name, row in rows.items():
             masks = row.masks or tuple(masks_of.get(row.image, ()))
@@ -53,6 +54,13 @@ class Sides(Source):
             return sides(read_labels(item.masks, LUNGS, image))
         except ValueError as error:
             raise UserError(f"{item.masks[0]}: {error}") from None
+
+    def extent(self, item: Item) -> tuple[float, float] | None:
+        """By SRC's splits.csv; None where it has no spacing."""
+        if spacing := self._spacings[item.id]:
+            height, width = read_labels(item.masks, LUNGS).shape
+            return height * spacing[0], width * spacing[1]
+        return None
 
 
 def sides(lungs: np.ndarray) -> np.ndarray:

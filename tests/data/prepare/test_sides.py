@@ -55,8 +55,8 @@ def folder(tmp_path, save) -> Path:
         save(root / "images" / f"{name}.png", np.full((20, 24), 90, np.uint8))
         parts = (RIGHT_LUNG,) if name == "c" else (RIGHT_LUNG, LEFT_LUNG)
         save(root / "masks" / f"{name}.png", 255 * lungs(*parts))
-    lines = ["image,split,patient,source", "images/a.png,val,p1,here", "images/b.png,train,p2,there"]
-    (root / "splits.csv").write_text("\n".join([*lines, "images/c.png,train,p3,there", ""]))
+    lines = ["image,split,patient,source,spacing", "images/a.png,val,p1,here,0.2", "images/b.png,train,p2,there,"]
+    (root / "splits.csv").write_text("\n".join([*lines, "images/c.png,train,p3,there,", ""]))
     return root
 
 
@@ -68,6 +68,8 @@ def test_the_new_folder_has_the_old_split_and_leaves_out_what_is_not_two_lungs(f
         "a": ("val", "p1", "here"),
         "b": ("train", "p2", "there"),
     }
+    assert rows["a"]["spacing"] == "0.2 0.2"  # or distances in mm would be lost
+    assert not rows["b"]["spacing"]
     mask = pixels(dst / "masks" / "a.png")
     assert mask[10, 4].tolist() == [255, 0, 0]
     assert mask[10, 17].tolist() == [0, 0, 255]
