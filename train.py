@@ -78,7 +78,7 @@ def train_run(opt: argparse.Namespace) -> int:
         clip_gradients(model.optimizers.values(), opt.clip_grad)
         run.record(as_dict(opt), as_text(opt), train.files, train.dataset.masks_seen)
         say_what_begins(opt, run, train, val)
-        describe_task(opt, run, model)
+        describe_task(opt, run, model, train, val)
         hold_old_tasks(opt, run, model, old, train)
 
         with Report(run, opt, train, val) as report:
@@ -131,17 +131,22 @@ def hold_old_tasks(
         )
 
 
-def describe_task(opt: argparse.Namespace, run: Run, model: BaseModel) -> None:
+def describe_task(
+    opt: argparse.Namespace, run: Run, model: BaseModel, train: Loader | Rehearsal, val: Loader | None
+) -> None:
     """Let the file of a task on a frozen donor say what its images look like (test.py --task auto), how it is applied,
     and the facts of its card."""
     from data import inputs_of
     from models.piggyback.inputs import describe
     from models.piggyback.task import switch
+    from util.show.card import licence_in
 
     if not (run.first and model.tasks):
         return
+    card = {**facts_of_card(opt, train, val), "Licence": licence_in(run.folder)}
     for task in model.tasks.values():
-        task.about = {"name": opt.name, "options": read_for_others(run.folder), "card": card_facts(opt)}
+        old = {"old_classes": task.about["old_classes"]} if "old_classes" in task.about else {}
+        task.about = {"name": opt.name, "options": read_for_others(run.folder), "card": card, **old}
     task = model.tasks.get(model.translator)
     if task and not task.inputs:
         net = model.generator(model.translator)
@@ -232,15 +237,22 @@ def write_run_card(
     opt: argparse.Namespace, run: Run, train: Loader | Rehearsal, val: Loader | None, again: bool = True
 ) -> None:
     """Write README.md in the run's folder, for whoever gets its weights. again: also if there is one."""
-    from util.run.outlook import best_in_words, data_in_words
+    from util.run.outlook import best_in_words
     from util.show.card import CARD, write_card
 
     if not run.first or (not again and (run.folder / CARD).exists()):
         return
     best = best_in_words(run.best, train.dataset.classes) if run.best else ""
+    write_card(run.folder, opt.name, facts_of_card(opt, train, val) | {"Best epoch": best})
+
+
+def facts_of_card(opt: argparse.Namespace, train: Loader | Rehearsal, val: Loader | None) -> dict[str, str]:
+    """What a card says of the data, with their numbers, the start and the settings."""
+    from util.run.outlook import data_in_words
+
     facts = card_facts(opt)
     facts["Data"] += ": " + data_in_words(train.dataset, val.dataset if val else None).removeprefix("data: ")
-    write_card(run.folder, opt.name, facts | {"Best epoch": best})
+    return facts
 
 
 def fit(opt: argparse.Namespace, run: Run, report: Report, augment: Augment, val: Loader | None) -> None:

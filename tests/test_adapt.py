@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+import forgetting
 import segment
+import test
+import train
 from models.networks.define import define_G
 from models.piggyback import METHODS
 from models.piggyback import __main__ as piggyback
@@ -309,7 +313,9 @@ def test_each_image_gets_a_task_and_a_folder_of_task_files_is_served(run, apply,
     assert row["task"] in ("chests", "pneumothorax")
     capsys.readouterr()
     assert start(piggyback.main, "inspect", "hospitals", "--checkpoints_dir", tmp_path) == 0
-    assert capsys.readouterr().out.count("Data: drawn by pix2mask") == 2
+    printed = capsys.readouterr().out
+    assert printed.count("Data: drawn by pix2mask: 11 images") == 2
+    assert "Applied with: " in printed
     state = torch.load(shared / donor.name, weights_only=True)
     state["model.model.0.weight"] *= 1.01
     torch.save(state, shared / donor.name)
@@ -334,3 +340,44 @@ def test_an_image_of_the_donors_own_task_comes_out_as_the_donor_makes_it(run, ap
     (tmp_path / "own" / "options.json").unlink()
     run(*flags, "--pretrained", "own", "--adapt", "norm_only", name="unknown")
     assert "--task auto will not choose it" in capsys.readouterr().out
+
+
+def merged(weight: torch.Tensor) -> torch.Tensor:
+    return (weight + torch.full_like(weight, 0.01)) / 2
+
+
+def pruned(weight: torch.Tensor) -> torch.Tensor:
+    return weight.where(weight.abs() > weight.abs().median(), 0)
+
+
+def fine_tuned(weight: torch.Tensor) -> torch.Tensor:
+    return weight + 1e-4 * weight.sign()
+
+
+@pytest.mark.parametrize("change", [merged, pruned, fine_tuned])
+def test_a_changed_donor_is_refused_by_every_command(run, start, donor, tmp_path, change):
+    folder = run(*TINY, "--pretrained", "donor", "--adapt", "norm_only", "--n_epochs", "1", name="task")
+    shared = tmp_path / "hospitals"
+    shared.mkdir()
+    (shared / "one_task_G.safetensors").write_bytes((folder / "latest_task_G.safetensors").read_bytes())
+    state = torch.load(donor, weights_only=True)
+    state["model.model.1.model.1.weight"] = change(state["model.model.1.model.1.weight"])
+    torch.save(state, donor)
+    (shared / donor.name).write_bytes(donor.read_bytes())
+    image = tmp_path / "image.png"
+    Image.new("L", (64, 64)).save(image)
+    here = ["--checkpoints_dir", tmp_path]
+    commands = [
+        [test.main, "--name", "task", *here],
+        [test.main, "--name", "task", "--task", "base", *here],
+        [forgetting.main, "--donor", "donor", "--runs", "norm=task", "--old_mode", "phantom", "--gpu_ids", "-1", *here],
+        [segment.main, "hospitals", image, "--epoch", "one", *here],
+        [segment.main, "hospitals", image, "--task", "auto", *here],
+        [piggyback.main, "export", "task", *here],
+        [piggyback.main, "verify", "hospitals", *here],
+        [train.main, "--name", "task", "--continue_train", "--n_epochs", "2", *here],
+    ]
+    for command in commands:
+        with pytest.raises(UserError, match="belongs to another donor") as error:
+            start(*command)
+        assert "\n" not in str(error.value)

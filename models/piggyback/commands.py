@@ -129,15 +129,19 @@ def prune_check(args: argparse.Namespace) -> int:
 
 
 def print_card(file: TaskFile) -> None:
-    """Print a task's card: data and start as its file has them, licence and scores from the card beside it."""
-    card = file.header["about"].get("card")
+    """Print a task's card: what its file says, then licence and scores from the card beside it."""
+    card, options = (file.header["about"].get(part) for part in ("card", "options"))
+    print("  in the file:")
     for title, fact in card.items() if isinstance(card, dict) else ():
-        print(f"  {title}: {fact}")
+        if fact:
+            print(f"    {title}: {fact}")
+    if isinstance(options, dict):
+        print("    Applied with:", *(f"--{name} {value}" for name, value in options.items() if value not in ("", None)))
     for whose, inputs in {"its": file.inputs, "its donor's own": file.old_inputs}.items():
         described = "not known" if inputs is None else f"known (--task auto), {len(inputs.mean)} features"
-        print(f"  what {whose} images look like: {described}")
-    for line in known_of(file.path):
-        print(f"  {line}")
+        print(f"    What {whose} images look like: {described}")
+    if lines := known_of(file.path):
+        print("  beside it (README.md, card.json):", *lines, sep="\n    ")
 
 
 def find_run(args: argparse.Namespace) -> Path:

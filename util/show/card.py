@@ -96,11 +96,8 @@ def add_scores(
 
 def known_of(weights: Path) -> list[str]:
     """What the card beside a file of weights says of it: the licence, and the scores of just these weights."""
-    lines, card = [], weights.with_name(CARD)
-    if card.is_file() and (
-        licence := re.match(r"---\n(?:.+\n)*?license:[ \t]*([^\s#].*)", card.read_text("utf-8", "replace"))
-    ):
-        lines.append(f"licence: {licence[1]}")
+    licence = licence_in(weights.parent)
+    lines = [f"licence: {licence}"] if licence else []
     try:
         tests = read_json(weights.with_name(RECORD))["scores"]
         with weights.open("rb") as file:
@@ -112,6 +109,14 @@ def known_of(weights: Path) -> list[str]:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
     return lines
+
+
+def licence_in(folder: Path) -> str:
+    """The licence that the card in a run's folder names; "" if it names none, or there is no card."""
+    card = folder / CARD
+    text = card.read_text("utf-8", "replace") if card.is_file() else ""
+    named = re.match(r"---\n(?:.+\n)*?license:[ \t]*([^\s#].*)", text)
+    return named[1] if named else ""
 
 
 def _write(folder: Path, run: str, record: Mapping[str, Any]) -> None:
