@@ -19,7 +19,7 @@ from benchmarks.runs import markdown, parser
 from data import DATASETS, INPUTS
 from models.apply.generator import load_generator
 from models.networks.generator import Generator
-from models.piggyback.inputs import PARTS, Inputs, choose, features
+from models.piggyback.inputs import PARTS, Chooser, Inputs, features
 from options.train import TRAIN
 from util.errors import run_script
 
@@ -69,9 +69,9 @@ def rows(known: dict[str, np.ndarray], new: dict[str, np.ndarray]) -> list[list[
     tasks = [described for each in known.values() if (described := Inputs.of(each))]
     lines, right, total = [], 0, 0
     for number, (name, images) in enumerate(new.items()):
-        chosen = choose(tasks, images)
+        chosen = Chooser(tasks).choose(images)
         counts = np.bincount([choice.task for choice in chosen], minlength=len(tasks)).tolist()
-        without = choose([task for other, task in enumerate(tasks) if other != number], images)
+        without = Chooser([task for other, task in enumerate(tasks) if other != number]).choose(images)
         right, total = right + counts[number], total + len(images)
         flagged = [sum(choice.unlike for choice in choices) for choices in (chosen, without)]
         shares = [f"{counts[number] / len(images):.3f}", *map(str, flagged)]

@@ -9,7 +9,7 @@ import torch
 
 from models.base import BaseModel
 from models.piggyback.files import load_task
-from models.piggyback.inputs import Inputs, choose, features
+from models.piggyback.inputs import Chooser, Inputs, features
 from models.piggyback.task import Task, switch
 from util.contracts import Batch, Translator
 from util.errors import UserError
@@ -39,20 +39,21 @@ class Choosing:
     def __init__(self, models: Sequence[BaseModel], each: Sequence[Translator], labels: Sequence[str]) -> None:
         self._first = models[0]
         self._tasks: list[Task | None] = [model.tasks[model.translator] for model in models]
-        self._inputs = [_inputs_of(model) for model in models]
+        inputs = [_inputs_of(model) for model in models]
         self._each, self._labels, self._doubts = [*each], [*labels], [""] * len(models)
         if knowing := next((task for task in self._tasks if task and task.old_inputs), None):
             self._tasks.append(None)
-            self._inputs += filter(None, [knowing.old_inputs])
+            inputs += filter(None, [knowing.old_inputs])
             self._each.append(each[0])
             self._labels.append("base")
             self._doubts.append("" if _draws_the_same(knowing.about) else OF_THE_DONOR)
+        self._chooser = Chooser(inputs)
         self.chosen: list[Chosen] = []
 
     def translate(self, images: torch.Tensor) -> torch.Tensor:
         net = self._first.generator(self._first.translator)
         switch(net, None)
-        choices = choose(self._inputs, features(net, images.to(self._first.device)))
+        choices = self._chooser.choose(features(net, images.to(self._first.device)))
         outputs: dict[int, torch.Tensor] = {}
         for task in sorted({choice.task for choice in choices}):
             switch(net, self._tasks[task])

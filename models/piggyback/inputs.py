@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -108,11 +109,16 @@ class Inputs:
         np.fill_diagonal(correlations, 1)
         return correlations * np.outer(self.spread, self.spread).astype(float)
 
-    def distances(self, seen: np.ndarray, covariance: np.ndarray | None = None) -> np.ndarray:
-        """The mean squared distance of features [N, D] to the task's mean, in units of a covariance (its own): [N]."""
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        """Of the covariance. It takes longer than an image, so it is computed once."""
+        return np.linalg.inv(self.covariance)
+
+    def distances(self, seen: np.ndarray, inverse: np.ndarray | None = None) -> np.ndarray:
+        """The mean squared distance of features [N, D] to the task's mean, in units of the covariance with this inverse
+        (its own): [N]."""
         apart = seen - self.mean
-        inverse = np.linalg.inv(self.covariance if covariance is None else covariance)
-        return np.einsum("ni,ij,nj->n", apart, inverse, apart) / len(self.mean)
+        return np.einsum("nj,nj->n", apart @ (self.inverse if inverse is None else inverse), apart) / len(self.mean)
 
 
 class Choice(NamedTuple):
@@ -124,16 +130,23 @@ class Choice(NamedTuple):
     unlike: bool
 
 
-def choose(tasks: Sequence[Inputs], seen: np.ndarray) -> list[Choice]:
-    """The task to which each image belongs. seen: features [N, D]."""
-    own = [task.covariance for task in tasks]
-    mean = np.mean(own, axis=0)
-    mixed = [(1 - POOLED) * covariance + POOLED * mean for covariance in own]
-    nearest = np.stack([task.distances(seen, each) for task, each in zip(tasks, mixed, strict=True)]).argmin(0)
-    share = np.stack([task.distances(seen) / task.limit for task in tasks])
-    picked = share[nearest, np.arange(len(seen))]
-    far = np.all(share > 1, axis=0)
-    return [Choice(*one) for one in zip(nearest.tolist(), picked.tolist(), far.tolist(), strict=True)]
+class Chooser:
+    """Tells to which of several tasks images belong."""
+
+    def __init__(self, tasks: Sequence[Inputs]) -> None:
+        covariances = [task.covariance for task in tasks]
+        mean = np.mean(covariances, axis=0)
+        self._tasks = [*tasks]
+        self._inverses = [np.linalg.inv((1 - POOLED) * covariance + POOLED * mean) for covariance in covariances]
+
+    def choose(self, seen: np.ndarray) -> list[Choice]:
+        """The task to which each image belongs. seen: features [N, D]."""
+        pairs = zip(self._tasks, self._inverses, strict=True)
+        nearest = np.stack([task.distances(seen, inverse) for task, inverse in pairs]).argmin(0)
+        share = np.stack([task.distances(seen) / task.limit for task in self._tasks])
+        picked = share[nearest, np.arange(len(seen))]
+        far = np.all(share > 1, axis=0)
+        return [Choice(*one) for one in zip(nearest.tolist(), picked.tolist(), far.tolist(), strict=True)]
 
 
 def describe(net: Generator, images: Iterable[torch.Tensor]) -> Inputs | None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.piggyback.files import load_task, read_task
-from models.piggyback.inputs import FEWEST, Inputs, choose, describe, features
+from models.piggyback.inputs import FEWEST, Chooser, Inputs, describe, features
 from models.piggyback.task import Settings, attach, switch
 from tests.models.piggyback.helpers import NETS, donor
 from util.run.checkpoint import task_path
@@ -25,7 +25,7 @@ def test_an_image_finds_its_task(netG):
     known = [describe(net, kind(bright)) for bright in (-0.5, 0.5)]
     for number, bright in enumerate((-0.5, 0.5)):
         seen = features(net, torch.stack(kind(bright, 20, seed=1)))
-        assert [choice.task for choice in choose(known, seen)] == [number] * 20
+        assert [choice.task for choice in Chooser(known).choose(seen)] == [number] * 20
 
 
 def test_an_image_unlike_those_of_every_task_is_noticed_and_few_others_are():
@@ -33,10 +33,10 @@ def test_an_image_unlike_those_of_every_task_is_noticed_and_few_others_are():
     known = [describe(net, kind(bright)) for bright in (-0.5, 0.5)]
     stripes = torch.ones(1, 3, 64, 64)
     stripes[..., ::4] = -1
-    (choice,) = choose(known, features(net, stripes))
+    (choice,) = Chooser(known).choose(features(net, stripes))
     assert choice.unlike
     assert choice.distance > 1
-    own = choose(known, features(net, torch.stack(kind(0.5, 40, seed=2))))
+    own = Chooser(known).choose(features(net, torch.stack(kind(0.5, 40, seed=2))))
     assert sum(choice.unlike for choice in own) <= 8
 
 
