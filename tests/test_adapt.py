@@ -314,7 +314,7 @@ def test_each_image_gets_a_task_and_a_folder_of_task_files_is_served(run, apply,
     capsys.readouterr()
     assert start(piggyback.main, "inspect", "hospitals", "--checkpoints_dir", tmp_path) == 0
     printed = capsys.readouterr().out
-    assert printed.count("Data: drawn by pix2mask: 11 images") == 2
+    assert printed.count("Data: drawn by pix2mask: 16 images of 16 patients") == 2
     assert "Applied with: " in printed
     state = torch.load(shared / donor.name, weights_only=True)
     state["model.model.0.weight"] *= 1.01
