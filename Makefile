@@ -12,7 +12,7 @@ PIP = $(PY) -m pip --disable-pip-version-check install
 .PHONY: help setup lock demo demo_lungs demo_masks demo_bank test test-all lint audit visdom bench clean
 
 help:
-	@echo "make demo      train a donor on drawn facades, turn it to drawn lungs in three ways, show what each forgets (7 minutes on 2 cores)"
+	@echo "make demo      train a donor on drawn facades, turn it to drawn lungs in three ways, show what each forgets (5 minutes on 2 cores)"
 	@echo "make test      the fast tests, on all cores (make test-all, or SLOW=1: the slow ones too; WORKERS=2: on two cores)"
 	@echo "make lint      style, format and types"
 	@echo "make audit     known vulnerabilities of the releases in requirements.lock"
