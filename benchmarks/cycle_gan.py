@@ -34,6 +34,8 @@ RUNS: dict[str, list[str]] = {
     "dark30": DARK,
     "noise30": NOISE,
     "wide30": WIDE,
+    "averaged12": [*WIDE, *words("--ema 0.998 --n_epochs 8 --n_epochs_decay 4")],
+    "game12": [*WIDE, *words("--ema 0.998 --n_epochs 8 --n_epochs_decay 4 --netD spectral --gan_mode hinge")],
     "wide30_scratch": [*WIDE, "--adapt", "scratch"],
 }
 
