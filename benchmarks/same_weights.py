@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.runs import markdown, parser
 from util.errors import UserError, run_script
+from util.run.aside import NETWORKS
 
 SMALL = "--dataset_mode phantom --phantom_count 24 --load_size 72 --crop_size 64 --ngf 8 --ndf 8 --batch_size 2"
 TRAINING = "--n_epochs 1 --n_epochs_decay 1 --save_epoch_freq 1 --seed 3 --display_id 0 --num_threads 0 --gpu_ids -1"
@@ -54,7 +55,7 @@ def hashes_of(checkout: Path, folder: Path) -> dict[str, str]:
     for name, flags in TESTS.items():
         where = f"--checkpoints_dir {folder}/checkpoints --results_dir {folder}/results"
         call(checkout, f"test.py --name {name} --phase val --num_threads 0 --gpu_ids -1 {flags} {where}")
-    kinds = ("*_net_*.pth", "*_task_*.safetensors", "metrics.csv", "masks/*.png", "images/*.png")
+    kinds = (*NETWORKS, "metrics.csv", "masks/*.png", "images/*.png")
     paths = sorted({path for kind in kinds for path in folder.rglob(kind)})
     return {str(path.relative_to(folder)): digest(path) for path in paths}
 

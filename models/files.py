@@ -8,8 +8,8 @@ from models.base import BaseModel
 from models.donors.architecture import Architecture, State, explain_mismatch
 from models.donors.wrappings import read_generator
 from util.errors import UserError
+from util.run.aside import saved_epochs
 from util.run.checkpoint import load_state, network_path, read_state_dict
-from util.run.safe import saved_epochs
 
 
 def load_networks(model: BaseModel, folder: Path, epoch: str | int, opt: argparse.Namespace) -> list[str]:

@@ -18,7 +18,7 @@ from util.commands import CHECKPOINTS_DIR, quoted
 from util.errors import UserError
 from util.flags import Fact, flags
 from util.folds.record import OUT_OF_FOLD, members, refuse_folds
-from util.run.safe import saved_epochs
+from util.run.aside import saved_epochs
 
 
 def resolve_named(typed: Values) -> list[argparse.Namespace]:

@@ -10,13 +10,12 @@ splits.csv, whose sources are montgomery and shenzhen. FACADES: upstream's, with
 
 import argparse
 from pathlib import Path
-from pkgutil import resolve_name
 
 import numpy as np
 import torch
 
 from benchmarks.runs import markdown, parser
-from data import DATASETS, INPUTS
+from data import inputs_of
 from models.apply.generator import load_generator
 from models.networks.generator import Generator
 from models.piggyback.inputs import PARTS, Chooser, Inputs, features
@@ -57,10 +56,9 @@ def sets(lungs: str, facades: str) -> dict[str, dict[str, object]]:
 
 def seen(net: Generator, data: dict[str, object], phase: str, size: int) -> np.ndarray:
     """The features of a phase's images, [N, D]."""
-    mode = str(data["dataset_mode"])
-    opt = argparse.Namespace(**TRAIN.default_values("pix2pix", mode) | data | {"crop_size": size, "input_nc": 3})
-    dataset = resolve_name(DATASETS[mode])(opt, phase, False, INPUTS, drawn=True)
-    return np.concatenate([features(net, dataset[index]["A"][None]) for index in range(len(dataset))])
+    read = {"crop_size": size, "input_nc": 3, "phase": phase}
+    opt = argparse.Namespace(**TRAIN.default_values("pix2pix", str(data["dataset_mode"])) | data | read)
+    return np.concatenate([features(net, image[None]) for image in inputs_of(opt)])
 
 
 def rows(known: dict[str, np.ndarray], new: dict[str, np.ndarray]) -> list[list[str]]:

@@ -33,7 +33,7 @@ class Choosing:
     the donor's own, which is known if one of the task files describes its images.
 
     models: share one generator (`share_donor`). each: applies one of them. labels: their names. chosen: of all images
-    translated so far, in order.
+    translated so far, in order, or since `chosen_for` took them.
     """
 
     def __init__(self, models: Sequence[BaseModel], each: Sequence[Translator], labels: Sequence[str]) -> None:
@@ -70,8 +70,12 @@ class Choosing:
 
 
 def chosen_for(translator: object, images: int) -> list[Chosen] | list[None]:
-    """The tasks of the images of the batch that was translated last; None for each where nothing is chosen."""
-    return translator.chosen[-images:] if isinstance(translator, Choosing) else [None] * images
+    """The tasks of the batch of images that was translated last; None for each where nothing is chosen. They are not
+    kept, because there may be millions."""
+    if not isinstance(translator, Choosing):
+        return [None] * images
+    chosen, translator.chosen = translator.chosen, []
+    return chosen[-images:]
 
 
 def add_choices(translator: object, rows: Sequence[dict]) -> None:

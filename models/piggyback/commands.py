@@ -12,7 +12,9 @@ from models.piggyback.files import TaskFile, load_task, read_task
 from models.piggyback.task import detach, materialize, switch
 from util.errors import UserError
 from util.files import read_options, write_json
+from util.run.aside import TASKS
 from util.run.checkpoint import fingerprint, load_tensors, network_path, task_path
+from util.run.safe import SUFFIX
 from util.run.together import save_together
 from util.show.card import known_of
 
@@ -20,7 +22,7 @@ from util.show.card import known_of
 def show_list(args: argparse.Namespace) -> int:
     """Print a line for every task of --epoch."""
     folder = find_run(args) if args.run else args.checkpoints_dir
-    paths = sorted(folder.rglob(f"{args.epoch}_task_*.safetensors"))
+    paths = sorted(folder.rglob(f"{args.epoch}_task_*{SUFFIX}"))
     for path in paths:
         run = folder if args.run else path.parent.relative_to(args.checkpoints_dir)
         try:
@@ -28,7 +30,7 @@ def show_list(args: argparse.Namespace) -> int:
         except UserError as error:
             print(error)
     if not paths:
-        print(f"no tasks (*_task_*.safetensors) of epoch {args.epoch} under {folder}")
+        print(f"no tasks ({TASKS}) of epoch {args.epoch} under {folder}")
     return 0
 
 
@@ -107,7 +109,7 @@ def prune_check(args: argparse.Namespace) -> int:
     """Print which tasks of other runs need this run's files. Returns 1 if any does."""
     run = find_run(args).resolve()
     needs = []
-    for path in sorted(args.checkpoints_dir.rglob("*_task_*.safetensors")):
+    for path in sorted(args.checkpoints_dir.rglob(TASKS)):
         if path.parent.resolve() == run:
             continue
         try:
@@ -159,9 +161,9 @@ def tasks_of(args: argparse.Namespace) -> list[TaskFile]:
     folder = find_run(args)
     if old := next(folder.glob(f"{args.epoch}_task_*.pth"), None):
         read_task(old)  # says that an older version wrote it
-    paths = sorted(folder.glob(f"{args.epoch}_task_*.safetensors"))
+    paths = sorted(folder.glob(f"{args.epoch}_task_*{SUFFIX}"))
     if not paths and not (folder / "options.json").is_file():  # task files of several runs, copied into one folder
-        paths = sorted(folder.glob("*_task_*.safetensors"))
+        paths = sorted(folder.glob(TASKS))
     if not paths:
         raise UserError(f"{folder} holds no task of epoch {args.epoch}: it was not trained with --adapt, or not saved")
     return [read_task(path) for path in paths]

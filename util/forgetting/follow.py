@@ -10,6 +10,7 @@ from util.forgetting.measure import Measured, against, chance, line, score_name,
 from util.forgetting.pictures import Pictures
 from util.forgetting.plan import Plan
 from util.forgetting.study import Method, training
+from util.run import aside
 from util.score.evaluate import ImageSet
 
 
@@ -88,8 +89,7 @@ def _curve(plan: Plan, bench: Bench, learnt: Sequence[Measured], most: int) -> l
 
 def saved_epochs(folder: Path) -> list[int]:
     """The numbered epochs of a run that are on disk, in order."""
-    names = {path.name.partition("_")[0] for kind in ("net", "task") for path in folder.glob(f"*_{kind}_G*")}
-    return sorted(int(name) for name in names if name.isdigit())
+    return sorted(int(name) for name in aside.saved_epochs(folder) if name.isdigit())
 
 
 def spread(epochs: Sequence[int], most: int) -> list[int]:

@@ -99,13 +99,11 @@ class Study:
     def alone(self) -> np.ndarray | None:
         """The score of each task when it is learnt alone from random weights [T], the mean over all methods that do so;
         None if there are none."""
-        single = [np.diagonal(m.R) for m in self.methods if m.adapt == "scratch"]
-        return np.mean(single, 0) if single else None
+        return _just_learnt([method for method in self.methods if method.adapt == "scratch"])
 
     def reference(self) -> np.ndarray | None:
         """The score of full fine-tuning on each task [T], the mean over all such methods; None if there are none."""
-        tuned = [np.diagonal(m.R) for m in self.methods if m.plain]
-        return np.mean(tuned, 0) if tuned else None
+        return _just_learnt([method for method in self.methods if method.plain])
 
     def retention(self, method: Method, task: int) -> float | None:
         """How much of a task a method kept, see util.forgetting.continual; the mean over seeds."""
@@ -194,6 +192,11 @@ class Study:
 def training(recorded: Mapping[str, object]) -> dict[str, object]:
     """The recorded options that may make a run's training longer than another's, or different from it."""
     return {name: recorded[name] for name in flags(Fact.TRAINING) if name in recorded}
+
+
+def _just_learnt(methods: Sequence[Method]) -> np.ndarray | None:
+    """The score of each task when it was just learnt [T], the mean over methods; None without methods."""
+    return np.mean([np.diagonal(method.R) for method in methods], 0) if methods else None
 
 
 def _where(scored: Sequence[bool], values: Sequence[float | None] | np.ndarray | None) -> np.ndarray:

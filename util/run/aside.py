@@ -11,6 +11,7 @@ from pathlib import Path
 
 from util.errors import UserError
 from util.files import read_json, sync_folder, write_json
+from util.run.safe import SUFFIX
 
 COLLECTED = ".before"
 BURDEN = "old_task.json"
@@ -18,7 +19,8 @@ BURDEN = "old_task.json"
 KEPT: Sequence[str] = ("images", "patients", "bytes")
 RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", "masks_seen.json", BURDEN)
 OPTIONS = "options.json"
-NETWORKS = ("*_net_*.pth", "*_task_*.safetensors")
+TASKS = f"*_task_*{SUFFIX}"
+NETWORKS = ("*_net_*.pth", TASKS)
 """A run that was killed before its first epoch ended may have other .pth files, but none of these."""
 CARD = ("README.md", "card.json")
 """The run's card, and the facts in it (util.show.card)."""
@@ -48,15 +50,20 @@ def read_burden(folder: Path) -> dict[str, int]:
         raise UserError(f"{path}: damaged ({error}); delete it, and the page shows no burden") from error
 
 
+def saved_epochs(folder: Path) -> set[str]:
+    """The epochs, latest, best or a number, of which a run's folder holds a generator or a task on one."""
+    kinds = {"_net_": "*_net_G*.pth", "_task_": f"*_task_G*{SUFFIX}"}
+    return {path.name.split(kind)[0] for kind, pattern in kinds.items() for path in folder.glob(pattern)}
+
+
 def holds_run(folder: Path) -> bool:
     """Whether a folder holds a run, or those of a cross-validation, that `set_aside` would move, or is moving."""
     return _holds_networks(folder) or (folder / COLLECTED).is_dir()
 
 
 def _holds_networks(folder: Path) -> bool:
-    return any(any(folder.glob(kind)) for kind in NETWORKS) or (
-        (folder / FOLDS).is_file() and any(folder.glob("fold_*/*.pth"))
-    )
+    folds = [f"fold_*/{kind}" for kind in NETWORKS] if (folder / FOLDS).is_file() else []
+    return any(any(folder.glob(kind)) for kind in (*NETWORKS, *folds))
 
 
 def set_aside(folder: Path) -> None:
@@ -70,7 +77,7 @@ def set_aside(folder: Path) -> None:
             return
         collected.mkdir()
     folds = ("fold_*", FOLDS) if (folder / FOLDS).is_file() else ()
-    moved = ("*.pth", "*_task_*.safetensors", *RECORDS, *SHOWN, *folds)
+    moved = ("*.pth", TASKS, *RECORDS, *SHOWN, *folds)
     for path in [path for pattern in moved for path in folder.glob(pattern)]:
         path.rename(collected / path.name)
     # A copy: --continue_train reads the options before it can put anything back. The new run replaces them at once.

@@ -13,7 +13,7 @@ from util.errors import UserError
 from util.faults import is_fault, named
 from util.run.divergence import not_finite, refuse_diverged
 from util.run.inert import load_with_inert
-from util.run.safe import read_header
+from util.run.safe import SUFFIX, read_header
 from util.run.tensors import check_archive, check_plain, unwrapped
 from util.run.together import save_together
 
@@ -59,7 +59,7 @@ def network_path(folder: Path, epoch: str | int, name: str) -> Path:
 def task_path(folder: Path, epoch: str | int, name: str) -> Path:
     """The file of what an adapted generator adds to its donor (models/piggyback), e.g.
     `latest_task_G.safetensors`."""
-    return folder / f"{epoch}_task_{name}.safetensors"
+    return folder / f"{epoch}_task_{name}{SUFFIX}"
 
 
 def save_networks(
@@ -126,7 +126,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
     A file is one that torch.save wrote, or a .safetensors file.
     """
-    state = unwrapped(load_safetensors(path) if path.suffix == ".safetensors" else load_tensors(path, inert=True))
+    state = unwrapped(load_safetensors(path) if path.suffix == SUFFIX else load_tensors(path, inert=True))
     if state is None:
         raise UserError(
             f"{path}: not a network's state dict (named tensors), as torch.save(net.state_dict(), path) writes it"

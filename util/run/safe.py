@@ -16,12 +16,6 @@ LARGEST = 100 << 20
 """Bytes of names, shapes and metadata, as safetensors itself limits them."""
 
 
-def saved_epochs(folder: Path) -> set[str]:
-    """The epochs, latest, best or a number, of which a run's folder holds a generator or a task on one."""
-    kinds = {"_net_": "*_net_G*.pth", "_task_": f"*_task_G*{SUFFIX}"}
-    return {path.name.split(kind)[0] for kind, pattern in kinds.items() for path in folder.glob(pattern)}
-
-
 def encoded(contents: Mapping[str, Any]) -> bytes:
     """A file's bytes. contents: {"header": plain values, "tensors": by name}."""
     from safetensors.torch import save
