@@ -75,6 +75,8 @@ def row(label: str, method: dict, generator: float) -> list[str]:
     figures, spread = method["figures"], method["figures_sd"]
 
     def cell(name: str) -> str:
+        if figures[name] is None:  # a network from random weights had nothing to forget
+            return "–"
         return f"{figures[name]:.4f}" + (f" ± {spread[name]:.4f}" if name in spread else "")
 
     size = f"{figures['bytes'] / 1e3:.0f} (1/{generator / figures['bytes']:.1f})"

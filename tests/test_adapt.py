@@ -119,6 +119,19 @@ def test_a_moved_folder_of_runs_still_finds_its_donor(run, score, donor, tmp_pat
         score("--checkpoints_dir", str(tmp_path / "moved"))
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_task_file_to_share_names_no_folder_of_its_author(run, donor, tmp_path, beside):
+    if not beside:  # then the donor is nowhere else to be found
+        (tmp_path / "a").mkdir()
+        donor = donor.rename(tmp_path / "a" / donor.name)
+    runs = tmp_path if beside else tmp_path / "runs"
+    flags = ["--checkpoints_dir", str(runs), "--pretrained", str(donor), "--adapt", "head_only", "--n_epochs", "1"]
+    run(*TINY, *flags)
+    file = runs / "run" / "latest_task_G.safetensors"
+    assert (str(tmp_path) in file.read_bytes().decode("utf-8", "replace")) != beside
+    assert read_task(file).find_donor() == donor
+
+
 def test_a_third_task_builds_on_the_second_and_leaves_it_alone(run, score, donor, tmp_path):
     bank = ["--adapt", "filter_bank", "--bank", "cumulative", "--n_epochs", "1"]
     second = run(*TINY, *bank, "--pretrained", "donor", name="second") / "latest_task_G.safetensors"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ class TaskFile:
         if path is None:
             raise UserError(
                 f"{self.path}: its donor {_short(self.header['donor']['sha256'])} is not at "
-                f"{_last(self.header['donor']['found'])}; put it back there"
+                f"{_last(self.header['donor']['found'], self.path)}; put it back there"
             )
         return path
 
@@ -128,7 +129,7 @@ class TaskFile:
             if path is None:
                 raise UserError(
                     f"{self.path}: it mixes filters of an earlier task that is not at "
-                    f"{_last(wanted['found'])}; put it back there"
+                    f"{_last(wanted['found'], self.path)}; put it back there"
                 )
             files.append(read_task(path))
             if files[-1].header["sha256"] != wanted["sha256"]:
@@ -195,7 +196,7 @@ def check_donor(file: TaskFile, net: nn.Module) -> str:
     if donor != wanted:
         raise UserError(
             f"{file.path}: belongs to another donor ({_short(wanted)}, once at "
-            f"{_last(file.header['donor']['found'])}) than the one given ({_short(donor)})"
+            f"{_last(file.header['donor']['found'], file.path)}) than the one given ({_short(donor)})"
         )
     return donor
 
@@ -212,7 +213,7 @@ def earlier_tasks(donor: Path, cumulative: bool) -> list[TaskFile]:
     if not cumulative or file.settings.method != "filter_bank":
         raise UserError(
             f"--pretrained: {file.path.parent} is a task ({file.settings.method}) on the donor "
-            f"{_last(file.header['donor']['found'])}: adapt that, or take plain weights (python -m "
+            f"{_last(file.header['donor']['found'], file.path)}: adapt that, or take plain weights (python -m "
             "models.piggyback export); only --adapt filter_bank --bank cumulative builds on a task of filter_bank"
         )
     return [*file.dependencies(), file]
@@ -245,7 +246,7 @@ def _misfit(value: object, wanted: object, name: str = "header") -> str:
 def _first(places: list[str], task: Path) -> Path | None:
     """The file that a task file refers to, at the first of the places where it may be; None if it is at none.
 
-    places: relative to the task file, and absolute. The file may also have moved along with the folder of all runs, or
+    places: relative to the task file, or absolute. The file may also have moved along with the folder of all runs, or
     be a shipped donor.
     """
     paths = [task.parent / place for place in places]  # joined to a folder, an absolute path stays what it is
@@ -256,8 +257,8 @@ def _first(places: list[str], task: Path) -> Path | None:
     return next((path.resolve() for path in paths if path.is_file()), None)
 
 
-def _last(places: list[str]) -> str:
-    return places[-1] if places else "an unknown place"
+def _last(places: list[str], task: Path) -> str:
+    return os.path.normpath(task.parent / places[-1]) if places else "an unknown place"
 
 
 def _short(sha256: str) -> str:

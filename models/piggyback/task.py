@@ -307,12 +307,16 @@ def materialize(net: nn.Module, task: Task) -> Tensors:
 
 
 def _places(path: Path, folder: Path) -> list[str]:
-    """A file's path, relative to `folder` and absolute."""
+    """Where a run's folder finds a file: relative to it, and, if the file is of no run beside it, absolute.
+
+    A task file is made to be shared, and an absolute path tells others how its author's folders are called.
+    """
     try:
         near = [Path(os.path.relpath(path, folder)).as_posix()]
     except ValueError:  # on Windows, another drive
         near = []
-    return [*near, path.resolve().as_posix()]
+    beside = path.resolve().is_relative_to(folder.resolve().parent)
+    return near if near and beside else [*near, path.resolve().as_posix()]
 
 
 def _owner(net: nn.Module, name: str) -> nn.Module:

@@ -13,6 +13,15 @@ from util.run.aside import KEPT
 
 FROM_DONOR = ("finetune", "scratch", "ewc", "lwf")
 """Values of --adapt that train a whole generator, not a task beside a frozen one."""
+BETWEEN = (
+    "forgetting",
+    "retention",
+    "backward_transfer",
+    "relative_backward_transfer",
+    "forward_transfer",
+    "forward_generalisability",
+)
+"""Figures of what tasks do to each other."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,7 @@ class Study:
         """The method's line in the table: what it kept, learnt and cost; the mean over seeds.
 
         new_score is the mean over the new tasks with a ground truth. Costs are sums over the method's runs. Undefined
-        figures are None.
+        figures are None, and so are those between tasks for --adapt scratch.
         """
         if method.seeds:
             return seeds.mean([self.figures(seed) for seed in method.seeds])
@@ -138,6 +147,8 @@ class Study:
             "relative_backward_transfer": continual.relative_backward_transfer(R),
             **self._costs(method),
         }
+        if method.adapt == "scratch":  # its networks never saw the donor or each other
+            figures |= dict.fromkeys(BETWEEN)
         return {name: value if value is None else float(value) for name, value in figures.items()}
 
     def _learning(self, method: Method) -> dict[str, float | None]:

@@ -46,6 +46,14 @@ def test_figures_agree_with_hand_computed_ones():
     assert STUDY.figures(TUNED)["intransigence"] == 0
 
 
+def test_a_network_from_random_weights_has_no_figures_between_tasks():
+    """It never had the old task, so it cannot have forgotten it; a low score there is no loss."""
+    found = STUDY.figures(STUDY.methods[2])
+    between = ("forgetting", "retention", "backward_transfer", "relative_backward_transfer", "forward_transfer")
+    assert [found[name] for name in between] == [None] * 5
+    assert (found["old_after"], found["new_score"]) == (0.0, 0.7)
+
+
 def test_a_new_task_without_ground_truth_does_not_count_as_learnt():
     """Its score is the similarity to its own first outputs: 1 on the diagonal, which says nothing about learning."""
     three = method("ft", "finetune", [[0.5, 0.4], [0.4, 0.9]])
