@@ -92,6 +92,7 @@ def test_data_classes_and_networks_are_read_from_what_the_runs_recorded(save, st
         assert [row["method"] for row in csv.DictReader(file)] == ["tuned", "blank"]
     words = (folder / "index.html").read_text()
     assert "never knew facades" in words
+    assert not (folder / "sequence.png").exists()  # one new task shows nothing that the tables do not
     links = re.findall(r'(?:src|href)="([^"]+)"', words)
     assert len(links) > 20
     assert all((folder / unquote(link)).is_file() for link in links)
@@ -120,7 +121,7 @@ def test_a_task_without_ground_truth_has_ssim_to_first_outputs_and_kid(save, stu
     save("houses", *HOUSES)
     save("lungs", *CHESTS, seed=1)
     save("third", "--dataset_mode", "aligned", seed=2)
-    _, found = study(
+    folder, found = study(
         "--donor",
         "houses",
         "--runs",
@@ -134,6 +135,7 @@ def test_a_task_without_ground_truth_has_ssim_to_first_outputs_and_kid(save, stu
         "3",
     )
     R, measures = found["methods"]["ft"]["R"], found["methods"]["ft"]["measures"]
+    assert 'src="sequence.png"' in (folder / "index.html").read_text()
     assert np.shape(R) == (3, 3)
     assert [task["images"] for task in found["tasks"]] == [3, 3, 3]
     assert R[2][2] == 1

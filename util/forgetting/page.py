@@ -13,7 +13,7 @@ from util.show import plots
 from util.show.gallery import Card, Picture, gallery
 from util.show.pages import class_key, page, write_page
 
-OURS = {"index.html", "forgetting.json", "forgetting.csv", "images", "costs.png", "curve.png"}
+OURS = {"index.html", "forgetting.json", "forgetting.csv", "images", "sequence.png", "costs.png", "curve.png"}
 
 
 def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsize: int = 200) -> None:
@@ -32,10 +32,10 @@ def write_forgetting_page(folder: Path, study: Study, pictures: Pictures, winsiz
         proofs_table(study)
         tags.h2("Every network on every task")
         matrices(study)
+        _plot("sequence.png", _sequence(study, folder))
         tags.h2("During training, and its costs")
-        for name, caption in (("curve.png", _curve(study, folder)), ("costs.png", _costs(study, folder))):
-            if caption:
-                tags.figure(tags.img(src=name, alt=caption), tags.figcaption(caption), cls="wide plot")
+        _plot("curve.png", _curve(study, folder))
+        _plot("costs.png", _costs(study, folder))
         tags.p(
             tags.a("forgetting.json", href="forgetting.json"),
             " holds all figures, ",
@@ -73,6 +73,25 @@ def _pictures(pictures: Pictures, number: int, winsize: int) -> None:
         for name, cells in pictures.rows[number].items()
     ]
     gallery(cards, width=winsize, controls=False)
+
+
+def _plot(name: str, caption: str) -> None:
+    if caption:
+        tags.figure(tags.img(src=name, alt=caption), tags.figcaption(caption), cls="wide plot")
+
+
+def _sequence(study: Study, folder: Path) -> str:
+    """Draw sequence.png; returns its caption, "" if only one task was learnt after the donor's."""
+    names = [task.name for task in study.tasks]
+    drawn = [method for method in study.methods if method.adapt != "scratch"]  # its networks share nothing
+    if len(names) < 3 or not drawn:
+        return ""
+    panels = []
+    for j, name in enumerate(names[:-1]):
+        lines = {method.label: (range(j, len(names)), method.R[j:, j]) for method in drawn}
+        panels.append((name, NAMES[drawn[0].score_names[j]], lines, {"chance": drawn[0].chance[j]}))
+    plots.paths(panels, folder / "sequence.png", names)
+    return "Scores on a task from when it was learnt, after each later task."
 
 
 def _curve(study: Study, folder: Path) -> str:

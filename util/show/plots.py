@@ -174,11 +174,12 @@ def bars(panels: Mapping[str, Mapping[str, float | None]], path: Path) -> None:
 def paths(
     panels: Sequence[tuple[str, str, Mapping[str, tuple[Sequence[float], Sequence[float]]], Mapping[str, float]]],
     path: Path,
+    steps: Sequence[str] = (),
 ) -> None:
-    """Draw scores over epochs.
+    """Draw scores over epochs, or over `steps` with these names.
 
-    panels: for each panel its title, the name of the score, {line: (epochs, scores)}, and {level: score}. Levels are
-    dashed lines across the panel.
+    panels: for each panel its title, the name of the score, {line: (epochs or numbers of steps, scores)}, and
+    {level: score}. Levels are dashed lines across the panel.
     """
     figure = _figure(6.0 * len(panels), 3.6)
     for ax, (title, score, lines, levels) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
@@ -186,9 +187,12 @@ def paths(
             ax.plot(x, y, "o-", color=colour, ms=4, label=name)
         for (name, value), dash in zip(levels.items(), ("--", ":"), strict=False):
             ax.axhline(value, color="#444444", linestyle=dash, linewidth=1, label=name)
-        ax.set(title=title, xlabel="epochs of learning", ylabel=score)
+        ax.set(title=title, xlabel="" if steps else "epochs of learning", ylabel=score)
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if steps:
+            ax.set_xticks(range(len(steps)), steps)
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         _finish(ax)
     _save(figure, path)
 
