@@ -21,7 +21,7 @@ SMALL: dict[str, list[str]] = {
     "002_facades_donor": words("--ngf 16 --ndf 16"),
     "002_cyclegan_*": words(
         f"--netG mobile_resnet_9blocks --pretrained {HORSES} --pretrained_B same --ndf 16 --load_size 143 "
-        "--crop_size 128 --n_epochs 8 --n_epochs_decay 0"
+        "--crop_size 128 --n_epochs 30 --n_epochs_decay 0"
     ),
     "002_cyclegan_120": words("--n_epochs 32"),
     "003_*": words("--load_size 256 --crop_size 256 --n_epochs 8"),
