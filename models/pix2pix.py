@@ -93,7 +93,7 @@ class Pix2PixModel(BaseModel):
         if lesson:
             losses["U_L1"] = lesson.l1() * self.lambda_L1 * WEIGHT
         if lesson and self.seg_loss:
-            losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth()) * self.lambda_seg * WEIGHT
+            losses["U_seg"] = lesson.seg(self.seg_loss) * self.lambda_seg * WEIGHT
         descend(self.optimizers["G"], total(losses.values()))
         return losses
 

@@ -41,7 +41,7 @@ class SupervisedModel(BaseModel):
         fake_B, logits = generate_with_logits(self.generator("G"), real_A)
         losses = {"G_seg": self.seg_loss(logits, (real_B + 1) / 2)}
         if lesson:
-            losses["U_seg"] = self.seg_loss(lesson.logits, lesson.truth()) * WEIGHT
+            losses["U_seg"] = lesson.seg(self.seg_loss) * WEIGHT
         descend(self.optimizers["G"], total(losses.values()))
         self.images = {"real_A": real_A, "fake_B": fake_B.detach(), "real_B": real_B}
         return {name: loss.detach() for name, loss in losses.items()}

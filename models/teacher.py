@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import torch
 
+from models.losses import Loss
+
 DECAY = 0.995
 """Of the moving average (--ema), where images without masks take part and nothing else was asked for."""
 SURE = 0.8
 """The teacher's mask counts where its output, in [-1, 1], is further from 0 than this: a probability over .9."""
-
+FAR = 20.0
+"""A logit whose probability is 1 in float32."""
 WEIGHT = 0.3
 """Of the losses by the teacher's masks, relative to those by masks of experts."""
 
@@ -36,7 +39,8 @@ class Lesson:
         themselves, so the loss grows by itself as the teacher learns."""
         return (self.sure * (self.fake - self.mask).abs()).mean()
 
-    def truth(self) -> torch.Tensor:
-        """The teacher's mask as a loss of masks wants it, 0 or 1. Where it does not count, it is the generator's own
-        probability."""
-        return torch.where(self.sure, (self.mask + 1) / 2, torch.sigmoid(self.logits.detach()))
+    def seg(self, loss: Loss) -> torch.Tensor:
+        """A loss of masks. Pixels that do not count are background for both sides: that is no error, and where a loss
+        measures the overlap of whole masks, only a constant keeps them without a gradient."""
+        logits = torch.where(self.sure, self.logits, -FAR)
+        return loss(logits, torch.where(self.sure, (self.mask + 1) / 2, 0.0))

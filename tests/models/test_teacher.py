@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from models import create_model
+from models import SEG_LOSSES, create_model
 from models.averages import Averages
+from models.losses import seg_loss
 from models.teacher import Lesson
 from tests.models.helpers import model_options
 
@@ -15,8 +16,20 @@ def test_only_sure_pixels_count():
     rows = ([0.0] * 3, [0.5, 0.5, -0.5], [0.0, 2.0, 0.0], [1.0, -1.0, 1.0], [True, False, True])
     lesson = Lesson(*(torch.tensor(row).reshape(1, 1, 1, 3) for row in rows))
     assert lesson.l1().item() == pytest.approx((0.5 + 0 + 1.5) / 3)
-    expected = [1.0, torch.sigmoid(torch.tensor(2.0)).item(), 1.0]
-    assert lesson.truth().flatten().tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", [*SEG_LOSSES, "dice+0.5*bce"])
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_loss_of_masks_has_no_gradient_where_the_teacher_is_not_sure(name, empty):
+    """The overlap of whole masks would otherwise pull unsure pixels to one side, though they agree with themselves."""
+    logits = torch.tensor([[[[-3.0, -1.0, 0.5, 2.0]]]], requires_grad=True)
+    mask = torch.tensor([[[[-1.0, -1.0, 1.0, -1.0 if empty else 1.0]]]])
+    sure = torch.tensor([[[[True, False, False, True]]]])
+    Lesson(logits, logits.tanh(), logits, mask, sure).seg(seg_loss(name)).backward()
+    first, *unsure, last = logits.grad.flatten().tolist()
+    assert unsure == [0, 0]
+    assert first >= 0
+    assert (last > 0) == empty
 
 
 @pytest.mark.parametrize(
