@@ -74,8 +74,14 @@ def main() -> int:
 
 
 def note_overlaps(plans: list[list[Plan]], runs: Runs) -> list[str]:
-    """Print and return a phrase for each run that learnt from images of its task that it is tested on, or may have."""
-    tested = {(stage, task): plan.data[task] for plan in chain(*plans) for task, stage in enumerate(plan.stages)}
+    """Print and return a phrase for each run that learnt from images that it is tested on, or may have. They are of its
+    task, or of one before it: --replay may have brought other images of that than its run had."""
+    tested = {
+        (stage, task): plan.data[task]
+        for plan in chain(*plans)
+        for last, stage in enumerate(plan.stages)
+        for task in range(last + 1)
+    }
     return [
         f"{stage.name} {phrase} (images of {data.name})"
         for (stage, task), data in tested.items()

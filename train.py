@@ -92,17 +92,17 @@ def read_old_tasks(opt: argparse.Namespace, new: Loader) -> tuple[OldTasks, Load
     from data import create_rehearsal, examples_of
     from models.rivals import RIVALS
     from models.rivals.create import check_start
-    from options.complete.old_task import old_tasks, to_measure
+    from options.complete.old_task import old_tasks, replayed, to_measure
 
     begins = opt.adapt in RIVALS and not opt.continue_train
     if not (begins or opt.replay):
         return ({}, None), new
     if not opt.continue_train:
         check_start(opt)
-    tasks = old_tasks(opt)
-    train = create_rehearsal(opt, new, {task.name: task.options(opt) for task in tasks}) if opt.replay else new
+    train = create_rehearsal(opt, new, replayed(opt)) if opt.replay else new
     if not begins:
         return ({}, None), train
+    tasks = old_tasks(opt)
     if opt.adapt != "ewc":
         return ({task.name: () for task in tasks}, None), train
     tasks = to_measure(tasks)
@@ -116,6 +116,7 @@ def hold_old_tasks(
     from data.loader import Rehearsal
     from models.rivals import FILE
     from models.rivals.create import create_rival
+    from options.complete.old_task import describing, replayed
     from util.run.aside import KEPT, write_burden
 
     model.rival, names = create_rival(opt, model, *old, run.folder)
@@ -124,7 +125,9 @@ def hold_old_tasks(
         tasks = {name: dict.fromkeys(KEPT, 0) for name in names}
         for name, task in stored.items():
             tasks[name] = {"images": len(task), "patients": len(set(task.patients)), "bytes": task.nbytes}
-        sums = write_burden(run.folder, tasks, (run.folder / FILE).stat().st_size if model.rival else 0)
+        size = (run.folder / FILE).stat().st_size if model.rival else 0
+        options = {name: describing(old) for name, old in replayed(opt).items()} if stored else {}
+        sums = write_burden(run.folder, tasks, size, options)
         distributed.say(
             f"kept of the old task{'s' * (len(tasks) > 1)} {', '.join(tasks)}: {sums['images']} images of "
             f"{sums['patients']} patients; {sums['bytes'] / 1e6:.1f} MB in all"

@@ -72,7 +72,7 @@ class PairedDataset(Dataset[Item], ABC):
     picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. swaps:
     whether --direction BtoA makes an item's target the input. balance: which images an epoch takes; None for all.
     drawn: of the images that --max_dataset_size leaves, `num_test` takes images that --seed draws, of as many patients
-    as possible, instead of the first.
+    as possible, instead of the first. They are images that a network was trained on, however they are read now.
     unlabelled: the samples without a target that take part in training.
     empty: how many of how many masks that were read have no foreground, and (0, 0) without masks.
     """
@@ -83,6 +83,7 @@ class PairedDataset(Dataset[Item], ABC):
         self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf"), drawn: bool = False
     ) -> None:
         self.train = train
+        self.trained_on = train or drawn
         self.seed = opt.seed
         self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, not opt.no_flip, train, opt.patch)
         self.swap = self.swaps and opt.direction == "BtoA"
@@ -150,8 +151,9 @@ class PairedDataset(Dataset[Item], ABC):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all samples, decoded at the loaded size. If not all are in memory, those that are give the mean."""
-        return round(self._cache.mean_bytes * len(self.samples))
+        """Bytes of all samples, decoded at the loaded size. If not all are in memory, those that are give the mean, and
+        if none is, the first one does."""
+        return round((self._cache.mean_bytes or self._decode(self.samples[0]).nbytes) * len(self.samples))
 
     @property
     def masks_seen(self) -> Seen | None:

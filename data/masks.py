@@ -70,7 +70,7 @@ class MasksDataset(PairedDataset):
                 + ("" if listed else "; a splits.csv or another --split_seed changes that")
                 + (f"; --phase {OUT_OF_FOLD} scores what a fold's run has not seen" if OUT_OF_FOLD in splits else "")
             )
-        if self.train:
+        if self.trained_on:
             chosen = self._without_bad(chosen, list(ids), root)
         # Every mask must belong to an image, so all images are matched, whatever their phase. A list may name masks of
         # its own, and others may lie beside them. Training reads val right after train: then strays were reported.

@@ -66,7 +66,7 @@ def read_for_testing(opt: argparse.Namespace) -> Values:
             return {name: value for name, value in read_shared(file).items() if name in again}
         return UPSTREAM_DEFAULTS if folder.is_dir() else {}
     recorded = read_run(folder)
-    if opt.dataroot and not _same_folder(opt.dataroot, recorded.get("dataroot")):
+    if opt.dataroot and not same_folder(opt.dataroot, recorded.get("dataroot")):
         again -= {*flags(Fact.OF_THE_DATA)}  # other data has other sources, patients and splits
     return {name: value for name, value in recorded.items() if name in again}
 
@@ -104,7 +104,7 @@ def changed_flags(opt: argparse.Namespace) -> dict[str, str]:
         # Flags without a limit are not recorded. Others that are missing are newer than the run.
         old = recorded.get(name, math.inf if defaults.get(name) == math.inf else None)
         new = getattr(opt, name, old)
-        if old == new or (name not in recorded and old is None) or (name == "dataroot" and _same_folder(str(new), old)):
+        if old == new or (name not in recorded and old is None) or (name == "dataroot" and same_folder(str(new), old)):
             continue
         if name in flags(Fact.FIXED):
             raise UserError(
@@ -149,7 +149,7 @@ def masks_show(runs: Sequence[argparse.Namespace]) -> str:
 def _by_flags(opt: argparse.Namespace, files: Sequence[Path]) -> str:
     """A phrase if a run without a record of its files split the same folder in another way; "" if it did not."""
     recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
-    if not _same_folder(opt.dataroot, recorded.get("dataroot")):
+    if not same_folder(opt.dataroot, recorded.get("dataroot")):
         return ""
     names = ["fold"] if opt.phase in ("val", OUT_OF_FOLD) else []
     drawn = not (Path(opt.dataroot) / "splits.csv").is_file()
@@ -163,5 +163,5 @@ def _by_flags(opt: argparse.Namespace, files: Sequence[Path]) -> str:
     return ""
 
 
-def _same_folder(one: str, other: object) -> bool:
+def same_folder(one: str, other: object) -> bool:
     return bool(one and other) and Path(one).resolve() == Path(str(other)).resolve()

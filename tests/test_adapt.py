@@ -1,6 +1,7 @@
 """train.py --adapt and test.py as a user runs them: the donor stays as it is, and the run is a small task file."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from models.piggyback import METHODS
 from models.piggyback import __main__ as piggyback
 from models.piggyback.files import read_task
 from models.piggyback.packing import inflate
-from tests.helpers import words
+from tests.helpers import read_json, words
 from util.errors import UserError
 from util.run.checkpoint import fingerprint
 
@@ -219,6 +220,7 @@ def test_an_exported_generator_has_plain_weights_and_scores_as_its_task_does(run
     options = (tmp_path / "run" / "options.json").read_text()
     assert tool("export", "run")[0] == 0
     assert score(name="run_plain")["macro"] == score(name="run")["macro"]
+    assert "pretrained" not in read_json(tmp_path / "run_plain" / "options.json"), "it does not know the donor's task"
     plain = define_G(3, 3, 4, "unet_64", "batch")
     plain.load_state_dict(torch.load(tmp_path / "run_plain" / "latest_net_G.pth", weights_only=True), strict=True)
     (tmp_path / "run" / "options.json").write_text('{"netG": "unet')
@@ -328,6 +330,9 @@ def test_each_image_gets_a_task_and_a_folder_of_task_files_is_served(run, apply,
     assert start(piggyback.main, "inspect", "hospitals", "--checkpoints_dir", tmp_path) == 0
     printed = capsys.readouterr().out
     assert printed.count("Data: drawn by pix2mask: 16 images of 16 patients") == 2
+    alone = shutil.copy(shared / "chests_task_G.safetensors", shared / "chests.safetensors")
+    assert start(piggyback.main, "inspect", alone) == 0
+    assert "chests  norm_only" in capsys.readouterr().out
     assert "Applied with: " in printed
     state = torch.load(shared / donor.name, weights_only=True)
     state["model.model.0.weight"] *= 1.01

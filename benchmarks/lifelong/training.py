@@ -8,7 +8,8 @@ from benchmarks.lifelong.sequence import Task
 from benchmarks.lifelong.ways import WAYS
 from benchmarks.runs import train, words
 from models.donors.find import find_donor
-from options.recorded import changed_flags
+from options.parser import as_dict
+from options.recorded import read_run
 from util.errors import UserError
 from util.files import replacing
 from util.flags import Fact, flags
@@ -67,10 +68,14 @@ class Training:
     def _learn(self, name: str, own: list[str]) -> None:
         """UserError: there is such a run, and it was trained with other flags."""
         words, folder = [*own, *CHEAP, *self.machine], self.checkpoints_dir / name
-        if (folder / "options.json").is_file():
+        if recorded := read_run(folder):
             where = ["--name", name, "--checkpoints_dir", str(self.checkpoints_dir)]
-            changed = changed_flags(options.train.parse([*words, *where, "--continue_train"]))
-            if different := [text for flag, text in changed.items() if flag not in flags(Fact.BESIDE)]:
+            wanted = as_dict(options.train.parse([*words, *where]))
+            if different := [
+                f"--{flag} {recorded.get(flag)} (now {wanted.get(flag)})"
+                for flag in sorted({*flags(Fact.RESUMED)} - {*flags(Fact.BESIDE)})
+                if recorded.get(flag) != wanted.get(flag)
+            ]:
                 raise UserError(
                     f"{folder} was trained with other flags: {', '.join(different)}; delete it, or name another "
                     "--checkpoints_dir"

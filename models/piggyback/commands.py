@@ -100,7 +100,9 @@ def export(args: argparse.Namespace) -> int:
         states[network_path(folder, "latest", name)] = materialize(net, load_task(file, net))
     save_together(states)
     if options is not None:
-        write_json(folder / "options.json", options | {"adapt": "finetune"})  # the folder holds no task
+        # The folder holds no task, and its weights do not know the donor's.
+        own = {name: value for name, value in options.items() if name != "pretrained"}
+        write_json(folder / "options.json", own | {"adapt": "finetune"})
     print(*states, sep="\n")
     return 0
 
@@ -173,8 +175,9 @@ def summary(file: TaskFile) -> str:
     """A line on a task: generator, method, size (also as a share of the generator's, at 4 bytes a weight), donor."""
     header = file.header
     donor, share = Path(*header["donor"]["found"][-1:]), 4 * header["counts"]["generator"] / header["bytes"]
+    name = file.path.stem.rpartition("_task_")[2]
     return (
-        f"{file.path.stem.split('_task_')[1]}  {header['method']}  {header['bytes'] / 1e6:.3f} MB (1/{share:.1f})  "
+        f"{name}  {header['method']}  {header['bytes'] / 1e6:.3f} MB (1/{share:.1f})  "
         f"on {donor.parent.name}/{donor.name}" + "  and earlier tasks" * bool(header["dependencies"])
     )
 

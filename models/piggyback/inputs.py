@@ -45,8 +45,7 @@ def features(net: Generator, images: torch.Tensor) -> np.ndarray:
         pooled.extend((flat.mean(2), (flat.std(2, correction=0) + 1e-4).log()))
         raise _Enough
 
-    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
-    hook = convolutions[min(CONVOLUTION, len(convolutions)) - 1].register_forward_hook(look)
+    hook = _layer(net).register_forward_hook(look)
     try:
         with inference(net, "image"):
             generate(net, images)
@@ -57,6 +56,12 @@ def features(net: Generator, images: torch.Tensor) -> np.ndarray:
     grey = images.float().mean(1).flatten(1).cpu()
     pooled += [torch.stack([torch.histc(each, BINS, -1, 1) / len(each) for each in grey]).sqrt()]
     return torch.cat([each.double().cpu() for each in pooled], 1).numpy()
+
+
+def largest(net: nn.Module) -> int:
+    """Bytes that a task's file takes at most to say what its own images and the donor's look like."""
+    length = 2 * _layer(net).out_channels + BINS
+    return 2 * (2 * 4 * length + 2 * DIRECTIONS * length + 4)
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,12 @@ def describe(net: Generator, images: Iterable[torch.Tensor]) -> Inputs | None:
     device = next(net.parameters()).device
     seen = [features(net, image[None].to(device)) for image in images]
     return Inputs.of(np.concatenate(seen)) if seen else None
+
+
+def _layer(net: nn.Module) -> nn.Conv2d:
+    """The layer whose outputs are the features."""
+    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    return convolutions[min(CONVOLUTION, len(convolutions)) - 1]
 
 
 def _fitted(known: np.ndarray, limit: float) -> Inputs:

@@ -27,7 +27,7 @@ from torch.nn.utils import parametrize
 
 from models.donors.architecture import Architecture, infer_architecture
 from models.piggyback import BANKS, METHODS
-from models.piggyback.inputs import OLD, OWN, Inputs
+from models.piggyback.inputs import OLD, OWN, Inputs, largest
 from models.piggyback.weights import (
     Adapter,
     Expected,
@@ -136,6 +136,7 @@ class Task:
         self.depends: list[Dependency] = []
         self.inputs: Inputs | None = None
         self.old_inputs: Inputs | None = None
+        self._descriptions = largest(net)
         self.about: dict[str, object] = {}
         weights = {f"{name}.weight": layer for name, layer in net.named_modules() if isinstance(layer, _ConvNd)}
         first, *_, last = weights
@@ -157,7 +158,7 @@ class Task:
         """One line: the method, how many parameters are trained, and the bytes that this takes on disk at most."""
         trained, of = self.contents(Path())["header"]["counts"]["trained"], self.generator_count
         size = sum(tensor.numel() * tensor.element_size() for tensor in self.own.values())
-        size += sum(adapter.largest() for adapter in self.adapters.values())
+        size += self._descriptions + sum(adapter.largest() for adapter in self.adapters.values())
         return (
             f"{self.settings.method}, {trained / 1e6:.3f} M parameters trained, {of / 1e6:.3f} M frozen; "
             f"at most {size / 1e6:.3f} MB on disk, 1/{4 * of / size:.1f} of the generator"

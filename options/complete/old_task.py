@@ -10,16 +10,18 @@ from options.complete.donor import folder_of_donor
 from options.forgetting import DATA
 from options.of_data import OF_DATA
 from options.parser import holds_masks
-from options.recorded import read_run
+from options.recorded import read_run, same_folder
 from options.train import TRAIN
 from util.errors import UserError
 from util.flags import Fact, flags
+from util.run.aside import read_replayed
 
 DESCRIBING = {
     *flags(Fact.IMAGES | Fact.OF_THE_DATA),
     *("max_dataset_size", "classes", "intensity", "clahe", "unpaired", "balance"),
 }
 """Flags that say which images there are and what they show. All others, such as sizes, are the new run's own."""
+KNOWN = {*DESCRIBING, "no_flip"}  # a mirrored chest has its lungs on the wrong sides
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class OldTask:
 
         opt: the new run's. UserError: nothing says where the images are.
         """
-        known = {*DESCRIBING, "no_flip"}  # a mirrored chest has its lungs on the wrong sides
-        recorded = {name: value for name, value in self.recorded.items() if name in known}
-        if root := str(self.typed.get("dataroot", "")):  # other images have other sources, patients and splits
+        recorded = {name: value for name, value in self.recorded.items() if name in KNOWN}
+        root = str(self.typed.get("dataroot", ""))
+        if root and not same_folder(root, recorded.get("dataroot")):  # other images have other patients and splits
             recorded = {name: value for name, value in recorded.items() if name not in flags(Fact.OF_THE_DATA)}
             if recorded.get("dataset_mode", "phantom") == "phantom":  # drawn images are in no folder
                 recorded["dataset_mode"] = "masks" if holds_masks(root) else "aligned"
@@ -83,6 +85,19 @@ def old_tasks(opt: argparse.Namespace) -> list[OldTask]:
         beside = folder.parent if folder else checkpoints_dir
     first = tasks.pop()
     return [replace(first, typed=typed), *reversed(tasks)]
+
+
+def replayed(opt: argparse.Namespace) -> dict[str, argparse.Namespace]:
+    """The options that read the images of each old task for --replay. A run that goes on reads them as it recorded them
+    when it began: its donor may have learnt something else since, or be gone."""
+    recorded = read_replayed(Path(opt.checkpoints_dir) / opt.name) if opt.continue_train else {}
+    tasks = [OldTask(name, None, options, {}) for name, options in recorded.items()] or old_tasks(opt)
+    return {task.name: task.options(opt) for task in tasks}
+
+
+def describing(options: argparse.Namespace) -> dict[str, object]:
+    """Of a task's options, those that say which images it has."""
+    return {name: value for name, value in vars(options).items() if name in KNOWN}
 
 
 def to_measure(tasks: list[OldTask]) -> list[OldTask]:

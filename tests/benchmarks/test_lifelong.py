@@ -21,7 +21,7 @@ RECIPES = sorted((ROOT / "recipes").glob("sequence_*.txt"))
 TINY = """# two new tasks
 --netG unet_64 --ngf 4 --ndf 4 --load_size 64 --crop_size 64
 --name houses --dataset_mode phantom --phantom facades --phantom_count 8 --n_epochs 1 --n_epochs_decay 0
---name chests --dataset_mode phantom --phantom chests --phantom_count 8
+--name chests --dataset_mode phantom --phantom chests --phantom_count 8 --no_flip
 --name air --dataset_mode phantom --phantom pneumothorax --phantom_count 9
 """
 
@@ -197,5 +197,8 @@ def test_a_sequence_is_trained_once_and_measured(tiny, tmp_path, start, capfd):
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "ck").rglob("*.pth")}
     start(lifelong.main, tiny, "--ways", "finetune", *where)
     assert written == {path: path.stat().st_mtime_ns for path in (tmp_path / "ck").rglob("*.pth")}
-    with pytest.raises(UserError, match="tiny_finetune_0_chests was trained with other flags: --n_epochs 2"):
+    with pytest.raises(UserError, match="chests was trained with other flags: --n_epochs 1 .now 2., --n_epochs_decay"):
         start(lifelong.main, tiny, "--ways", "finetune", *where, "--images_seen", "48")
+    tiny.write_text(tiny.read_text().replace(" --no_flip", ""))
+    with pytest.raises(UserError, match="chests was trained with other flags: --no_flip True .now False.; delete it"):
+        start(lifelong.main, tiny, "--ways", "finetune", *where)

@@ -95,6 +95,7 @@ def test_an_example_that_comes_twice_in_an_epoch_is_seen_in_another_view():
 
 def test_the_burden_counts_image_and_labels_at_the_loaded_size():
     assert rehearsal("3").stored["donor"].nbytes == 3 * 18 * 18 * (3 + 1)
+    assert rehearsal("3", cache_gb=0).stored["donor"].nbytes == 3 * 18 * 18 * (3 + 1), "nothing is in memory"
 
 
 def test_more_examples_than_there_are_is_a_mistake():

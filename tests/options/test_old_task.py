@@ -64,6 +64,15 @@ def test_flags_of_the_old_task_name_the_images_of_the_first_donor(runs):
     assert [task.options(opt).dataroot for task in old_tasks(opt)] == ["F", "X", "Y"]
 
 
+def test_the_folder_that_the_donor_recorded_keeps_its_split_when_it_is_named_again(tmp_path):
+    """Another draw of the splits would rehearse images that test the donor."""
+    record(tmp_path, "donor", dataset_mode="masks", dataroot="F", split_seed=3, source="montgomery")
+    (again,) = old_tasks(new_run(tmp_path, "donor", old_data="F/../F"))
+    assert (again.options(new_run(tmp_path, "donor")).split_seed, again.recorded["source"]) == (3, "montgomery")
+    (other,) = old_tasks(new_run(tmp_path, "donor", old_data="G", old_mode="masks"))
+    assert other.options(new_run(tmp_path, "donor")).split_seed == 0
+
+
 def test_what_an_earlier_run_was_told_about_the_first_donor_need_not_be_told_again(tmp_path):
     record(tmp_path, "lungs", pretrained="downloaded", old_data="F", old_mode="aligned", dataset_mode="masks")
     record(tmp_path, "left", pretrained="lungs", dataset_mode="masks", dataroot="Y")

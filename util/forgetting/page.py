@@ -83,7 +83,7 @@ def _plot(name: str, caption: str) -> None:
 def _sequence(study: Study, folder: Path) -> str:
     """Draw sequence.png; returns its caption, "" if only one task was learnt after the donor's."""
     names = [task.name for task in study.tasks]
-    drawn = [method for method in study.methods if method.adapt != "scratch"]  # its networks share nothing
+    drawn = [method for method in study.methods if not method.alone]
     if len(names) < 3 or not drawn:
         return ""
     panels = []

@@ -56,7 +56,16 @@ class Method:
     @property
     def plain(self) -> bool:
         """Whether all weights learnt the new tasks, and nothing held the old ones."""
-        return self.adapt == "finetune" and not any("old_bytes" in cost for cost in self.costs)
+        return self.adapt == "finetune" and not self._holds
+
+    @property
+    def alone(self) -> bool:
+        """Whether each task was learnt from random weights, by a network that saw no other."""
+        return self.adapt == "scratch" and not self._holds
+
+    @property
+    def _holds(self) -> bool:
+        return any("old_bytes" in cost for cost in self.costs)
 
     @property
     def R(self) -> np.ndarray:
@@ -108,7 +117,7 @@ class Study:
     def alone(self) -> np.ndarray | None:
         """The score of each task when it is learnt alone from random weights [T], the mean over all methods that do so;
         None if there are none."""
-        return _just_learnt([method for method in self.methods if method.adapt == "scratch"])
+        return _just_learnt([method for method in self.methods if method.alone])
 
     def reference(self) -> np.ndarray | None:
         """The score of full fine-tuning on each task [T], the mean over all such methods; None if there are none."""
@@ -129,7 +138,7 @@ class Study:
         """The method's line in the table: what it kept, learnt and cost; the mean over seeds.
 
         new_score is the mean over the new tasks with a ground truth. Costs are sums over the method's runs. Undefined
-        figures are None, and so are those between tasks for --adapt scratch.
+        figures are None, and so are those between tasks for a method that learnt each alone.
         """
         if method.seeds:
             return seeds.mean([self.figures(seed) for seed in method.seeds])
@@ -147,7 +156,7 @@ class Study:
             "relative_backward_transfer": continual.relative_backward_transfer(R),
             **self._costs(method),
         }
-        if method.adapt == "scratch":  # its networks never saw the donor or each other
+        if method.alone:  # its networks never saw the donor or each other
             figures |= dict.fromkeys(BETWEEN)
         return {name: value if value is None else float(value) for name, value in figures.items()}
 
@@ -176,12 +185,12 @@ class Study:
     def _costs(self, method: Method) -> dict[str, float | None]:
         """Sums over the method's runs, and what one new task costs.
 
-        growth: what all tasks add to the donor on disk, as a share of its weights in float32. 0 where one generator
+        growth: what all tasks add to the donor on disk, as a share of its weights in float32; 0 where one generator
         does all tasks. kept_images, kept_patients, kept_bytes: the most that a run kept of old tasks while it learnt.
         """
         costs, tasks, donor = method.costs, max(1, len(method.costs)), self.donor_costs.get("trainable")
         sums = {name: sum(cost[name] for cost in costs) for name in ("trainable", "bytes", "training_bytes")}
-        added = 0 if method.adapt in FROM_DONOR else sums["bytes"]
+        added = 0 if method.adapt in FROM_DONOR and not method.alone else sums["bytes"]
         kept = {f"kept_{name}": max((c.get(f"old_{name}", 0) for c in costs), default=0) for name in KEPT}
         return {
             **sums,

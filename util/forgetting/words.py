@@ -90,7 +90,7 @@ def verdict(kept: float | None, equal: bool) -> str:
 
 def _of_method(study: Study, method: Method) -> str:
     text = f"{method.label} {' and '.join(_learnt(study, method, task) for task in range(1, len(study.tasks)))}. "
-    if method.adapt == "scratch":
+    if method.alone:
         return text + f"It started from random weights and never knew {study.tasks[0].name}; it is the control."
     return text + " ".join([_old_task(study, method), *_between(study, method)])
 
@@ -147,5 +147,5 @@ def _comparison(study: Study) -> list[str]:
     return [
         ("" if kept is None else f"{theirs.label} kept {max(kept, 0):.0%} of what was known before. ")
         + f"{ours.label} kept all of it; on {' and '.join(new)} it is {abs(gap):.1f} points "
-        f"{'behind' if gap > 0 else 'ahead'}, with 1/{other['bytes'] / mine['bytes']:.0f} of the bytes."
+        f"{'behind' if gap > 0 else 'ahead'}, with 1/{other['bytes_per_task'] / mine['bytes']:.0f} of the bytes."
     ]

@@ -30,13 +30,34 @@ FOLDS = "folds.json"
 """The record of a cross-validation (util.folds.record), whose runs are in fold_0, fold_1, ..."""
 
 
-def write_burden(folder: Path, tasks: Mapping[str, Mapping[str, int]], size: int) -> dict[str, int]:
+def write_burden(
+    folder: Path,
+    tasks: Mapping[str, Mapping[str, int]],
+    size: int,
+    options: Mapping[str, Mapping[str, object]],
+) -> dict[str, int]:
     """Record what a run keeps of its old tasks while it learns another, and return the sums. tasks: `KEPT` of each, by
-    its name. size: bytes of what the run keeps for all of them together."""
+    its name. size: bytes of what the run keeps for all of them together. options: those that read the stored examples
+    of a task again."""
     sums = {kind: sum(task[kind] for task in tasks.values()) for kind in KEPT}
     sums["bytes"] += size
-    write_json(folder / BURDEN, {**sums, "tasks": [{"name": name, **kept} for name, kept in tasks.items()]})
+    rows = [{"name": name, **kept, "options": options.get(name, {})} for name, kept in tasks.items()]
+    write_json(folder / BURDEN, {**sums, "tasks": rows})
     return sums
+
+
+def read_replayed(folder: Path) -> dict[str, dict[str, object]]:
+    """The options that read the stored examples of each old task, as `write_burden` recorded them; {} if it recorded
+    none. UserError: the file is damaged."""
+    path = folder / BURDEN
+    if not path.is_file():
+        return {}
+    try:
+        return {str(task["name"]): dict(task["options"]) for task in read_json(path)["tasks"] if task["options"]}
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{path}: damaged ({error}); delete it, and the donor says which images its task has"
+        ) from error
 
 
 def read_burden(folder: Path) -> dict[str, int]:

@@ -245,6 +245,8 @@ def test_images_to_drop_or_redraw_do_not_train_but_are_still_scored(root, result
     assert set(everything.ids) - set(dataset.ids) == {"p1", "p2"}
     assert dataset.skipped == [f"{root / 'verdicts.csv'}: images by their verdict: 1 drop, 1 redraw"]
     assert len(MasksDataset(flags(dataroot=root), "all", train=False)) == COUNT
+    described = MasksDataset(flags(dataroot=root), "all", train=False, drawn=True)  # what a network was trained on
+    assert sorted(described.ids) == sorted(dataset.ids)
 
 
 def test_an_image_to_redraw_needs_no_mask(root, results, flags):

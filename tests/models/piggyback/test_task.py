@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.piggyback.inputs import describe
 from models.piggyback.task import Settings, attach, current, detach, materialize, switch
 from tests.models.piggyback.helpers import NETS, all_settings, donor, learn, output
 from util.run.checkpoint import fingerprint
@@ -187,5 +188,7 @@ def test_the_size_that_is_announced_is_not_exceeded_by_what_is_learnt(how):
     announced = float(re.search(r"at most ([\d.]+) MB", task.describe())[1]) * 1e6
     for parameter in task.parameters():
         torch.nn.init.uniform_(parameter.data, -0.01, 0.02)
+    switch(net, None)
+    task.inputs = task.old_inputs = describe(net, torch.rand(20, 3, 64, 64))
     learnt = sum(tensor.numel() * tensor.element_size() for tensor in task.tensors().values())
     assert announced / 1.5 < learnt < announced * 1.05 + 1000

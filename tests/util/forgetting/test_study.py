@@ -52,6 +52,10 @@ def test_a_network_from_random_weights_has_no_figures_between_tasks():
     between = ("forgetting", "retention", "backward_transfer", "relative_backward_transfer", "forward_transfer")
     assert [found[name] for name in between] == [None] * 5
     assert (found["old_after"], found["new_score"]) == (0.0, 0.7)
+    known = Study("houses", {"trainable": 100}, TASKS, STUDY.methods, "random:0")
+    assert [known.figures(one)["growth"] for one in known.methods] == [0, 20 / 400, 1]  # it needs a network for each
+    rehearsed = method("joint", "scratch", [[0.5, 0.4], [0.3, 0.7]], old_bytes=9)
+    assert STUDY.figures(rehearsed)["forgetting"] == pytest.approx(0.2), "it learnt the old task's images too"
 
 
 def test_a_new_task_without_ground_truth_does_not_count_as_learnt():
@@ -160,6 +164,10 @@ def test_sentences_follow_from_the_figures():
         "ft kept 25% of what was known before. masks kept all of it; on lungs it is 2.0 points behind, "
         "with 1/20 of the bytes."
     )
+    runs = method("ft", "finetune", [[0.5, 0.4], [0.2, 0.9]]), method("masks", "masks", [[0.5, 0.4]] * 2, 50, bytes=20)
+    for one in runs:  # two new tasks: fine-tuning has one network for both, a frozen donor two files
+        one.costs *= 2
+    assert "with 1/10 of the bytes." in summary(Study("houses", {}, TASKS, [*runs], "random:0"))[0]
 
 
 def test_a_score_below_chance_is_not_called_learnt():
