@@ -82,8 +82,7 @@ class PairedDataset(Dataset[Item], ABC):
     def __init__(
         self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf"), drawn: bool = False
     ) -> None:
-        self.train = train
-        self.trained_on = train or drawn
+        self.train, self.trained_on = train, train or drawn
         self.seed = opt.seed
         self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, not opt.no_flip, train, opt.patch)
         self.swap = self.swaps and opt.direction == "BtoA"

@@ -4,11 +4,10 @@ The teacher is the moving average of the generator's weights. It translates an i
 has to give the same mask for the same image with other grey values (Sohn et al. 2020, arXiv 2001.07685).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-
-from models.losses import Loss
 
 DECAY = 0.995
 """Of the moving average (--ema), where images without masks take part and nothing else was asked for."""
@@ -39,7 +38,7 @@ class Lesson:
         themselves, so the loss grows by itself as the teacher learns."""
         return (self.sure * (self.fake - self.mask).abs()).mean()
 
-    def seg(self, loss: Loss) -> torch.Tensor:
+    def seg(self, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """A loss of masks. Pixels that do not count are background for both sides: that is no error, and where a loss
         measures the overlap of whole masks, only a constant keeps them without a gradient."""
         logits = torch.where(self.sure, self.logits, -FAR)
