@@ -89,7 +89,9 @@ def _sequence(study: Study, folder: Path) -> str:
     panels = []
     for j, name in enumerate(names[:-1]):
         lines = {method.label: (range(j, len(names)), method.R[j:, j]) for method in drawn}
-        panels.append((name, NAMES[drawn[0].score_names[j]], lines, {"chance": drawn[0].chance[j]}))
+        chance = drawn[0].chance[j]  # where nothing fell so low, it would only flatten the lines
+        levels = {"chance": chance} if min(min(scores) for _, scores in lines.values()) < chance else {}
+        panels.append((name, NAMES[drawn[0].score_names[j]], lines, levels))
     plots.paths(panels, folder / "sequence.png", names)
     return "Scores on a task from when it was learnt, after each later task."
 

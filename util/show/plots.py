@@ -17,6 +17,7 @@ from util.files import replacing
 from util.run.log import ACCURACY, VAL, WEIGHTED, in_groups, train_and_val
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a00", "#444444")  # Okabe and Ito
+DASHES = ("-", "--", ":")
 ACCURACY_TITLE = "how often the discriminator is right"
 NOT_LOSSES = {"epoch", "iters", "time", "data"}
 
@@ -181,19 +182,27 @@ def paths(
     panels: for each panel its title, the name of the score, {line: (epochs or numbers of steps, scores)}, and
     {level: score}. Levels are dashed lines across the panel.
     """
-    figure = _figure(6.0 * len(panels), 3.6)
-    for ax, (title, score, lines, levels) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
-        for (name, colour), (x, y) in zip(_coloured(list(lines)), lines.values(), strict=True):
-            ax.plot(x, y, "o-", color=colour, ms=4, label=name)
-        for (name, value), dash in zip(levels.items(), ("--", ":"), strict=False):
+    figure = _figure(4.4 * len(panels) + 1.6, 3.4)
+    axes = np.atleast_1d(figure.subplots(1, len(panels)))
+    every = list(dict.fromkeys(name for _, _, lines, _ in panels for name in lines))
+    looks = {
+        name: (colour, DASHES[i // len(COLOURS) % len(DASHES)]) for i, (name, colour) in enumerate(_coloured(every))
+    }
+    for ax, (title, score, lines, levels) in zip(axes, panels, strict=True):
+        for name, (x, y) in lines.items():
+            colour, dash = looks[name]
+            ax.plot(x, y, marker="o", ms=4, color=colour, linestyle=dash, label=name)
+        for (name, value), dash in zip(levels.items(), DASHES[1:], strict=False):
             ax.axhline(value, color="#444444", linestyle=dash, linewidth=1, label=name)
         ax.set(title=title, xlabel="" if steps else "epochs of learning", ylabel=score)
-        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
         if steps:
-            ax.set_xticks(range(len(steps)), steps)
+            ax.set_xticks(range(len(steps)), steps, fontsize=8)
         else:
+            ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _finish(ax)
+        _frame(ax)
+    shown = {label: line for ax in axes for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), loc="outside right center", fontsize=8, frameon=False)
     _save(figure, path)
 
 
@@ -220,10 +229,14 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _finish(ax: Axes) -> None:
-    ax.grid(alpha=0.25)
-    ax.spines[["top", "right"]].set_visible(False)
+    _frame(ax)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=8, frameon=False)
+
+
+def _frame(ax: Axes) -> None:
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
 
 
 def _save(figure: Figure, path: Path) -> None:
