@@ -42,6 +42,8 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(run, donor, how, capsys):
     images = 2 * ("replay" in how)
     size = images * 70 * 70 * 4 if images else (whole / "old_task.pth").stat().st_size
     donors = {"images": images, "patients": images, "bytes": images * 70 * 70 * 4}
+    with pytest.raises(UserError, match="--old_data other: .* which cannot change"):
+        run("--continue_train", "--old_data", "other", "--n_epochs", "3", name="parts")
     burden = read_json(whole / "old_task.json")
     assert read_json(parts / "old_task.json") == burden
     assert burden["tasks"][0].pop("options", {}).get("phantom") == ("facades" if images else None)
