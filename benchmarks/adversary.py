@@ -54,7 +54,8 @@ def column(values: tuple[float, ...], digits: int) -> str:
 def scored(images: str, way: str, seed: int, args) -> tuple[float, ...]:
     """Train a run unless it is trained already. Returns Dice, HD95, ASSD, pixels outside the two largest parts in %,
     and the lowest and the highest accuracy of D over an epoch."""
-    name = f"adversary_{images}_{way}_{args.size}_{seed}".replace(" ", "_").replace("+", "and")
+    start = f"_from_{Path(args.donor).stem}" if args.donor else ""
+    name = f"adversary_{images}_{way}_{args.size}_{args.seen}_{seed}{start}".replace(" ", "_").replace("+", "and")
     flags = [*COMMON, "--dataroot", args.dataroot, *words(f"--load_size {args.size} --crop_size {args.size}")]
     flags += [*words(f"--netG unet_{args.size} --seed {seed} --split_seed {seed}"), *WAYS[way]]
     flags += ["--pretrained", args.donor] if args.donor else []
