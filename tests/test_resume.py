@@ -59,7 +59,7 @@ NUMBERS = ("n_layers_D", "ngf", "ndf", "input_nc", "output_nc", "rank")
 def test_flags_that_could_not_act_are_refused_and_the_run_stays_as_it_was(run, trained):
     before = {path.name: path.read_bytes() for path in trained.glob("*.*")}
     of_pix2pix = TRAIN.default_values("pix2pix", "phantom")
-    for name in [name for name in FIXED if name in of_pix2pix]:
+    for name in [name for name in FIXED if name in of_pix2pix and not name.startswith("old_")]:  # test_rivals.py
         value = [VALUES[name]] if name in VALUES else ["7"] * (name in NUMBERS) or ["x"] * (name != "no_dropout")
         with pytest.raises(UserError, match=rf"--{name} .* was trained with --{name} .*leave the flag out, or"):
             run("--continue_train", "--n_epochs", "3", f"--{name}", *value)
