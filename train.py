@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from util.show.report import Report
 
     OldTasks = tuple[Mapping[str, Iterable[Item]], Path | None]  # as `models.rivals.create.create_rival` takes them
+    Sources = Mapping[str, Mapping[str, object]]  # as `util.run.aside.write_burden` takes them
 
 
 def main() -> int:
@@ -61,7 +62,7 @@ def train_run(opt: argparse.Namespace) -> int:
     from util.show.report import Report
 
     with Run(opt) as run:
-        old, train = read_old_tasks(opt, create_dataset(opt, opt.phase, train=True))
+        old, sources, train = read_old_tasks(opt, create_dataset(opt, opt.phase, train=True))
         val = create_validation(opt) if run.first else None
         augment = Augment(opt.augment, run.device, train.dataset.labels)
         model = create_model(opt, run.device, training=True)
@@ -79,7 +80,7 @@ def train_run(opt: argparse.Namespace) -> int:
         run.record(as_dict(opt), as_text(opt), train.files, train.dataset.masks_seen)
         say_what_begins(opt, run, train, val)
         describe_task(opt, run, model, train, val)
-        hold_old_tasks(opt, run, model, old, train)
+        hold_old_tasks(opt, run, model, old, sources, train)
 
         with Report(run, opt, train, val) as report:
             fit(opt, run, report, augment, val)
@@ -87,36 +88,43 @@ def train_run(opt: argparse.Namespace) -> int:
         return run.exit_code
 
 
-def read_old_tasks(opt: argparse.Namespace, new: Loader) -> tuple[OldTasks, Loader | Rehearsal]:
-    """The old tasks that a new run is to be held to (--adapt ewc, lwf), and the training batches."""
+def read_old_tasks(opt: argparse.Namespace, new: Loader) -> tuple[OldTasks, Sources, Loader | Rehearsal]:
+    """The old tasks that a new run is to be held to (--adapt ewc, lwf), which options read those that --replay stores,
+    and the training batches."""
     from data import create_rehearsal, examples_of
     from models.rivals import RIVALS
     from models.rivals.create import check_start
-    from options.complete.old_task import old_tasks, replayed, to_measure
+    from options.complete.old_task import describing, old_tasks, replayed, to_measure
 
     begins = opt.adapt in RIVALS and not opt.continue_train
     if not (begins or opt.replay):
-        return ({}, None), new
+        return ({}, None), {}, new
     if not opt.continue_train:
         check_start(opt)
-    train = create_rehearsal(opt, new, replayed(opt)) if opt.replay else new
+    stored = replayed(opt) if opt.replay else {}
+    sources = {name: describing(old) for name, old in stored.items()}
+    train = create_rehearsal(opt, new, stored) if opt.replay else new
     if not begins:
-        return ({}, None), train
+        return ({}, None), sources, train
     tasks = old_tasks(opt)
     if opt.adapt != "ewc":
-        return ({task.name: () for task in tasks}, None), train
+        return ({task.name: () for task in tasks}, None), sources, train
     tasks = to_measure(tasks)
-    return ({task.name: examples_of(task.name, task.options(opt)) for task in tasks}, tasks[0].kept), train
+    return ({task.name: examples_of(task.name, task.options(opt)) for task in tasks}, tasks[0].kept), sources, train
 
 
 def hold_old_tasks(
-    opt: argparse.Namespace, run: Run, model: BaseModel, old: OldTasks, train: Loader | Rehearsal
+    opt: argparse.Namespace,
+    run: Run,
+    model: BaseModel,
+    old: OldTasks,
+    sources: Sources,
+    train: Loader | Rehearsal,
 ) -> None:
     """Hold the generator to its old tasks (--adapt ewc, lwf). Say and record what the run keeps of these tasks."""
     from data.loader import Rehearsal
     from models.rivals import FILE
     from models.rivals.create import create_rival
-    from options.complete.old_task import describing, replayed
     from util.run.aside import KEPT, write_burden
 
     model.rival, names = create_rival(opt, model, *old, run.folder)
@@ -126,8 +134,7 @@ def hold_old_tasks(
         for name, task in stored.items():
             tasks[name] = {"images": len(task), "patients": len(set(task.patients)), "bytes": task.nbytes}
         size = (run.folder / FILE).stat().st_size if model.rival else 0
-        options = {name: describing(old) for name, old in replayed(opt).items()} if stored else {}
-        sums = write_burden(run.folder, tasks, size, options)
+        sums = write_burden(run.folder, tasks, size, sources)
         distributed.say(
             f"kept of the old task{'s' * (len(tasks) > 1)} {', '.join(tasks)}: {sums['images']} images of "
             f"{sums['patients']} patients; {sums['bytes'] / 1e6:.1f} MB in all"

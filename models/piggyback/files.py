@@ -77,13 +77,18 @@ class TaskFile:
     def settings(self) -> Settings:
         return Settings(**self.header["settings"])
 
+    @property
+    def donor_place(self) -> str:
+        """Where its donor was when the task was learnt, for messages."""
+        return _last(self.header["donor"]["found"], self.path)
+
     def find_donor(self) -> Path:
         """The donor's file. UserError where it is at none of the places that the header names."""
         path = _first(self.header["donor"]["found"], self.path)
         if path is None:
             raise UserError(
                 f"{self.path}: its donor {_short(self.header['donor']['sha256'])} is not at "
-                f"{_last(self.header['donor']['found'], self.path)}; put it back there"
+                f"{self.donor_place}; put it back there"
             )
         return path
 
@@ -196,7 +201,7 @@ def check_donor(file: TaskFile, net: nn.Module) -> str:
     if donor != wanted:
         raise UserError(
             f"{file.path}: belongs to another donor ({_short(wanted)}, once at "
-            f"{_last(file.header['donor']['found'], file.path)}) than the one given ({_short(donor)})"
+            f"{file.donor_place}) than the one given ({_short(donor)})"
         )
     return donor
 
@@ -213,7 +218,7 @@ def earlier_tasks(donor: Path, cumulative: bool) -> list[TaskFile]:
     if not cumulative or file.settings.method != "filter_bank":
         raise UserError(
             f"--pretrained: {file.path.parent} is a task ({file.settings.method}) on the donor "
-            f"{_last(file.header['donor']['found'], file.path)}: adapt that, or take plain weights (python -m "
+            f"{file.donor_place}: adapt that, or take plain weights (python -m "
             "models.piggyback export); only --adapt filter_bank --bank cumulative builds on a task of filter_bank"
         )
     return [*file.dependencies(), file]
