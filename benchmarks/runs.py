@@ -7,7 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+import options.train
+from options.parser import as_dict
+from options.recorded import read_run
 from util.errors import UserError
+from util.flags import Fact
+from util.flags import flags as flags_with
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,15 +39,34 @@ def words(flags: str) -> list[str]:
 def train(name: str, flags: list[str], checkpoints_dir: Path) -> float:
     """Train a run, or resume one that was stopped. A finished run stays as it is.
 
-    Returns the minutes of training since its last start, which minutes.txt in the run's folder holds.
+    Returns the minutes of training since its last start, which minutes.txt in the run's folder holds. UserError: there
+    is such a run, and it was trained with other flags.
     """
     minutes = checkpoints_dir / name / "minutes.txt"
+    _check_flags(minutes.parent, [*flags, "--name", name, "--checkpoints_dir", str(checkpoints_dir)])
     if not minutes.exists():
         start = time.monotonic()
         stopped = (minutes.parent / "latest_train_state.pth").exists()
         call("train.py", name, flags + ["--continue_train"] * stopped, checkpoints_dir)
         minutes.write_text(f"{(time.monotonic() - start) / 60:.1f}\n")
     return float(minutes.read_text())
+
+
+def _check_flags(folder: Path, flags: list[str]) -> None:
+    recorded = read_run(folder)
+    if not recorded:
+        return
+    wanted = as_dict(options.train.parse(flags))
+    different = [
+        f"--{flag} {recorded.get(flag)} (now {wanted.get(flag)})"
+        for flag in sorted({*flags_with(Fact.RESUMED)} - {*flags_with(Fact.BESIDE)})
+        if recorded.get(flag) != wanted.get(flag)
+    ]
+    if different:
+        raise UserError(
+            f"{folder} was trained with other flags: {', '.join(different)}; delete it, or name another "
+            "--checkpoints_dir"
+        )
 
 
 def test(name: str, flags: list[str], checkpoints_dir: Path, results_dir: Path) -> dict:

@@ -3,16 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import options.train
 from benchmarks.lifelong.sequence import Task
 from benchmarks.lifelong.ways import WAYS
 from benchmarks.runs import train, words
 from models.donors.find import find_donor
-from options.parser import as_dict
-from options.recorded import read_run
-from util.errors import UserError
 from util.files import replacing
-from util.flags import Fact, flags
 
 CHEAP = words(
     "--no_html --display_id 0 --val_freq 0 --save_epoch_freq 1000000 --save_latest_freq 1000000000 --num_threads 0"
@@ -66,18 +61,4 @@ class Training:
         return [word for flag, value in values.items() if value for word in (f"--{flag}", str(value))]
 
     def _learn(self, name: str, own: list[str]) -> None:
-        """UserError: there is such a run, and it was trained with other flags."""
-        words, folder = [*own, *CHEAP, *self.machine], self.checkpoints_dir / name
-        if recorded := read_run(folder):
-            where = ["--name", name, "--checkpoints_dir", str(self.checkpoints_dir)]
-            wanted = as_dict(options.train.parse([*words, *where]))
-            if different := [
-                f"--{flag} {recorded.get(flag)} (now {wanted.get(flag)})"
-                for flag in sorted({*flags(Fact.RESUMED)} - {*flags(Fact.BESIDE)})
-                if recorded.get(flag) != wanted.get(flag)
-            ]:
-                raise UserError(
-                    f"{folder} was trained with other flags: {', '.join(different)}; delete it, or name another "
-                    "--checkpoints_dir"
-                )
-        train(name, words, self.checkpoints_dir)
+        train(name, [*own, *CHEAP, *self.machine], self.checkpoints_dir)
