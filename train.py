@@ -18,8 +18,8 @@ import options  # noqa: F401 - before all others, for Ctrl-C
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from options.parser import as_dict
 from options.recorded import changed_flags, read_for_others
+from options.script import as_dict
 from options.train import as_text, card_facts, in_short, is_named, parse, refuse_old_run, resume_command, test_command
 from util import distributed
 from util.errors import UserError, run_script

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.runs import lungs_parser, markdown, test, train, words
-from options.types import count
+from options.flags.types import count
 from util.errors import run_script
 from util.run.log import read_metrics
 

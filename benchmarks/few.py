@@ -14,7 +14,7 @@ from statistics import mean, stdev
 from matplotlib.figure import Figure
 
 from benchmarks.runs import lungs_parser, markdown, test, train, words
-from options.types import count
+from options.flags.types import count
 from util.errors import run_script
 
 SEEN = 2952  # images in a training: 6 epochs of all 492

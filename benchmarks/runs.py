@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import options.train
-from options.parser import as_dict
 from options.recorded import read_run
+from options.script import as_dict
 from util.errors import UserError
 from util.flags import Fact
 from util.flags import flags as flags_with

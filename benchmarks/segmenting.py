@@ -51,7 +51,7 @@ def _segmenter(folder: Path, flags: str) -> Segmenter:
     import options.test
     from hubconf import segmenter
     from models import create_model
-    from options.parser import as_dict
+    from options.script import as_dict
     from util.files import write_json
     from util.run.checkpoint import save_networks
 

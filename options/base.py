@@ -7,7 +7,7 @@ from data.transforms import PREPROCESS
 from models.networks import DISCRIMINATORS, GENERATORS, INITS, INPUT_NORMS, NORMS, UNETS
 from models.rivals import WEIGHTS
 from options.complete.former import norm
-from options.types import amount, count, cutoff, fraction, generator, limit, whole
+from options.flags.types import amount, count, cutoff, fraction, generator, limit, whole
 from util.commands import CHECKPOINTS_DIR
 
 NORM_STATS = ("image", "running")

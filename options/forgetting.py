@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from options.base import DIRECTIONS
-from options.parser import Parser, Values, check
-from options.types import count, limit, whole
+from options.flags.types import count, limit, whole
+from options.parser import Parser, Values
+from options.script import check
 from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError
 from util.folds.record import members, refuse_folds

@@ -9,8 +9,9 @@ from pathlib import Path
 from data.classes import without_file
 from options.base import add_base_options
 from options.complete.names import existing_run
-from options.of_training import add_train_options
-from options.parser import Parser, Script, Values, checked, with_suffix
+from options.flags.of_training import add_train_options
+from options.parser import Parser, Values, checked
+from options.script import Script, with_suffix
 from util.contracts import ScoredData
 from util.errors import UserError
 from util.files import read_options

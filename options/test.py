@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 
 from options.base import add_base_options, following, settle
-from options.parser import Script, Values
+from options.flags.types import amount, limit, whole
+from options.parser import Values
 from options.recorded import note_unrecorded, read_for_testing
-from options.types import amount, limit, whole
+from options.script import Script
 from util.errors import UserError
 
 

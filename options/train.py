@@ -9,9 +9,9 @@ from models.rivals import RIVALS
 from options.base import add_base_options, following, settle
 from options.complete.all_folds import check_name
 from options.complete.names import default_name, with_name
-from options.of_training import add_train_options
-from options.parser import Script, with_suffix
+from options.flags.of_training import add_train_options
 from options.recorded import changed_flags, read_for_resuming
+from options.script import Script, with_suffix
 from util.commands import named
 from util.errors import UserError
 from util.flags import Fact, flags

@@ -42,7 +42,7 @@ def save_run(checkpoints: Path, name: str, *flags: str, seed: int = 0, epochs: t
 
     import options.test
     from models import create_model
-    from options.parser import as_dict
+    from options.script import as_dict
     from util.files import write_json
     from util.run.checkpoint import save_networks
 

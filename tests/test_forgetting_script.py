@@ -17,7 +17,7 @@ from models import create_model
 from models.donors.architecture import Architecture
 from models.donors.build import load_donor
 from models.piggyback.task import Settings, attach
-from options.parser import as_dict
+from options.script import as_dict
 from tests.helpers import read_json, save_run
 from util.errors import UserError
 from util.files import write_json

@@ -21,8 +21,8 @@ def classes(folder: Path) -> list[Seed]:
 
 
 def options(folder: Path) -> list[Seed]:
-    from options.parser import as_dict
     from options.recorded import read_run
+    from options.script import as_dict
     from options.test import TEST
     from options.train import TRAIN
 

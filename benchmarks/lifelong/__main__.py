@@ -19,7 +19,7 @@ from benchmarks.lifelong.tables import tables
 from benchmarks.lifelong.training import Training
 from benchmarks.lifelong.ways import WAYS, check_ways, ways_of
 from benchmarks.runs import compare, parser
-from options.types import count
+from options.flags.types import count
 from util.errors import run_script
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from data.audit.verdicts import left_out
 from data.read.splits import fold_numbers, read_splits
-from options.parser import Script, as_dict
 from options.recorded import changed_flags
+from options.script import Script, as_dict
 from util.commands import named, quoted
 from util.errors import UserError
 from util.files import write_json

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from options.of_models import OF_MODELS
+from options.flags.of_models import OF_MODELS
 from util.commands import CHECKPOINTS_DIR
 from util.errors import UserError
 from util.run.aside import FOLDS, NETWORKS

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from models.rivals import FILE, RIVALS
 from options.complete.donor import folder_of_donor
+from options.flags.of_data import OF_DATA
 from options.forgetting import DATA
-from options.of_data import OF_DATA
-from options.parser import holds_masks
 from options.recorded import read_run, same_folder
+from options.script import holds_masks
 from options.train import TRAIN
 from util.errors import UserError
 from util.flags import Fact, flags

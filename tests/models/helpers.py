@@ -3,7 +3,7 @@
 import argparse
 
 from options.base import settle
-from options.of_models import OF_MODELS
+from options.flags.of_models import OF_MODELS
 from options.test import TEST
 from options.train import TRAIN
 

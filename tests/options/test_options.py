@@ -8,10 +8,10 @@ import pytest
 
 import options.test
 import options.train
-from options.of_data import OF_DATA
-from options.parser import as_dict
+from options.flags.of_data import OF_DATA
 from options.recorded import read_run
 from options.runs import resolve_named
+from options.script import as_dict
 from util.errors import UserError
 
 

@@ -12,9 +12,9 @@ from models.optim import LR_POLICIES, OPTIMIZERS
 from models.piggyback import METHODS
 from models.piggyback.__main__ import COMMANDS
 from models.rivals import RIVALS
-from options.of_data import OF_DATA
-from options.of_models import OF_MODELS
-from options.of_training import add_train_options
+from options.flags.of_data import OF_DATA
+from options.flags.of_models import OF_MODELS
+from options.flags.of_training import add_train_options
 from options.parser import Parser
 
 REGISTRIES = (

@@ -9,8 +9,8 @@ import pytest
 
 import options.test
 import options.train
-from options.parser import as_dict
 from options.results import data_of, place, results_folder
+from options.script import as_dict
 
 MINE = {"dataset_mode": "masks", "dataroot": "/mine"}
 

@@ -6,8 +6,8 @@ from importlib import import_module
 
 import pytest
 
-from options.of_data import OF_DATA
-from options.of_models import OF_MODELS
+from options.flags.of_data import OF_DATA
+from options.flags.of_models import OF_MODELS
 from options.test import TEST
 from options.train import TRAIN
 from util.flags import FLAGS, Fact, flags

@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import pytest
 
-from options.types import cutoff
+from options.flags.types import cutoff
 from util.score.mask_rule import MaskRule, large_parts, triplet
 
 

@@ -8,7 +8,7 @@ from models.optim import LR_POLICIES, OPTIMIZERS
 from models.piggyback import BANKS, METHODS
 from models.rivals import RIVALS, WEIGHTS
 from options.base import DIRECTIONS
-from options.types import amount, count, fraction, part, positives, share, stored, whole
+from options.flags.types import amount, count, fraction, part, positives, share, stored, whole
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from data.classes import MASKS
 from data.phantom import KINDS, add_phantom_options
-from options.of_models import no_flags
-from options.types import fold
+from options.flags.of_models import no_flags
+from options.flags.types import fold
 
 
 @dataclass(frozen=True)
