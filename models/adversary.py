@@ -6,6 +6,10 @@ import torch
 from torch import nn
 
 from models.losses import gan_loss, gradient_penalty
+from models.networks.discriminators import SpectralDiscriminator
+
+RIGHT_ENOUGH = 0.8
+"""A spectral discriminator does not learn from images about which it is right more often."""
 
 
 @dataclass(frozen=True)
@@ -13,19 +17,14 @@ class Judged:
     """What a discriminator made of real images and fakes, as scalars on the device.
 
     real, fake: its losses. penalty: of gradients, with --gan_mode wgangp. right: the share of its logits that tell real
-    from fake, for each of both; empty where a logit is no verdict (wgangp).
+    from fake, for each of both; empty where a logit is no verdict (wgangp). objective: what it minimises.
     """
 
     real: torch.Tensor
     fake: torch.Tensor
     penalty: torch.Tensor | None
     right: dict[str, torch.Tensor]
-
-    @property
-    def objective(self) -> torch.Tensor:
-        """What the discriminator minimises. The half slows it down relative to G (Isola et al. 2017, section 3.3)."""
-        loss = (self.real + self.fake) / 2
-        return loss if self.penalty is None else loss + self.penalty
+    objective: torch.Tensor
 
 
 class Adversary:
@@ -48,7 +47,14 @@ class Adversary:
         penalty = gradient_penalty(self.net, real, fake[: len(real)]) if self.penalise else None
         right = {"real": self.loss.right(on_real, True), "fake": self.loss.right(on_fake, False)}
         known = {kind: share for kind, share in right.items() if share is not None}
-        return Judged(self.loss(on_real, True), self.loss(on_fake, False), penalty, known)
+        loss_real, loss_fake = self.loss(on_real, True), self.loss(on_fake, False)
+        objective = (loss_real + loss_fake) / 2  # the half slows it down relative to G (Isola et al. 2017, section 3.3)
+        if penalty is not None:
+            objective = objective + penalty
+        if known and isinstance(self.net, SpectralDiscriminator):
+            # It pauses where it is far ahead, so that G can catch up (Wu et al. 2016, arXiv 1610.07584).
+            objective = objective * ((known["real"] + known["fake"]) / 2 <= RIGHT_ENOUGH)
+        return Judged(loss_real, loss_fake, penalty, known, objective)
 
     def deceive(self, fake: torch.Tensor) -> torch.Tensor:
         """The generator's loss. Its gradient passes through the discriminator, which needs none of its own."""
