@@ -43,6 +43,8 @@ def main() -> int:
     sources = Sources(asked.paths, asked.out)
     if asked.out is None and not sources.are_files:
         raise UserError("--out is missing: name the folder for the masks of a folder, a list, or stdin")
+    if not sources.from_stdin and next(iter(sources), None) is None:
+        raise UserError(f"{' '.join(asked.paths)}: no image there, and none below it")
     rank, processes = share()
     if processes > 1 and (sources.from_stdin or asked.out is None):
         raise UserError("several processes share out a folder or a list, with --out; stdin and single files go to one")

@@ -51,6 +51,8 @@ def create_dataset(opt: argparse.Namespace, phase: str, train: bool, num_test: f
     dataset = resolve_name(DATASETS[opt.dataset_mode])(opt, phase, train, num_test)
     for line in dataset.skipped:
         distributed.say(f"skipped: {line}", file=sys.stderr)
+    for line in dataset.notes:
+        distributed.say(f"note: {line}", file=sys.stderr)
     empty, masks = dataset.empty
     if empty:
         distributed.say(f"{phase}: {empty} of {masks} masks read are empty (no foreground)")

@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 
 from data.base import PairedDataset, Sample
-from data.read.folders import existing_folder, images_of
+from data.read.folders import existing_folder, images_of, likely_folders, renaming
 from data.read.images import read_file
 from data.read.labels import labels_of
 from util.errors import UserError
@@ -16,6 +16,11 @@ class AlignedDataset(PairedDataset):
 
     def find(self, opt: argparse.Namespace, phase: str) -> list[Sample]:
         root, folder = existing_folder(opt.dataroot), "" if phase == "all" else phase
+        if all(likely_folders(root / folder)):
+            raise UserError(
+                f"--dataroot {root}: {root / folder} has images and masks in two folders, not A and B side by side in "
+                f"each file; {renaming(root) or 'take --dataset_mode masks'}"
+            )
         images = images_of(root, folder, "aligned wants <phase>/ with A and B side by side")
         return [Sample(name, path, (path,)) for name, path in images]
 

@@ -69,8 +69,9 @@ class PairedDataset(Dataset[Item], ABC):
     Images without targets are dealt out in the same way: each item brings one of them, if there are any.
 
     ids, patients, sources: one string per sample. classes: the meaning of the target's colours; None if the target is a
-    picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. swaps:
-    whether --direction BtoA makes an item's target the input. balance: which images an epoch takes; None for all.
+    picture. has_targets: whether images have targets. skipped: a line for every bad file that was left out. notes:
+    lines about the data set for its user. swaps: whether --direction BtoA makes an item's target the input. balance:
+    which images an epoch takes; None for all.
     drawn: of the images that --max_dataset_size leaves, `num_test` takes images that --seed draws, of as many patients
     as possible, instead of the first. They are images that a network was trained on, however they are read now.
     unlabelled: the samples without a target that take part in training.
@@ -82,11 +83,11 @@ class PairedDataset(Dataset[Item], ABC):
     def __init__(
         self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf"), drawn: bool = False
     ) -> None:
-        self.train, self.trained_on = train, train or drawn
-        self.seed = opt.seed
+        self.train, self.trained_on, self.seed = train, train or drawn, opt.seed
         self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, not opt.no_flip, train, opt.patch)
         self.swap = self.swaps and opt.direction == "BtoA"
         self.skipped: list[str] = []
+        self.notes: list[str] = []
         self._stored_as = self.target_classes(opt)
         self.classes: ClassMap | None = self._stored_as
         self._channels = (opt.input_nc, opt.output_nc)
@@ -98,8 +99,8 @@ class PairedDataset(Dataset[Item], ABC):
         most = int(min(first, num_test))
         if drawn:
             samples = _draw(samples[:first], most, self.seed)
-        lenders, unlabelled = [s for s in samples if s.lends], [s for s in samples if s.unlabelled]
-        samples = [s for s in samples if not (s.lends or s.unlabelled)][:most] + lenders[:most] + unlabelled
+        shown, lenders, unlabelled = _kinds(samples)
+        samples = [*shown[:most], *lenders[:most], *unlabelled]
         self.has_targets = any(s.targets for s in samples) and not (lenders and not train)
         self._check_sides()
         self._filled: dict[Sample, bool] = {}  # whether a mask has any foreground, of all masks read so far
@@ -107,11 +108,11 @@ class PairedDataset(Dataset[Item], ABC):
         self._cache = Cache(self._decode, opt.cache_gb, opt.num_threads, opt.skip_bad_files)
         bad = self._cache.fill(samples, f"reading {phase}")
         self.skipped += bad.values()
-        read = [s for i, s in enumerate(samples) if i not in bad]
-        self.samples = [s for s in read if not (s.lends or s.unlabelled)]
-        self._lenders, self.unlabelled = [s for s in read if s.lends], [s for s in read if s.unlabelled]
-        if not self.samples or (lenders and not self._lenders) or (unlabelled and not self.unlabelled):
+        self.samples, self._lenders, self.unlabelled = _kinds([s for i, s in enumerate(samples) if i not in bad])
+        if not self.samples or (lenders and not self._lenders):
             raise UserError(f"--dataroot {opt.dataroot}: no readable image is left in phase {phase}")
+        if unlabelled and not self.unlabelled:
+            raise UserError(f"--unlabelled {opt.unlabelled}: no readable image is left; {[*bad.values()][-1]}")
         self.empty = self._count_empty(f"--dataroot {opt.dataroot}, phase {phase}")
         self._shuffles = train and not opt.serial_batches
         self._orders: dict[tuple[int, int], np.ndarray] = {}  # by epoch and kind: the order of what is dealt out
@@ -355,6 +356,12 @@ class PairedDataset(Dataset[Item], ABC):
         if self.has_targets and stored is not None and channels == 1 and not stored.binary:
             flag = "--input_nc" if self.swap else "--output_nc"
             raise UserError(f"{flag} 1: one channel can show two classes, not {len(stored)}; take {flag} 3")
+
+
+def _kinds(samples: list[Sample]) -> tuple[list[Sample], list[Sample], list[Sample]]:
+    """Those that are shown as images, those that only lend their targets, and those without a target (`Sample`)."""
+    shown = [s for s in samples if not (s.lends or s.unlabelled)]
+    return shown, [s for s in samples if s.lends], [s for s in samples if s.unlabelled]
 
 
 def _draw(samples: list[Sample], most: int, seed: int) -> list[Sample]:

@@ -11,12 +11,19 @@ import numpy as np
 from data.audit.verdicts import left_out
 from data.base import PairedDataset, Sample
 from data.classes import MASKS, Classes
-from data.read.folders import NoSuchPhase, existing_folder, renaming
+from data.read.folders import (
+    NoSuchPhase,
+    existing_folder,
+    left_out_in_words,
+    named_for_masks,
+    renaming,
+    split_masks,
+)
 from data.read.headers import read_patient
 from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
 from data.read.matching import Matching, match
-from data.read.splits import Row, draw, draw_split, folded, read_splits
+from data.read.splits import Row, draw, draw_split, folded, read_splits, splits_by_folders
 from util.errors import UserError
 from util.folds.record import OUT_OF_FOLD
 from util.run.learnt import digests
@@ -32,9 +39,10 @@ class MasksDataset(PairedDataset):
     masks/x_mask.png, masks/left/x.png. Masks of one image that name its sides (x_left, x_right) are OR-ed; any other
     second mask is an error. A folder without any masks can be used for testing, not for training.
 
-    <dataroot>/splits.csv (`data.read.splits`) lists the phase of each image. Without it, 70 % of the patients are in
-    train, 10 % in val and 20 % in test. A patient's phase depends on the patient's name (for DICOM files, the ID in the
-    header; without it, the image's own path below images/) and on --split_seed alone, so new images move no patient.
+    <dataroot>/splits.csv (`data.read.splits`) lists the phase of each image. Without it, folders images/train,
+    images/val and images/test do. Without these, 70 % of the patients are in train, 10 % in val and 20 % in test. A
+    patient's phase then depends on the patient's name (for DICOM files, the ID in the header; without it, the image's
+    own path below images/) and on --split_seed alone, so new images move no patient.
     --phase all takes every image.
 
     With --fold N (cross-validation), the images of fold N (column fold of splits.csv) are phase out_of_fold, and those
@@ -62,19 +70,16 @@ class MasksDataset(PairedDataset):
         rows = _of_sources(everyone, opt.source, list_file) if opt.source else everyone
         chosen = [row for row in rows if phase in ("all", row.split)]
         if not chosen:
-            splits = ", ".join(
-                f"{s or 'none'} ({sum(r.split == s for r in rows)})" for s in sorted({r.split for r in rows})
-            )
-            raise NoSuchPhase(
-                f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
-                + ("" if listed else "; a splits.csv or another --split_seed changes that")
-                + (f"; --phase {OUT_OF_FOLD} scores what a fold's run has not seen" if OUT_OF_FOLD in splits else "")
-            )
+            raise _no_such_phase(phase, rows, root, listed)
+        if self.train:
+            self.notes += _torn(chosen, everyone, phase)
         if self.trained_on:
             chosen = self._without_bad(chosen, list(ids), root)
         # Every mask must belong to an image, so all images are matched, whatever their phase. A list may name masks of
         # its own, and others may lie beside them. Training reads val right after train: then strays were reported.
-        wanted = set() if opt.unlabelled == REST else {row.image for row in chosen}
+        # With `rest`, an image without a mask trains as such.
+        learnt = self.trained_on or phase == "train"
+        wanted = set() if learnt and opt.unlabelled == REST else {row.image for row in chosen}
         strays = not listed and phase != "val"
         masks = self._masks_of(rows, root, opt.skip_bad_files, wanted, report_strays=strays)
         samples = [
@@ -84,8 +89,11 @@ class MasksDataset(PairedDataset):
         ]
         if phase == "train" and opt.train_images:
             samples = _drawn(samples, opt.train_images, opt.split_seed)
-        if self.train and opt.unlabelled:
-            return samples + _unlabelled(opt, phase, everyone, {s.image for s in samples})
+        if self.trained_on and opt.unlabelled:
+            samples = samples[: int(min(opt.max_dataset_size, len(samples)))]
+            free = _unlabelled(opt, phase, everyone, {s.image for s in samples}, self.notes)
+            # What a network learnt from looks like is read as testing sees it, where no image is beside another.
+            return samples + (free if self.train else [replace(sample, unlabelled=False) for sample in free])
         return _without_pairs(samples, opt.split_seed) if self.train and opt.unpaired else samples
 
     def _without_bad(self, rows: list[Row], known: list[Path], root: Path) -> list[Row]:
@@ -119,6 +127,8 @@ class MasksDataset(PairedDataset):
             return {}
         problems = [
             f"{image}: no mask of this name in {root / 'masks'}"
+            if image.exists()
+            else f"{root / 'splits.csv'}: lists {image}, but there is no such file"
             for image in images
             if image in chosen and image not in masks_of
         ]
@@ -188,6 +198,8 @@ def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[
         if len({*owners} - {""}) == 1:  # some programs anonymise by writing one ID into all files
             owners = [""] * len(rows)
         rows = _draw_splits(rows, owners, split_seed)
+        if splits := splits_by_folders([row.image for row in rows], root / "images"):
+            rows = [replace(row, split=split) for row, split in zip(rows, splits, strict=True)]
     return dict(zip(ids, rows, strict=True))
 
 
@@ -212,9 +224,33 @@ def _drawn(samples: list[Sample], count: int, seed: int) -> list[Sample]:
     return [s for s in samples if s.id in taken]
 
 
-def _unlabelled(opt: argparse.Namespace, phase: str, rows: list[Row], labelled: set[Path]) -> list[Sample]:
+def _no_such_phase(phase: str, rows: list[Row], root: Path, listed: bool) -> NoSuchPhase:
+    splits = ", ".join(f"{s or 'none'} ({sum(r.split == s for r in rows)})" for s in sorted({r.split for r in rows}))
+    return NoSuchPhase(
+        f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
+        + ("" if listed else "; a splits.csv or another --split_seed changes that")
+        + (f"; --phase {OUT_OF_FOLD} scores what a fold's run has not seen" if OUT_OF_FOLD in splits else "")
+    )
+
+
+def _torn(rows: list[Row], everyone: list[Row], phase: str) -> list[str]:
+    """A note where patients have images in a phase, which trains, and in others of the data set."""
+    patients = {row.patient for row in rows}
+    others = [row for row in everyone if row.split not in (phase, "") and row.patient in patients]
+    if phase == "all" or not others:
+        return []
+    count, phases = len({row.patient for row in others}), " and ".join(sorted({row.split for row in others}))
+    return [
+        f"{count} of {len(patients)} patients in {phase} have images in {phases} too, such as {others[0].patient}; "
+        "scores there will be too good"
+    ]
+
+
+def _unlabelled(
+    opt: argparse.Namespace, phase: str, rows: list[Row], labelled: set[Path], notes: list[str]
+) -> list[Sample]:
     """The images that train without a mask. rows: of the whole data set, so that no image of another phase is among
-    them, wherever the folder lies. labelled: the images that train with their masks."""
+    them, wherever the folder lies. labelled: the images that train with their masks. notes: to add to."""
     for flag, given in (("--unpaired", opt.unpaired), ("--direction BtoA", opt.direction == "BtoA")):
         if given:
             raise UserError(f"--unlabelled {opt.unlabelled}: it goes with images and masks in pairs, not with {flag}")
@@ -228,10 +264,14 @@ def _unlabelled(opt: argparse.Namespace, phase: str, rows: list[Row], labelled: 
                 f"--unlabelled {folder}: no such folder; give a folder of images, or `{REST}` for the images of "
                 "--dataroot that train without a mask"
             )
+        if named_for_masks(folder.name):
+            raise UserError(f"--unlabelled {folder}: a folder of masks by its name; give the folder of the images")
         if (folder / "splits.csv").is_file():
             paths = [row.image for row in find_rows(folder).values() if row.split == phase]
         else:
-            paths = find_images(folder / "images" if (folder / "images").is_dir() else folder)
+            root = folder / "images" if (folder / "images").is_dir() else folder
+            paths, left = split_masks(find_images(root), root)
+            notes += left_out_in_words(left, f"--unlabelled {folder}")
         others = labelled | {row.image for row in rows if row.split != phase}
         where = str(folder)
     known = {digest for path in others for digest in digests(path)}  # a copy of a test image is one, too

@@ -6,7 +6,7 @@ import numpy as np
 
 from data.base import PairedDataset, Sample
 from data.classes import Classes
-from data.read.folders import existing_folder, images_of
+from data.read.folders import existing_folder, images_of, left_out_in_words, split_masks
 from data.read.images import read_image
 from util.errors import UserError
 
@@ -25,7 +25,13 @@ class SingleDataset(PairedDataset):
         if self.train:
             raise UserError("--dataset_mode single has no targets to train on: take unaligned, aligned, masks, phantom")
         root = existing_folder(opt.dataroot)
-        return [Sample(name, path) for name, path in images_of(root, "", "single wants a folder of images")]
+        samples = [Sample(*found) for found in images_of(root, "", "single wants a folder of images")]
+        images, masks = split_masks([sample.image for sample in samples], root)
+        if not images:  # a network that draws images from masks is tested on masks
+            return samples
+        self.notes += left_out_in_words(masks, f"--dataroot {root}")
+        wanted = {*images}
+        return [sample for sample in samples if sample.image in wanted]
 
     def read(self, sample: Sample) -> tuple[np.ndarray, None]:
         return read_image(sample.image), None

@@ -1,5 +1,6 @@
 """A generator's adversary: a discriminator, what it is shown, its losses, and how often it is right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,12 +40,15 @@ class Adversary:
         self.loss = gan_loss(gan_mode)
         self.penalise = gan_mode == "wgangp"
 
-    def judge(self, real: torch.Tensor, fake: torch.Tensor) -> Judged:
-        """Judge real images and at least as many fakes. They carry no gradients, so that the discriminator learns."""
+    def judge(self, real: torch.Tensor, fakes: Sequence[torch.Tensor]) -> Judged:
+        """Judge real images and at least as many fakes. They carry no gradients, so that the discriminator learns.
+
+        fakes: one batch, or several of different sizes; the first is of the real images' size.
+        """
         self.net.requires_grad_(True)
-        real, fake = self._shown(real), self._shown(fake)
-        on_real, on_fake = self.net(real), self.net(fake)
-        penalty = gradient_penalty(self.net, real, fake[: len(real)]) if self.penalise else None
+        real, fakes = self._shown(real), [self._shown(fake) for fake in fakes]
+        on_real, on_fake = self.net(real), self._logits(fakes)
+        penalty = gradient_penalty(self.net, real, fakes[0][: len(real)]) if self.penalise else None
         right = {"real": self.loss.right(on_real, True), "fake": self.loss.right(on_fake, False)}
         known = {kind: share for kind, share in right.items() if share is not None}
         loss_real, loss_fake = self.loss(on_real, True), self.loss(on_fake, False)
@@ -56,10 +60,16 @@ class Adversary:
             objective = objective * ((known["real"] + known["fake"]) / 2 <= RIGHT_ENOUGH)
         return Judged(loss_real, loss_fake, penalty, known, objective)
 
-    def deceive(self, fake: torch.Tensor) -> torch.Tensor:
-        """The generator's loss. Its gradient passes through the discriminator, which needs none of its own."""
+    def deceive(self, fakes: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The generator's loss. Its gradient passes through the discriminator, which needs none of its own. fakes: as
+        in `judge`."""
         self.net.requires_grad_(False)
-        return self.loss.deceive(self.net(self._shown(fake)))
+        return self.loss.deceive(self._logits([self._shown(fake) for fake in fakes]))
+
+    def _logits(self, batches: Sequence[torch.Tensor]) -> torch.Tensor:
+        if len(batches) == 1:
+            return self.net(batches[0])
+        return torch.cat([self.net(batch).flatten() for batch in batches])
 
     def _shown(self, images: torch.Tensor) -> torch.Tensor:
         return images + self.noise * torch.randn_like(images) if self.noise else images

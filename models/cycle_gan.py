@@ -89,8 +89,8 @@ class CycleGANModel(BaseModel):
         images["rec_A"] = generate(G_B, images["fake_B"])
         images["rec_B"] = generate(G_A, images["fake_A"])
         losses = {
-            "G_A": self.adversaries["D_A"].deceive(images["fake_B"]),
-            "G_B": self.adversaries["D_B"].deceive(images["fake_A"]),
+            "G_A": self.adversaries["D_A"].deceive([images["fake_B"]]),
+            "G_B": self.adversaries["D_B"].deceive([images["fake_A"]]),
             "cycle_A": F.l1_loss(images["rec_A"], real_A) * self.weights["A"],
             "cycle_B": F.l1_loss(images["rec_B"], real_B) * self.weights["B"],
         }
@@ -108,7 +108,7 @@ class CycleGANModel(BaseModel):
         judged = {}
         for name, side in (("D_A", "B"), ("D_B", "A")):  # D_A judges images of B
             fake = self.pools[name].query(self.images[f"fake_{side}"])
-            judged[name] = self.adversaries[name].judge(self.images[f"real_{side}"], fake)
+            judged[name] = self.adversaries[name].judge(self.images[f"real_{side}"], [fake])
         losses = {name: of.objective for name, of in judged.items()}
         descend(self.optimizers["D"], total(losses.values()))
         return losses | {f"acc_{name}_{kind}": share for name, of in judged.items() for kind, share in of.right.items()}

@@ -55,18 +55,20 @@ class Pix2PixModel(BaseModel):
         fake_B, logits = generate_with_logits(self.generator("G"), real_A)
         # As upstream, D steps first, so that G learns from the newest D. One forward pass of G serves both.
         # D is conditional: it sees the input beside the output.
-        judged = torch.cat([real_A, fake_B], 1)
+        judged = [torch.cat([real_A, fake_B], 1)]
         if lesson:
             # A mask that nobody drew has to look like one too (Dai et al. 2017, arXiv 1703.08770). D sees it beside the
             # unchanged image, because other grey values would tell that no expert has drawn it.
-            judged = torch.cat([judged, torch.cat([lesson.images, lesson.fake], 1)])
-        of_D = self._step_D(torch.cat([real_A, real_B], 1), judged.detach())
+            judged.append(torch.cat([lesson.images, lesson.fake], 1))
+            if judged[0].shape[1:] == judged[1].shape[1:]:  # both at once, for norms over the batch and for speed
+                judged = [torch.cat(judged)]
+        of_D = self._step_D(torch.cat([real_A, real_B], 1), [batch.detach() for batch in judged])
         losses = self._step_G(real_A, fake_B, real_B, logits, lesson, judged) | of_D
         self.images = {"real_A": real_A, "fake_B": fake_B.detach(), "real_B": real_B}
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _step_D(self, real: torch.Tensor, fake: torch.Tensor) -> dict[str, torch.Tensor]:
-        judged = self.adversary.judge(real, fake)
+    def _step_D(self, real: torch.Tensor, fakes: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        judged = self.adversary.judge(real, fakes)
         descend(self.optimizers["D"], judged.objective)
         losses = {"D_real": judged.real, "D_fake": judged.fake}
         if judged.penalty is not None:
@@ -80,7 +82,7 @@ class Pix2PixModel(BaseModel):
         real_B: torch.Tensor,
         logits: torch.Tensor,
         lesson: Lesson | None,
-        judged: torch.Tensor,
+        judged: list[torch.Tensor],
     ) -> dict[str, torch.Tensor]:
         losses = {
             "G_GAN": self.adversary.deceive(judged),

@@ -167,7 +167,7 @@ def test_a_list_and_stdin_name_images_too(trained, scans, masks_of, tmp_path, mo
     trained()
     paths = ["scans/x.png", "", "scans/b/x.png", "scans/x.png"]
     monkeypatch.chdir(tmp_path)
-    Path("list.txt").write_text("\n".join(paths))
+    Path("list.txt").write_text("\n".join(paths), encoding="utf-8-sig")  # as editors on Windows begin a file
     listed = pictures(masks_of("@list.txt"))
     assert sorted(listed) == ["scans/b/x_mask.png", "scans/x_mask.png"]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(paths)))
@@ -285,6 +285,7 @@ def test_a_run_that_makes_no_masks_is_refused(trained, scans, masks_of, recorded
         ("tini scans --out o", r"run tini: there is no run .*; did you mean tiny\?"),
         ("tiny nowhere --out o", "nowhere: no such file or folder"),
         ("tiny scans", "--out is missing"),
+        ("tiny empty --out o", "empty: no image there, and none below it"),
         ("tiny scans --out o --write bmp", "'bmp': choose from png, rle, dicomseg"),
         ("tiny @nowhere.txt --out o", "@nowhere.txt: no such file; want a list of paths"),
         ("tiny - scans --out o", "paths come from stdin, so name no others"),
@@ -298,6 +299,7 @@ def test_mistakes_end_in_one_line(trained, scans, start, tmp_path, monkeypatch, 
     trained()
     monkeypatch.chdir(tmp_path)
     Path("bad.png").write_bytes(b"no image")
+    Path("empty").mkdir()
     with pytest.raises(UserError, match=message):
         start(segment.main, *words(typed), "--checkpoints_dir", "ck", "--gpu_ids", "-1")
 

@@ -50,6 +50,20 @@ def test_a_run_resumes_to_the_bit(run, chests, flags):
     assert len((whole / "learnt_from.txt").read_text().splitlines()) >= 10
 
 
+def test_images_of_another_size_are_judged_too(run, chests, tmp_path):
+    """With --preprocess none images keep their size, so D cannot see those with and without masks in one batch."""
+    (tmp_path / "wide").mkdir()
+    for i in range(3):
+        Image.fromarray(chest(20 + i, size=96)[0][:64]).save(tmp_path / "wide" / f"w{i}.png")
+    for path in (tmp_path / "chests" / "images").glob("c[4-9].png"):
+        path.unlink()
+    names = "\n".join(f"images/c{i}.png,train" for i in range(4))
+    (tmp_path / "chests" / "splits.csv").write_text(f"image,split\n{names}\n")
+    flags = ["--unlabelled", str(tmp_path / "wide"), "--preprocess", "none", "--augment", "none"]
+    folder = run(*TINY, "--dataroot", chests, *flags, "--batch_size", "1", "--n_epochs", "1", name="sizes")
+    assert read_metrics(folder / "metrics.csv")[0]["U_L1"] >= 0
+
+
 def test_a_task_on_a_frozen_donor_learns_from_them_too(run, chests, apply):
     donor = run(*TINY, "--dataroot", chests, "--n_epochs", "1", name="donor")
     flags = ["--pretrained", str(donor), "--adapt", "masks", "--lambda_L1", "1000", "--n_epochs", "2"]

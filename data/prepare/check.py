@@ -11,14 +11,13 @@ from data.masks import find_rows, match_listed
 from data.prepare.contents import Mask, Picture, read_all
 from data.prepare.findings import Findings, counted, few, number, report
 from data.prepare.lists import write_folds
-from data.read.folders import existing_folder
+from data.read.folders import PHASES, existing_folder
 from data.read.headers import contradicting
 from data.read.images import find_images, read_file
 from data.read.labels import is_mask
-from data.read.splits import Row
+from data.read.splits import Row, splits_by_folders
 from util.errors import UserError
 
-PHASES = ("train", "val", "test")
 FEW = 20
 """Fewer patients than this are too few to train a useful segmenter."""
 FEW_SCORED = 5
@@ -88,6 +87,7 @@ class _Check:
     def __init__(self, root: Path, classes: Classes, rows: list[Row]) -> None:
         self.root, self.classes = root, classes
         self.listed = (root / "splits.csv").is_file()
+        self.by_folders = not self.listed and bool(splits_by_folders([row.image for row in rows], root / "images"))
         self.findings = Findings()
         self.split = {row.image: row.split for row in rows}
         self.patient = {row.image: row.patient for row in rows}
@@ -262,7 +262,8 @@ class _Check:
                 if len(places) > 1:
                     listed = " and ".join(f"{place} {name} ({image})" for name, image in places.items())
                     known = "the network is tested on a patient it was trained on"
-                    self._error(f"splits.csv: patient {patient} is in {listed}: {known}")
+                    where = "splits.csv" if self.listed else "images/"
+                    self._error(f"{where}: patient {patient} is in {listed}: {known}")
 
         owners = {path: picture.owner for path, picture in self.pictures.items() if picture.owner}
         if len(set(owners.values())) > 1:  # one ID in all files is what anonymising leaves
@@ -315,7 +316,7 @@ class _Check:
                 f"{split or 'none'} {counts[split]} ({number(len(patients[split]), 'patient')})"
                 for split in sorted(counts, key=lambda s: (*PHASES, s).index(s))
             )
-            + (", from splits.csv" if self.listed else ", drawn"),
+            + (", from splits.csv" if self.listed else ", by folders" if self.by_folders else ", drawn"),
         }
         self.findings.summary = {name: value for name, value in lines.items() if value}
 

@@ -14,7 +14,7 @@ from data.prepare.convert import Written
 from data.prepare.findings import few
 from data.prepare.folder import damaged, read_json
 from data.prepare.source import Inventory, Item, Source
-from data.read.splits import lines_as_text, read_lines, read_splits
+from data.read.splits import lines_as_text, read_lines, read_splits, splits_by_folders
 from util.errors import UserError
 from util.files import write_text
 
@@ -78,12 +78,14 @@ def write_folds(root: Path, patient_regex: str, count: int) -> str:
     """Divide the images of one's own folder into folds, by patient, source and label, and write them into splits.csv.
 
     Without a splits.csv, every image gets a fold, and its split is the one that it would have without the file. A
-    splits.csv keeps its lines, and images that are `test` there and in no fold stay aside. Returns a line that says
-    what was written. Folds from before are kept. UserError: not enough patients, or folds of another number.
+    splits.csv keeps its lines. Images that are `test` there, or by their folder, and in no fold stay aside. Returns a
+    line that says what was written. Folds from before are kept. UserError: not enough patients, or folds of another
+    number.
     """
     path = root / "splits.csv"
     listed, rows = path.is_file(), list(find_rows(root, patient_regex).values())
-    inside = [row for row in rows if not listed or row.fold or row.split != "test"]
+    chosen = listed or bool(splits_by_folders([row.image for row in rows], root / "images"))  # and not drawn
+    inside = [row for row in rows if not chosen or row.fold or row.split != "test"]
     if not 2 <= count <= (patients := len({row.patient for row in inside})):
         raise UserError(f"--folds {count}: want at least 2, and at most one for each of the {patients} patients")
     items = [Item(str(row.image), row.image, (), row.patient, f"{row.source}/{row.label}", "") for row in inside]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.read.images import find_images, safe_ids
+from data.read.images import find_images, safe_ids, without_extension
 from util.errors import UserError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "cxr_png", "cxr", "xrays", "xray", "x-rays", "x-ray")
@@ -11,6 +11,8 @@ MASK_FOLDERS = (
     *("lung_masks", "lung_mask", "manualmask", "annotations"),
 )
 """What others call the folders `images` and `masks`, in lower case."""
+
+PHASES = ("train", "val", "test")
 
 
 class NoSuchPhase(UserError):
@@ -40,10 +42,44 @@ def likely_folders(root: Path) -> tuple[str, str]:
 
 
 def renaming(root: Path) -> str:
-    """Advice where folders of images and masks have other names than --dataset_mode masks wants; else ""."""
+    """Advice where folders of images and masks have other names than --dataset_mode masks wants, or lie in a folder for
+    each phase; else ""."""
+    if phase := next((name for name in PHASES if all(likely_folders(root / name))), ""):
+        images, masks = likely_folders(root / phase)
+        return (
+            f"move {phase}/{images} to images/{phase}, {phase}/{masks} to masks/{phase}, and those of other phases too"
+        )
     wanted = ("images", "masks")
     others = [(have, want) for have, want in zip(likely_folders(root), wanted, strict=True) if have not in ("", want)]
     return "; ".join(f"rename its folder {have} to {want}" for have, want in others)
+
+
+def named_for_masks(folder: str) -> bool:
+    """Whether a folder is one of masks by its name: masks, leftMask, ManualMask, labels."""
+    return folder.lower().endswith(("mask", "masks")) or folder.lower() in MASK_FOLDERS
+
+
+def split_masks(paths: list[Path], root: Path) -> tuple[list[Path], list[Path]]:
+    """The paths without masks, and those that are masks by their names: x_mask.png beside x.png, and what lies below
+    `root` in a folder that is one of masks."""
+    stems = {_stem(path) for path in paths}
+    masks = {
+        path
+        for path in paths
+        if (stem := _stem(path)).endswith("_mask")
+        and stem.removesuffix("_mask") in stems
+        or any(map(named_for_masks, path.relative_to(root).parent.parts))
+    }
+    return [path for path in paths if path not in masks], [path for path in paths if path in masks]
+
+
+def _stem(path: Path) -> str:
+    return str(without_extension(path)).casefold()
+
+
+def left_out_in_words(masks: list[Path], what: str) -> list[str]:
+    """A note about masks that are not taken for images; none without masks. what: the flag and folder they were in."""
+    return [f"{what}: {len(masks)} files left out as masks, by their names, such as {masks[0]}"] if masks else []
 
 
 def images_of(root: Path, name: str, wanted: str) -> list[tuple[str, Path]]:

@@ -1,5 +1,6 @@
 """Find pictures in a folder, and read any picture into a numpy array. Errors are one line that names the file."""
 
+import hashlib
 import os
 import unicodedata
 import warnings
@@ -16,6 +17,8 @@ from util.errors import UserError
 from util.faults import is_fault, named
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
+
+LONGEST_ID = 150  # bytes
 
 # Pillow only warns about an image that is too large; `refuse_too_large` raises an error that says so.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -102,7 +105,7 @@ def _why_not_an_image(path: Path) -> str:
 def safe_ids(paths: Iterable[Path], root: Path) -> list[str]:
     """One id for each path: its stem. Stems that clash are joined with their sub-folders below `root` by `_`, then with
     their extension, then numbered. An id can serve as a file name: no separators, no `..`, at most 150 bytes (and a
-    number)."""
+    number). Of a longer one its start, its end and a digest of it are left, so that different names stay different."""
     parts = [without_extension(p.relative_to(root) if root in p.parents else Path(p.name)).parts for p in paths]
     suffixes = [p.suffix[1:] for p in paths]
     candidates = [lambda i: parts[i][-1], lambda i: "_".join(parts[i]), lambda i: "_".join((*parts[i], suffixes[i]))]
@@ -135,5 +138,12 @@ def _clashes(ids: list[str]) -> set[str]:
 def _clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
     name = name.replace("\\", "_").replace("/", "_").replace("..", "__")
-    name = name.encode()[:150].decode(errors="ignore")  # disks count bytes; half a character at the end is dropped
-    return "_" if name == "." else name
+    return "_" if name == "." else _shortened(name)
+
+
+def _shortened(name: str) -> str:
+    raw = name.encode()  # disks count bytes
+    if len(raw) <= LONGEST_ID:
+        return name
+    start, end = (part.decode(errors="ignore") for part in (raw[:60], raw[60 + 10 - LONGEST_ID :]))
+    return f"{start}~{hashlib.sha256(raw).hexdigest()[:8]}~{end}"

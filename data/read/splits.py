@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data.read.folders import PHASES
 from util.commands import quoted
 from util.errors import UserError
 from util.folds.record import OUT_OF_FOLD
@@ -50,6 +51,21 @@ def read_splits(path: Path) -> list[Row]:
             raise UserError(f"{path}: {row.image.name} is listed twice")
         seen.add(key)
     return rows
+
+
+def splits_by_folders(images: Sequence[Path], folder: Path) -> list[str]:
+    """The phase of each image in `folder` where its sub-folders are named after two or three of the phases (train, val,
+    test); else []. UserError: there are images beside these sub-folders."""
+    tops = [image.relative_to(folder).parts[0] for image in images]
+    phases = {*tops} & {*PHASES}
+    if len(phases) < 2:
+        return []
+    if others := [image for image, top in zip(images, tops, strict=True) if top not in phases]:
+        raise UserError(
+            f"{folder}: its folders {', '.join(sorted(phases))} are phases, but {len(others)} images are in none, "
+            f"such as {others[0]}; move them, or list the phases in splits.csv"
+        )
+    return tops
 
 
 def read_lines(path: Path, wanted: Set[str] = frozenset({"image", "split"})) -> list[dict[str, str]]:

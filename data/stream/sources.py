@@ -67,7 +67,7 @@ class Sources:
 
 def _of_lines(lines: Iterable[str] | TextIO) -> Iterator[Found]:
     for line in lines:
-        if text := line.rstrip("\r\n"):
+        if text := line.removeprefix("\ufeff").rstrip("\r\n"):  # editors on Windows begin a file with this mark
             yield Found(Path(text), _as_given(without_extension(Path(text))))
 
 

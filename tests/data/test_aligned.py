@@ -5,6 +5,7 @@ import pytest
 
 from data.aligned import AlignedDataset
 from data.classes import Classes
+from data.masks import MasksDataset
 from data.read.folders import NoSuchPhase
 from util.contracts import VOID
 from util.errors import UserError
@@ -65,6 +66,15 @@ def test_both_halves_get_the_same_crop_and_flip(tmp_path, flags, save):
 def test_input_and_output_may_be_grey(pairs, flags):
     item = AlignedDataset(flags(dataroot=pairs, input_nc=1, output_nc=1), "train", train=False)[0]
     assert item["A"].shape == item["B"].shape == (1, 32, 32)
+
+
+def test_folders_of_images_and_masks_in_a_phase_are_not_cut_in_half(tmp_path, flags, save):
+    for folder in ("images", "masks"):
+        save(tmp_path / "train" / folder / "a.png", np.zeros((8, 8), np.uint8))
+    with pytest.raises(UserError, match="move train/images to images/train, train/masks to masks/train"):
+        AlignedDataset(flags(dataroot=tmp_path, dataset_mode="aligned"), "train", train=True)
+    with pytest.raises(UserError, match="no folder images/ in it; move train/images to images/train"):
+        MasksDataset(flags(dataroot=tmp_path), "train", train=True)
 
 
 def test_an_odd_width_and_a_missing_phase_are_refused(pairs, flags, save):

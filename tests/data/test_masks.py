@@ -228,6 +228,47 @@ def test_each_phase_reports_its_own_problems_and_val_reports_no_stray_masks(lung
     assert [line.split(": ")[0] for line in skipped["val"]] == [str(lungs / "images" / f"{missing['val']}.png")]
 
 
+def test_a_listed_image_that_does_not_exist_is_not_said_to_lack_a_mask(lungs, flags):
+    write_list(lungs, "image,split", *(f"images/p{i}.png,train" for i in range(10)), "images/gone.png,train")
+    with pytest.raises(UserError, match=r"splits.csv: lists .*gone.png, but there is no such file"):
+        MasksDataset(flags(dataroot=lungs), "train", train=True)
+
+
+def in_phase_folders(lungs):
+    """Move images and masks into images/train, masks/train, ...: six, two and two."""
+    for i in range(10):
+        phase = "train" if i < 6 else "val" if i < 8 else "test"
+        for folder in ("images", "masks"):
+            (lungs / folder / phase).mkdir(exist_ok=True)
+            (lungs / folder / f"p{i}.png").rename(lungs / folder / phase / f"p{i}.png")
+
+
+def test_folders_in_images_named_after_phases_are_the_phases(lungs, flags):
+    in_phase_folders(lungs)
+    phases = {
+        phase: names(MasksDataset(flags(dataroot=lungs), phase, train=False)) for phase in ("train", "val", "test")
+    }
+    assert phases == {"train": {f"p{i}" for i in range(6)}, "val": {"p6", "p7"}, "test": {"p8", "p9"}}
+    (lungs / "images" / "train" / "p0.png").rename(lungs / "images" / "p0.png")
+    with pytest.raises(UserError, match=r"folders test, train, val are phases, but 1 images are in none, .*p0.png"):
+        MasksDataset(flags(dataroot=lungs), "train", train=True)
+
+
+def test_one_such_folder_alone_is_no_split(lungs, flags):
+    for folder in ("images", "masks"):
+        (lungs / folder).rename(lungs / "train")
+        (lungs / folder).mkdir()
+        (lungs / "train").rename(lungs / folder / "train")
+    assert 0 < len(MasksDataset(flags(dataroot=lungs), "train", train=True)) < 10
+
+
+def test_a_patient_in_two_phases_is_noted(lungs, flags):
+    lines = [f"images/p{i}.png,{'train' if i < 6 else 'test'},{i % 6}" for i in range(10)]
+    write_list(lungs, "image,split,patient", *lines)
+    notes = MasksDataset(flags(dataroot=lungs), "train", train=True).notes
+    assert notes == ["4 of 6 patients in train have images in test too, such as 0; scores there will be too good"]
+
+
 def test_images_alone_can_be_tested_but_not_trained_on(lungs, flags):
     for mask in (lungs / "masks").iterdir():
         mask.unlink()

@@ -19,6 +19,17 @@ def test_every_image_in_or_below_the_folder_is_read(tmp_path, flags, save):
     assert item["size"].tolist() == [10, 20]
 
 
+def test_masks_beside_the_images_are_left_out(tmp_path, flags, save):
+    for name in ("a.png", "a_mask.png", "masks/a.png", "b_mask.png"):
+        save(tmp_path / name, np.zeros((8, 8), np.uint8))
+    opt = flags(dataroot=tmp_path, dataset_mode="single")
+    dataset = SingleDataset(opt, "test", train=False)
+    assert [path.name for path in dataset.files] == ["a.png", "b_mask.png"]
+    assert "2 files left out as masks" in dataset.notes[0]
+    opt.dataroot = tmp_path / "masks"
+    assert len(SingleDataset(opt, "test", train=False)) == 1, "a network may draw X-rays from masks"
+
+
 def test_without_preprocessing_images_keep_their_size(tmp_path, flags, save):
     image = np.arange(17 * 21, dtype=np.uint16).reshape(17, 21)
     save(tmp_path / "x.png", image)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from data import create_dataset
+from data import create_dataset, inputs_of
 from data.augment import Augment
 from data.masks import MasksDataset
 from util.errors import UserError
@@ -43,6 +43,44 @@ def test_rest_lets_images_have_no_mask(lungs, flags):
     (lungs / "splits.csv").write_text(f"image,split\n{names}\n")
     dataset = MasksDataset(flags(dataroot=lungs, unlabelled="rest"), "train", train=True)
     assert (dataset.ids, len(unlabelled(dataset))) == (["p9"], 9)
+
+
+def test_with_rest_images_that_are_scored_still_need_masks(listed, flags):
+    (listed / "splits.csv").write_text((listed / "splits.csv").read_text().replace("masks/", "").replace("mask,", "x,"))
+    (listed / "masks" / "p9.png").unlink()
+    with pytest.raises(UserError, match=r"p9.png: no mask of this name"):
+        MasksDataset(flags(dataroot=listed, unlabelled="rest"), "test", train=False)
+
+
+def test_rest_is_what_max_dataset_size_leaves_too(listed, flags):
+    few = MasksDataset(
+        flags(dataroot=listed, unlabelled="rest", train_images=4, max_dataset_size=3), "train", train=True
+    )
+    assert (len(few), len(unlabelled(few))) == (3, 3)
+
+
+def test_masks_in_the_folder_are_no_x_rays(listed, flags, save):
+    folder = listed.parent / "other"
+    for name in ("a.png", "a_mask.png", "CXR/b.png", "ManualMask/leftMask/b.png", "c_mask.png"):
+        save(folder / name, np.full((20, 20), len(name), np.uint8))
+    dataset = MasksDataset(flags(dataroot=listed, unlabelled=str(folder)), "train", train=True)
+    assert unlabelled(dataset) == {"a", "b", "c_mask"}, "c_mask has no c beside it"
+    assert "2 files left out as masks" in dataset.notes[0]
+    with pytest.raises(UserError, match="a folder of masks by its name"):
+        MasksDataset(flags(dataroot=listed, unlabelled=str(listed / "masks")), "train", train=True)
+
+
+def test_a_folder_of_damaged_files_is_named(listed, flags):
+    (listed.parent / "bad").mkdir()
+    (listed.parent / "bad" / "x.png").write_bytes(b"")
+    opt = flags(dataroot=listed, unlabelled=str(listed.parent / "bad"), skip_bad_files=True)
+    with pytest.raises(UserError, match=r"--unlabelled .*bad: no readable image is left; .*x.png"):
+        MasksDataset(opt, "train", train=True)
+
+
+def test_a_task_is_described_by_them_too(listed, flags):
+    opt = flags(dataroot=listed, unlabelled="rest", train_images=2)
+    assert len([*inputs_of(opt)]) == 6
 
 
 def test_images_of_a_folder_that_validate_or_test_are_left_out(listed, flags, save):

@@ -17,7 +17,7 @@ def test_only_a_spectral_discriminator_rests_where_it_is_right_about_almost_ever
     learnt = []  # of each step: whether it was right about more than 80 %, and whether a weight changed
     for _ in range(60):
         before = [parameter.detach().clone() for parameter in net.parameters()]
-        judged = adversary.judge(real, fake)
+        judged = adversary.judge(real, [fake])
         descend(optimizer, judged.objective)
         changed = any((a != b).any() for a, b in zip(before, net.parameters(), strict=True))
         learnt.append(((judged.right["real"] + judged.right["fake"]).item() / 2 > 0.8, bool(changed)))

@@ -10,6 +10,13 @@ CHANCE = 0.51
 """Nor does one that is right about less than this share of all."""
 
 
+SLOWER = {
+    True: "for masks --netD spectral --n_layers_D 4 --gan_mode hinge (docs/training.md), else ",
+    False: "--instance_noise 0.2, ",
+}
+"""What slows a discriminator down, for that of pix2pix (True), and for those of CycleGAN, which see noise."""
+
+
 def verdicts(means: Mapping[str, float]) -> dict[str, str]:
     """A line for every discriminator that won or died, with what helps, by a key such as "D_A won".
 
@@ -21,8 +28,8 @@ def verdicts(means: Mapping[str, float]) -> dict[str, str]:
         if min(real, fake) > WON:
             lines[f"{name} won"] = (
                 f"discriminator {name} has won: it was right about {min(real, fake):.1%} of what it saw in an epoch, "
-                "so the generator learns from its other losses only. What helps: a smaller --ndf, fewer --n_layers_D "
-                f"(--netD n_layers), --gan_mode lsgan{', --instance_noise 0.2' if name != 'D' else ''}"
+                f"so the generator learns from its other losses only. What helps: {SLOWER[name == 'D']}"
+                "a smaller --ndf, fewer --n_layers_D (--netD n_layers)"
             )
         elif (real + fake) / 2 < CHANCE:
             lines[f"{name} died"] = (

@@ -172,12 +172,13 @@ def test_ids_are_stems_and_clashes_are_joined_with_their_folder(tmp_path):
     assert ids == ["x", "day1_a", "day2_a", "day2_B_png", "day2_b_png_2", "day3_c_png", "day3_c_jpg"]
 
 
-def test_long_ids_are_cut_by_bytes_between_characters(tmp_path):
-    paths = [tmp_path / sub / f"x{'肺' * 60}.png" for sub in "ab"]
-    long, other = safe_ids(paths, tmp_path)
-    assert long == f"a_x{'肺' * 49}"
-    assert other == f"b_x{'肺' * 49}"
-    assert len(long.encode()) == 150
+def test_long_ids_are_cut_between_characters_and_keep_their_start_and_end(tmp_path):
+    shared = "Рентгенограмма органов грудной клетки в прямой проекции, городская больница номер 12"
+    paths = [tmp_path / f"{shared}, {i}.png" for i in range(3)]
+    ids = safe_ids(paths, tmp_path)
+    assert [(name[:14], name[-3:]) for name in ids] == [("Рентгенограмма", f", {i}") for i in range(3)]
+    assert all(len(name.encode()) <= 150 for name in ids)
+    assert len({safe_ids([path], tmp_path)[0] for path in paths}) == 3, "alone, names stay different too"
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=200), min_size=1, unique=True))
