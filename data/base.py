@@ -84,12 +84,12 @@ class PairedDataset(Dataset[Item], ABC):
         self, opt: argparse.Namespace, phase: str, train: bool, num_test: float = float("inf"), drawn: bool = False
     ) -> None:
         self.train, self.trained_on, self.seed = train, train or drawn, opt.seed
-        self.geometry = Geometry(opt.preprocess, opt.load_size, opt.crop_size, not opt.no_flip, train, opt.patch)
         self.swap = self.swaps and opt.direction == "BtoA"
         self.skipped: list[str] = []
         self.notes: list[str] = []
         self._stored_as = self.target_classes(opt)
         self.classes: ClassMap | None = self._stored_as
+        self.geometry = self._geometry(opt)
         self._channels = (opt.input_nc, opt.output_nc)
         self._enhance = Enhance(opt.intensity, opt.clahe)
         if self.swap and self._enhance:
@@ -120,6 +120,13 @@ class PairedDataset(Dataset[Item], ABC):
         self.patients = [s.patient or s.id for s in self.samples]
         self.sources = [s.source for s in self.samples]
         self.balance = Balance(self._positive(), opt.balance) if train and opt.balance else None
+
+    def _geometry(self, opt: argparse.Namespace) -> Geometry:
+        sided = self._stored_as.sided if self._stored_as else []
+        if sided and self.train and not opt.no_flip:
+            self.notes.append(f"no image is flipped: in a mirror image {' and '.join(sided)} would be the wrong class")
+        flip = not (opt.no_flip or sided)
+        return Geometry(opt.preprocess, opt.load_size, opt.crop_size, flip, self.train, opt.patch)
 
     def target_classes(self, opt: argparse.Namespace) -> Classes | None:
         """The meaning of the targets' colours; None if the targets are pictures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -95,6 +96,12 @@ class Classes:
     def binary(self) -> bool:
         """True for {background, foreground}."""
         return len(self.names) == 2
+
+    @property
+    def sided(self) -> list[str]:
+        """The names of classes that are left or right of something. In a mirror image they are swapped."""
+        words = {name: re.findall("[A-Z]?[a-z]+|[A-Z]+", name) for name in self.names}  # LeftLung, left_lung
+        return [name for name in self.names if {"left", "right"} & {word.lower() for word in words[name]}]
 
     @property
     def grey(self) -> bool:

@@ -38,10 +38,6 @@ def tasks_in_folder(folder: Path) -> dict[str, Path]:
     return {path.name.split("_task_")[0]: path for path in sorted(folder.glob(f"*_task_G*{SUFFIX}"))}
 
 
-def task_in_folder(folder: Path, epoch: object) -> Path | None:
-    return tasks_in_folder(folder).get(str(epoch))
-
-
 def read_shared(file: Path) -> dict[str, object]:
     """How a task is applied, as its file itself records it. UserError: it is damaged, or a flag refuses its value."""
     about = read_header(file).get("about")
@@ -63,8 +59,14 @@ def read_for_testing(opt: argparse.Namespace) -> Values:
     folder = Path(opt.checkpoints_dir) / with_suffix(opt)
     again = set(flags(Fact.TESTED))
     if not (folder / "options.json").is_file():
-        if file := task_in_folder(folder, opt.epoch):
+        tasks = tasks_in_folder(folder)
+        if file := tasks.get(str(opt.epoch)):
             return {name: value for name, value in read_shared(file).items() if name in again}
+        if tasks and not getattr(opt, "task", ""):
+            raise UserError(
+                f"{folder} holds the tasks {', '.join(tasks)}: name one with --epoch, or let each image find its own "
+                "with --task auto"
+            )
         return UPSTREAM_DEFAULTS if folder.is_dir() else {}
     recorded = read_run(folder)
     if opt.dataroot and not same_folder(opt.dataroot, recorded.get("dataroot")):
@@ -119,7 +121,7 @@ def changed_flags(opt: argparse.Namespace) -> dict[str, str]:
 def note_unrecorded(opt: argparse.Namespace) -> None:
     """Say so if a run was written by upstream, so that its defaults hold."""
     folder = Path(opt.checkpoints_dir) / opt.name
-    if folder.is_dir() and not (folder / "options.json").is_file() and not task_in_folder(folder, opt.epoch):
+    if folder.is_dir() and not (folder / "options.json").is_file() and str(opt.epoch) not in tasks_in_folder(folder):
         print(f"{folder} has no options.json: upstream's defaults hold (50 images, dropout on; see --help)")
 
 

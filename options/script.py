@@ -253,6 +253,11 @@ def check(opt: argparse.Namespace) -> None:
     for flag in ("phase", "epoch"):
         if any(part in getattr(opt, flag) for part in ("/", "\\", "..")):
             raise UserError(f"--{flag} {getattr(opt, flag)}: must be a plain word, without '/' or '..'")
+    if getattr(opt, "tta", False) and getattr(opt, "classes", None):
+        from data.classes import Classes  # with torch
+
+        if sided := Classes.load(opt.classes).sided:
+            raise UserError(f"--tta: in a mirror image {' and '.join(sided)} would be the wrong class; leave it out")
     for flag, value in vars(opt).items():
         if isinstance(value, float) and math.isnan(value):
             raise UserError(f"--{flag} nan: must be a number")

@@ -289,6 +289,10 @@ def test_list_inspect_and_prune_check_show_which_runs_need_which_files(run, tool
     assert code == 1
     assert "second/latest_task_G.safetensors has its donor here" in printed
     assert "third" in printed
+    donor.parent.rename(donor.parent.with_name("moved"))
+    run(*TINY, "--n_epochs", "1", "--seed", "7", name="donor")  # other weights in the old place
+    code, printed = tool("prune-check", "moved")
+    assert (code, "second/latest_task_G.safetensors has its donor here" in printed) == (1, True), printed
 
 
 @pytest.mark.parametrize(

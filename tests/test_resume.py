@@ -132,14 +132,18 @@ def test_a_run_that_stopped_early_says_which_flag_to_raise(run, capsys):
     assert len(read_metrics(folder / "metrics.csv")) == 2
 
 
-def test_going_back_to_an_earlier_epoch_keeps_the_best_so_far(run, tmp_path):
+def test_going_back_to_an_earlier_epoch_keeps_the_best_so_far(run, capsys):
     folder = run(*TINY, "--save_epoch_freq", "1")
     path = folder / "latest_train_state.pth"
     state = torch.load(path, weights_only=True)
     state["progress"]["best"] = 0.99  # no epoch of this training reaches that
     torch.save(state, path)
     best = (folder / "best_net_G.pth").read_bytes()
+    capsys.readouterr()
+    before = (folder / "1_net_G.pth").read_bytes()
     run("--continue_train", "--epoch", "1")
+    assert "continuing at epoch 2: optimizers start afresh" in capsys.readouterr().out
+    assert (folder / "1_net_G.pth").read_bytes() == before
     assert (folder / "best_net_G.pth").read_bytes() == best
     progress = torch.load(path, weights_only=True)["progress"]
     assert (progress["best"], progress["best_epoch"]) == (0.99, state["progress"]["best_epoch"])

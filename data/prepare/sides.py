@@ -20,7 +20,7 @@ masks of Montgomery and Shenzhen)."""
 
 class Sides(Source):
     """A folder that --dataset_mode masks reads, such as one that this command has filled, with masks of both lungs. In
-    the new masks each lung is a class of its own: train with --classes lung_sides --no_flip.
+    the new masks each lung is a class of its own: train with --classes lung_sides.
 
     The sides are the patient's, who faces you: the right lung is on the left of the image. Splits are those of SRC.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from models.donors.find import SHIPPED
+from models.donors.wrappings import read_generator
 from models.networks.generator import Generator
 from models.norm_stats import inference
 from models.piggyback.files import TaskFile, load_task, read_task
@@ -110,13 +111,15 @@ def export(args: argparse.Namespace) -> int:
 def prune_check(args: argparse.Namespace) -> int:
     """Print which tasks of other runs need this run's files. Returns 1 if any does."""
     run = find_run(args).resolve()
+    weights = {fingerprint(read_generator(path)) for path in sorted(run.glob("*_net_G*.pth"))}
     needs = []
     for path in sorted(args.checkpoints_dir.rglob(TASKS)):
         if path.parent.resolve() == run:
             continue
         try:
             file = read_task(path)
-            needs += [f"{path} has its donor here"] * (file.find_donor().parent == run)
+            here = file.header["donor"]["sha256"] in weights or file.find_donor().parent == run  # moved, or fitted
+            needs += [f"{path} has its donor here"] * here
             needs += [
                 f"{path} mixes filters of {other.path.name}"
                 for other in file.dependencies()

@@ -136,3 +136,11 @@ def test_lungs_dark_is_lungs_with_inverted_brightness():
     shown = torch.tensor([-1.0, -0.5, 0.5, 1.0]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
     assert torch.allclose(dark.foreground(shown), bright.foreground(-shown))
     assert dark.foreground(shown).flatten().tolist() == [1.0, 0.75, 0.25, 0.0]
+
+
+@pytest.mark.parametrize("name", ["left lung", "Left_Lung", "LeftLung", "lung-left", "RIGHT"])
+def test_a_class_has_a_side_by_its_name(name, tmp_path):
+    (tmp_path / "c.json").write_text(
+        json.dumps({"background": [0, 0, 0], name: [255, 0, 0], "bright spot": [0, 255, 0]})
+    )
+    assert Classes.load(str(tmp_path / "c.json")).sided == [name]

@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from data import create_dataset, create_validation
@@ -387,6 +388,17 @@ def test_real_lungs_are_split_as_published(real_data, flags):
     batch = next(iter(loader))
     assert batch["A"].shape == (1, 3, 32, 32)
     assert 0.1 < (batch["B"] > 0).float().mean() < 0.5
+
+
+def test_classes_with_a_side_are_not_flipped(lungs, flags):
+    opt = flags(dataroot=lungs, classes="left lung", load_size=32)
+    dataset = MasksDataset(opt, "all", train=True)
+    views = [dataset[0, epoch]["B"] for epoch in range(20)]
+    assert all(torch.equal(view, views[0]) for view in views)
+    assert dataset.notes == ["no image is flipped: in a mirror image left lung would be the wrong class"]
+    opt.classes = "lung"
+    dataset = MasksDataset(opt, "all", train=True)
+    assert len({tuple(dataset[0, epoch]["B"].sum((0, 1)).tolist()) for epoch in range(20)}) == 2
 
 
 @pytest.mark.parametrize("preprocess", ["crop", "none", "resize_and_crop", "scale_width_and_crop"])

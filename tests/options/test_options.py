@@ -319,6 +319,13 @@ def test_augment_flip_and_no_flip_contradict_each_other():
     assert train("--augment", "paper003", "--no_flip").augment == "paper003"
 
 
+@pytest.mark.parametrize("classes", ["lung_sides", "left lung"])
+def test_a_mirror_image_is_no_second_opinion_where_classes_have_a_side(tmp_path, classes):
+    flags = ["--dataset_mode", "masks", "--dataroot", str(tmp_path), "--classes", classes, "--tta"]
+    with pytest.raises(UserError, match="--tta: in a mirror image .*left lung would be the wrong class"):
+        options.test.parse([*flags, "--model", "pix2pix", "--name", "sides"])
+
+
 def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
     """What was typed counts for all; how data is read is the first run's business."""
     for name, net, mode in (("a", "unet_64", "masks"), ("b", "unet_128", "aligned")):
