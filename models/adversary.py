@@ -8,6 +8,7 @@ from torch import nn
 
 from models.losses import gan_loss, gradient_penalty
 from models.networks.discriminators import SpectralDiscriminator
+from util.errors import UserError
 
 RIGHT_ENOUGH = 0.8
 """A spectral discriminator does not learn from images about which it is right more often."""
@@ -47,7 +48,7 @@ class Adversary:
         """
         self.net.requires_grad_(True)
         real, fakes = self._shown(real), [self._shown(fake) for fake in fakes]
-        on_real, on_fake = self.net(real), self._logits(fakes)
+        on_real, on_fake = self._logits([real]), self._logits(fakes)
         penalty = gradient_penalty(self.net, real, fakes[0][: len(real)]) if self.penalise else None
         right = {"real": self.loss.right(on_real, True), "fake": self.loss.right(on_fake, False)}
         known = {kind: share for kind, share in right.items() if share is not None}
@@ -67,9 +68,17 @@ class Adversary:
         return self.loss.deceive(self._logits([self._shown(fake) for fake in fakes]))
 
     def _logits(self, batches: Sequence[torch.Tensor]) -> torch.Tensor:
-        if len(batches) == 1:
-            return self.net(batches[0])
-        return torch.cat([self.net(batch).flatten() for batch in batches])
+        try:
+            logits = [self.net(batch) for batch in batches]
+        except RuntimeError as error:
+            if "Kernel size can't be greater than actual input size" not in str(error):
+                raise
+            sizes = " or ".join(f"{batch.shape[-1]} x {batch.shape[-2]}" for batch in batches)
+            raise UserError(
+                f"the discriminator needs more pixels than {sizes}, the size of an image as it is loaded; take a larger "
+                "--load_size and --crop_size, --netD n_layers with fewer --n_layers_D, or --netD pixel"
+            ) from error
+        return logits[0] if len(logits) == 1 else torch.cat([each.flatten() for each in logits])
 
     def _shown(self, images: torch.Tensor) -> torch.Tensor:
         return images + self.noise * torch.randn_like(images) if self.noise else images

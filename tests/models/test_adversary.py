@@ -6,6 +6,7 @@ import torch
 from models.adversary import Adversary
 from models.networks.define import define_D
 from models.optim.optimizers import descend
+from util.errors import UserError
 
 
 @pytest.mark.parametrize(("netD", "goes_on"), [("spectral", False), ("n_layers", True)])
@@ -23,3 +24,9 @@ def test_only_a_spectral_discriminator_rests_where_it_is_right_about_almost_ever
         learnt.append(((judged.right["real"] + judged.right["fake"]).item() / 2 > 0.8, bool(changed)))
     assert (False, True) in learnt
     assert {changed for ahead, changed in learnt if ahead} == {goes_on}
+
+
+def test_an_image_that_is_too_small_for_it_is_named_by_its_size():
+    adversary = Adversary(define_D(1, 4, "basic"), "lsgan")
+    with pytest.raises(UserError, match="needs more pixels than 64 x 20, .* --netD pixel"):
+        adversary.judge(torch.ones(1, 1, 20, 64), [torch.ones(1, 1, 20, 64)])
