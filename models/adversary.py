@@ -75,7 +75,7 @@ class Adversary:
                 raise
             sizes = " or ".join(f"{batch.shape[-1]} x {batch.shape[-2]}" for batch in batches)
             raise UserError(
-                f"the discriminator needs more pixels than {sizes}, the size of an image as it is loaded; take a larger "
+                f"the discriminator needs more pixels than {sizes}, the size of a loaded image; take a larger "
                 "--load_size and --crop_size, --netD n_layers with fewer --n_layers_D, or --netD pixel"
             ) from error
         return logits[0] if len(logits) == 1 else torch.cat([each.flatten() for each in logits])
