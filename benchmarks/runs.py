@@ -56,11 +56,13 @@ def _check_flags(folder: Path, flags: list[str]) -> None:
     recorded = read_run(folder)
     if not recorded:
         return
-    wanted = as_dict(options.train.parse(flags))
+    opt = options.train.parse(flags)
+    wanted, defaults = as_dict(opt), options.train.TRAIN.default_values(opt.model, opt.dataset_mode)
     different = [
         f"--{flag} {recorded.get(flag)} (now {wanted.get(flag)})"
         for flag in sorted({*flags_with(Fact.RESUMED)} - {*flags_with(Fact.BESIDE)})
         if recorded.get(flag) != wanted.get(flag)
+        and not (flag not in recorded and wanted.get(flag) == defaults.get(flag))  # it is newer than the run
     ]
     if different:
         raise UserError(

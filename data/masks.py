@@ -23,7 +23,7 @@ from data.read.headers import read_patient
 from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
 from data.read.matching import Matching, match
-from data.read.splits import Row, draw, draw_split, folded, read_splits, splits_by_folders
+from data.read.splits import Row, draw, draw_split, folded, phase_folders, read_splits, splits_by_folders
 from util.errors import UserError
 from util.folds.record import OUT_OF_FOLD
 from util.run.learnt import digests
@@ -70,7 +70,7 @@ class MasksDataset(PairedDataset):
         rows = _of_sources(everyone, opt.source, list_file) if opt.source else everyone
         chosen = [row for row in rows if phase in ("all", row.split)]
         if not chosen:
-            raise _no_such_phase(phase, rows, root, listed)
+            raise _no_such_phase(phase, rows, root, drawn=not (listed or phase_folders(root / "images")))
         if self.train:
             self.notes += _torn(chosen, everyone, phase)
         if self.trained_on:
@@ -224,11 +224,11 @@ def _drawn(samples: list[Sample], count: int, seed: int) -> list[Sample]:
     return [s for s in samples if s.id in taken]
 
 
-def _no_such_phase(phase: str, rows: list[Row], root: Path, listed: bool) -> NoSuchPhase:
+def _no_such_phase(phase: str, rows: list[Row], root: Path, drawn: bool) -> NoSuchPhase:
     splits = ", ".join(f"{s or 'none'} ({sum(r.split == s for r in rows)})" for s in sorted({r.split for r in rows}))
     return NoSuchPhase(
         f"--dataroot {root}: no image is in phase {phase!r}; there are {splits}"
-        + ("" if listed else "; a splits.csv or another --split_seed changes that")
+        + ("; a splits.csv or another --split_seed changes that" if drawn else "")
         + (f"; --phase {OUT_OF_FOLD} scores what a fold's run has not seen" if OUT_OF_FOLD in splits else "")
     )
 
@@ -271,6 +271,8 @@ def _unlabelled(
         else:
             root = folder / "images" if (folder / "images").is_dir() else folder
             paths, left = split_masks(find_images(root), root)
+            if splits := splits_by_folders(paths, root):
+                paths = [path for path, split in zip(paths, splits, strict=True) if split == phase]
             notes += left_out_in_words(left, f"--unlabelled {folder}")
         others = labelled | {row.image for row in rows if row.split != phase}
         where = str(folder)

@@ -10,6 +10,8 @@ from models.losses import gan_loss, gradient_penalty
 from models.networks.discriminators import SpectralDiscriminator
 from util.errors import UserError
 
+TOO_SMALL = ("Kernel size can't be greater than", "Expected more than 1 spatial", "Expected more than 1 value")
+"""What torch's convolutions and norms say of a picture with too few pixels."""
 RIGHT_ENOUGH = 0.8
 """A spectral discriminator does not learn from images about which it is right more often."""
 
@@ -19,13 +21,15 @@ class Judged:
     """What a discriminator made of real images and fakes, as scalars on the device.
 
     real, fake: its losses. penalty: of gradients, with --gan_mode wgangp. right: the share of its logits that tell real
-    from fake, for each of both; empty where a logit is no verdict (wgangp). objective: what it minimises.
+    from fake, for each of both; empty where a logit is no verdict (wgangp). loss: of both, with the penalty. objective:
+    what it minimises, 0 where it pauses.
     """
 
     real: torch.Tensor
     fake: torch.Tensor
     penalty: torch.Tensor | None
     right: dict[str, torch.Tensor]
+    loss: torch.Tensor
     objective: torch.Tensor
 
 
@@ -53,13 +57,14 @@ class Adversary:
         right = {"real": self.loss.right(on_real, True), "fake": self.loss.right(on_fake, False)}
         known = {kind: share for kind, share in right.items() if share is not None}
         loss_real, loss_fake = self.loss(on_real, True), self.loss(on_fake, False)
-        objective = (loss_real + loss_fake) / 2  # the half slows it down relative to G (Isola et al. 2017, section 3.3)
+        loss = (loss_real + loss_fake) / 2  # the half slows it down relative to G (Isola et al. 2017, section 3.3)
         if penalty is not None:
-            objective = objective + penalty
+            loss = loss + penalty
+        objective = loss
         if known and isinstance(self.net, SpectralDiscriminator):
             # It pauses where it is far ahead, so that G can catch up (Wu et al. 2016, arXiv 1610.07584).
-            objective = objective * ((known["real"] + known["fake"]) / 2 <= RIGHT_ENOUGH)
-        return Judged(loss_real, loss_fake, penalty, known, objective)
+            objective = loss * ((known["real"] + known["fake"]) / 2 <= RIGHT_ENOUGH)
+        return Judged(loss_real, loss_fake, penalty, known, loss, objective)
 
     def deceive(self, fakes: Sequence[torch.Tensor]) -> torch.Tensor:
         """The generator's loss. Its gradient passes through the discriminator, which needs none of its own. fakes: as
@@ -70,8 +75,8 @@ class Adversary:
     def _logits(self, batches: Sequence[torch.Tensor]) -> torch.Tensor:
         try:
             logits = [self.net(batch) for batch in batches]
-        except RuntimeError as error:
-            if "Kernel size can't be greater than actual input size" not in str(error):
+        except (RuntimeError, ValueError) as error:
+            if not any(words in str(error) for words in TOO_SMALL):
                 raise
             sizes = " or ".join(f"{batch.shape[-1]} x {batch.shape[-2]}" for batch in batches)
             raise UserError(

@@ -59,14 +59,8 @@ def read_for_testing(opt: argparse.Namespace) -> Values:
     folder = Path(opt.checkpoints_dir) / with_suffix(opt)
     again = set(flags(Fact.TESTED))
     if not (folder / "options.json").is_file():
-        tasks = tasks_in_folder(folder)
-        if file := tasks.get(str(opt.epoch)):
+        if file := tasks_in_folder(folder).get(str(opt.epoch)):
             return {name: value for name, value in read_shared(file).items() if name in again}
-        if tasks and not getattr(opt, "task", ""):
-            raise UserError(
-                f"{folder} holds the tasks {', '.join(tasks)}: name one with --epoch, or let each image find its own "
-                "with --task auto"
-            )
         return UPSTREAM_DEFAULTS if folder.is_dir() else {}
     recorded = read_run(folder)
     if opt.dataroot and not same_folder(opt.dataroot, recorded.get("dataroot")):

@@ -8,6 +8,7 @@ from pathlib import Path
 from data.stream import WRITERS
 from options.complete.names import existing_run
 from options.parser import Parser, Values, checked
+from options.recorded import tasks_in_folder
 from options.runs import resolve_named
 from options.test import TEST
 from util.errors import UserError
@@ -78,6 +79,8 @@ def _why_no_masks(run: argparse.Namespace) -> str:
     """Why a run is no segmenter; "" if it is one."""
     if run.direction == "BtoA":
         return "draws images from masks (--direction BtoA); name one that was trained the other way round"
+    if run.classes is None and (tasks := tasks_in_folder(Path(run.checkpoints_dir) / run.name)):
+        return f"holds the tasks {', '.join(tasks)}: name one with --epoch, or let each image find its own: --task auto"
     if run.classes is None:
         return (
             "turns pictures into pictures, not into masks (it recorded no --classes); name a run that was trained on "

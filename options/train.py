@@ -46,6 +46,9 @@ TRAIN = Script(
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """train.py's options. UserError: mistakes that the user can correct."""
     typed = TRAIN.typed(argv)
+    epoch = str(typed.get("epoch", ""))
+    if typed.get("continue_train") and epoch.isdecimal():  # the run goes back to it
+        typed = {"epoch_count": int(epoch) + 1} | typed
     opt = TRAIN.resolve(with_name(typed) if typed.get("continue_train") else typed)
     if opt.n_epochs + opt.n_epochs_decay == 0:
         raise UserError("--n_epochs 0 --n_epochs_decay 0: no epoch to train; raise one of them")
@@ -114,10 +117,13 @@ def in_short(opt: argparse.Namespace) -> str:
 
 def card_facts(opt: argparse.Namespace) -> dict[str, str]:
     """What the run's card says of its data, its start and its settings, without the folders of this machine."""
+    from data.read.splits import phase_folders
     from models.donors.find import start_in_words
 
     root, drawn = Path(opt.dataroot or ""), opt.dataset_mode == "phantom"
     split = f"drawn by patient, --split_seed {getattr(opt, 'split_seed', 0)}: 70 % train, 10 % val, 20 % test"
+    if folders := phase_folders(root / "images"):
+        split = f"by folders in images/: {', '.join(folders)}"
     starts = (opt.pretrained, getattr(opt, "pretrained_B", ""))
     return {
         "Data": "drawn by pix2mask" if drawn else f"{root.name} (--dataset_mode {opt.dataset_mode})",

@@ -403,3 +403,5 @@ def test_a_changed_donor_is_refused_by_every_command(run, start, donor, tmp_path
         with pytest.raises(UserError, match="belongs to another donor") as error:
             start(*command)
         assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="hospitals holds the tasks one: name one with --epoch, or .* --task auto"):
+        start(segment.main, "hospitals", image, *here)

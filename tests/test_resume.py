@@ -133,7 +133,7 @@ def test_a_run_that_stopped_early_says_which_flag_to_raise(run, capsys):
 
 
 def test_going_back_to_an_earlier_epoch_keeps_the_best_so_far(run, capsys):
-    folder = run(*TINY, "--save_epoch_freq", "1")
+    folder = run(*TINY, "--save_epoch_freq", "1", *words("--n_epochs 1 --n_epochs_decay 1"))
     path = folder / "latest_train_state.pth"
     state = torch.load(path, weights_only=True)
     state["progress"]["best"] = 0.99  # no epoch of this training reaches that
@@ -142,6 +142,7 @@ def test_going_back_to_an_earlier_epoch_keeps_the_best_so_far(run, capsys):
     capsys.readouterr()
     before = (folder / "1_net_G.pth").read_bytes()
     run("--continue_train", "--epoch", "1")
+    assert torch.load(path, weights_only=True)["schedulers"] == state["schedulers"], "the schedule goes back with it"
     assert "continuing at epoch 2: optimizers start afresh" in capsys.readouterr().out
     assert (folder / "1_net_G.pth").read_bytes() == before
     assert (folder / "best_net_G.pth").read_bytes() == best

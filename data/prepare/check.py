@@ -277,6 +277,8 @@ class _Check:
             self._error(
                 "splits.csv: no image is in split train"
                 if self.listed
+                else "images/: no image is in images/train"
+                if self.by_folders
                 else "images/: too few images: the draw leaves none in split train"
             )
         for split in sorted(counts.keys() - set(PHASES)):

@@ -1,5 +1,6 @@
 """The folder that --dataroot names, and the images in it."""
 
+import re
 from pathlib import Path
 
 from data.read.images import find_images, safe_ids, without_extension
@@ -11,6 +12,8 @@ MASK_FOLDERS = (
     *("lung_masks", "lung_mask", "manualmask", "annotations"),
 )
 """What others call the folders `images` and `masks`, in lower case."""
+
+WITHOUT_MASKS = re.compile("(?<![a-z])(no|without)[ _-]?masks?$")
 
 PHASES = ("train", "val", "test")
 
@@ -56,7 +59,8 @@ def renaming(root: Path) -> str:
 
 def named_for_masks(folder: str) -> bool:
     """Whether a folder is one of masks by its name: masks, leftMask, ManualMask, labels."""
-    return folder.lower().endswith(("mask", "masks")) or folder.lower() in MASK_FOLDERS
+    name = folder.lower()
+    return name in MASK_FOLDERS or (name.endswith(("mask", "masks")) and not WITHOUT_MASKS.search(name))
 
 
 def split_masks(paths: list[Path], root: Path) -> tuple[list[Path], list[Path]]:

@@ -53,6 +53,12 @@ def read_splits(path: Path) -> list[Row]:
     return rows
 
 
+def phase_folders(folder: Path) -> list[str]:
+    """The sub-folders of `folder` named after phases, where there are two or three; else []."""
+    names = [phase for phase in PHASES if (folder / phase).is_dir()]
+    return names if len(names) > 1 else []
+
+
 def splits_by_folders(images: Sequence[Path], folder: Path) -> list[str]:
     """The phase of each image in `folder` where its sub-folders are named after two or three of the phases (train, val,
     test); else []. UserError: there are images beside these sub-folders."""

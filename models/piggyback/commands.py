@@ -111,15 +111,13 @@ def export(args: argparse.Namespace) -> int:
 def prune_check(args: argparse.Namespace) -> int:
     """Print which tasks of other runs need this run's files. Returns 1 if any does."""
     run = find_run(args).resolve()
-    weights = {fingerprint(read_generator(path)) for path in sorted(run.glob("*_net_G*.pth"))}
     needs = []
     for path in sorted(args.checkpoints_dir.rglob(TASKS)):
         if path.parent.resolve() == run:
             continue
         try:
             file = read_task(path)
-            here = file.header["donor"]["sha256"] in weights or file.find_donor().parent == run  # moved, or fitted
-            needs += [f"{path} has its donor here"] * here
+            needs += [f"{path} has its donor here"] * _has_donor_in(file, run)
             needs += [
                 f"{path} mixes filters of {other.path.name}"
                 for other in file.dependencies()
@@ -133,6 +131,25 @@ def prune_check(args: argparse.Namespace) -> int:
         why = "what these tasks need is unknown" if unclear else "the tasks above would not work without it"
         print(f"keep {args.run}: {why}; delete or export those first (python -m models.piggyback export RUN)")
     return 1 if needs else 0
+
+
+def _has_donor_in(file: TaskFile, run: Path) -> bool:
+    """Whether a task's donor lies in a run's folder: where the task looks for it or, if it is not there, moved from
+    there. UserError: it is nowhere to be found."""
+    wanted, lost = file.header["donor"]["sha256"], None
+    try:
+        found = file.find_donor()
+        if found.parent == run:
+            return True
+        if fingerprint(read_generator(found)) == wanted:
+            return False
+    except UserError as error:
+        lost = error
+    if any(fingerprint(read_generator(path)) == wanted for path in sorted(run.glob("*_net_G*.pth"))):
+        return True
+    if lost:
+        raise lost
+    return False
 
 
 def print_card(file: TaskFile) -> None:

@@ -66,8 +66,19 @@ def test_masks_in_the_folder_are_no_x_rays(listed, flags, save):
     dataset = MasksDataset(flags(dataroot=listed, unlabelled=str(folder)), "train", train=True)
     assert unlabelled(dataset) == {"a", "b", "c_mask"}, "c_mask has no c beside it"
     assert "2 files left out as masks" in dataset.notes[0]
+    for name in ("no_masks", "without-mask", "NoMask"):
+        (folder / "CXR").rename(folder / name)
+        assert len(unlabelled(MasksDataset(flags(dataroot=listed, unlabelled=str(folder / name)), "train", train=True)))
+        (folder / name).rename(folder / "CXR")
     with pytest.raises(UserError, match="a folder of masks by its name"):
         MasksDataset(flags(dataroot=listed, unlabelled=str(listed / "masks")), "train", train=True)
+
+
+def test_a_folder_with_phases_gives_its_training_images(listed, flags, save):
+    for name in ("train/n0", "train/n1", "test/n2"):
+        save(listed.parent / "other" / "images" / f"{name}.png", np.full((20, 20), ord(name[-1]), np.uint8))
+    dataset = MasksDataset(flags(dataroot=listed, unlabelled=str(listed.parent / "other")), "train", train=True)
+    assert unlabelled(dataset) == {"n0", "n1"}
 
 
 def test_a_folder_of_damaged_files_is_named(listed, flags):

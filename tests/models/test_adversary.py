@@ -27,6 +27,7 @@ def test_only_a_spectral_discriminator_rests_where_it_is_right_about_almost_ever
 
 
 def test_an_image_that_is_too_small_for_it_is_named_by_its_size():
-    adversary = Adversary(define_D(1, 4, "basic"), "lsgan")
-    with pytest.raises(UserError, match="needs more pixels than 64 x 20, .* --netD pixel"):
-        adversary.judge(torch.ones(1, 1, 20, 64), [torch.ones(1, 1, 20, 64)])
+    for norm, size in (("batch", (20, 64)), ("batch", (16, 16)), ("instance", (20, 20))):
+        adversary = Adversary(define_D(1, 4, "basic", norm=norm), "lsgan")
+        with pytest.raises(UserError, match=f"needs more pixels than {size[1]} x {size[0]}, .* --netD pixel"):
+            adversary.judge(torch.ones(1, 1, *size), [torch.ones(1, 1, *size)])

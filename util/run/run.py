@@ -54,7 +54,6 @@ class Run:
         self.progress = Progress(epoch=opt.epoch_count)
         self.continues = opt.continue_train
         self._from_latest = opt.epoch == "latest"
-        self._back_to = int(opt.epoch) if opt.epoch.isdecimal() else 0
         self._early_stop = opt.early_stop
         self._latest_freq, self._by_iter = opt.save_latest_freq, opt.save_by_iter
         self._epoch_freq = opt.save_epoch_freq
@@ -119,8 +118,6 @@ class Run:
                 f"--epoch_count {self.progress.epoch}: the run goes on at epoch {resumed.epoch}; leave the flag out, "
                 "or go back to a saved epoch with --epoch"
             )
-        if self._back_to and "epoch_count" not in changed:
-            self.progress.epoch = self._back_to + 1
         if not resumed and self.progress.best_epoch >= self.progress.epoch:
             distributed.say(
                 f"note: the best epoch so far, {self.progress.best_epoch}, is from before the step back to epoch "
