@@ -7,13 +7,10 @@ import torch
 from torch import nn
 
 from models.losses import gan_loss, gradient_penalty
-from models.networks.discriminators import SpectralDiscriminator
 from util.errors import UserError
 
 TOO_SMALL = ("Kernel size can't be greater than", "Expected more than 1 spatial", "Expected more than 1 value")
 """What torch's convolutions and norms say of a picture with too few pixels."""
-RIGHT_ENOUGH = 0.8
-"""A spectral discriminator does not learn from images about which it is right more often."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +18,7 @@ class Judged:
     """What a discriminator made of real images and fakes, as scalars on the device.
 
     real, fake: its losses. penalty: of gradients, with --gan_mode wgangp. right: the share of its logits that tell real
-    from fake, for each of both; empty where a logit is no verdict (wgangp). loss: of both, with the penalty. objective:
-    what it minimises, 0 where it pauses.
+    from fake, for each of both; empty where a logit is no verdict (wgangp). loss: what it minimises.
     """
 
     real: torch.Tensor
@@ -30,7 +26,6 @@ class Judged:
     penalty: torch.Tensor | None
     right: dict[str, torch.Tensor]
     loss: torch.Tensor
-    objective: torch.Tensor
 
 
 class Adversary:
@@ -60,11 +55,7 @@ class Adversary:
         loss = (loss_real + loss_fake) / 2  # the half slows it down relative to G (Isola et al. 2017, section 3.3)
         if penalty is not None:
             loss = loss + penalty
-        objective = loss
-        if known and isinstance(self.net, SpectralDiscriminator):
-            # It pauses where it is far ahead, so that G can catch up (Wu et al. 2016, arXiv 1610.07584).
-            objective = loss * ((known["real"] + known["fake"]) / 2 <= RIGHT_ENOUGH)
-        return Judged(loss_real, loss_fake, penalty, known, loss, objective)
+        return Judged(loss_real, loss_fake, penalty, known, loss)
 
     def deceive(self, fakes: Sequence[torch.Tensor]) -> torch.Tensor:
         """The generator's loss. Its gradient passes through the discriminator, which needs none of its own. fakes: as

@@ -109,8 +109,8 @@ class CycleGANModel(BaseModel):
         for name, side in (("D_A", "B"), ("D_B", "A")):  # D_A judges images of B
             fake = self.pools[name].query(self.images[f"fake_{side}"])
             judged[name] = self.adversaries[name].judge(self.images[f"real_{side}"], [fake])
-        descend(self.optimizers["D"], total(of.objective for of in judged.values()))
         losses = {name: of.loss for name, of in judged.items()}
+        descend(self.optimizers["D"], total(losses.values()))
         return losses | {f"acc_{name}_{kind}": share for name, of in judged.items() for kind, share in of.right.items()}
 
     def pictures(self) -> dict[str, torch.Tensor]:

@@ -69,7 +69,7 @@ class Pix2PixModel(BaseModel):
 
     def _step_D(self, real: torch.Tensor, fakes: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         judged = self.adversary.judge(real, fakes)
-        descend(self.optimizers["D"], judged.objective)
+        descend(self.optimizers["D"], judged.loss)
         losses = {"D_real": judged.real, "D_fake": judged.fake}
         if judged.penalty is not None:
             losses["D_GP"] = judged.penalty

@@ -36,7 +36,6 @@ class SpectralDiscriminator(nn.Module):
 
     Spectral norm bounds its slope (Miyato et al. 2018, arXiv 1802.05957). It sees everything softened by a Gaussian of
     0.7 pixels, because real masks have stepped edges, which no generator draws and every discriminator finds at once.
-    While it is far ahead it does not learn (`models.adversary`).
     """
 
     softening: torch.Tensor
