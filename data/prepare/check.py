@@ -15,7 +15,7 @@ from data.read.folders import PHASES, existing_folder
 from data.read.headers import contradicting
 from data.read.images import find_images, read_file
 from data.read.labels import is_mask
-from data.read.splits import Row, splits_by_folders
+from data.read.splits import Row, phase_folders
 from util.errors import UserError
 
 FEW = 20
@@ -87,7 +87,7 @@ class _Check:
     def __init__(self, root: Path, classes: Classes, rows: list[Row]) -> None:
         self.root, self.classes = root, classes
         self.listed = (root / "splits.csv").is_file()
-        self.by_folders = not self.listed and bool(splits_by_folders([row.image for row in rows], root / "images"))
+        self.by_folders = not self.listed and bool(phase_folders(root / "images"))
         self.findings = Findings()
         self.split = {row.image: row.split for row in rows}
         self.patient = {row.image: row.patient for row in rows}

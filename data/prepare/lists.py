@@ -14,7 +14,7 @@ from data.prepare.convert import Written
 from data.prepare.findings import few
 from data.prepare.folder import damaged, read_json
 from data.prepare.source import Inventory, Item, Source
-from data.read.splits import lines_as_text, read_lines, read_splits, splits_by_folders
+from data.read.splits import lines_as_text, phase_folders, read_lines, read_splits
 from util.errors import UserError
 from util.files import write_text
 
@@ -84,7 +84,7 @@ def write_folds(root: Path, patient_regex: str, count: int) -> str:
     """
     path = root / "splits.csv"
     listed, rows = path.is_file(), list(find_rows(root, patient_regex).values())
-    chosen = listed or bool(splits_by_folders([row.image for row in rows], root / "images"))  # and not drawn
+    chosen = listed or bool(phase_folders(root / "images"))  # and not drawn
     inside = [row for row in rows if not chosen or row.fold or row.split != "test"]
     if not 2 <= count <= (patients := len({row.patient for row in inside})):
         raise UserError(f"--folds {count}: want at least 2, and at most one for each of the {patients} patients")

@@ -54,18 +54,18 @@ def read_splits(path: Path) -> list[Row]:
 
 
 def phase_folders(folder: Path) -> list[str]:
-    """The sub-folders of `folder` named after phases, where there are two or three; else []."""
-    names = [phase for phase in PHASES if (folder / phase).is_dir()]
+    """The sub-folders of `folder` named after phases, empty ones aside, where there are two or three; else []."""
+    names = [phase for phase in PHASES if (folder / phase).is_dir() and any((folder / phase).iterdir())]
     return names if len(names) > 1 else []
 
 
 def splits_by_folders(images: Sequence[Path], folder: Path) -> list[str]:
     """The phase of each image in `folder` where its sub-folders are named after two or three of the phases (train, val,
     test); else []. UserError: there are images beside these sub-folders."""
-    tops = [image.relative_to(folder).parts[0] for image in images]
-    phases = {*tops} & {*PHASES}
-    if len(phases) < 2:
+    phases = phase_folders(folder)
+    if not phases:
         return []
+    tops = [image.relative_to(folder).parts[0] for image in images]
     if others := [image for image, top in zip(images, tops, strict=True) if top not in phases]:
         raise UserError(
             f"{folder}: its folders {', '.join(sorted(phases))} are phases, but {len(others)} images are in none, "

@@ -9,12 +9,8 @@ WON = 0.99
 CHANCE = 0.51
 """Nor does one that is right about less than this share of all."""
 
-
-SLOWER = {
-    True: "for masks --netD spectral --n_layers_D 4 --gan_mode hinge (docs/training.md), else ",
-    False: "--instance_noise 0.2, ",
-}
-"""What slows a discriminator down, for that of pix2pix (True), and for those of CycleGAN, which see noise."""
+GAME = "for masks --netD spectral --n_layers_D 4 --gan_mode hinge (docs/training.md), else"
+"""What slows pix2pix's discriminator down. CycleGAN's are D_A and D_B, and see noise."""
 
 
 def verdicts(means: Mapping[str, float]) -> dict[str, str]:
@@ -28,8 +24,9 @@ def verdicts(means: Mapping[str, float]) -> dict[str, str]:
         if min(real, fake) > WON:
             lines[f"{name} won"] = (
                 f"discriminator {name} has won: it was right about {min(real, fake):.1%} of what it saw in an epoch, "
-                f"so the generator learns from its other losses only. What helps: {SLOWER[name == 'D']}"
-                "a smaller --ndf, fewer --n_layers_D (--netD n_layers)"
+                "so the generator learns from its other losses only. What helps: "
+                f"{GAME if name == 'D' else '--instance_noise 0.2,'} a smaller --ndf, fewer --n_layers_D "
+                "(--netD n_layers)"
             )
         elif (real + fake) / 2 < CHANCE:
             lines[f"{name} died"] = (
