@@ -7,11 +7,13 @@ One undisturbed run of these flags is made first. Every other run is a copy of t
 load torch. Prints how many kills there were; exits with a traceback where a run that went on ended otherwise.
 """
 
+import faulthandler
 import os
 import random
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 import train
 from util.run.log import read_losses
@@ -38,6 +41,8 @@ def forked(do: Callable[[], object], log: Path) -> int:
         with log.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
+        tqdm.set_lock(threading.RLock())  # its own lock is one for all copies, and stays locked if its holder is killed
+        faulthandler.dump_traceback_later(100, exit=True)  # a copy that hangs says where
         try:
             do()
             sys.stdout.flush()
