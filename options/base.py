@@ -83,7 +83,8 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "--classes",
         default=None,
         help="meaning of the target's colours: lungs (white on black), lungs_dark (black on white, for --model "
-        "cycle_gan), facades, or a JSON file",
+        "cycle_gan), lung_sides, facades, one structure in white (lung, left lung, right lung, heart, pneumothorax, "
+        "nodule), or a JSON file or its text",
     )
     group.add_argument("--serial_batches", action="store_true", help="take images in order, without shuffling")
     group.add_argument("--num_threads", type=whole, default=4, help="processes that load data")

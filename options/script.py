@@ -74,6 +74,7 @@ class Script:
         derived = {"name": with_suffix(opt)} | ({"epoch": f"iter_{opt.load_iter}"} if opt.load_iter else {})
         opt = argparse.Namespace(**vars(opt) | derived)
         check(opt)
+        _check_classes(opt, typed)
         return opt
 
     def _of_donor(self, name: str, values: Values, parser: Parser) -> Values:
@@ -103,8 +104,11 @@ class Script:
         return " ".join(f"--{key}" if x is True else f"--{key} {shlex.quote(str(x))}" for key, x in differing.items())
 
     def _add_shared(self, parser: Parser) -> None:
+        """The flags of every model and data set, with this script's defaults."""
         for add in self.add_options:
             add(parser)
+        for name, action in parser.actions().items():
+            action.default = self.defaults.get(name, action.default)
 
     def _parser(self, model: str, mode: str) -> Parser:
         """A parser of all flags that this model and data set have, with their defaults."""
@@ -113,7 +117,7 @@ class Script:
         of_model, of_data = OF_MODELS[model], OF_DATA[mode]
         of_model.add(parser.add_argument_group(f"model {model}"), self.training)
         of_data.add(parser.add_argument_group(f"data set {mode}"))
-        for defaults in (self.defaults, of_model.defaults, of_data.defaults, {"model": model, "dataset_mode": mode}):
+        for defaults in (of_model.defaults, of_data.defaults, {"model": model, "dataset_mode": mode}):
             for name, action in parser.actions().items():
                 action.default = defaults.get(name, action.default)
         return parser
@@ -253,16 +257,29 @@ def check(opt: argparse.Namespace) -> None:
     for flag in ("phase", "epoch"):
         if any(part in getattr(opt, flag) for part in ("/", "\\", "..")):
             raise UserError(f"--{flag} {getattr(opt, flag)}: must be a plain word, without '/' or '..'")
-    if getattr(opt, "tta", False) and getattr(opt, "classes", None):
-        from data.classes import Classes  # with torch
-
-        if sided := Classes.load(opt.classes).sided:
-            raise UserError(f"--tta: in a mirror image {' and '.join(sided)} would be the wrong class; leave it out")
     for flag, value in vars(opt).items():
         if isinstance(value, float) and math.isnan(value):
             raise UserError(f"--{flag} nan: must be a number")
         if flag.startswith(("lambda_", "instance_noise")) and value < 0:
             raise UserError(f"--{flag} {value:g}: must be 0 or more")
+
+
+def _check_classes(opt: argparse.Namespace, typed: Values) -> None:
+    """UserError for flags that make no sense for masks of these --classes. typed: what a run has recorded is for its
+    own task, and may be tested on the donor's."""
+    cleaning = [flag for flag in ("within", "fill_holes", "min_area", "keep_largest") if typed.get(flag)]
+    cleaning += ["mask_threshold"] * (typed.get("mask_threshold", 0.5) != 0.5)
+    mirrored = getattr(opt, "tta", False)
+    if not opt.classes or not (cleaning or mirrored):
+        return
+    from data.classes import Classes  # with torch
+
+    classes = Classes.load(opt.classes)
+    if mirrored and classes.sided:
+        sided = " and ".join(classes.sided)
+        raise UserError(f"--tta: in a mirror image {sided} would be the wrong class; leave it out")
+    if cleaning and not classes.binary:
+        raise UserError(f"--{cleaning[0]}: acts on masks of two classes, and these have {len(classes)}; leave it out")
 
 
 def as_dict(opt: argparse.Namespace) -> dict[str, object]:

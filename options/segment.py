@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.stream import WRITERS
+from options.complete.help import with_default
 from options.complete.names import existing_run
 from options.parser import Parser, Values, checked
 from options.recorded import tasks_in_folder
@@ -32,6 +33,14 @@ OF_TEST = (
     "verbose",
 )
 """Flags of test.py that segment.py has too, with the same meaning."""
+
+IN_OTHER_WORDS = {
+    "seed": "seed of the dropout of --samples",
+    "task": "of adapted runs. base: apply only the frozen donor. auto: each image gets the task whose training images "
+    "it resembles most, of those of RUN,RUN,... or of a folder of task files",
+    "samples": "average this many passes with dropout on, drawn from --seed, --seed + 1, ... (0: a single pass)",
+}
+"""Help for flags whose text in test.py speaks of what segment.py does not have."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ def _why_no_masks(run: argparse.Namespace) -> str:
 def _parser() -> Parser:
     parser = Parser(
         description="Write the masks of images by a trained run. How images are read and masks are made is what the "
-        "run recorded. Masks have the size of their images.",
+        "run recorded; a default below holds where it recorded nothing. Masks have the size of their images.",
         epilog="Exit code 0: every image has its mask. 2: a mistake in the command, or no mask at all. 3: some images "
         "could not be segmented; --out's manifest.csv says why. More: docs/scale.md.",
         argument_default=argparse.SUPPRESS,
@@ -122,13 +131,23 @@ def _parser() -> Parser:
         help="png: x_mask.png (default); rle: x_mask.json, run lengths as COCO writes them; dicomseg: x_mask.dcm, a "
         "DICOM Segmentation object, which repeats the patient data of its image; several: png,rle",
     )
-    group.add_argument("--overwrite", action="store_true", help="replace mask files that another program or run wrote")
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace mask files that this command has not written, and try again the images that had failed in --out "
+        "(an --out of another run or of other flags stays refused)",
+    )
+    _add_flags_of_test(parser)
+    return parser
+
+
+def _add_flags_of_test(parser: Parser) -> None:
     of_test = TEST.all_flags().actions()
     for name in OF_TEST:
         action = of_test[name]
+        action.help = with_default(action, IN_OTHER_WORDS.get(name, action.help or ""))
         action.default = argparse.SUPPRESS
         parser._add_action(action)  # argparse has no public way to give a flag to a second parser
-    return parser
 
 
 def _kinds(word: str) -> tuple[str, ...]:

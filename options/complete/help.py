@@ -14,12 +14,17 @@ ALL = "all"
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Shows a default where it says something: not None, "off", "" or "no limit"."""
+    """Shows a default where it says something."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        text, default = action.help or "", action.default
-        silent = default is None or default is False or default in ("", argparse.SUPPRESS, math.inf)
-        return text if silent or "default:" in text else f"{text} (default: %(default)s)"
+        return with_default(action, action.help or "")
+
+
+def with_default(action: argparse.Action, text: str) -> str:
+    """A flag's help and its default, unless that is None, "off", "" or "no limit"."""
+    default = action.default
+    silent = default is None or default is False or default in ("", argparse.SUPPRESS, math.inf)
+    return text if silent or "default:" in text else f"{text} (default: {default})"
 
 
 def short_help(prog: str, description: str, examples: str, actions: Sequence[argparse.Action]) -> str:

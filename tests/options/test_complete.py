@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import options.segment
 import options.test
 import options.train
 from options.complete.names import existing_run, with_name
@@ -207,6 +208,17 @@ def test_no_help_shows_a_default_that_says_nothing(capsys):
         assert "(default: 0)" in flat
         for silent in ("None", "False", "inf", ""):
             assert f"(default: {silent})" not in flat
+
+
+def test_help_shows_the_defaults_of_its_own_script(capsys):
+    """test.py takes eight images at a time, scales them to --crop_size, and segment.py has no --name."""
+    sizes = {parse: help_of(capsys, parse, "batch_size") for parse in (options.train.parse, options.test.parse)}
+    assert [text.count("(default: 8)") for text in sizes.values()] == [0, 1]
+    assert "default" not in help_of(capsys, options.test.parse, "load_size")
+    text = " ".join(help_of(capsys, options.segment.parse).split())
+    assert "images per step (default: 8)" in text
+    assert "folder of all runs (default: ./checkpoints)" in text
+    assert "--name" not in text
 
 
 def test_help_finds_a_flag_by_a_word_of_its_name_or_description(capsys):

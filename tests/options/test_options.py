@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from options.flags.of_data import OF_DATA
 from options.recorded import read_run
 from options.runs import resolve_named
 from options.script import as_dict
+from tests.helpers import words
 from util.errors import UserError
 
 
@@ -278,13 +280,13 @@ def test_a_run_with_a_suffix_is_found_by_its_name_and_suffix(tmp_path):
     opt = train("--checkpoints_dir", str(tmp_path), "--name", "run", "--suffix", "{ngf}", "--ngf", "8")
     (tmp_path / "run_8").mkdir()
     (tmp_path / "run_8" / "options.json").write_text(json.dumps(as_dict(opt)))
-    for words in (
+    for way in (
         ["--name", "run_8"],
         ["--name", "run", "--suffix", "8"],
         ["--name", "run", "--suffix", "{ngf}", "--ngf", "8"],
     ):
-        words = ["--checkpoints_dir", str(tmp_path), *words]
-        assert [(o.name, o.ngf) for o in (train(*words, "--continue_train"), apply(*words))] == [("run_8", 8)] * 2
+        argv = ["--checkpoints_dir", str(tmp_path), *way]
+        assert [(o.name, o.ngf) for o in (train(*argv, "--continue_train"), apply(*argv))] == [("run_8", 8)] * 2
     with pytest.raises(UserError, match="--suffix {ngf.x}: 'int' object has no attribute 'x' is no flag's name"):
         train("--suffix", "{ngf.x}", "--ngf", "8")
 
@@ -324,6 +326,26 @@ def test_a_mirror_image_is_no_second_opinion_where_classes_have_a_side(tmp_path,
     flags = ["--dataset_mode", "masks", "--dataroot", str(tmp_path), "--classes", classes, "--tta"]
     with pytest.raises(UserError, match="--tta: in a mirror image .*left lung would be the wrong class"):
         options.test.parse([*flags, "--model", "pix2pix", "--name", "sides"])
+
+
+@pytest.mark.parametrize("parse", [options.train.parse, options.test.parse])
+@pytest.mark.parametrize(
+    ("classes", "flag", "refused"),
+    [
+        ("lung_sides", "--keep_largest 2", True),
+        ("facades", "--fill_holes", True),
+        ("facades", "--mask_threshold 0.4", True),
+        ('{"a":[0,0,0],"b":[255,0,0],"c":[0,0,255]}', "--min_area 9", True),
+        ("lungs", "--keep_largest 2 --fill_holes", False),
+        ("lung_sides", "--mask_threshold 0.5", False),
+    ],
+)
+def test_masks_of_several_classes_are_not_cleaned(tmp_path, parse, classes, flag, refused):
+    """Each pixel has the class of the nearest colour there: the flags would have no effect, without a word."""
+    argv = ["--dataset_mode", "masks", "--dataroot", str(tmp_path), "--classes", classes, *words(flag)]
+    argv += words("--model pix2pix --name x --gpu_ids -1")
+    with pytest.raises(UserError, match=f"^{flag.split()[0]}: acts on masks of two") if refused else nullcontext():
+        parse(argv)
 
 
 def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
