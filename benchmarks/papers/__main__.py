@@ -72,9 +72,12 @@ def parse(recipes: dict[str, Recipe]) -> argparse.Namespace:
 
 
 def run(recipe: Recipe, opt: argparse.Namespace) -> None:
-    """Train and test the run of a recipe, unless that is done already."""
+    """Train and test the run of a recipe, unless that is done already or its donor is not on this machine."""
     name = run_name(recipe.name, opt.scale)
     flags = recipe.flags(opt.scale, opt.scale == "full" and not opt.no_imagenet)
+    if weights := [word for word in flags if word.startswith("datasets/weights/") and not (ROOT / word).exists()]:
+        print(f"left out: it starts from {weights[0]}, which is not here (recipes/README.md)", file=sys.stderr)
+        return
     if PHANTOM in flags:
         make_phantom_siim(ROOT / PHANTOM)
     if recipe.script != "train.py":

@@ -31,9 +31,19 @@ def existing_folder(dataroot: str) -> Path:
     if not dataroot:
         raise UserError("--dataroot is missing: give the folder of the images")
     root = Path(dataroot)
+    if root.is_file():
+        raise UserError(f"--dataroot {root}: a file, not a folder")
     if not root.is_dir():
-        raise UserError(f"--dataroot {root}: {'a file, not a folder' if root.exists() else 'no such folder'}")
+        raise UserError(f"--dataroot {root}: no such folder{_fetching(root)}")
     return root
+
+
+def _fetching(root: Path) -> str:
+    """Advice where a folder that does not exist is one that `data.download` makes; else ""."""
+    from util.fetch.catalogue import DATA_SETS
+
+    known = root.parent.name == "datasets" and root.name in DATA_SETS
+    return f"; `python -m data.download {root.name}` fetches it, or says how to get it" if known else ""
 
 
 def likely_folders(root: Path) -> tuple[str, str]:

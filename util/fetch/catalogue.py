@@ -271,8 +271,8 @@ _SETS = (
         "SIIM-ACR Pneumothorax Segmentation, 2019; X. Wang et al.: ChestX-ray8. CVPR 2017",
         "log in at https://www.kaggle.com/datasets/jesperdramsch/siim-acr-pneumothorax-segmentation-data (the "
         "challenge: https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation), download, and unpack into "
-        "{folder}",
-        "python -m data.prepare siim {folder} {folder}_masks",
+        "{folder}_dicom",
+        "python -m data.prepare siim {folder}_dicom {folder}",
     ),
 )
 

@@ -1,8 +1,11 @@
 """Every recipe parses, names its run like its file, and is listed in recipes/README.md."""
 
+import argparse
+
 import pytest
 import torch
 
+import benchmarks.papers.__main__ as papers
 import options.forgetting
 import options.test
 import options.train
@@ -67,6 +70,13 @@ def test_a_small_recipe_starts_from_small_runs():
     assert set(study.needs) == {"002_pix2pix_decay20", "002_piggyback_bank", "002_piggyback_masks"}
     assert "bank=002_piggyback_bank_small" in study.flags("small", imagenet=True)
     assert "bank=002_piggyback_bank" in study.flags("full", imagenet=True)
+
+
+def test_a_recipe_whose_donor_is_not_on_this_machine_is_left_out(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(papers, "ROOT", tmp_path)
+    monkeypatch.setattr(papers, "train", lambda *args: pytest.fail("was trained"))
+    papers.run(RECIPES["000_mobilenet_imagenet"], argparse.Namespace(scale="small", no_imagenet=False))
+    assert "left out: it starts from datasets/weights/mobilenet_v2_" in capsys.readouterr().err
 
 
 def test_the_runs_that_a_recipe_needs_come_before_it():

@@ -15,6 +15,8 @@ def test_dataroot_must_be_an_existing_folder(tmp_path):
         existing_folder("")
     with pytest.raises(UserError, match="gone: no such folder"):
         existing_folder(str(tmp_path / "gone"))
+    with pytest.raises(UserError, match="no such folder; `python -m data.download facades` fetches it, or says how"):
+        existing_folder(str(tmp_path / "datasets" / "facades"))
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file: a file, not a folder"):
         existing_folder(str(tmp_path / "file"))
