@@ -18,6 +18,8 @@ BURDEN = "old_task.json"
 """What a run kept of its old tasks while it learnt another: `KEPT` of each, and the sums."""
 KEPT: Sequence[str] = ("images", "patients", "bytes")
 RECORDS = ("train_opt.txt", "loss_log.txt", "metrics.csv", "learnt_from.txt", "masks_seen.json", BURDEN)
+OF_TESTS = ("test_opt.txt", "threshold.json", "expected_dice.json")
+"""What test.py adds to a run."""
 OPTIONS = "options.json"
 TASKS = f"*_task_*{SUFFIX}"
 NETWORKS = ("*_net_*.pth", TASKS)
@@ -98,7 +100,7 @@ def set_aside(folder: Path) -> None:
             return
         collected.mkdir()
     folds = ("fold_*", FOLDS) if (folder / FOLDS).is_file() else ()
-    moved = ("*.pth", TASKS, *RECORDS, *SHOWN, *folds)
+    moved = ("*.pth", TASKS, *RECORDS, *OF_TESTS, *SHOWN, *folds)
     for path in [path for pattern in moved for path in folder.glob(pattern)]:
         path.rename(collected / path.name)
     # A copy: --continue_train reads the options before it can put anything back. The new run replaces them at once.
