@@ -49,7 +49,7 @@ def add_source(commands: argparse._SubParsersAction, source: Source) -> None:
     add("--clahe", action="store_true", help="equalise contrast by region (CLAHE, clip limit 2, 8 x 8 regions)")
     add("--split_file", type=Path, help="your own split: a CSV file with the columns image and split")
     seed = "draw train, val and test (70, 10, 20 %%) by patient and label with this seed"
-    add("--split_seed", type=int, help=f"{seed} (default: the published split of the set, else seed 0)")
+    add("--split_seed", type=int, help=f"{seed} (default: the split that the set comes with, else seed 0)")
     folds = "also divide train and val into K folds, by patient and label, for train.py's --fold"
     add("--folds", type=int, metavar="K", help=folds)
     add("--verbose", action="store_true", help="show the traceback of an error")

@@ -49,6 +49,6 @@ def define_D(
     init_type: str = "normal",
     init_gain: float = 0.02,
 ) -> nn.Module:
-    """A discriminator with freshly drawn weights. Only `--netD n_layers` uses `n_layers_D`."""
+    """A discriminator with freshly drawn weights. `--netD n_layers` and `spectral` use `n_layers_D`."""
     net = resolve_name(DISCRIMINATORS[netD])(input_nc, ndf, n_layers_D, norm)
     return init_weights(net, init_type, init_gain)
