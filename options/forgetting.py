@@ -92,7 +92,7 @@ def _add_old_task(group: argparse._ArgumentGroup) -> None:
 def _add_new_tasks(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--new_data", nargs="+", help="folders of their images")
     group.add_argument("--new_mode", nargs="+", help="their layout on disk")
-    group.add_argument("--new_phase", nargs="+", default=["test"], help="which part of them to test on")
+    group.add_argument("--new_phase", nargs="+", default=["test"], help="which part of them to test on (default: test)")
     group.add_argument("--new_classes", nargs="+", help="meaning of the targets' colours")
     group.add_argument("--new_direction", nargs="+", choices=DIRECTIONS, help="BtoA swaps input and target")
 
