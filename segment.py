@@ -61,7 +61,7 @@ def main() -> int:
     with manifest(asked, segmenter, rank, processes) if asked.out else contextlib.nullcontext() as recorded:
         record: Record = recorded or NoRecord()
         stream = Stream(segmenter, writer, record, asked.out, asked.overwrite, asked.runs[0].num_threads)
-        count = None if sources.from_stdin else lambda: sum(not record.is_done(found.path) for found in mine())
+        count = None if sources.from_stdin else lambda: sum(not stream.is_done(found) for found in mine())
         rows = shown(stream.run(mine()), count)
         code = report(rows, recorded, alone=len(asked.paths) == 1 and sources.are_files)
         say_contradictions(segmenter.contradicting)

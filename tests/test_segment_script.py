@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -238,6 +239,43 @@ def test_files_of_the_user_are_not_replaced(trained, scans, masks_of, tmp_path, 
     other.mkdir()
     (other / "x_mask.png").write_bytes(b"mine")
     assert len(pictures(masks_of(scans, "--overwrite", out="other"))) == 5
+
+
+def test_an_image_is_done_while_its_file_is_the_same_and_its_mask_is_there(trained, scans, masks_of, capsys):
+    trained()
+    out = masks_of(scans)
+    first, other = (out / "x_mask.png").read_bytes(), (scans / "b" / "x.png").read_bytes()
+    (out / "x_mask.png").unlink()
+    masks_of(scans)  # a lost mask is written again
+    assert (out / "x_mask.png").read_bytes() == first
+    masks_of(scans)
+    assert "0 images, 5 from before\n" in capsys.readouterr().out
+    newer = (out / "x_mask.png").stat().st_mtime_ns + 10**9
+    for contents, time in (((scans / "x.png").read_bytes(), newer), (other, 0)):  # newer, or of another size
+        (scans / "x.png").write_bytes(contents)
+        os.utime(scans / "x.png", ns=(time, time))
+        masks_of(scans, code=3)
+        assert "x_mask.png: exists already" in read_table(out / "manifest.csv")[-1]["error"]
+        assert (out / "x_mask.png").read_bytes() == first
+    masks_of(scans, "--overwrite")
+    assert (out / "x_mask.png").read_bytes() != first
+
+
+def test_a_relative_path_from_another_folder_is_another_image(trained, scans, masks_of, tmp_path, monkeypatch):
+    """Also of the same size."""
+    trained()
+    pixels = np.array(Image.open(scans / "x.png"))
+    for name, shade in (("one", pixels), ("two", pixels[::-1])):
+        (tmp_path / name).mkdir()
+        Image.fromarray(shade).save(tmp_path / name / "x.bmp")
+    monkeypatch.chdir(tmp_path / "one")
+    out = masks_of("x.bmp")
+    first = (out / "x_mask.png").read_bytes()
+    assert masks_of("x.bmp") == out
+    monkeypatch.chdir(tmp_path / "two")
+    masks_of("x.bmp", code=3)
+    assert [bool(row["error"]) for row in read_table(out / "manifest.csv")] == [False, True]
+    assert (out / "x_mask.png").read_bytes() == first
 
 
 def test_equal_names_never_share_a_mask(trained, scans, masks_of, tmp_path, monkeypatch):

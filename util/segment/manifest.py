@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 import re
@@ -12,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from util.errors import UserError
-from util.faults import why
+from util.faults import is_fault, named, why
 from util.files import read_json, replacing, write_json
 
 JOB = "segment.json"
@@ -52,8 +53,9 @@ COLUMNS = [field.name for field in fields(Row)]
 class Manifest:
     """<folder>/manifest.csv, or manifest_<rank>_of_<processes>.csv for each of several processes.
 
-    Lines are only ever added. An image counts as done once its line is there; with `again` (--overwrite) only if that
-    line has no error, so an image may get a second line, which then holds. Before its mask is written, its path goes
+    Lines are only ever added. An image counts as done once its line is there, while its file is the one of that line
+    and its masks exist; with `again` (--overwrite) only if that line has no error. So an image may get a second line,
+    which then holds. Before its mask is written, its path goes
     to a hidden file beside: after a kill, a mask without a line is ours to write again if its image is in that file.
 
     earlier: images that were done at the start. failed: those of them with an error.
@@ -64,7 +66,7 @@ class Manifest:
         self._begun_path = folder / f".{self.path.name}.begun"
         self._done: set[int] = set()  # a hash takes a third of the memory of a path
         self._failed: set[int] = set()
-        self._masks: set[int] | None = set() if again else None
+        self._masks: dict[int, int] | None = {} if again else None  # to the images that they are of
         self._began: set[int] = set()
         for part in self._parts(folder, rank, processes):
             self._read(part)
@@ -79,13 +81,24 @@ class Manifest:
         if not self.path.stat().st_size:
             _append(self._lines, _csv(COLUMNS))
 
-    def is_done(self, path: Path) -> bool:
-        """Whether the image had a line when this process began."""
-        return hash(shown(path)) in self._done or hash(shown(path)) in self._failed
+    def is_done(self, path: Path, masks: Sequence[Path]) -> bool:
+        """Whether the image had a line when this process began, and is still as it was. masks: its files."""
+        if not (self._done or self._failed):
+            return False
+        image = _hash(shown(path), *describe(path, digest=not path.is_absolute()))
+        if image not in self._done:
+            return image in self._failed
+        try:
+            oldest = min(mask.stat().st_mtime_ns for mask in masks)
+        except FileNotFoundError:
+            self._began.add(hash(shown(path)))  # a mask was lost: ours to write again
+            return False
+        return path.stat().st_mtime_ns <= oldest
 
-    def holds(self, mask: Path) -> bool:
-        """With `again`, whether this mask, below the manifest's folder, is that of an image that is done."""
-        return self._masks is not None and hash(shown(mask)) in self._masks
+    def holds(self, mask: Path, image: Path) -> bool:
+        """With `again`, whether this mask, below the manifest's folder, is that of another image that is done."""
+        own = hash(shown(image))
+        return self._masks is not None and self._masks.get(hash(shown(mask)), own) != own
 
     def has_begun(self, path: Path) -> bool:
         """Whether an earlier process may have written this image's mask."""
@@ -125,20 +138,40 @@ class Manifest:
                 if len(values) != len(COLUMNS) or (good == 0 and values != COLUMNS):
                     raise UserError(f"{part}: {_what_else(values)}; take another --out")
                 if good:
-                    self._note(hash(values[0]), values[COLUMNS.index("mask")], bool(values[-1]))
+                    self._note(Row(*values))
                 good += len(line)
         if part == self.path and good < part.stat().st_size:  # a kill has cut the last line short
             os.truncate(part, good)
 
-    def _note(self, image: int, mask: str, failed: bool) -> None:
+    def _note(self, row: Row) -> None:
         """Note a line. Whoever has a mask is never tried again, so the line of a mask holds against any other."""
-        if not failed:
+        image = _hash(row.path, row.bytes, row.sha256)
+        if not row.error:
             self._done.add(image)
             self._failed.discard(image)
             if self._masks is not None:
-                self._masks.add(hash(mask))
+                self._masks[hash(row.mask)] = hash(row.path)
         elif image not in self._done:
             self._failed.add(image)
+
+
+def _hash(path: str, size: int | str, digest: str) -> int:
+    """What tells an image from every other. A relative path may lead to another file from another folder, so there
+    the content counts; to read all files of a long list again would take too long."""
+    return hash((path, str(size), "" if Path(path).is_absolute() else digest))
+
+
+def describe(path: Path, digest: bool = True) -> tuple[int | str, str]:
+    """Size and SHA-256 of a file, the latter only if asked for; "" if it cannot be read. OSError: the disk fails."""
+    try:
+        if not digest:
+            return path.stat().st_size, ""
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        if is_fault(error):
+            raise named(error, path) from error
+        return "", ""
 
 
 def _what_else(values: Sequence[str]) -> str:

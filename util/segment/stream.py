@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import time
 from collections import deque
@@ -17,12 +16,11 @@ import numpy as np
 import torch
 
 from util.errors import UserError
-from util.faults import is_fault, named
 from util.files import remove_unfinished
-from util.segment.manifest import Row, shown
+from util.segment.manifest import Row, describe, shown
 
 WRITING = 4  # threads that resize, label and write
-SKIPPED = "exists already, and this command has not written it; --overwrite replaces it"
+SKIPPED = "exists already, and this command has not written it for this image; --overwrite replaces it"
 
 
 class Found(Protocol):
@@ -64,9 +62,9 @@ class Writer(Protocol):
 class Record(Protocol):
     """`util.segment.manifest.Manifest`"""
 
-    def is_done(self, path: Path, /) -> bool: ...
+    def is_done(self, path: Path, masks: Sequence[Path], /) -> bool: ...
 
-    def holds(self, mask: Path, /) -> bool: ...
+    def holds(self, mask: Path, image: Path, /) -> bool: ...
 
     def has_begun(self, path: Path, /) -> bool: ...
 
@@ -78,10 +76,10 @@ class Record(Protocol):
 class NoRecord:
     """For masks that go beside their images, which no manifest lists."""
 
-    def is_done(self, path: Path) -> bool:
+    def is_done(self, path: Path, masks: Sequence[Path]) -> bool:
         return False
 
-    def holds(self, mask: Path) -> bool:
+    def holds(self, mask: Path, image: Path) -> bool:
         return False
 
     def has_begun(self, path: Path) -> bool:
@@ -147,10 +145,17 @@ class Stream:
                 readers.shutdown(cancel_futures=True)
                 writers.shutdown(cancel_futures=True)
 
+    def is_done(self, found: Found) -> bool:
+        """Whether an earlier command has done this image."""
+        return self._record.is_done(found.path, self._writer.targets(self._base(found)))
+
+    def _base(self, found: Found) -> Path:
+        return self._folder / found.name if self._folder else found.path.with_name(Path(found.name).name)
+
     def _read_ahead(self, images: Iterable[Found], pool: ThreadPoolExecutor) -> Iterator[_Image]:
         waiting: deque[Future[_Image]] = deque()
         for found in images:
-            if self._record.is_done(found.path) or hash(found.path) in self._taken:
+            if self.is_done(found) or hash(found.path) in self._taken:
                 continue
             self._taken.add(hash(found.path))
             waiting.append(pool.submit(self._read, self._claimed(found)))
@@ -161,13 +166,13 @@ class Stream:
 
     def _claimed(self, found: Found) -> _Image:
         """The image, with an error in its row if its mask would replace a file that is not ours to replace."""
-        base = self._folder / found.name if self._folder else found.path.with_name(Path(found.name).name)
+        base = self._base(found)
         image = _Image(found.path, base, Row(shown(found.path)))
         targets = self._writer.targets(base)
         key = hash(str(base).casefold())  # on some disks A.png and a.png are one file
         existing = [target for target in targets if os.path.lexists(target)]
         mask = targets[0].relative_to(self._folder) if self._folder else targets[0]
-        if key in self._taken or self._record.holds(mask):
+        if key in self._taken or self._record.holds(mask, found.path):
             image.row.error = f"{targets[0]}: is the mask of another image of this name"
         elif self._record.has_begun(found.path):
             remove_unfinished(targets)
@@ -187,7 +192,7 @@ class Stream:
                 image.row.height, image.row.width = image.prepared.size
             except UserError as error:
                 image.row.error = str(error)
-            describe(image.path, image.row)
+        image.row.bytes, image.row.sha256 = describe(image.path)
         image.seconds = time.perf_counter() - began
         return image
 
@@ -246,17 +251,6 @@ class Stream:
         row = future.result()
         self._record.add(row)
         return row
-
-
-def describe(path: Path, row: Row) -> None:
-    """Fill in size and digest of a file, if it can be read."""
-    try:
-        with path.open("rb") as file:
-            row.bytes = os.fstat(file.fileno()).st_size
-            row.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        if is_fault(error):
-            raise named(error, path) from error
 
 
 def area_and_parts(labels: np.ndarray) -> tuple[int, int]:
