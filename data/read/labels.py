@@ -70,6 +70,8 @@ def labels_of(
     two_values = _two_values_mean_classes(classes)
     if two_values and classes.grey:
         return _two_values(pixels, name)
+    if pixels.ndim == 2 and pixels.dtype == np.uint16 and 0 < pixels.max() < len(classes):
+        return pixels.astype(np.uint8)  # as colours of 16 bits, such small numbers would all be black
     label, distance = classes.nearest(to_rgb8(pixels))
     if not distance.any():
         return label

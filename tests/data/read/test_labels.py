@@ -126,6 +126,15 @@ def test_many_classes_are_stored_by_colour_or_by_index(tmp_path, save):
         read_labels([save(tmp_path / "wrong.png", wrong)], FACADES)
 
 
+@pytest.mark.parametrize("table", ['{"bg":[0,0,0],"red":[255,0,0],"blue":[0,0,255]}', '{"bg":[0,0,0],"red":[255,0,0]}'])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32])
+def test_small_numbers_of_16_and_32_bits_are_classes_and_not_black(tmp_path, table, kind):
+    classes = Classes.load(table)
+    labels = np.arange(12).reshape(3, 4) % len(classes)
+    Image.fromarray(labels.astype(kind)).save(tmp_path / "index.tif")
+    assert np.array_equal(read_labels([tmp_path / "index.tif"], classes), labels)
+
+
 def test_two_classes_may_have_any_colours(tmp_path, save):
     (tmp_path / "c.json").write_text(json.dumps({"skin": [0, 0, 255], "lesion": [255, 255, 0]}))
     classes = Classes.load(str(tmp_path / "c.json"))
