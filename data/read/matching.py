@@ -10,6 +10,7 @@ from data.read.images import without_extension
 
 # Endings that a mask's name may have and its image's name does not: x_mask.png, x_left.png, x_lung_mask.png.
 SUFFIX = re.compile(r"([_-](left|right|lung|lungs|mask|seg|label))+$", re.IGNORECASE)
+LAST = re.compile(r"[_-][^_-]+$")
 # Folders that may hold masks and say nothing about the image: left, leftMask, "right lung", ManualMask.
 FOLDER = re.compile(r"((left|right|lungs?|manual|masks?|seg|labels?)[ _-]?)+", re.IGNORECASE)
 SIDE = re.compile("left|right", re.IGNORECASE)
@@ -30,10 +31,10 @@ def match(images: list[Path], image_root: Path, masks: list[Path], mask_root: Pa
     """Find the image of each mask.
 
     A mask belongs to the image with the same path below its root, without extension. If there is none, upper and lower
-    case are taken for equal, then an ending such as _mask or _left (`SUFFIX`) and folders such as leftMask (`FOLDER`)
-    are left out. A mask in another sub-folder than an image never belongs to it; only where all images are in
-    sub-folders and no mask is, the name alone decides. Several masks of one image are parts: each must name its side
-    (left, right), and no two the same.
+    case are taken for equal, then endings such as _mask or _left (`SUFFIX`), the last one first, and folders such as
+    leftMask (`FOLDER`) are left out. A mask in another sub-folder than an image never belongs to it; only where all
+    images are in sub-folders and no mask is, the name alone decides. Several masks of one image are parts: each must
+    name its side (left, right), and no two the same.
     """
     unclear: dict[Path, str] = {}
     names = _Names(image_root)
@@ -90,7 +91,7 @@ class _Names:
 
     def of(self, key: Path, by_name_alone: bool) -> list[Path]:
         """The images that a mask with this path may belong to."""
-        for wanted in dict.fromkeys([key, _without_ending(key), _without_parts(key), _without_parts(key, ending=True)]):
+        for wanted in dict.fromkeys([*_shortened(key), *_shortened(_without_parts(key))]):
             if wanted in self.by_path:
                 return [self.by_path[wanted]]
             if candidates := self.folded.get(_folded(wanted)):
@@ -110,15 +111,17 @@ def _folded(key: Path) -> Path:
     return Path(str(key).casefold())
 
 
-def _without_ending(key: Path) -> Path:
-    """x/a_left -> x/a"""
-    return key.with_name(SUFFIX.sub("", key.name) or key.name)
+def _shortened(key: Path) -> list[Path]:
+    """x/a_left_mask -> x/a_left_mask, x/a_left, x/a: an image may itself be called a_left"""
+    names = [key.name]
+    while SUFFIX.search(names[-1]) and (shorter := LAST.sub("", names[-1])):
+        names.append(shorter)
+    return [key.with_name(name) for name in names]
 
 
-def _without_parts(key: Path, ending: bool = False) -> Path:
-    """leftMask/x/a_mask -> x/a_mask, with `ending` also without its ending"""
-    folders = [folder for folder in key.parent.parts if not FOLDER.fullmatch(folder)]
-    return Path(*folders, (_without_ending(key) if ending else key).name)
+def _without_parts(key: Path) -> Path:
+    """leftMask/x/a_mask -> x/a_mask"""
+    return Path(*(folder for folder in key.parent.parts if not FOLDER.fullmatch(folder)), key.name)
 
 
 def _are_parts(keys: list[Path]) -> bool:

@@ -40,6 +40,12 @@ def test_left_and_right_masks_may_be_in_folders():
 def test_the_whole_name_matches_before_an_ending_is_removed():
     found, _ = matched("a.png a_left.png", "a.png a_left.png")
     assert found == {"a.png": ["a.png"], "a_left.png": ["a_left.png"]}
+    found, _ = matched("a.png a_left.png b_right.png", "a_mask.png left/a_left_mask.png b_right_lung_mask.png")
+    assert found == {
+        "a.png": ["a_mask.png"],
+        "a_left.png": ["left/a_left_mask.png"],
+        "b_right.png": ["b_right_lung_mask.png"],
+    }
 
 
 def test_a_mask_without_its_image_belongs_to_no_other_image():
