@@ -12,6 +12,7 @@ from data.audit.verdicts import left_out
 from data.base import PairedDataset, Sample
 from data.classes import MASKS, Classes
 from data.read.folders import (
+    PHASES,
     NoSuchPhase,
     existing_folder,
     left_out_in_words,
@@ -73,6 +74,7 @@ class MasksDataset(PairedDataset):
             raise _no_such_phase(phase, rows, root, drawn=not (listed or phase_folders(root / "images")))
         if self.train:
             self.notes += _torn(chosen, everyone, phase)
+            self.notes += _unused(everyone, root) if listed else []
         if self.trained_on:
             chosen = self._without_bad(chosen, list(ids), root)
         # Every mask must belong to an image, so all images are matched, whatever their phase. A list may name masks of
@@ -243,6 +245,23 @@ def _torn(rows: list[Row], everyone: list[Row], phase: str) -> list[str]:
     return [
         f"{count} of {len(patients)} patients in {phase} have images in {phases} too, such as {others[0].patient}; "
         "scores there will be too good"
+    ]
+
+
+def _unused(rows: list[Row], root: Path) -> list[str]:
+    """Notes on images that take no part, though they look as if they should: a list does not know them, or puts them in
+    no phase. rows: of the list."""
+    known, inside = {row.image for row in rows}, root / "images"
+    others = [path for path in find_images(inside) if path not in known] if inside.is_dir() else []
+    aside = [row for row in rows if row.split not in (*PHASES, OUT_OF_FOLD)]
+    words = sorted({row.split or "none" for row in aside})
+    return [
+        f"{len(found)} images {why}, so they take no part, such as {found[0]}"
+        for found, why in (
+            (others, f"in {inside} are not listed in splits.csv"),
+            ([row.image for row in aside], f"have split {', '.join(words)} in splits.csv, not train, val or test"),
+        )
+        if found
     ]
 
 

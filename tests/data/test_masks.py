@@ -270,6 +270,18 @@ def test_a_patient_in_two_phases_is_noted(lungs, flags):
     assert notes == ["4 of 6 patients in train have images in test too, such as 0; scores there will be too good"]
 
 
+def test_images_that_take_no_part_are_noted(lungs, flags):
+    lines = [f"images/p{i}.png,{'Train' if i == 6 else '' if i == 7 else 'train'}" for i in range(8)]
+    write_list(lungs, "image,split", *lines)
+    notes = MasksDataset(flags(dataroot=lungs), "train", train=True).notes
+    assert notes == [
+        f"2 images in {lungs / 'images'} are not listed in splits.csv, so they take no part, such as "
+        f"{lungs / 'images' / 'p8.png'}",
+        "2 images have split Train, none in splits.csv, not train, val or test, so they take no part, such as "
+        f"{lungs / 'images' / 'p6.png'}",
+    ]
+
+
 def test_images_alone_can_be_tested_but_not_trained_on(lungs, flags):
     for mask in (lungs / "masks").iterdir():
         mask.unlink()
