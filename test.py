@@ -95,6 +95,7 @@ def test(runs: list[argparse.Namespace]) -> int:
 
 def test_folds(runs: list[argparse.Namespace]) -> int:
     """Score each image of a cross-validation by the run that has not seen it; write one page. runs: of all folds."""
+    from models.apply.trained import LEARNT
     from util.files import replacing_folder
     from util.folds.out_of_fold import OURS, in_words, joined, joined_settings
     from util.folds.record import name_of
@@ -115,7 +116,8 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
         write_results(folder, results, title, whole, settings, opt, folders, classes)
     with noted():
         link_from_training(folders, results)
-    print(*in_words(whole), *whole.remarks, f"page: {results / 'index.html'}", sep="\n")
+    learnt = "; ".join(str(one[LEARNT]) for one in each if LEARNT in one)
+    print(*in_words(whole, learnt), *whole.remarks, f"page: {results / 'index.html'}", sep="\n")
     return 0
 
 

@@ -56,8 +56,11 @@ def planned(opt: argparse.Namespace) -> Record:
         raise UserError(f"--fold all: {list_file} lists only fold {numbers[0]}; want at least two")
     images = {row.image for row in rows}
     bad, _ = left_out(root, images, images)
-    fold_of = {os.path.relpath(row.image, root): row.fold for row in rows if row.fold}
-    return Record.of(numbers, fold_of, [os.path.relpath(image, root) for image in bad])
+    taking_part = {os.path.relpath(row.image, root): row for row in rows if row.fold or row.split == opt.phase}
+    fold_of = {name: row.fold or row.split for name, row in taking_part.items()}
+    files = {path for row in taking_part.values() for path in (row.image, *row.masks)} | {*(root / "masks").rglob("*")}
+    sizes = {os.path.relpath(path, root): path.stat().st_size for path in files if path.is_file()}
+    return Record.of(numbers, fold_of, [os.path.relpath(image, root) for image in bad], sizes)
 
 
 def begin(opt: argparse.Namespace, record: Record) -> Record:
@@ -94,8 +97,9 @@ def _check_same(opt: argparse.Namespace, record: Record, earlier: Record) -> Non
     ways_out = "or take another --name, or --overwrite, which starts all folds again"
     if (record.folds, record.images) != (earlier.folds, earlier.images):
         raise UserError(
-            f"{folder}: splits.csv lists other folds, or verdicts.csv other images to leave out, than when these runs "
-            f"began, so that they have learnt from other images than the next would; restore it, {ways_out}"
+            f"{folder}: the data are not what they were when these runs began (folds or training images in splits.csv, "
+            f"verdicts.csv, or the images and masks themselves), so that they have learnt from other images than the "
+            f"next would; restore them, {ways_out}"
         )
     changed = changed_flags(argparse.Namespace(**vars(opt) | {"continue_train": True}))
     if other := [line for name, line in changed.items() if name not in flags(Fact.BESIDE)]:

@@ -60,7 +60,9 @@ def test_a_start_goes_on_with_the_same_flags_only(asked, data, tmp_path):
         start(asked("--lr", "0.2"))
     assert start(parse(["--checkpoints_dir", str(tmp_path / "runs"), "--name", "lungs", "--continue_train"])).trained
     list_folds(data, [0, 1, 2, 2, 1, 0])
-    with pytest.raises(UserError, match=r"splits.csv lists other folds, .* than when these runs began"):
+    with pytest.raises(
+        UserError, match=r"the data are not what they were when these runs began \(folds or training images in"
+    ):
         start(asked("--lr", "0.1"))
     assert start(asked("--lr", "0.2", "--overwrite")).trained == []
     assert (tmp_path / "runs" / "lungs" / "before" / "fold_0").is_dir()
@@ -74,10 +76,28 @@ def test_a_verdict_between_two_folds_stops_the_rest(asked, data):
     (data / "verdicts.csv").write_text("image,verdict\nimages/4.png,keep\n")
     assert start(asked()).trained == [0], "that one trains as before"
     (data / "verdicts.csv").write_text("image,verdict\nimages/4.png,drop\n")
-    with pytest.raises(UserError, match=r"verdicts.csv other images to leave out, than when these runs began"):
+    with pytest.raises(UserError, match="the data are not what they were when these runs began"):
         start(asked())
     assert start(asked("--overwrite"), trained=[0]).trained == [0]
     assert start(asked()).trained == [0]
+
+
+@pytest.mark.parametrize("change", ["splits.csv", "masks/0.png", "images/0.png"])
+def test_other_images_to_train_on_stop_the_rest(asked, data, change):
+    """Also those that are in no fold and so train every run, and those whose masks were drawn anew."""
+    (data / "masks").mkdir()
+    for name in ("images/0.png", "masks/0.png"):
+        (data / name).write_bytes(b"one")
+    start(asked(), trained=[0])
+    assert start(asked()).trained == [0]
+    if change == "splits.csv":
+        (data / change).write_text((data / change).read_text() + "\nimages/9.png,test,")
+        assert start(asked()).trained == [0]
+        (data / change).write_text((data / change).read_text() + "\nimages/10.png,train,")
+    else:
+        (data / change).write_bytes(b"another")
+    with pytest.raises(UserError, match="the data are not what they were when these runs began"):
+        start(asked())
 
 
 def test_a_fold_whose_networks_are_gone_is_trained_again(asked, tmp_path):

@@ -71,14 +71,16 @@ def save_probability(folder: Path, name: str, image: Scored, classes: ClassMap |
     save_png(folder / "probabilities" / f"{name}.png", np.round(values.clip(0, 1) * 255).astype(np.uint8))
 
 
-def in_words(evaluation: Evaluation) -> Iterator[str]:
-    """Lines to print: the scores, and the main one with its interval."""
+def in_words(evaluation: Evaluation, learnt: str = "") -> Iterator[str]:
+    """Lines to print: the scores, and the main one with its interval. learnt: which runs have learnt from the images
+    that they are scored on, and from how many."""
     summary = evaluation.summary
     yield from in_words_of_test(summary, evaluation.columns, pooled=not evaluation.binary)
     score, kind = evaluation.columns[0], "macro" if evaluation.binary else "micro"
     low, high = summary["interval"][kind][score]
+    by = f"but {learnt}: these scores are too good" if learnt else "each scored by the run that has not seen it"
     yield (
         f"out of fold: {'mean' if evaluation.binary else 'pooled'} {score} {summary[kind][score]:.4f} [{low:.4f}, "
-        f"{high:.4f}], {summary['images']} images of {summary['patients']} patients, each scored by the run that has "
-        "not seen it (in brackets: 95 % interval by bootstrap over patients)"
+        f"{high:.4f}], {summary['images']} images of {summary['patients']} patients, {by} "
+        "(in brackets: 95 % interval by bootstrap over patients)"
     )
