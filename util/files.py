@@ -19,6 +19,8 @@ from util.errors import UserError
 from util.faults import named, why
 from util.locks import LOCK, locked
 
+WRITTEN = ".written"
+"""In a folder of results: the files that the command wrote into its sub-folders, so that others' files can be kept."""
 LARGEST_JSON = 16 << 20  # bytes. Four times as many, in short lists or names, would take half a minute.
 
 
@@ -146,7 +148,8 @@ def read_options(path: Path) -> dict[str, object]:
 def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator[Path]:
     """Fill a new folder that replaces `folder` at the end; after an error the old folder is unchanged.
 
-    Files of the old folder that are not among `ours` (a user's notes) move into the new one. A killed process loses no
+    Files of the old folder that are not among `ours` (a user's notes), or that someone else has put into folders of
+    ours (a corrected mask under a name of its own), move into the new one. A killed process loses no
     file of the user's: the next one completes its exchange and removes its unfinished folder. mark: the file that shows
     that a folder is ours to replace. Raises UserError if it is missing, or if another process writes this folder now:
     its results may be those of other data, and nobody could tell which of the two are kept.
@@ -174,11 +177,27 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
         with locked(folder.parent):
             alive.close()  # Windows renames no folder with an open file
             (partial / LOCK).unlink(missing_ok=True)
+            if names := _files_below(partial):
+                (partial / WRITTEN).write_text("\n".join(names), encoding="utf-8")
             _finish_exchange(folder, old, partial, ours)
             if folder.exists():
                 folder.rename(old)
             partial.rename(folder)
             _finish_exchange(folder, old, partial, ours)
+
+
+def _files_below(folder: Path) -> list[str]:
+    """The files in the sub-folders of a folder."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/**/*") if not path.is_dir())
+
+
+def _added_to(folder: Path) -> list[str]:
+    """The files that others have put into those sub-folders that `replacing_folder` has filled."""
+    if not (folder / WRITTEN).is_file():  # an older version wrote it, or nothing
+        return []
+    written = {*(folder / WRITTEN).read_text(encoding="utf-8").splitlines()}
+    filled = {name.partition("/")[0] for name in written}
+    return [name for name in _files_below(folder) if name not in written and name.partition("/")[0] in filled]
 
 
 def _make_writable(parent: Path) -> None:
@@ -221,16 +240,21 @@ def _in_use(partial: Path) -> bool:
 def _finish_exchange(folder: Path, old: Path, partial: Path, ours: Collection[str]) -> None:
     """Complete an exchange of folders, which may be that of a killed process.
 
-    Entries of `old` that are not among `ours` move into `folder`; the others are deleted. Raises UserError if both
-    folders have an entry of the same name.
+    Entries of `old` that are not among `ours` move into `folder`, and so do files that someone has put into folders of
+    ours (a corrected mask), unless `folder` has such a file; all others are deleted. Raises UserError if both folders
+    have an entry of the same name.
     """
     if not old.exists():
         return
     if not folder.exists():
         old.rename(folder)
         return
+    for name in _added_to(old):
+        if not os.path.lexists(folder / name):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (old / name).rename(folder / name)
     for entry in list(old.iterdir()):
-        if entry.name not in ours:
+        if entry.name not in (*ours, WRITTEN):
             if os.path.lexists(folder / entry.name):
                 raise UserError(f"{entry}: left by a test that was killed, and {folder} has one too; move either away")
             entry.rename(folder / entry.name)

@@ -48,6 +48,23 @@ def test_a_finished_test_replaces_the_results_and_keeps_notes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
 
 
+def test_a_corrected_mask_among_ours_outlasts_the_next_test(tmp_path):
+    folder = tmp_path / "test_latest"
+    for number in (1, 2, 3):
+        with results_folder(folder) as partial:
+            (partial / "images" / "deep").mkdir(parents=True)
+            (partial / "metrics.csv").touch()
+            for name in ("a.png", f"{number}.png", "deep/b.png"):
+                (partial / "images" / name).write_text(f"test {number}")
+        for name in ("a_corrected.png", "deep/b_corrected.png") if number == 1 else ():
+            (folder / "images" / name).write_text("mine")
+    kept = {p.relative_to(folder / "images").as_posix(): p.read_text() for p in folder.glob("images/**/*.png")}
+    assert kept == {
+        **{"a.png": "test 3", "3.png": "test 3", "deep/b.png": "test 3"},
+        **{"a_corrected.png": "mine", "deep/b_corrected.png": "mine"},
+    }
+
+
 @pytest.mark.parametrize("name", ["mine", "mine.old"])
 def test_a_folder_that_no_test_wrote_is_refused(tmp_path, name):
     (tmp_path / name / "images").mkdir(parents=True)
