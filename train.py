@@ -61,6 +61,7 @@ def train_run(opt: argparse.Namespace) -> int:
     from util.run.run import Run
     from util.show.report import Report
 
+    say_whose_donor_changes(opt)
     with Run(opt) as run:
         old, sources, train = read_old_tasks(opt, create_dataset(opt, opt.phase, train=True))
         val = create_validation(opt) if run.first else None
@@ -86,6 +87,20 @@ def train_run(opt: argparse.Namespace) -> int:
             fit(opt, run, report, augment, val)
         say_what_ended(opt, run, train, val)
         return run.exit_code
+
+
+def say_whose_donor_changes(opt: argparse.Namespace) -> None:
+    """Say before it happens that the donor of other runs' tasks gets other weights."""
+    from models.piggyback.files import runs_on
+
+    checkpoints_dir = Path(opt.checkpoints_dir)
+    if (opt.continue_train or opt.overwrite) and (runs := runs_on(checkpoints_dir / opt.name, checkpoints_dir)):
+        kept = "" if opt.continue_train else "; the old weights move to before/ there"
+        distributed.say(
+            f"note: {opt.name} is the donor of {', '.join(runs)}, which work with its present weights only{kept}. To "
+            "keep these tasks, stop now (Ctrl-C), and train under another --name, or export them first (python -m "
+            "models.piggyback export RUN)"
+        )
 
 
 def read_old_tasks(opt: argparse.Namespace, new: Loader) -> tuple[OldTasks, Sources, Loader | Rehearsal]:

@@ -265,6 +265,28 @@ def test_verify_shows_that_the_donor_is_kept_and_notices_another_donor(run, tool
         tool("verify", "run")
 
 
+def test_a_donor_that_is_trained_again_is_announced_to_its_tasks(run, tool, capsys):
+    run(*TINY, "--n_epochs", "1", name="donor")
+    run(*TINY, "--n_epochs", "1", "--pretrained", "donor", "--adapt", "norm_only", name="task")
+    assert "is the donor of" not in capsys.readouterr().out
+    run("--continue_train", "--n_epochs", "2", name="donor")
+    assert (
+        "note: donor is the donor of task, which work with its present weights only. To keep" in capsys.readouterr().out
+    )
+    code, printed = tool("prune-check", "donor")
+    assert code == 1
+    assert "cannot tell: " in printed
+    assert "has other weights now than the donor of this task had" in printed
+    assert "has its donor here" not in printed
+
+
+def test_a_donor_that_was_moved_aside_is_found(run, tool):
+    run(*TINY, "--n_epochs", "1", name="donor")
+    run(*TINY, "--n_epochs", "1", "--pretrained", "donor", "--adapt", "norm_only", name="task")
+    run(*TINY, "--n_epochs", "1", "--seed", "7", "--overwrite", name="donor")
+    assert "task/latest_task_G.safetensors has its donor here" in tool("prune-check", "donor")[1]
+
+
 def test_list_inspect_and_prune_check_show_which_runs_need_which_files(run, tool, donor):
     bank = ["--adapt", "filter_bank", "--bank", "cumulative", "--n_epochs", "1"]
     run(*TINY, *bank, "--pretrained", "donor", name="second")

@@ -135,21 +135,18 @@ def prune_check(args: argparse.Namespace) -> int:
 
 def _has_donor_in(file: TaskFile, run: Path) -> bool:
     """Whether a task's donor lies in a run's folder: where the task looks for it or, if it is not there, moved from
-    there. UserError: it is nowhere to be found."""
-    wanted, lost = file.header["donor"]["sha256"], None
+    there, as train.py --overwrite does. UserError: it is nowhere to be found."""
+    wanted = file.header["donor"]["sha256"]
     try:
         found = file.find_donor()
-        if found.parent == run:
-            return True
         if fingerprint(read_generator(found)) == wanted:
-            return False
+            return found.parent == run
+        lost = UserError(f"{file.path}: {found} has other weights now than the donor of this task had")
     except UserError as error:
         lost = error
-    if any(fingerprint(read_generator(path)) == wanted for path in sorted(run.glob("*_net_G*.pth"))):
+    if any(fingerprint(read_generator(path)) == wanted for path in sorted(run.rglob("*_net_G*.pth"))):
         return True
-    if lost:
-        raise lost
-    return False
+    raise lost
 
 
 def print_card(file: TaskFile) -> None:

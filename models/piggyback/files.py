@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -204,6 +205,16 @@ def check_donor(file: TaskFile, net: nn.Module) -> str:
             f"{file.donor_place}) than the one given ({_short(donor)})"
         )
     return donor
+
+
+def runs_on(folder: Path, checkpoints_dir: Path) -> list[str]:
+    """The other runs in `checkpoints_dir` whose tasks have their donor in a run's folder."""
+    names, folder = [], folder.resolve()
+    for path in sorted(checkpoints_dir.rglob(f"*_task_*{SUFFIX}")):
+        with contextlib.suppress(UserError):
+            if path.parent.resolve() != folder and read_task(path).find_donor().resolve().parent == folder:
+                names.append(path.parent.relative_to(checkpoints_dir).as_posix())
+    return list(dict.fromkeys(names))
 
 
 def earlier_tasks(donor: Path, cumulative: bool) -> list[TaskFile]:
