@@ -7,7 +7,7 @@ from pathlib import Path
 from data.prepare.assign import SPLITS, deal, from_file, published, torn
 from data.prepare.convert import Pixels, Written, convert_all
 from data.prepare.folder import check_dialect, check_free, claim
-from data.prepare.lists import describe, earlier, report, write_lists
+from data.prepare.lists import describe, earlier, earlier_count, report, write_lists
 from data.prepare.source import Inventory, Source
 from util.errors import UserError
 
@@ -27,6 +27,8 @@ def fill(source: Source, opt: argparse.Namespace) -> None:
     if not inventory.items:
         reasons = (f"{len(names)} {why}, such as {names[0]}" for why, names in inventory.left_out.items() if names)
         raise UserError(f"{root}: no image of {source.name} can be used: {'; '.join(reasons)}")
+    if opt.folds is None:
+        opt.folds = earlier_count(opt.dst, source.name)
     split_file = opt.split_file.name if opt.split_file else None
     settings = {"split_file": split_file, "split_seed": opt.split_seed, "folds": opt.folds} | vars(pixels)
     # Splits are drawn before any file is converted. Otherwise a damaged file, once repaired, would move other patients.

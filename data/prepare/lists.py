@@ -41,6 +41,11 @@ def earlier(dst: Path, name: str, settings: Mapping[str, object]) -> tuple[dict[
     )
 
 
+def earlier_count(dst: Path, name: str) -> int | None:
+    """The number of folds of an earlier run on this set."""
+    return _sets(dst).get(name, {"settings": {}})["settings"].get("folds")
+
+
 def write_lists(
     dst: Path,
     source: Source,
@@ -55,10 +60,15 @@ def write_lists(
     # An earlier run may have written other sources for this set.
     counts = [facts["counts"], sets.get(source.name, {}).get("counts", {})]
     ours = {name for by_split in counts for by_source in by_split.values() for name in by_source}
-    rows = [row for row in _rows(dst / "splits.csv") if row.get("source") not in ours]
-    rows += [_row(one, source, splits[one.item.id], folds.get(one.item.id, "")) for one in written]
+    before = _rows(dst / "splits.csv")
+    rows = [row for row in before if row.get("source") not in ours]
+    # Columns of the user's keep their values.
+    of_image = {row["image"]: row for row in before}
+    new = [_row(one, source, splits[one.item.id], folds.get(one.item.id, "")) for one in written]
+    rows += [of_image.get(row["image"], {}) | row for row in new]
     text = io.StringIO()
-    columns = COLUMNS + ["fold"] * any(row.get("fold") for row in rows)
+    others = dict.fromkeys(name for row in before for name in row if name not in (*COLUMNS, "fold"))
+    columns = [*COLUMNS, *["fold"] * any(row.get("fold") for row in rows), *others]
     table = csv.DictWriter(text, columns, extrasaction="ignore", restval="", lineterminator="\n")
     table.writeheader()
     table.writerows(sorted(rows, key=lambda row: row["image"]))
