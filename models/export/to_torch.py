@@ -8,6 +8,7 @@ import torch
 
 from models.export.check import Apply
 from models.export.exported import Exported
+from util.errors import UserError
 
 FACTS = "pix2mask.json"
 """The name of `Exported.facts` among the file's extra files."""
@@ -26,7 +27,14 @@ def apply_torch(content: bytes) -> Apply:
 
     @torch.no_grad()
     def apply(image: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarray]:
-        mask, probability = module(torch.from_numpy(image), torch.tensor(white))
+        try:
+            mask, probability = module(torch.from_numpy(image), torch.tensor(white))
+        except AssertionError as error:  # of torch's, which has compiled in a condition on the size
+            height, width = image.shape[-2:]
+            raise UserError(
+                f"--to torchexport: the program would not take images of {width} x {height} pixels ({error}); "
+                "take --to onnx"
+            ) from error
         return mask.numpy(), probability.numpy()
 
     return apply
