@@ -411,10 +411,11 @@ def test_a_changed_donor_is_refused_by_every_command(run, start, donor, tmp_path
     image = tmp_path / "image.png"
     Image.new("L", (64, 64)).save(image)
     here = ["--checkpoints_dir", tmp_path]
+    there = [*here, "--results_dir", tmp_path / "results"]
     commands = [
-        [test.main, "--name", "task", *here],
-        [test.main, "--name", "task", "--task", "base", *here],
-        [forgetting.main, "--donor", "donor", "--runs", "norm=task", "--old_mode", "phantom", "--gpu_ids", "-1", *here],
+        [test.main, "--name", "task", *there],
+        [test.main, "--name", "task", "--task", "base", *there],
+        [forgetting.main, "--donor", "donor", "--runs", "norm=task", "--old_mode", "phantom", "--gpu_ids", "-1", *there],
         [segment.main, "hospitals", image, "--epoch", "one", *here],
         [segment.main, "hospitals", image, "--task", "auto", *here],
         [piggyback.main, "export", "task", *here],
