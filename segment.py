@@ -61,7 +61,7 @@ def main() -> int:
     with manifest(asked, segmenter, rank, processes) if asked.out else contextlib.nullcontext() as recorded:
         record: Record = recorded or NoRecord()
         stream = Stream(segmenter, writer, record, asked.out, asked.overwrite, asked.runs[0].num_threads)
-        count = None if sources.from_stdin else lambda: sum(not stream.is_done(found) for found in mine())
+        count = None if sources.from_stdin else lambda: sum(not record.has_line(found.path) for found in mine())
         rows = shown(stream.run(mine()), count)
         code = report(rows, recorded, alone=len(asked.paths) == 1 and sources.are_files)
         say_contradictions(segmenter.contradicting)
@@ -118,8 +118,8 @@ def manifest(asked: Asked, segmenter: Segmenter, rank: int, processes: int) -> I
             folder.mkdir(parents=True, exist_ok=True)
             busy = f"--out {folder}: process {rank} of {processes} works there already"
             held.enter_context(only_one(folder, busy, f".lock_{rank}"))
-            check_job(folder, job)
-            record, finished = Manifest(folder, rank, processes, asked.overwrite), False
+            same_folder = check_job(folder, job)
+            record, finished = Manifest(folder, rank, processes, asked.overwrite, same_folder), False
         except OSError as error:
             raise UserError(f"--out {folder}: cannot be written: {why(error)}") from error
         try:

@@ -250,15 +250,31 @@ def test_an_image_is_done_while_its_file_is_the_same_and_its_mask_is_there(train
     assert (out / "x_mask.png").read_bytes() == first
     masks_of(scans)
     assert "0 images, 5 from before\n" in capsys.readouterr().out
-    newer = (out / "x_mask.png").stat().st_mtime_ns + 10**9
-    for contents, time in (((scans / "x.png").read_bytes(), newer), (other, 0)):  # newer, or of another size
-        (scans / "x.png").write_bytes(contents)
-        os.utime(scans / "x.png", ns=(time, time))
+    whole = (scans / "x.png").read_bytes()
+    os.utime(scans / "x.png", ns=(2**62, 2**62))  # copied again, newer than its mask
+    masks_of(scans)
+    (scans / "x.png").write_bytes(other)
+    os.utime(scans / "x.png", ns=(0, 0))
+    for _ in range(2):
         masks_of(scans, code=3)
         assert "x_mask.png: exists already" in read_table(out / "manifest.csv")[-1]["error"]
         assert (out / "x_mask.png").read_bytes() == first
     masks_of(scans, "--overwrite")
     assert (out / "x_mask.png").read_bytes() != first
+    capsys.readouterr()
+    masks_of(scans)
+    assert "0 images, 5 from before\n" in capsys.readouterr().out
+    (scans / "x.png").write_bytes(whole)  # the mask is now that of the other
+    masks_of(scans, code=3)
+
+
+def test_an_image_that_is_gone_after_its_mask_is_no_error(trained, scans, masks_of, tmp_path):
+    trained()
+    (tmp_path / "list.txt").write_text(f"{scans / 'x.png'}\n{scans / 'b' / 'x.png'}\n")
+    out = masks_of(f"@{tmp_path / 'list.txt'}")
+    (scans / "x.png").unlink()
+    assert masks_of(f"@{tmp_path / 'list.txt'}") == out
+    assert len(read_table(out / "manifest.csv")) == 2
 
 
 def test_a_relative_path_from_another_folder_is_another_image(trained, scans, masks_of, tmp_path, monkeypatch):

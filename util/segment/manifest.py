@@ -17,6 +17,8 @@ from util.faults import is_fault, named, why
 from util.files import read_json, replacing, write_json
 
 JOB = "segment.json"
+FROM = "from"
+"""In `JOB`: the working directory of all commands so far; "" if they had several."""
 
 
 @dataclass
@@ -53,19 +55,23 @@ COLUMNS = [field.name for field in fields(Row)]
 class Manifest:
     """<folder>/manifest.csv, or manifest_<rank>_of_<processes>.csv for each of several processes.
 
-    Lines are only ever added. An image counts as done once its line is there, while its file is the one of that line
-    and its masks exist; with `again` (--overwrite) only if that line has no error. So an image may get a second line,
-    which then holds. Before its mask is written, its path goes
-    to a hidden file beside: after a kill, a mask without a line is ours to write again if its image is in that file.
+    Lines are only ever added. An image counts as done once its line is there, as long as its file is the one of that
+    line and its masks exist; with `again` (--overwrite) only if that line has no error. So an image may get a second
+    line, which then holds. Before its mask is written, its path goes to a hidden file beside: after a kill, a mask
+    without a line is ours to write again if its image is in that file.
 
+    same_folder: relative paths lead to the same files as when the lines were written.
     earlier: images that were done at the start. failed: those of them with an error.
     """
 
-    def __init__(self, folder: Path, rank: int = 0, processes: int = 1, again: bool = False) -> None:
+    def __init__(
+        self, folder: Path, rank: int = 0, processes: int = 1, again: bool = False, same_folder: bool = False
+    ) -> None:
         self.path = folder / (f"manifest_{rank}_of_{processes}.csv" if processes > 1 else "manifest.csv")
         self._begun_path = folder / f".{self.path.name}.begun"
-        self._done: set[int] = set()  # a hash takes a third of the memory of a path
-        self._failed: set[int] = set()
+        self._same_folder = same_folder
+        self._done: dict[int, int] = {}  # hashes of paths, a third of their memory, to `_version` of their files
+        self._failed: set[int] = set()  # of those without a mask
         self._masks: dict[int, int] | None = {} if again else None  # to the images that they are of
         self._began: set[int] = set()
         for part in self._parts(folder, rank, processes):
@@ -76,33 +82,49 @@ class Manifest:
         for begun in sorted(folder.glob(".manifest*.csv.begun")):
             text = begun.read_text(encoding="utf-8")
             self._began.update(hash(line) for line in text[: text.rfind("\n") + 1].splitlines())
+        self._began -= self._done.keys()
         self._lines = self.path.open("ab", buffering=0)
         self._begun = self._begun_path.open("ab", buffering=0)
         if not self.path.stat().st_size:
             _append(self._lines, _csv(COLUMNS))
 
+    def has_line(self, path: Path) -> bool:
+        """Whether the image had a line when this process began."""
+        return hash(shown(path)) in self._done or hash(shown(path)) in self._failed
+
     def is_done(self, path: Path, masks: Sequence[Path]) -> bool:
-        """Whether the image had a line when this process began, and is still as it was. masks: its files."""
-        if not (self._done or self._failed):
+        """Whether the image had a line when this process began, and its file and its masks are still there as they
+        were. masks: its files."""
+        if not self.has_line(path):
             return False
-        image = _hash(shown(path), *describe(path, digest=not path.is_absolute()))
-        if image not in self._done:
-            return image in self._failed
+        return hash(shown(path)) in self._failed or (all(map(os.path.lexists, masks)) and self._is_same(path, masks))
+
+    def is_ours(self, path: Path, masks: Sequence[Path]) -> bool:
+        """Whether the masks of this image, which is not done, are ours to write: an earlier process was killed, or one
+        of them was lost."""
+        return hash(shown(path)) in self._began or self._is_same(path, masks)
+
+    def _is_same(self, path: Path, masks: Sequence[Path]) -> bool:
+        """Whether a file is the one of its line. One that is gone counts as such: its mask is still right."""
+        version = self._done.get(hash(shown(path)))
+        if version is None:
+            return False
         try:
-            oldest = min(mask.stat().st_mtime_ns for mask in masks)
+            found = path.stat()
+            if found.st_size != version >> DIGEST:
+                return False
+            written = [mask.stat().st_mtime_ns for mask in masks if mask.exists()]
+            # To read a long list of images again takes too long, so only where something is suspicious.
+            if (path.is_absolute() or self._same_folder) and found.st_mtime_ns <= min(written, default=0):
+                return True
+            return _version(*describe(path)) == version
         except FileNotFoundError:
-            self._began.add(hash(shown(path)))  # a mask was lost: ours to write again
-            return False
-        return path.stat().st_mtime_ns <= oldest
+            return True
 
     def holds(self, mask: Path, image: Path) -> bool:
         """With `again`, whether this mask, below the manifest's folder, is that of another image that is done."""
         own = hash(shown(image))
         return self._masks is not None and self._masks.get(hash(shown(mask)), own) != own
-
-    def has_begun(self, path: Path) -> bool:
-        """Whether an earlier process may have written this image's mask."""
-        return hash(shown(path)) in self._began
 
     def begin(self, paths: Iterable[Path]) -> None:
         """The masks of these images will be written now."""
@@ -124,8 +146,8 @@ class Manifest:
         """The files whose lines this process must know. Those of the other processes of the same division hold images
         that are none of its own."""
         for path in sorted(folder.glob("manifest*.csv")):
-            named = re.fullmatch(r"manifest(?:_(\d+)_of_(\d+))?\.csv", path.name)
-            if named and (path == self.path or int(named[2] or 1) != processes):
+            match = re.fullmatch(r"manifest(?:_(\d+)_of_(\d+))?\.csv", path.name)
+            if match and (path == self.path or int(match[2] or 1) != processes):
                 yield path
 
     def _read(self, part: Path) -> None:
@@ -138,34 +160,38 @@ class Manifest:
                 if len(values) != len(COLUMNS) or (good == 0 and values != COLUMNS):
                     raise UserError(f"{part}: {_what_else(values)}; take another --out")
                 if good:
-                    self._note(Row(*values))
+                    try:
+                        self._note(Row(*values))
+                    except ValueError as error:
+                        raise UserError(f"{part}: damaged ({error}); take another --out") from error
                 good += len(line)
         if part == self.path and good < part.stat().st_size:  # a kill has cut the last line short
             os.truncate(part, good)
 
     def _note(self, row: Row) -> None:
-        """Note a line. Whoever has a mask is never tried again, so the line of a mask holds against any other."""
-        image = _hash(row.path, row.bytes, row.sha256)
+        """Note a line. An error after a mask changes nothing: the mask is still there."""
+        image = hash(row.path)
         if not row.error:
-            self._done.add(image)
+            self._done[image] = _version(row.bytes, row.sha256)
             self._failed.discard(image)
             if self._masks is not None:
-                self._masks[hash(row.mask)] = hash(row.path)
+                self._masks[hash(row.mask)] = image
         elif image not in self._done:
             self._failed.add(image)
 
 
-def _hash(path: str, size: int | str, digest: str) -> int:
-    """What tells an image from every other. A relative path may lead to another file from another folder, so there
-    the content counts; to read all files of a long list again would take too long."""
-    return hash((path, str(size), "" if Path(path).is_absolute() else digest))
+DIGEST = 64
+"""Bits of a file's digest in its `_version`."""
 
 
-def describe(path: Path, digest: bool = True) -> tuple[int | str, str]:
-    """Size and SHA-256 of a file, the latter only if asked for; "" if it cannot be read. OSError: the disk fails."""
+def _version(size: int | str, sha256: str) -> int:
+    """Size and digest of a file in one number. ValueError: they are none."""
+    return int(size or 0) << DIGEST | int(sha256[: DIGEST // 4] or "0", 16)
+
+
+def describe(path: Path) -> tuple[int | str, str]:
+    """Size and SHA-256 of a file; "" if it cannot be read. OSError: the disk fails."""
     try:
-        if not digest:
-            return path.stat().st_size, ""
         with path.open("rb") as file:
             return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -187,23 +213,28 @@ def shown(path: Path) -> str:
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
-def check_job(folder: Path, job: dict[str, object]) -> None:
-    """Record which masks a folder holds. UserError: it holds those of another run, or made in another way."""
-    path = folder / JOB
+def check_job(folder: Path, job: dict[str, object]) -> bool:
+    """Record which masks a folder holds. Returns whether all its masks were asked for from this process's working
+    directory. UserError: it holds those of another run, or made in another way."""
+    path, here = folder / JOB, str(Path.cwd())
     try:
         earlier = read_json(path)
     except FileNotFoundError:
-        write_json(path, job)
-        return
+        write_json(path, job | {FROM: here})
+        return True
     except ValueError as error:
         raise UserError(f"{path}: damaged ({error}); take another --out") from error
-    if earlier != job:
-        known = earlier if isinstance(earlier, dict) else {}
+    known = earlier if isinstance(earlier, dict) else {}
+    began = known.pop(FROM, "")
+    if known != job:
         other = [name for name in job if known.get(name) != job[name]]
         raise UserError(
             f"--out {folder}: it holds masks that were made in another way (see {', '.join(other) or 'all'} in "
             f"{path.name}); take another folder, or repeat that command to go on with it"
         )
+    if began not in (here, ""):
+        write_json(path, job | {FROM: ""})
+    return began == here
 
 
 def write_parquet(path: Path) -> None:

@@ -62,11 +62,13 @@ class Writer(Protocol):
 class Record(Protocol):
     """`util.segment.manifest.Manifest`"""
 
+    def has_line(self, path: Path, /) -> bool: ...
+
     def is_done(self, path: Path, masks: Sequence[Path], /) -> bool: ...
 
     def holds(self, mask: Path, image: Path, /) -> bool: ...
 
-    def has_begun(self, path: Path, /) -> bool: ...
+    def is_ours(self, path: Path, masks: Sequence[Path], /) -> bool: ...
 
     def begin(self, paths: Iterable[Path], /) -> None: ...
 
@@ -76,13 +78,16 @@ class Record(Protocol):
 class NoRecord:
     """For masks that go beside their images, which no manifest lists."""
 
+    def has_line(self, path: Path) -> bool:
+        return False
+
     def is_done(self, path: Path, masks: Sequence[Path]) -> bool:
         return False
 
     def holds(self, mask: Path, image: Path) -> bool:
         return False
 
-    def has_begun(self, path: Path) -> bool:
+    def is_ours(self, path: Path, masks: Sequence[Path]) -> bool:
         return False
 
     def begin(self, paths: Iterable[Path]) -> None:
@@ -145,17 +150,14 @@ class Stream:
                 readers.shutdown(cancel_futures=True)
                 writers.shutdown(cancel_futures=True)
 
-    def is_done(self, found: Found) -> bool:
-        """Whether an earlier command has done this image."""
-        return self._record.is_done(found.path, self._writer.targets(self._base(found)))
-
     def _base(self, found: Found) -> Path:
         return self._folder / found.name if self._folder else found.path.with_name(Path(found.name).name)
 
     def _read_ahead(self, images: Iterable[Found], pool: ThreadPoolExecutor) -> Iterator[_Image]:
         waiting: deque[Future[_Image]] = deque()
         for found in images:
-            if self.is_done(found) or hash(found.path) in self._taken:
+            masks = self._writer.targets(self._base(found))
+            if hash(found.path) in self._taken or self._record.is_done(found.path, masks):
                 continue
             self._taken.add(hash(found.path))
             waiting.append(pool.submit(self._read, self._claimed(found)))
@@ -174,7 +176,7 @@ class Stream:
         mask = targets[0].relative_to(self._folder) if self._folder else targets[0]
         if key in self._taken or self._record.holds(mask, found.path):
             image.row.error = f"{targets[0]}: is the mask of another image of this name"
-        elif self._record.has_begun(found.path):
+        elif self._record.is_ours(found.path, targets):
             remove_unfinished(targets)
         elif existing and not self._overwrite:
             image.row.error = f"{existing[0]}: {SKIPPED}"
