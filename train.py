@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     opt = parse()
+    say_whose_donor_changes(opt)
     return train_all_folds(opt) if getattr(opt, "fold", -1) == "all" else train_run(opt)
 
 
@@ -61,7 +62,6 @@ def train_run(opt: argparse.Namespace) -> int:
     from util.run.run import Run
     from util.show.report import Report
 
-    say_whose_donor_changes(opt)
     with Run(opt) as run:
         old, sources, train = read_old_tasks(opt, create_dataset(opt, opt.phase, train=True))
         val = create_validation(opt) if run.first else None
@@ -91,10 +91,12 @@ def train_run(opt: argparse.Namespace) -> int:
 
 def say_whose_donor_changes(opt: argparse.Namespace) -> None:
     """Say before it happens that the donor of other runs' tasks gets other weights."""
+    if not (opt.continue_train or opt.overwrite):
+        return
     from models.piggyback.files import runs_on
 
     checkpoints_dir = Path(opt.checkpoints_dir)
-    if (opt.continue_train or opt.overwrite) and (runs := runs_on(checkpoints_dir / opt.name, checkpoints_dir)):
+    if runs := runs_on(checkpoints_dir / opt.name, checkpoints_dir):
         kept = "" if opt.continue_train else "; the old weights move to before/ there"
         distributed.say(
             f"note: {opt.name} is the donor of {', '.join(runs)}, which work with its present weights only{kept}. To "

@@ -65,8 +65,8 @@ def _segmenter(folder: Path, flags: str) -> Segmenter:
 def _steps(folder: Path, side: int, segmenter: Segmenter) -> None:
     """Print what reading and writing cost for an X-ray of `side` pixels a side, PNG of 16 bits with film grain."""
     from data.stream.writers import MaskWriter
-    from util.segment.manifest import Row
-    from util.segment.stream import area_and_parts, describe
+    from util.segment.manifest import describe
+    from util.segment.stream import area_and_parts
 
     image, lungs = chest(0, size=256)
     large = np.asarray(Image.fromarray(image).resize((side, side)), np.uint16) * 250
@@ -78,7 +78,7 @@ def _steps(folder: Path, side: int, segmenter: Segmenter) -> None:
     outputs = Outputs((smooth.repeat(len(segmenter.translate([prepared])[0].maps[0]), 1, 1),), prepared)
     writer = MaskWriter(("png",), segmenter.classes)
     mask = segmenter.finish(outputs).mask
-    read = _median(lambda: (segmenter.prepare(path), describe(path, Row(""))))
+    read = _median(lambda: (segmenter.prepare(path), describe(path)))
     label = _median(lambda: (segmenter.finish(outputs).confidence, area_and_parts(mask)))
     write = _median(lambda: writer.write(path, folder / "y", mask))
     sizes = f"{path.stat().st_size / 1e6:.2f} MB read, {(folder / 'y_mask.png').stat().st_size / 1e3:.1f} kB written"

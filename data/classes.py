@@ -75,16 +75,13 @@ class Classes:
         """Classes by a name in `KNOWN`, or from a JSON file {name: [r, g, b], ...} in the order of the classes, or from
         the text of such a file.
 
-        UserError: no such name or file, not such a table, fewer than 2 or more than 128 classes, a colour used twice,
-        two classes of which the second is called background.
+        UserError: no such name or file, not such a table, fewer than 2 or more than 128 classes, a colour used twice.
         """
         table = KNOWN.get(spec)
         if table is None:
             table = _read_json(spec)
         colours = np.array(list(table.values()), dtype=np.uint8)
         if len(table) == 2:
-            if (second := [*table][1]).casefold() == "background":
-                raise UserError(f"--classes {spec}: the first of two classes is the background; put {second} first")
             return Classes(tuple(table), colours, white_on_black=spec in KNOWN)
         if spec == "facades":
             return Classes(tuple(table), colours, FACADES_VOID)

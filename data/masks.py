@@ -1,6 +1,7 @@
 """--dataset_mode masks: a folder `images/` and a folder `masks/`, matched by name."""
 
 import argparse
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from data.read.folders import (
 from data.read.headers import read_patient
 from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
-from data.read.matching import Matching, match
+from data.read.matching import match_listed
 from data.read.splits import Row, draw, draw_split, folded, phase_folders, read_splits, splits_by_folders
 from util.errors import UserError
 from util.folds.record import OUT_OF_FOLD
@@ -74,7 +75,7 @@ class MasksDataset(PairedDataset):
             raise _no_such_phase(phase, rows, root, drawn=not (listed or phase_folders(root / "images")))
         if self.train:
             self.notes += _torn(chosen, everyone, phase)
-            self.notes += _unused(everyone, root) if listed else []
+            self.notes += _unused(everyone, root, phase) if listed else []
         if self.trained_on:
             chosen = self._without_bad(chosen, list(ids), root)
         # Every mask must belong to an image, so all images are matched, whatever their phase. A list may name masks of
@@ -144,24 +145,6 @@ class MasksDataset(PairedDataset):
             raise UserError(f"--dataroot {root}: no image has a mask, so there is nothing to train on")
         self.skipped += problems
         return masks_of
-
-
-def match_listed(rows: list[Row], root: Path) -> Matching:
-    """Match the files in masks/ with the images whose masks the list does not name.
-
-    All files in images/ take part, because a mask of an image that is not listed belongs to no other image.
-    """
-    by_name = [row.image for row in rows if not row.masks]
-    named = [row.image for row in rows if row.masks]
-    listed = {*by_name, *named}
-    unlisted = [path for path in find_images(root / "images") if path not in listed]
-    matching = match([*by_name, *named, *unlisted], root / "images", find_images(root / "masks"), root / "masks")
-    settled = {*named, *unlisted, *(mask for row in rows for mask in row.masks)}
-    return Matching(
-        {image: masks for image, masks in matching.masks_of.items() if image not in settled},
-        {mask: line for mask, line in matching.strays.items() if mask not in settled},
-        {path: line for path, line in matching.unclear.items() if path not in settled},
-    )
 
 
 def _more(lines: list[str]) -> str:
@@ -248,21 +231,21 @@ def _torn(rows: list[Row], everyone: list[Row], phase: str) -> list[str]:
     ]
 
 
-def _unused(rows: list[Row], root: Path) -> list[str]:
+def _unused(rows: list[Row], root: Path, phase: str) -> list[str]:
     """Notes on images that take no part, though they look as if they should: a list does not know them, or puts them in
     no phase. rows: of the list."""
-    known, inside = {row.image for row in rows}, root / "images"
-    others = [path for path in find_images(inside) if path not in known] if inside.is_dir() else []
-    aside = [row for row in rows if row.split not in (*PHASES, OUT_OF_FOLD)]
-    words = sorted({row.split or "none" for row in aside})
-    return [
-        f"{len(found)} images {why}, so they take no part, such as {found[0]}"
-        for found, why in (
-            (others, f"in {inside} are not listed in splits.csv"),
-            ([row.image for row in aside], f"have split {', '.join(words)} in splits.csv, not train, val or test"),
+    inside, known = root / "images", {os.path.abspath(path) for row in rows for path in (row.image, *row.masks)}
+    found = find_images(inside) if inside.is_dir() else []
+    others = [path for path in found if os.path.abspath(path) not in known]
+    aside = [row for row in rows if row.split not in (*PHASES, OUT_OF_FOLD, phase)] if phase != "all" else []
+    words = ", ".join(sorted({row.split or "none" for row in aside}))
+    notes = [f"{len(others)} images in {inside} are not in splits.csv, such as {others[0]}"] if others else []
+    if aside:
+        notes.append(
+            f"{len(aside)} images have split {words} in splits.csv and take no part, since that is none of train, val "
+            f"and test, such as {aside[0].image}"
         )
-        if found
-    ]
+    return notes
 
 
 def _unlabelled(

@@ -269,12 +269,14 @@ def _check_classes(opt: argparse.Namespace, typed: Values) -> None:
     own task, and may be tested on the donor's."""
     cleaning = [flag for flag in ("within", "fill_holes", "min_area", "keep_largest") if typed.get(flag)]
     cleaning += ["mask_threshold"] * (typed.get("mask_threshold", 0.5) != 0.5)
-    mirrored = getattr(opt, "tta", False)
-    if not opt.classes or not (cleaning or mirrored):
+    mirrored, named = getattr(opt, "tta", False), typed.get("classes")
+    if not opt.classes or not (cleaning or mirrored or named):
         return
     from data.classes import Classes  # with torch
 
     classes = Classes.load(opt.classes)
+    if named and classes.binary and (second := classes.names[1]).casefold() == "background":
+        raise UserError(f"--classes {named}: the first of two classes is the background; put {second} first")
     if mirrored and classes.sided:
         sided = " and ".join(classes.sided)
         raise UserError(f"--tta: in a mirror image {sided} would be the wrong class; leave it out")

@@ -28,6 +28,7 @@ from util.run.log import read_losses
 
 STEPS = ("replace", "rename", "unlink", "rmdir", "mkdir")
 DEAD = 99
+HUNG = 250  # seconds; a copy that hangs ends and says where
 
 
 def start(folder: Path, flags: list[str]) -> int:
@@ -42,7 +43,7 @@ def forked(do: Callable[[], object], log: Path) -> int:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
         tqdm.set_lock(threading.RLock())  # its own lock is one for all copies, and stays locked if its holder is killed
-        faulthandler.dump_traceback_later(100, exit=True)  # a copy that hangs says where
+        faulthandler.dump_traceback_later(HUNG, exit=True)
         try:
             do()
             sys.stdout.flush()

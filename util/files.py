@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import glob
+import itertools
 import json
 import os
 import secrets
@@ -177,7 +178,7 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
         with locked(folder.parent):
             alive.close()  # Windows renames no folder with an open file
             (partial / LOCK).unlink(missing_ok=True)
-            if names := _files_below(partial):
+            if names := _files_below(partial) + [f"{path.name}/" for path in partial.iterdir() if path.is_dir()]:
                 (partial / WRITTEN).write_text("\n".join(names), encoding="utf-8")
             _finish_exchange(folder, old, partial, ours)
             if folder.exists():
@@ -191,11 +192,17 @@ def _files_below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/**/*") if not path.is_dir())
 
 
+def _free(path: Path) -> Path:
+    """The path, or one beside it that does not exist yet: x.png, x_2.png, x_3.png, ..."""
+    others = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(2))
+    return next(free for free in itertools.chain([path], others) if not os.path.lexists(free))
+
+
 def _added_to(folder: Path) -> list[str]:
     """The files that others have put into those sub-folders that `replacing_folder` has filled."""
     if not (folder / WRITTEN).is_file():  # an older version wrote it, or nothing
         return []
-    written = {*(folder / WRITTEN).read_text(encoding="utf-8").splitlines()}
+    written = {*(folder / WRITTEN).read_text(encoding="utf-8").split("\n")}
     filled = {name.partition("/")[0] for name in written}
     return [name for name in _files_below(folder) if name not in written and name.partition("/")[0] in filled]
 
@@ -241,8 +248,8 @@ def _finish_exchange(folder: Path, old: Path, partial: Path, ours: Collection[st
     """Complete an exchange of folders, which may be that of a killed process.
 
     Entries of `old` that are not among `ours` move into `folder`, and so do files that someone has put into folders of
-    ours (a corrected mask), unless `folder` has such a file; all others are deleted. Raises UserError if both folders
-    have an entry of the same name.
+    ours (a corrected mask), under another name if `folder` has such a file; all others are deleted. Raises UserError if
+    both folders have an entry of the same name.
     """
     if not old.exists():
         return
@@ -250,9 +257,11 @@ def _finish_exchange(folder: Path, old: Path, partial: Path, ours: Collection[st
         old.rename(folder)
         return
     for name in _added_to(old):
-        if not os.path.lexists(folder / name):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (old / name).rename(folder / name)
+        target = _free(folder / name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (old / name).rename(target)
+        with (folder / WRITTEN).open("a", encoding="utf-8") as file:
+            file.write(f"\n{name.partition('/')[0]}/")
     for entry in list(old.iterdir()):
         if entry.name not in (*ours, WRITTEN):
             if os.path.lexists(folder / entry.name):

@@ -15,9 +15,10 @@ from data.audit.kinds import SWAPPED, kind_of, swapped, usual_lack
 from data.audit.page import OURS, write_audit_page
 from data.audit.table import Entry, write_table
 from data.audit.verdicts import NAME, read_verdicts
-from data.masks import find_rows, match_listed
+from data.masks import find_rows
 from data.prepare.contents import in_threads
 from data.read.folders import existing_folder
+from data.read.matching import match_listed
 from data.read.splits import Row
 from util.errors import UserError
 from util.files import read_json, replacing_folder

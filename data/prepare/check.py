@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data.classes import Classes
-from data.masks import find_rows, match_listed
+from data.masks import find_rows
 from data.prepare.contents import Mask, Picture, read_all
 from data.prepare.findings import Findings, counted, few, number, report
 from data.prepare.lists import write_folds
@@ -15,6 +15,7 @@ from data.read.folders import PHASES, existing_folder
 from data.read.headers import contradicting
 from data.read.images import find_images, read_file
 from data.read.labels import is_mask
+from data.read.matching import match_listed
 from data.read.splits import Row, phase_folders
 from util.errors import UserError
 

@@ -62,10 +62,11 @@ def write_lists(
     ours = {name for by_split in counts for by_source in by_split.values() for name in by_source}
     before = _rows(dst / "splits.csv")
     rows = [row for row in before if row.get("source") not in ours]
-    # Columns of the user's keep their values.
+    # Columns of the user's keep their values, and so do folds that another command has drawn.
     of_image = {row["image"]: row for row in before}
-    new = [_row(one, source, splits[one.item.id], folds.get(one.item.id, "")) for one in written]
-    rows += [of_image.get(row["image"], {}) | row for row in new]
+    for one in written:
+        row = _row(one, source, splits[one.item.id]) | ({"fold": folds.get(one.item.id, "")} if folds else {})
+        rows.append(of_image.get(row["image"], {}) | row)
     text = io.StringIO()
     others = dict.fromkeys(name for row in before for name in row if name not in (*COLUMNS, "fold"))
     columns = [*COLUMNS, *["fold"] * any(row.get("fold") for row in rows), *others]
@@ -118,7 +119,7 @@ def write_folds(root: Path, patient_regex: str, count: int) -> str:
     return f"{path}: {count} folds of {sizes} images, by patient ({patients}){aside}"
 
 
-def _row(written: Written, source: Source, split: str, fold: str) -> dict[str, str]:
+def _row(written: Written, source: Source, split: str) -> dict[str, str]:
     item = written.item
     return {
         "image": f"images/{item.id}.png",
@@ -128,7 +129,6 @@ def _row(written: Written, source: Source, split: str, fold: str) -> dict[str, s
         "patient": item.patient,
         "label": item.label,
         "spacing": spacing_text(written.spacing),
-        "fold": fold,
     }
 
 

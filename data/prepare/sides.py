@@ -34,7 +34,8 @@ class Sides(Source):
     classes = Classes.load("lung_sides")
 
     def find(self, root: Path) -> Inventory:
-        from data.masks import find_rows, match_listed  # with torch, for which --help need not wait
+        from data.masks import find_rows  # with torch, for which --help need not wait
+        from data.read.matching import match_listed
 
         inventory = Inventory()
         rows = find_rows(root)

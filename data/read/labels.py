@@ -70,16 +70,18 @@ def labels_of(
     two_values = _two_values_mean_classes(classes)
     if two_values and classes.grey:
         return _two_values(pixels, name)
-    if pixels.ndim == 2 and pixels.dtype == np.uint16 and 0 < pixels.max() < len(classes):
-        return pixels.astype(np.uint8)  # as colours of 16 bits, such small numbers would all be black
     label, distance = classes.nearest(to_rgb8(pixels))
-    if not distance.any():
+    # Values of 16 bits that no colour of 8 bits has: rounded to one, small numbers would all be black.
+    between = np.zeros(label.shape, bool)
+    if pixels.dtype == np.uint16:
+        between = (pixels % 257).reshape(*label.shape, -1).any(axis=2)
+    if not (distance.any() or between.any()):
         return label
     if pixels.ndim == 2 and pixels.max() < len(classes):
         return pixels.astype(np.uint8)
     if two_values:
         return _two_values(pixels, name)
-    strange = _distinct(to_rgb8(pixels)[distance > 0])
+    strange = _distinct(pixels[between] if between.any() else to_rgb8(pixels)[distance > 0])
     raise UserError(
         f"{name}: {len(strange)} colours that are no class, such as {_listed(strange)}; the classes "
         f"({', '.join(classes.names[:3])}, ...) are given by --classes"

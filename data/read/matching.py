@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.read.images import without_extension
+from data.read.images import find_images, without_extension
+from data.read.splits import Row
 
 # Endings that a mask's name may have and its image's name does not: x_mask.png, x_left.png, x_lung_mask.png.
 SUFFIX = re.compile(r"([_-](left|right|lung|lungs|mask|seg|label))+$", re.IGNORECASE)
@@ -66,6 +67,24 @@ def match(images: list[Path], image_root: Path, masks: list[Path], mask_root: Pa
                 "x_left.png and x_right.png: rename or remove one"
             )
     return Matching(dict(masks_of), strays, unclear)
+
+
+def match_listed(rows: list[Row], root: Path) -> Matching:
+    """Match the files in masks/ with the images whose masks the list does not name.
+
+    All files in images/ take part, because a mask of an image that is not listed belongs to no other image.
+    """
+    by_name = [row.image for row in rows if not row.masks]
+    named = [row.image for row in rows if row.masks]
+    listed = {*by_name, *named}
+    unlisted = [path for path in find_images(root / "images") if path not in listed]
+    matching = match([*by_name, *named, *unlisted], root / "images", find_images(root / "masks"), root / "masks")
+    settled = {*named, *unlisted, *(mask for row in rows for mask in row.masks)}
+    return Matching(
+        {image: masks for image, masks in matching.masks_of.items() if image not in settled},
+        {mask: line for mask, line in matching.strays.items() if mask not in settled},
+        {path: line for path, line in matching.unclear.items() if path not in settled},
+    )
 
 
 @dataclass

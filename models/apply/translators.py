@@ -55,7 +55,7 @@ class Mirrored:
     """The mean of an image's translation and that of its mirror image, mirrored back.
 
     In a mirror, left and right lung look much alike, but the heart is on the wrong side. A network that was trained
-    with --no_flip may give worse results this way. Classes with a side are refused (`options.script.check`).
+    with --no_flip may give worse results this way. Classes with a side are refused (`options.script`).
 
     foreground: of an output with two classes, float [N, H, W] in 0..1; agreement: see the function, of the batch
     translated last, or None without `foreground`.

@@ -121,7 +121,7 @@ def prune_check(args: argparse.Namespace) -> int:
             needs += [
                 f"{path} mixes filters of {other.path.name}"
                 for other in file.dependencies()
-                if other.path.parent == run
+                if other.path.resolve().is_relative_to(run)
             ]
         except UserError as error:
             needs.append(f"cannot tell: {error}")
@@ -140,7 +140,7 @@ def _has_donor_in(file: TaskFile, run: Path) -> bool:
     try:
         found = file.find_donor()
         if fingerprint(read_generator(found)) == wanted:
-            return found.parent == run
+            return found.resolve().is_relative_to(run)
         lost = UserError(f"{file.path}: {found} has other weights now than the donor of this task had")
     except UserError as error:
         lost = error

@@ -208,11 +208,16 @@ def check_donor(file: TaskFile, net: nn.Module) -> str:
 
 
 def runs_on(folder: Path, checkpoints_dir: Path) -> list[str]:
-    """The other runs in `checkpoints_dir` whose tasks have their donor in a run's folder."""
+    """The other runs in `checkpoints_dir` whose tasks need the latest or the best networks or tasks in a run's folder,
+    or in those of its folds."""
     names, folder = [], folder.resolve()
     for path in sorted(checkpoints_dir.rglob(f"*_task_*{SUFFIX}")):
+        if path.resolve().is_relative_to(folder):
+            continue
         with contextlib.suppress(UserError):
-            if path.parent.resolve() != folder and read_task(path).find_donor().resolve().parent == folder:
+            file = read_task(path)
+            needed = [file.find_donor(), *(other.path for other in file.dependencies())]
+            if any(p.resolve().is_relative_to(folder) and p.name.startswith(("latest_", "best_")) for p in needed):
                 names.append(path.parent.relative_to(checkpoints_dir).as_posix())
     return list(dict.fromkeys(names))
 

@@ -42,6 +42,7 @@ def check_name(opt: argparse.Namespace) -> None:
 def planned(opt: argparse.Namespace) -> Record:
     """Which folds there are to train. UserError: fewer than two, or a damaged verdicts.csv."""
     from data.read.folders import existing_folder  # with PIL, which other command lines do not need
+    from data.read.matching import match_listed
 
     root = existing_folder(opt.dataroot)
     if not (list_file := root / "splits.csv").is_file():
@@ -56,11 +57,14 @@ def planned(opt: argparse.Namespace) -> Record:
         raise UserError(f"--fold all: {list_file} lists only fold {numbers[0]}; want at least two")
     images = {row.image for row in rows}
     bad, _ = left_out(root, images, images)
-    taking_part = {os.path.relpath(row.image, root): row for row in rows if row.fold or row.split == opt.phase}
-    fold_of = {name: row.fold or row.split for name, row in taking_part.items()}
-    files = {path for row in taking_part.values() for path in (row.image, *row.masks)} | {*(root / "masks").rglob("*")}
-    sizes = {os.path.relpath(path, root): path.stat().st_size for path in files if path.is_file()}
-    return Record.of(numbers, fold_of, [os.path.relpath(image, root) for image in bad], sizes)
+    taking_part = [row for row in rows if row.fold or row.split in (opt.phase, "val")]
+    masks_of = match_listed(rows, root).masks_of if (root / "masks").is_dir() else {}
+    facts = {}
+    for row in taking_part:
+        files = [row.image, *(row.masks or masks_of.get(row.image, ()))]
+        sizes = [path.stat().st_size for path in files if path.is_file()]
+        facts[os.path.relpath(row.image, root)] = [row.fold, row.split, row.patient, row.source, sizes]
+    return Record.of(numbers, facts, [os.path.relpath(image, root) for image in bad])
 
 
 def begin(opt: argparse.Namespace, record: Record) -> Record:

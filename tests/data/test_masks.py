@@ -274,12 +274,22 @@ def test_images_that_take_no_part_are_noted(lungs, flags):
     lines = [f"images/p{i}.png,{'Train' if i == 6 else '' if i == 7 else 'train'}" for i in range(8)]
     write_list(lungs, "image,split", *lines)
     notes = MasksDataset(flags(dataroot=lungs), "train", train=True).notes
+    images = lungs / "images"
     assert notes == [
-        f"2 images in {lungs / 'images'} are not listed in splits.csv, so they take no part, such as "
-        f"{lungs / 'images' / 'p8.png'}",
-        "2 images have split Train, none in splits.csv, not train, val or test, so they take no part, such as "
-        f"{lungs / 'images' / 'p6.png'}",
+        f"2 images in {images} are not in splits.csv, such as {images / 'p8.png'}",
+        "2 images have split Train, none in splits.csv and take no part, since that is none of train, val and test, "
+        f"such as {images / 'p6.png'}",
     ]
+
+
+def test_images_that_a_list_names_otherwise_take_part(lungs, flags):
+    """By absolute paths, as masks, or in a phase of the user's own."""
+    lines = [f"{lungs / 'images' / f'p{i}.png'},images/mask{i}.png,mine" for i in range(10)]
+    for i in range(10):
+        (lungs / "masks" / f"p{i}.png").rename(lungs / "images" / f"mask{i}.png")
+    write_list(lungs, "image,mask,split", *lines)
+    assert MasksDataset(flags(dataroot=lungs, phase="mine"), "mine", train=True).notes == []
+    assert MasksDataset(flags(dataroot=lungs, phase="all"), "all", train=True).notes == []
 
 
 def test_images_alone_can_be_tested_but_not_trained_on(lungs, flags):

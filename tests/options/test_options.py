@@ -348,6 +348,14 @@ def test_masks_of_several_classes_are_not_cleaned(tmp_path, parse, classes, flag
         parse(argv)
 
 
+def test_of_two_classes_the_first_is_the_background(tmp_path):
+    classes = ['{"background": [0, 0, 0], "heart": [9, 0, 0]}', '{"heart": [9, 0, 0], "Background": [0, 0, 0]}']
+    argv = ["--dataset_mode", "masks", "--dataroot", str(tmp_path), "--name", "x", "--classes"]
+    assert train(*argv, classes[0]).classes == classes[0]
+    with pytest.raises(UserError, match="the first of two classes is the background; put Background first"):
+        train(*argv, classes[1])
+
+
 def test_an_ensemble_keeps_each_runs_own_options(tmp_path):
     """What was typed counts for all; how data is read is the first run's business."""
     for name, net, mode in (("a", "unet_64", "masks"), ("b", "unet_128", "aligned")):

@@ -48,20 +48,23 @@ def test_a_finished_test_replaces_the_results_and_keeps_notes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["test_latest"]
 
 
-def test_a_corrected_mask_among_ours_outlasts_the_next_test(tmp_path):
+def test_a_corrected_mask_among_ours_outlasts_the_next_tests(tmp_path):
+    """Also in a folder that a test made and left empty, and under a name that the next test writes."""
     folder = tmp_path / "test_latest"
     for number in (1, 2, 3):
         with results_folder(folder) as partial:
             (partial / "images" / "deep").mkdir(parents=True)
             (partial / "metrics.csv").touch()
-            for name in ("a.png", f"{number}.png", "deep/b.png"):
+            for name in ("a.png", f"{number}.png", "deep/b\x85.png"):
                 (partial / "images" / name).write_text(f"test {number}")
-        for name in ("a_corrected.png", "deep/b_corrected.png") if number == 1 else ():
-            (folder / "images" / name).write_text("mine")
-    kept = {p.relative_to(folder / "images").as_posix(): p.read_text() for p in folder.glob("images/**/*.png")}
+            if number == 1:
+                (partial / "masks").mkdir()
+        for name in ("images/a_corrected.png", "images/2.png", "masks/c.png") if number == 1 else ():
+            (folder / name).write_text("mine")
+    kept = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.png")}
     assert kept == {
-        **{"a.png": "test 3", "3.png": "test 3", "deep/b.png": "test 3"},
-        **{"a_corrected.png": "mine", "deep/b_corrected.png": "mine"},
+        **{f"images/{name}.png": "test 3" for name in ("a", "3", "deep/b\x85")},
+        **{name: "mine" for name in ("images/a_corrected.png", "images/2_2.png", "masks/c.png")},
     }
 
 

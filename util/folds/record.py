@@ -18,24 +18,18 @@ OUT_OF_FOLD = "out_of_fold"
 
 @dataclass
 class Record:
-    """folds: their numbers. images: a digest of which image is in which fold, which are left out of training, and how
-    large the files are. trained: the folds whose run is done."""
+    """folds: their numbers. images: a digest of which image is in which fold and what its files are, and of which
+    are left out of training. trained: the folds whose run is done."""
 
     folds: list[int]
     images: str
     trained: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls,
-        folds: list[int],
-        fold_of: Mapping[str, str],
-        left_out: Collection[str] = (),
-        sizes: Mapping[str, int] | None = None,
-    ) -> "Record":
-        """A new record. fold_of: the fold of each image, by the image's path below the data's folder. left_out: images
-        that do not train, by such paths. sizes: of the files of images and masks, in bytes."""
-        read = [*sorted(fold_of.items()), *sorted(left_out), *sorted((sizes or {}).items())]
+    def of(cls, folds: list[int], facts: Mapping[str, object], left_out: Collection[str] = ()) -> "Record":
+        """A new record. facts: of each image that takes part, ready for JSON, by its path below the data's folder: its
+        fold, its patient, the sizes of its files. left_out: images that do not train, by such paths."""
+        read = [*sorted(facts.items()), *sorted(left_out)]
         return cls(folds, hashlib.sha256(json.dumps(read).encode()).hexdigest())
 
     def write(self, folder: Path) -> None:

@@ -172,6 +172,22 @@ def test_folds_divide_train_and_val(montgomery, tmp_path, prepare):
     assert all(len(set(labels)) == 2 for labels in folds)
 
 
+@pytest.mark.parametrize("by", ["prepare", "user"])
+def test_a_repeated_command_keeps_folds_and_the_users_columns(montgomery, tmp_path, prepare, by):
+    dst = tmp_path / "out"
+    prepare("montgomery", montgomery, dst, *(["--folds", 3] if by == "prepare" else []))
+    lines = (dst / "splits.csv").read_text().splitlines()
+    folds = ["fold", *(str(i % 2) for i in range(len(lines)))] if by == "user" else [""] * len(lines)
+    lines = [f"{line},{f}," if f else f"{line}," for line, f in zip(lines, folds, strict=False)]
+    lines = [line + ("note" if i == 0 else f"note {i}") for i, line in enumerate(lines)]
+    (dst / "splits.csv").write_text("\n".join(lines) + "\n")
+    before = rows_of(dst)
+    prepare("montgomery", montgomery, dst)
+    assert rows_of(dst) == before
+    assert len({row["fold"] for row in before.values()}) > 1
+    assert {row["note"] for row in before.values()} == {f"note {i}" for i in range(1, len(lines))}
+
+
 def test_size_scales_image_mask_and_spacing(montgomery, tmp_path, prepare, monkeypatch):
     monkeypatch.setattr(Montgomery, "extent", lambda self, item: (24 * 0.5, 20 * 0.5))
     dst = tmp_path / "out"

@@ -133,6 +133,9 @@ def test_small_numbers_of_16_and_32_bits_are_classes_and_not_black(tmp_path, tab
     labels = np.arange(12).reshape(3, 4) % len(classes)
     Image.fromarray(labels.astype(kind)).save(tmp_path / "index.tif")
     assert np.array_equal(read_labels([tmp_path / "index.tif"], classes), labels)
+    Image.fromarray((labels + len(classes)).astype(kind)).save(tmp_path / "larger.tif")
+    with pytest.raises(UserError, match="larger.tif: .* (colours that are no class|0 and one other value)"):
+        read_labels([tmp_path / "larger.tif"], classes)
 
 
 def test_two_classes_may_have_any_colours(tmp_path, save):
