@@ -179,7 +179,7 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
             alive.close()  # Windows renames no folder with an open file
             (partial / LOCK).unlink(missing_ok=True)
             if names := _files_below(partial) + [f"{path.name}/" for path in partial.iterdir() if path.is_dir()]:
-                (partial / WRITTEN).write_text("\n".join(names), encoding="utf-8")
+                (partial / WRITTEN).write_bytes(os.fsencode("\n".join(names)))
             _finish_exchange(folder, old, partial, ours)
             if folder.exists():
                 folder.rename(old)
@@ -202,7 +202,7 @@ def _added_to(folder: Path) -> list[str]:
     """The files that others have put into those sub-folders that `replacing_folder` has filled."""
     if not (folder / WRITTEN).is_file():  # an older version wrote it, or nothing
         return []
-    written = {*(folder / WRITTEN).read_text(encoding="utf-8").split("\n")}
+    written = {*os.fsdecode((folder / WRITTEN).read_bytes()).split("\n")}
     filled = {name.partition("/")[0] for name in written}
     return [name for name in _files_below(folder) if name not in written and name.partition("/")[0] in filled]
 
@@ -260,8 +260,8 @@ def _finish_exchange(folder: Path, old: Path, partial: Path, ours: Collection[st
         target = _free(folder / name)
         target.parent.mkdir(parents=True, exist_ok=True)
         (old / name).rename(target)
-        with (folder / WRITTEN).open("a", encoding="utf-8") as file:
-            file.write(f"\n{name.partition('/')[0]}/")
+        with (folder / WRITTEN).open("ab") as file:
+            file.write(os.fsencode(f"\n{name.partition('/')[0]}/"))
     for entry in list(old.iterdir()):
         if entry.name not in (*ours, WRITTEN):
             if os.path.lexists(folder / entry.name):

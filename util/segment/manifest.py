@@ -118,7 +118,9 @@ class Manifest:
             if (path.is_absolute() or self._same_folder) and found.st_mtime_ns <= min(written, default=0):
                 return True
             return _version(*describe(path)) == version
-        except FileNotFoundError:
+        except OSError as error:
+            if is_fault(error):
+                raise named(error, path) from error
             return True
 
     def holds(self, mask: Path, image: Path) -> bool:
