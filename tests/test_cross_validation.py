@@ -1,6 +1,7 @@
 """A cross-validation from a folder of images to scores out of fold and an ensemble under one name."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -61,6 +62,27 @@ def test_each_image_is_scored_by_the_run_that_has_not_seen_it(place):
     assert len(summary["calibration"]["curve"]) > 0
     page = (results / "index.html").read_text("utf-8")
     assert [f">options of fold_{fold}</a>" in page for fold in (0, 1)] == [True, True]
+
+
+@pytest.mark.slow
+def test_scores_of_images_that_were_learnt_do_not_claim_the_contrary(place):
+    listed = (place / "data" / "splits.csv").read_text()
+    header, *lines = listed.splitlines()
+    fold = header.split(",").index("fold")
+    for i, line in enumerate(lines):
+        values = line.split(",")
+        values[fold] = str(1 - int(values[fold]))
+        lines[i] = ",".join(values)
+    try:
+        (place / "data" / "splits.csv").write_text("\n".join([header, *lines]))
+        flags = words("--name cv --phase out_of_fold --gpu_ids -1 --results_dir swapped")
+        said = python(ROOT / "test.py", *flags, cwd=place).stdout
+    finally:
+        (place / "data" / "splits.csv").write_text(listed)
+    assert re.search(
+        r"patients, but cv/fold_0 learnt from .*; cv/fold_1 learnt from .*: these scores are too good", said
+    )
+    assert "has not seen it (in brackets" not in said
 
 
 @pytest.mark.slow

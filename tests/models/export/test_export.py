@@ -159,6 +159,19 @@ def test_a_torch_export_file_gives_the_masks_of_the_onnx_file(save, export, scan
     assert (mask != other_mask).mean() < 0.001
 
 
+def test_a_size_that_a_program_of_torch_does_not_take_ends_in_one_line(monkeypatch):
+    class Compiled:
+        def module(self):
+            return self
+
+        def __call__(self, image, white):
+            raise AssertionError("Guard failed: image.size()[3] % 64 != 1")
+
+    monkeypatch.setattr(torch.export, "load", lambda file: Compiled())
+    with pytest.raises(UserError, match="would not take images of 64 x 32 pixels .*Guard failed.*; take --to onnx"):
+        apply_torch(b"")(np.zeros((1, 1, 32, 64), np.float32), 255.0)
+
+
 @pytest.mark.slow
 def test_int8_makes_a_file_a_quarter_as_large_with_nearly_the_same_masks(save, export, scan, monkeypatch):
     monkeypatch.setattr(check, "MOST_INT8", 0.1)
