@@ -43,13 +43,15 @@ if TYPE_CHECKING:
 
 def main() -> int:
     opt = parse()
+    if getattr(opt, "fold", -1) == "all":
+        return train_all_folds(opt)
+    refuse_old_run(opt)
     say_whose_donor_changes(opt)
-    return train_all_folds(opt) if getattr(opt, "fold", -1) == "all" else train_run(opt)
+    return train_run(opt)
 
 
 def train_run(opt: argparse.Namespace) -> int:
     """Train one run from its first epoch, or where it stopped, to its last."""
-    refuse_old_run(opt)
     # torch takes seconds to load, so it waits until the flags are known to be right.
     from data import create_dataset, create_validation
     from data.augment import Augment
@@ -212,6 +214,7 @@ def train_all_folds(opt: argparse.Namespace) -> int:
     from util.locks import only_one
 
     record, folder = planned(opt), Path(opt.checkpoints_dir) / opt.name
+    say_whose_donor_changes(opt)
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder, f"{folder}: another training of all folds runs there; wait for its end"):
         record = begin(opt, record)

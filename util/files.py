@@ -150,10 +150,10 @@ def replacing_folder(folder: Path, ours: Collection[str], mark: str) -> Iterator
     """Fill a new folder that replaces `folder` at the end; after an error the old folder is unchanged.
 
     Files of the old folder that are not among `ours` (a user's notes), or that someone else has put into folders of
-    ours (a corrected mask under a name of its own), move into the new one. A killed process loses no
-    file of the user's: the next one completes its exchange and removes its unfinished folder. mark: the file that shows
-    that a folder is ours to replace. Raises UserError if it is missing, or if another process writes this folder now:
-    its results may be those of other data, and nobody could tell which of the two are kept.
+    ours (a corrected mask under a name of its own), move into the new one. A killed process loses no file of the
+    user's: the next one completes its exchange and removes its unfinished folder. mark: the file that shows that a
+    folder is ours to replace. Raises UserError if it is missing, or if another process writes this folder now: its
+    results may be those of other data, and nobody could tell which of the two are kept.
     """
     partial = folder.with_name(f"{folder.name}.{secrets.randbits(32)}.partial")
     old = folder.with_name(folder.name + ".old")

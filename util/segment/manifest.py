@@ -95,9 +95,10 @@ class Manifest:
     def is_done(self, path: Path, masks: Sequence[Path]) -> bool:
         """Whether the image had a line when this process began, and its file and its masks are still there as they
         were. masks: its files."""
-        if not self.has_line(path):
-            return False
-        return hash(shown(path)) in self._failed or (all(map(os.path.lexists, masks)) and self._is_same(path, masks))
+        image = hash(shown(path))
+        if image not in self._done:
+            return image in self._failed
+        return all(map(os.path.lexists, masks)) and self._is_same(path, masks)
 
     def is_ours(self, path: Path, masks: Sequence[Path]) -> bool:
         """Whether the masks of this image, which is not done, are ours to write: an earlier process was killed, or one

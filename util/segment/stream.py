@@ -150,27 +150,23 @@ class Stream:
                 readers.shutdown(cancel_futures=True)
                 writers.shutdown(cancel_futures=True)
 
-    def _base(self, found: Found) -> Path:
-        return self._folder / found.name if self._folder else found.path.with_name(Path(found.name).name)
-
     def _read_ahead(self, images: Iterable[Found], pool: ThreadPoolExecutor) -> Iterator[_Image]:
         waiting: deque[Future[_Image]] = deque()
         for found in images:
-            masks = self._writer.targets(self._base(found))
-            if hash(found.path) in self._taken or self._record.is_done(found.path, masks):
+            base = self._folder / found.name if self._folder else found.path.with_name(Path(found.name).name)
+            targets = self._writer.targets(base)
+            if hash(found.path) in self._taken or self._record.is_done(found.path, targets):
                 continue
             self._taken.add(hash(found.path))
-            waiting.append(pool.submit(self._read, self._claimed(found)))
+            waiting.append(pool.submit(self._read, self._claimed(found, base, targets)))
             if len(waiting) >= 2 * self._threads + self._segmenter.batch_size:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
-    def _claimed(self, found: Found) -> _Image:
+    def _claimed(self, found: Found, base: Path, targets: list[Path]) -> _Image:
         """The image, with an error in its row if its mask would replace a file that is not ours to replace."""
-        base = self._base(found)
         image = _Image(found.path, base, Row(shown(found.path)))
-        targets = self._writer.targets(base)
         key = hash(str(base).casefold())  # on some disks A.png and a.png are one file
         existing = [target for target in targets if os.path.lexists(target)]
         mask = targets[0].relative_to(self._folder) if self._folder else targets[0]
