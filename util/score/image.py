@@ -1,5 +1,6 @@
 """One image: from the network's output to a mask or classes, pixel counts and a row of metrics.csv."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -80,8 +81,12 @@ class ImageScorer:
                 f"{len(data.classes.names)} classes: leave it out"
             )
         # One unit for all images: a mean of some distances in mm and others in pixels would mean nothing.
-        self.spacings = [mm for i in range(len(data)) if (mm := data.spacing(i))] if self.surface else []
-        self.in_mm = len(self.spacings) == len(data)
+        self.spacings = [data.spacing(i) for i in range(len(data))] if self.surface else []
+        lack = [i for i, mm in enumerate(self.spacings) if mm is None]
+        if 0 < len(lack) < len(self.spacings):
+            which = f"{len(lack)} of {len(self.spacings)} images lack a pixel spacing, such as {data.ids[lack[0]]}"
+            print(f"note: --surface: all distances are in pixels, because {which}", file=sys.stderr)
+        self.in_mm = not lack
 
     def __call__(self, image: Scored) -> Scored:
         data, index = self.data, image.index
@@ -134,8 +139,8 @@ class ImageScorer:
         image.row["image_score"] = image_score(values[valid]) if valid.any() else 0.0
         self._calibrate(image, values[valid], truth[valid])
         if self.surface:
-            unit, spacing = ("mm", self.spacings[image.index]) if self.in_mm else ("px", (1.0, 1.0))
-            hd95, assd = metrics.surface(mask & valid, truth, spacing)
+            unit, spacing = ("mm", self.spacings[image.index]) if self.in_mm else ("px", None)
+            hd95, assd = metrics.surface(mask & valid, truth, spacing or (1.0, 1.0))
             image.row |= {f"hd95_{unit}": hd95, f"assd_{unit}": assd}
 
     def _score_many_classes(self, image: Scored, labels: np.ndarray, known: np.ndarray, classes: ClassMap) -> None:

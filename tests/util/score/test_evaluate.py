@@ -155,17 +155,20 @@ def test_surface_distances_are_blank_and_counted_where_undefined(pictures, echo,
     assert rows[1]["fn"] == "4"
 
 
-def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo):
+def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo, capsys):
     shifted = np.roll(TRUTH, 1, axis=1)  # by one pixel of width 2 mm
     known = pictures([output(shifted)] * 2, [TRUTH] * 2, spacings=[(0.5, 2.0), (0.5, 1.0)])
     result = evaluate(echo, known.loader(), surface=True)
     assert [row["hd95_mm"] for row in result.rows] == pytest.approx([2, 1])
     assert "hd95_px" not in result.columns
     assert result.summary["macro"]["hd95_mm"] == pytest.approx(1.5)
+    assert capsys.readouterr().err == ""
     half_known = pictures([output(shifted)] * 2, [TRUTH] * 2, spacings=[(0.5, 2.0), None])
     result = evaluate(echo, half_known.loader(), surface=True)
     assert [row["hd95_px"] for row in result.rows] == pytest.approx([1, 1])
     assert "hd95_mm" not in result.columns
+    note = f"all distances are in pixels, because 1 of 2 images lack a pixel spacing, such as {half_known.ids[1]}\n"
+    assert capsys.readouterr().err == f"note: --surface: {note}"
 
 
 def test_surface_distances_of_more_than_two_classes_are_refused(pictures, echo):
