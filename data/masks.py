@@ -14,6 +14,7 @@ from data.base import PairedDataset, Sample
 from data.classes import MASKS, Classes
 from data.read.folders import (
     PHASES,
+    PREPARED,
     NoSuchPhase,
     existing_folder,
     left_out_in_words,
@@ -44,7 +45,8 @@ class MasksDataset(PairedDataset):
     <dataroot>/splits.csv (`data.read.splits`) lists the phase of each image. Without it, folders images/train,
     images/val and images/test do. Without these, 70 % of the patients are in train, 10 % in val and 20 % in test. A
     patient's phase then depends on the patient's name (for DICOM files, the ID in the header; without it, the image's
-    own path below images/) and on --split_seed alone, so new images move no patient.
+    own path below images/) and on --split_seed alone, so new images move no patient. The header also says who the
+    patient is where splits.csv does not.
     --phase all takes every image.
 
     With --fold N (cross-validation), the images of fold N (column fold of splits.csv) are phase out_of_fold, and those
@@ -152,51 +154,56 @@ def _more(lines: list[str]) -> str:
 
 
 def find_rows(root: Path, patient_regex: str = "", split_seed: int = 0) -> dict[str, Row]:
-    """Every image of the data set `root` by its id. Each row has a patient and a split: from splits.csv or, without it,
-    by a draw for each patient in images/. UserError: no images, a bad list or regular expression."""
+    """Every image of the data set `root` by its id. Each row has a patient, if need be by a DICOM file's header, and a
+    split: from splits.csv or, without it, by a draw for each patient in images/. UserError: no images, a bad list or
+    regular expression."""
     list_file = root / "splits.csv"
     listed = list_file.is_file()
-    if listed:
-        rows = read_splits(list_file)
-        if not any(row.image.exists() for row in rows):
-            missing = next((folder for folder in reversed(rows[0].image.parents) if not folder.exists()), None)
-            what = f"there is no folder {missing}, and " if missing else ""
-            advice = renaming(root) or "paths in it are relative to its own folder"
-            raise UserError(
-                f"{list_file}: {what}none of the {len(rows)} images that it lists exists, such as {rows[0].image}; "
-                f"{advice}"
-            )
-    elif (root / "images").is_dir():
-        rows = [Row(path) for path in find_images(root / "images")]
-    else:
+    rows = _listed(root, list_file) if listed else _unlisted(root)
+    ids = safe_ids([row.image for row in rows], root / "images")
+    owners = ["" if patient_regex or row.patient else read_patient(row.image) for row in rows]
+    if len({*owners} - {""}) == 1 and not any(row.patient for row in rows):
+        owners = [""] * len(rows)  # some programs anonymise by writing one ID into all files
+    rows = [_with_patient(row, own_name(row.image, root), patient_regex) for row in rows]
+    # IDs must not become visible, so the patient of a header is named after the first of their images.
+    keys = [owner or row.patient for row, owner in zip(rows, owners, strict=True)]
+    names: dict[str, str] = {}
+    rows = [replace(row, patient=names.setdefault(key, row.patient)) for row, key in zip(rows, keys, strict=True)]
+    if not listed:
+        by_folder = splits_by_folders([row.image for row in rows], root / "images")
+        splits = by_folder or [draw_split(key, split_seed) for key in keys]
+        rows = [replace(row, split=split) for row, split in zip(rows, splits, strict=True)]
+    return dict(zip(ids, rows, strict=True))
+
+
+def _listed(root: Path, list_file: Path) -> list[Row]:
+    rows = read_splits(list_file)
+    if any(row.image.exists() for row in rows):
+        return rows
+    missing = next((folder for folder in reversed(rows[0].image.parents) if not folder.exists()), None)
+    what = f"there is no folder {missing}, and " if missing else ""
+    raise UserError(
+        f"{list_file}: {what}none of the {len(rows)} images that it lists exists, such as {rows[0].image}; "
+        f"{renaming(root) or 'paths in it are relative to its own folder'}"
+    )
+
+
+def _unlisted(root: Path) -> list[Row]:
+    """A row for each image in images/. UserError: there are none, or there was or should be a splits.csv."""
+    if (root / PREPARED).is_file():
+        raise UserError(f"{root}: data.prepare was interrupted, for splits.csv is missing: run the same command again")
+    near = [path.name for path in root.iterdir() if path.name.lower() in ("splits.csv", "split.csv")]
+    if near:
+        raise UserError(f"{root / near[0]}: the list of phases is called splits.csv: rename it")
+    if not (root / "images").is_dir():
         advice = renaming(root) or (
             "put images into images/ and their masks into masks/ (to test on a plain folder of images: "
             "test.py --dataset_mode single)"
         )
         raise UserError(f"--dataroot {root}: no folder images/ in it; {advice}")
-    if not rows:
+    if not (rows := [Row(path) for path in find_images(root / "images")]):
         raise UserError(f"--dataroot {root}: no images in images/ or below it")
-    ids = safe_ids([row.image for row in rows], root / "images")
-    rows = [_with_patient(row, own_name(row.image, root), patient_regex) for row in rows]
-    if not listed:
-        owners = ["" if patient_regex else read_patient(row.image) for row in rows]
-        if len({*owners} - {""}) == 1:  # some programs anonymise by writing one ID into all files
-            owners = [""] * len(rows)
-        rows = _draw_splits(rows, owners, split_seed)
-        if splits := splits_by_folders([row.image for row in rows], root / "images"):
-            rows = [replace(row, split=split) for row, split in zip(rows, splits, strict=True)]
-    return dict(zip(ids, rows, strict=True))
-
-
-def _draw_splits(rows: list[Row], owners: list[str], seed: int) -> list[Row]:
-    """Draw a split for each patient. owners: the patient's ID from each file's header; if "", `Row.patient` decides.
-    IDs must not become visible, so such a patient is named after the first of their images."""
-    keys = [owner or row.patient for row, owner in zip(rows, owners, strict=True)]
-    names: dict[str, str] = {}
-    return [
-        replace(row, patient=names.setdefault(key, row.patient), split=draw_split(key, seed))
-        for row, key in zip(rows, keys, strict=True)
-    ]
+    return rows
 
 
 def _drawn(samples: list[Sample], count: int, seed: int) -> list[Sample]:

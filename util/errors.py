@@ -1,6 +1,7 @@
 """Errors that a user can cause, and how a script ends because of them."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -56,6 +57,8 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
     here.
     """
     let_threads_sleep()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the names of files need not be UTF-8; stderr does so itself
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup has SIGHUP ignored, and that holds
             signal.signal(number, _stop)

@@ -48,6 +48,9 @@ def replacing(path: Path, mode: str = "w", durable: bool = False) -> Iterator[IO
     except BaseException as error:
         with contextlib.suppress(OSError):
             beside.unlink()
+        if isinstance(error, UnicodeEncodeError):
+            name = error.object[max(error.start - 20, 0) : error.end + 20].encode(errors="backslashreplace").decode()
+            raise UserError(f"{path}: not written: {name!r}, the name of a file, is not UTF-8: rename it") from error
         if isinstance(error, OSError):
             raise NotWritten(f"{path}: not written: {why(error)}; an earlier file of this name is unchanged") from error
         raise

@@ -127,7 +127,7 @@ def dataset(folder: Path) -> list[Seed]:
     work.mkdir()
 
     def write(into: Path) -> None:
-        claim(into, source, Pixels(), "absolute")
+        claim(into, source, Pixels(), src, "absolute")
         write_lists(into, source, [written], {"a": "train"}, {}, facts)
 
     def read(path: Path) -> None:

@@ -1,7 +1,8 @@
 """The table of an audit: verdicts.csv in the folder of the data set, to which a person adds verdicts."""
 
 import os
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,12 +65,14 @@ def write_table(root: Path, entries: Sequence[Entry]) -> Path:
     earlier = read_lines(path, {"image", "verdict"}) if path.is_file() else []
     names = [line["image"].strip() for line in earlier]
     images = [absolute(listed_file(path, name)) if name else None for name in names]  # None: a person's empty cell
-    before = dict(zip(images, earlier, strict=True))
+    before: dict[Path | None, list[dict[str, str]]] = defaultdict(list)
+    for image, line in zip(images, earlier, strict=True):
+        before[image].append(line)
     lines = []
     for entry in entries:
         image = absolute(entry.row.image)
         entry.verdict = verdicts.get(image, "")
-        lines.append(_additions(before.get(image, {})) | entry.line(root))
+        lines.append(_additions(before[image]) | entry.line(root))
     ours = {absolute(entry.row.image) for entry in entries}
     lines += [line for image, line in zip(images, earlier, strict=True) if image not in ours]
     columns = dict.fromkeys([*COLUMNS, *(name for line in lines for name in line)])
@@ -77,5 +80,7 @@ def write_table(root: Path, entries: Sequence[Entry]) -> Path:
     return path
 
 
-def _additions(line: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in line.items() if name not in COLUMNS}
+def _additions(lines: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The user's own columns of all lines about one image."""
+    names = dict.fromkeys(name for line in lines for name in line if name not in COLUMNS)
+    return {name: "; ".join(dict.fromkeys(line[name] for line in lines if line.get(name))) for name in names}

@@ -6,7 +6,6 @@ python -m data.phantom OUT --phantom facades    train/, val/, test/, photo besid
 """
 
 import argparse
-import csv
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -16,6 +15,7 @@ from PIL import Image
 from data.classes import Classes
 from data.phantom import FIRST, KINDS, add_phantom_options, check_count, indices
 from util.errors import UserError, run_script
+from util.files import write_text
 
 
 def main() -> None:
@@ -43,16 +43,15 @@ def write_chests(out: Path, count: int, size: int, kind: str = "chests") -> None
     draw = resolve_name(KINDS[kind][0])
     for folder in ("images", "masks"):
         (out / folder).mkdir(parents=True)
-    with (out / "splits.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(("image", "mask", "source", "split", "patient"))
-        for phase in FIRST:
-            for index in indices(phase, count):
-                image, mask = draw(index, size=size)
-                name = f"chest_{index:07d}"
-                Image.fromarray(image).save(out / "images" / f"{name}.png")
-                Image.fromarray(mask * np.uint8(255)).save(out / "masks" / f"{name}.png")
-                table.writerow((f"images/{name}.png", f"masks/{name}.png", "phantom", phase, name))
+    rows = ["image,mask,source,split,patient\n"]
+    for phase in FIRST:
+        for index in indices(phase, count):
+            image, mask = draw(index, size=size)
+            name = f"chest_{index:07d}"
+            Image.fromarray(image).save(out / "images" / f"{name}.png")
+            Image.fromarray(mask * np.uint8(255)).save(out / "masks" / f"{name}.png")
+            rows.append(f"images/{name}.png,masks/{name}.png,phantom,{phase},{name}\n")
+    write_text(out / "splits.csv", "".join(rows))
 
 
 def write_facades(out: Path, count: int, size: int) -> None:

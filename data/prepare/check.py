@@ -46,13 +46,13 @@ OWNER = "DICOM files of one patient, by their headers, in two splits: --patient_
 SPLITS = "splits"
 
 
-def check(root: Path, classes: Classes, patient_regex: str = "") -> Findings:
+def check(root: Path, classes: Classes, patient_regex: str = "", folds: bool = False) -> Findings:
     """Read every file of the data set `root` (the layout of --dataset_mode masks) once and list what is wrong.
 
-    UserError: there are no images, or splits.csv is damaged.
+    folds: its patients are to be divided into folds. UserError: there are no images, or splits.csv is damaged.
     """
     rows = find_rows(root, patient_regex)
-    return _Check(root, classes, list(rows.values())).run()
+    return _Check(root, classes, list(rows.values()), folds).run()
 
 
 def check_folder(src: Path, classes_of: str, patient_regex: str, folds: int | None = None) -> int:
@@ -61,7 +61,7 @@ def check_folder(src: Path, classes_of: str, patient_regex: str, folds: int | No
     if there are errors, else 0."""
     root = existing_folder(str(src))
     classes = Classes.load(classes_of)
-    findings = check(root, classes, patient_regex)
+    findings = check(root, classes, patient_regex, folds is not None)
     print(report(root, findings))
     if findings.errors:
         print(
@@ -85,12 +85,13 @@ def check_folder(src: Path, classes_of: str, patient_regex: str, folds: int | No
 
 
 class _Check:
-    def __init__(self, root: Path, classes: Classes, rows: list[Row]) -> None:
-        self.root, self.classes = root, classes
+    def __init__(self, root: Path, classes: Classes, rows: list[Row], folds: bool = False) -> None:
+        self.root, self.classes, self.folds = root, classes, folds
         self.listed = (root / "splits.csv").is_file()
         self.by_folders = not self.listed and bool(phase_folders(root / "images"))
         self.findings = Findings()
         self.split = {row.image: row.split for row in rows}
+        self.fold = {row.image: row.fold for row in rows}
         self.patient = {row.image: row.patient for row in rows}
         self.rows = rows
         self.masks_of: dict[Path, tuple[Path, ...]] = {row.image: row.masks for row in rows if row.masks}
@@ -130,6 +131,14 @@ class _Check:
         return " and ".join(
             f"{few(i for i in images if self.split[i] == split)} ({split})" for split in splits if len(splits) > 1
         )
+
+    def _by_fold(self, images: list[Path]) -> str:
+        """A few images, and how folds tear them apart; "" if they do not."""
+        if len(folds := sorted({self.fold[image] for image in images} - {""})) > 1:
+            return f"{few(images)}: the same picture in folds {' and '.join(folds)}"
+        if self.folds and len({self.patient[image] for image in images}) > 1:
+            return f"{few(images)}: the same picture of several patients, whom --folds would put into several folds"
+        return ""
 
     def _pair(self) -> None:
         """Match masks to images as `MasksDataset` does, and list the files that no training would use."""
@@ -242,6 +251,8 @@ class _Check:
             if named := self._by_split(images):
                 cure = "put them in one split" if self.listed else "give them one patient (--patient_regex, splits.csv)"
                 self._error(f"{named}: the same picture in two splits; remove one, or {cure}")
+            elif torn := self._by_fold(images):
+                self._error(f"{torn}: remove one, or give them one patient and one fold")
             else:
                 self._hint(TWICE, images[0], few(images[1:]))
         filled = (

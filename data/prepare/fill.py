@@ -35,7 +35,7 @@ def fill(source: Source, opt: argparse.Namespace) -> None:
     earlier_splits, earlier_folds = earlier(opt.dst, source.name, settings)
     splits, how = _splits(opt, inventory, earlier_splits)
     folds = _folds(opt, inventory, splits, earlier_folds) if opt.folds else {}
-    claim(opt.dst, source, pixels, inventory.dialect)
+    claim(opt.dst, source, pixels, root, inventory.dialect)
     written = _convert(source, inventory, root, opt.dst, pixels)
     facts = describe(source, written, splits, inventory, settings, how)
     write_lists(opt.dst, source, written, splits, folds, facts)

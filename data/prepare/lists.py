@@ -97,7 +97,8 @@ def write_folds(root: Path, patient_regex: str, count: int) -> str:
     listed, rows = path.is_file(), list(find_rows(root, patient_regex).values())
     chosen = listed or bool(phase_folders(root / "images"))  # and not drawn
     inside = [row for row in rows if not chosen or row.fold or row.split != "test"]
-    if not 2 <= count <= (patients := len({row.patient for row in inside})):
+    patients = len({row.patient for row in inside})
+    if not 2 <= count <= patients:
         raise UserError(f"--folds {count}: want at least 2, and at most one for each of the {patients} patients")
     items = [Item(str(row.image), row.image, (), row.patient, f"{row.source}/{row.label}", "") for row in inside]
     before, wanted = {str(row.image): row.fold for row in inside if row.fold}, [str(k) for k in range(count)]

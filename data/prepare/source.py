@@ -51,7 +51,8 @@ class Inventory:
 class Source(ABC):
     """A public set. name: the column `source` in splits.csv, unless an item has a source of its own. inner: folders
     inside the set that users often name instead of it. target: what its masks show; sets with the same target can share
-    a folder. classes: of its masks. colour: whether its images stay in colour."""
+    a folder. classes: of its masks. colour: whether its images stay in colour. any_folder: whether SRC may be any
+    folder, so that two of them may hold different images of one name."""
 
     name: str
     about: str
@@ -62,6 +63,7 @@ class Source(ABC):
     target = "lungs"
     classes = LUNGS
     colour = False
+    any_folder = False
 
     def add_flags(self, command: argparse.ArgumentParser) -> None:
         """Add the flags of this set alone."""

@@ -17,6 +17,10 @@ WITHOUT_MASKS = re.compile("(?<![a-z])(no|without)[ _-]?masks?$")
 
 PHASES = ("train", "val", "test")
 
+PREPARED = ".prepare.json"
+"""The first file that data.prepare writes into a folder; splits.csv is nearly the last. It records what the pictures
+show and how they were made."""
+
 
 class NoSuchPhase(UserError):
     """The data set has no images in this phase."""

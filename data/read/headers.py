@@ -69,7 +69,7 @@ def read_patient(path: Path) -> str:
     from data.read.dicom import read_header
 
     try:
-        return str(read_header(path).get("PatientID") or "")
+        return str(read_header(path).get("PatientID") or "").strip()  # blanks around it mean nothing
     except (UserError, OSError) as error:
         if is_fault(error):  # without the patient, the image could join another split
             raise

@@ -6,6 +6,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -32,14 +33,21 @@ def find_images(folder: Path) -> list[Path]:
 
 def files_below(folder: Path) -> list[Path]:
     """Every file in or below `folder`, sorted. Links are followed. Hidden files and folders are left out: archives made
-    on a Mac hold a hidden file beside each real one."""
-    paths = []
+    on a Mac hold a hidden file beside each real one. OSError: a folder in it cannot be listed."""
+    paths: list[Path] = []
+    if not folder.is_dir():
+        return paths
     seen: set[str] = set()  # a link to a parent folder would otherwise be followed for ever
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=raise_error):
         seen.add(os.path.realpath(parent))
         folders[:] = [f for f in folders if f[0] != "." and os.path.realpath(os.path.join(parent, f)) not in seen]
         paths += [Path(parent, f) for f in files if f[0] != "."]
     return sorted(paths)
+
+
+def raise_error(error: OSError) -> NoReturn:
+    """For os.walk, which else leaves a folder out that it cannot list."""
+    raise error
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -137,7 +145,7 @@ def _clashes(ids: list[str]) -> set[str]:
 
 def _clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
-    name = name.replace("\\", "_").replace("/", "_").replace("..", "__")
+    name = name.replace("\\", "_").replace("/", "_").replace(";", "_").replace("..", "__")
     return "_" if name == "." else _shortened(name)
 
 

@@ -63,6 +63,7 @@ def labels_of(
     """
     if opacity is not None and not opacity.all():
         _refuse_unclear_transparency(pixels, opacity, classes, name)
+    _refuse_unclear_black(pixels, classes, name)
     if lossy:
         return _snap(pixels, as_stored(pixels, classes, name), name)
     if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
@@ -142,6 +143,16 @@ def _refuse_unclear_transparency(pixels: np.ndarray, opacity: np.ndarray, classe
         )
     if not _two_values_mean_classes(classes) and (classes.colours[1:] == 0).all(axis=1).any():
         raise UserError(f"{name}: its transparent pixels have no class; save it without transparency")
+
+
+def _refuse_unclear_black(pixels: np.ndarray, classes: Classes, name: str) -> None:
+    """Nothing but 0 in one channel is class 0 in numbered masks, and black in others."""
+    black = [name for name, colour in zip(classes.names[1:], classes.colours[1:], strict=True) if not colour.any()]
+    if black and pixels.ndim == 2 and not pixels.any() and not _two_values_mean_classes(classes):
+        raise UserError(
+            f"{name}: every pixel is 0: as a number that is {classes.names[0]}, as a colour {black[0]}; save it in "
+            "colours (RGB)"
+        )
 
 
 def _read(path: Path, classes: Classes, image: Stored | None) -> np.ndarray:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import math
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -16,6 +17,10 @@ from util.errors import UserError
 from util.folds.record import OUT_OF_FOLD
 
 TRAIN, VAL = 0.7, 0.1
+
+MEANT = {phase: phase for phase in PHASES} | dict.fromkeys(("training", "trainset"), "train")
+MEANT |= dict.fromkeys(("valid", "validation", "dev"), "val") | dict.fromkeys(("testing", "testset"), "test")
+"""Which phase a folder of this name is meant to be, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,20 @@ def read_splits(path: Path) -> list[Row]:
 
 
 def phase_folders(folder: Path) -> list[str]:
-    """The sub-folders of `folder` named after phases, empty ones aside, where there are two or three; else []."""
-    names = [phase for phase in PHASES if (folder / phase).is_dir() and any((folder / phase).iterdir())]
-    return names if len(names) > 1 else []
+    """The sub-folders of `folder` named after phases, empty ones aside, where there are two or three; else [].
+    UserError: they have other names than PHASES, such as Train and validation."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    meant = {
+        p.name: MEANT[p.name.lower()] for p in inside if p.name.lower() in MEANT and p.is_dir() and any(p.iterdir())
+    }
+    if len({*meant.values()}) < 2:
+        return []
+    if odd := sorted(meant.keys() - PHASES):
+        raise UserError(
+            f"{folder}: its folders {', '.join(sorted(meant))} look like phases, which are called {', '.join(PHASES)}: "
+            f"rename {odd[0]} to {meant[odd[0]]}, or list the phases in splits.csv"
+        )
+    return [phase for phase in PHASES if phase in meant]
 
 
 def splits_by_folders(images: Sequence[Path], folder: Path) -> list[str]:
@@ -83,7 +99,15 @@ def read_lines(path: Path, wanted: Set[str] = frozenset({"image", "split"})) -> 
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         if missing := wanted - {*reader.fieldnames}:
             raise UserError(f"{path}: no column {' and no column '.join(sorted(missing))} in its first line")
-        return [{name: value or "" for name, value in line.items() if isinstance(name, str)} for line in reader]
+        lines = []
+        for line in reader:
+            if any(cell.strip() for cell in line.pop(None, ())):  # or rewriting the file would lose it
+                raise UserError(
+                    f"{path}: line {reader.line_num} has more cells than the first line has columns: put text that "
+                    "holds separators into double quotes"
+                )
+            lines.append({name: value or "" for name, value in line.items()})
+        return lines
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV file in UTF-8: {error}") from None
 
@@ -114,13 +138,18 @@ def _row(path: Path, name: str, line: Mapping[str, str]) -> Row:
 
 
 def listed_file(path: Path, name: str) -> Path:
-    """The file that a list calls `name`. UserError: no name of a file."""
+    """The file that a list calls `name`, relative to the list's own folder if it lies below it. UserError: no name of a
+    file."""
     # Elsewhere than on Windows, a name may hold a backslash.
     if "\\" in name and "\0" not in name and not os.path.lexists(path.parent / name):
         name = name.replace("\\", "/")
     if "\0" in name or Path(name).name in ("", ".."):
         raise UserError(f"{path}: {name!r} is no name of a file")
-    return path.parent / name
+    if Path(name).is_absolute() and Path(name).is_relative_to(path.parent.absolute()):
+        name = str(Path(name).relative_to(path.parent.absolute()))
+    # macOS writes the same name with other characters than Windows and Linux do.
+    forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD") if not name.isascii())
+    return next((file for each in (name, *forms) if os.path.lexists(file := path.parent / each)), path.parent / name)
 
 
 def _spacing(path: Path, image: Path, text: str) -> tuple[float, float] | None:

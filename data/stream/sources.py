@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from data.read.headers import is_dicom
-from data.read.images import EXTENSIONS, without_extension
+from data.read.images import EXTENSIONS, raise_error, without_extension
 from util.errors import UserError
 
 STDIN = "-"
@@ -82,7 +82,7 @@ def _below(folder: Path, without: Path | None) -> Iterator[Found]:
     Hidden ones and x_mask.png beside x.png are left out. Images of one name in a folder keep their extension in it.
     """
     seen: set[str] = set()  # a link to a parent folder would otherwise be followed for ever
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=raise_error):
         seen.add(os.path.realpath(parent))
         real = {name: os.path.realpath(os.path.join(parent, name)) for name in folders if name[0] != "."}
         folders[:] = sorted(name for name, path in real.items() if path not in seen and Path(path) != without)
@@ -99,7 +99,3 @@ def _below(folder: Path, without: Path | None) -> Iterator[Found]:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS or is_dicom(path)
-
-
-def _unreadable(error: OSError) -> None:
-    raise error

@@ -263,6 +263,58 @@ def test_one_such_folder_alone_is_no_split(lungs, flags):
     assert 0 < len(MasksDataset(flags(dataroot=lungs), "train", train=True)) < 10
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "advice"), [("train", "Test", "Test to test"), ("training", "dev", "dev to val")]
+)
+def test_folders_that_look_like_phases_are_no_silent_draw(lungs, flags, train, test, advice):
+    in_phase_folders(lungs)
+    for folder in ("images", "masks"):
+        (lungs / folder / "val").rename(lungs / folder / "other")
+        (lungs / folder / "test").rename(lungs / folder / test)
+        (lungs / folder / "train").rename(lungs / folder / train)
+    with pytest.raises(
+        UserError, match=f"look like phases, which are called train, val, test: rename {advice}, or list"
+    ):
+        MasksDataset(flags(dataroot=lungs), "train", train=True)
+    write_list(lungs, "image,split", *(f"images/{train}/p{i}.png,train" for i in range(6)))
+    assert len(MasksDataset(flags(dataroot=lungs), "train", train=True)) == 6
+
+
+@pytest.mark.parametrize("name", ["Splits.csv", "split.csv"])
+def test_a_list_of_nearly_the_right_name_is_not_ignored(lungs, flags, name):
+    (lungs / name).write_text("image,split\nimages/p0.png,train\n")
+    with pytest.raises(UserError, match=f"{name}: the list of phases is called splits.csv: rename it"):
+        MasksDataset(flags(dataroot=lungs), "train", train=True)
+
+
+def test_what_an_interrupted_data_prepare_left_does_not_train(lungs, flags):
+    (lungs / ".prepare.json").write_text("{}")
+    with pytest.raises(UserError, match=r"data.prepare was interrupted, .*: run the same command again"):
+        MasksDataset(flags(dataroot=lungs), "train", train=True)
+
+
+def test_a_list_of_absolute_paths_means_what_one_of_relative_paths_means(lungs, flags, monkeypatch):
+    for folder in ("images", "masks"):
+        (lungs / folder / "a").mkdir()
+        (lungs / folder / "p0.png").rename(lungs / folder / "a" / "p1.png")
+    images = ["images/a/p1.png", *(f"images/p{i}.png" for i in range(1, 10))]
+    write_list(lungs, "image,split", *(f"{name},train" for name in images))
+    relative = MasksDataset(flags(dataroot=lungs), "train", train=True)
+    write_list(lungs, "image,split", *(f"{lungs / name},train" for name in images))
+    monkeypatch.chdir(lungs.parent)
+    absolute = MasksDataset(flags(dataroot=lungs.name), "train", train=True)
+    assert absolute.ids == relative.ids
+    assert absolute.patients == relative.patients
+
+
+def test_a_name_is_found_in_the_form_of_another_system(lungs, flags, save):
+    composed, decomposed = "M\u00fcller", "Mu\u0308ller"
+    for folder in ("images", "masks"):
+        (lungs / folder / "p0.png").rename(lungs / folder / f"{decomposed}.png")
+    write_list(lungs, "image,split", f"images/{composed}.png,train", "images/p1.png,train")
+    assert names(MasksDataset(flags(dataroot=lungs), "train", train=True)) == {composed, "p1"}
+
+
 def test_a_patient_in_two_phases_is_noted(lungs, flags):
     lines = [f"images/p{i}.png,{'train' if i < 6 else 'test'},{i % 6}" for i in range(10)]
     write_list(lungs, "image,split,patient", *lines)

@@ -28,6 +28,12 @@ def test_a_script_that_succeeds_exits_with_0_and_prints_nothing(monkeypatch, cap
     assert ending(monkeypatch, capsys, None) == (0, "")
 
 
+def test_a_name_that_is_not_utf_8_can_be_printed(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    done = python("-c", "from util.errors import run_script; run_script(lambda: print('M\\udcfcller.png'))")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "M\\udcfcller.png\n", "")
+
+
 def test_a_users_mistake_ends_in_one_line_and_exit_code_2(monkeypatch, capsys):
     code, message = ending(monkeypatch, capsys, UserError("x.png: damaged;\n  copy it again"))
     assert (code, message) == (2, "error: x.png: damaged; copy it again\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from util.errors import UserError
-from util.files import LARGEST_JSON, read_options, replacing_folder
+from util.files import LARGEST_JSON, read_options, replacing_folder, write_text
 from util.locks import locked
 from util.show.test_pictures import OURS
 
@@ -234,3 +234,11 @@ def test_a_folder_of_results_that_cannot_be_made_or_written_names_the_flag(tmp_p
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(UserError, match="--results_dir: .*denied; correct the permissions, or"), results_folder(beside):
         pass
+
+
+def test_a_name_that_is_not_utf_8_is_named(tmp_path):
+    with pytest.raises(
+        UserError, match=r"list.csv: not written: '.*M.+udcfcller.*', the name of a file, is not UTF-8: ren"
+    ):
+        write_text(tmp_path / "list.csv", "image\nimages/M\udcfcller.png\n")
+    assert not list(tmp_path.iterdir())

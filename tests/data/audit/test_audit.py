@@ -275,6 +275,16 @@ def test_a_second_audit_keeps_verdicts_remarks_and_lines_of_other_images(root, r
     assert "verdict: drop" in (results / "audit" / "index.html").read_text()
 
 
+def test_remarks_on_two_lines_about_one_image_are_both_kept(root, results):
+    audit([results])
+    (root / "verdicts.csv").write_text("image,verdict,note\nimages/p1.png,,first\nimages/p1.png,keep,second\n")
+    audit([results])
+    notes = [
+        (line["verdict"], line["note"]) for line in read_table(root / "verdicts.csv") if line["image"][7:] == "p1.png"
+    ]
+    assert notes == [("keep", "first; second")]
+
+
 def test_audits_of_two_parts_in_turn_keep_all_that_a_person_wrote(root, results, tmp_path):
     other = tmp_path / "other"
     for path in [path for kind in ("masks", "images") for path in (results / kind).glob("p1*")]:

@@ -487,3 +487,37 @@ def test_folds_are_not_written_for_a_folder_with_errors(lungs, prepare):
     next((lungs / "masks").iterdir()).unlink()
     assert prepare("masks", lungs, "--folds", 2) == 1
     assert not (lungs / "splits.csv").exists()
+
+
+@pytest.mark.parametrize("count", [1, 0, -2])
+def test_fewer_than_two_folds_are_refused(lungs, prepare, count):
+    with pytest.raises(
+        UserError, match=f"--folds {count}: want at least 2, and at most one for each of the 10 patients"
+    ):
+        prepare("masks", lungs, "--folds", count)
+
+
+def test_a_picture_of_two_patients_is_refused_where_folds_would_tear_it(lungs, prepare, capsys):
+    for name in ("images", "masks"):
+        shutil.copy(lungs / name / "p0.png", lungs / name / "copy.png")
+    write_list(lungs, [f"images/{name}.png,train" for name in ("copy", *(f"p{i}" for i in range(10)))], "image,split")
+    assert prepare("masks", lungs) == 0
+    assert prepare("masks", lungs, "--folds", 2) == 1
+    assert (
+        "images/copy.png, images/p0.png: the same picture of several patients, whom --folds" in capsys.readouterr().out
+    )
+    rows = [f"images/p{i}.png,train,{i % 2}" for i in range(10)]
+    write_list(lungs, ["images/copy.png,train,1", *rows], "image,split,fold")
+    assert "images/copy.png, images/p0.png: the same picture in folds 0 and 1: remove one, or" in errors(lungs)[0]
+
+
+def test_folds_keep_the_patients_of_dicom_headers_together_where_the_list_names_none(lungs, prepare):
+    pixels = np.random.default_rng(2).integers(0, 256, (6, 48, 40), np.uint8)
+    shutil.rmtree(lungs / "images")
+    for i in range(6):
+        write_dicom(lungs / "images" / f"p{i}.dcm", pixels[i], PatientID=("A", "B ", " B", "C", "A", "D")[i])
+    write_list(lungs, [f"images/p{i}.dcm,train" for i in range(6)], "image,split")
+    assert prepare("masks", lungs, "--folds", 4) == 0
+    rows = find_rows(lungs)
+    assert [row.patient for row in rows.values()] == ["p0", "p1", "p1", "p3", "p0", "p5"]  # no ID of a header
+    assert len({row.fold for row in rows.values()}) == 4

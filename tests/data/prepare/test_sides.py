@@ -47,6 +47,12 @@ def test_a_speck_beside_a_single_lung_is_no_lung():
         sides(lungs(RIGHT_LUNG, (slice(0, 2), slice(20, 22))))
 
 
+def test_a_lung_in_two_pieces_beside_a_smaller_one_is_not_taken_for_both():
+    upper, lower = (slice(2, 9), slice(2, 9)), (slice(10, 18), slice(2, 9))
+    with pytest.raises(ValueError, match="its two largest parts lie one below the other"):
+        sides(lungs(upper, lower, (slice(6, 12), slice(14, 20))))
+
+
 @pytest.fixture
 def folder(tmp_path, save) -> Path:
     """Three images with masks, in a split that names and patients alone would not give; one mask is of one part."""
@@ -83,3 +89,38 @@ def test_a_folder_without_images_is_one_clear_line(tmp_path, prepare):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no folder images/ in it"):
         prepare("sides", tmp_path / "empty", tmp_path / "out")
+
+
+def test_another_folder_does_not_go_where_one_of_equal_names_went(folder, tmp_path, prepare):
+    prepare("sides", folder, tmp_path / "sides")
+    (tmp_path / "sides" / "masks" / "b.png").unlink()
+    prepare("sides", folder, tmp_path / "sides")
+    before = pixels(tmp_path / "sides" / "images" / "a.png")
+    folder.rename(tmp_path / "others")
+    with pytest.raises(UserError, match="sides: holds the images of another folder than .*others: name another DST"):
+        prepare("sides", tmp_path / "others", tmp_path / "sides")
+    assert np.array_equal(pixels(tmp_path / "sides" / "images" / "a.png"), before)
+    assert rows_of(tmp_path / "sides").keys() == {"a", "b"}
+
+
+def test_masks_of_which_training_would_refuse_one_are_refused(folder, tmp_path, prepare, save):
+    save(folder / "masks" / "a_mask.png", 255 * lungs(RIGHT_LUNG))
+    with pytest.raises(UserError, match="are both named as its mask"):
+        prepare("sides", folder, tmp_path / "sides")
+
+
+def test_patients_and_verdicts_are_those_of_src(folder, tmp_path, prepare, save, capsys):
+    (folder / "splits.csv").unlink()
+    for k in range(1, 4):
+        for name in "ab":
+            for kind in ("images", "masks"):
+                (folder / kind / f"{name}_{k}.png").write_bytes((folder / kind / f"{name}.png").read_bytes())
+    lines = ["image,verdict", "images/b_1.png,drop", "images/a_1.png,redraw", ""]  # a is in test, which does not train
+    (folder / "verdicts.csv").write_text("\n".join(lines))
+    prepare("sides", folder, tmp_path / "sides", "--patient_regex", "^[abc]")
+    rows = rows_of(tmp_path / "sides")
+    assert {name: row["patient"] for name, row in rows.items()} == {
+        name: name[0] for name in ("a", "a_1", "a_2", "a_3", "b", "b_2", "b_3")
+    }
+    assert {(row["patient"], row["split"]) for row in rows.values()} == {("a", "test"), ("b", "train")}
+    assert "left out: 1 (by its verdict in verdicts.csv)\n  b_1.png" in capsys.readouterr().out

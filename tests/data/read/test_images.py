@@ -194,3 +194,19 @@ def test_ids_are_unique_and_can_always_be_file_names(tmp_path_factory, names):
         assert "\\" not in name
         assert (root / name).parent == root
         assert len(name.encode("utf-8")) <= 160  # 150 and a number; a file name has room for 255
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "inside").mkdir()
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("inside"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError, match="inside"):
+        find_images(tmp_path)
+    assert find_images(tmp_path / "none") == []

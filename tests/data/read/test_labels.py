@@ -296,3 +296,18 @@ def test_a_picture_whose_image_is_a_mask_is_called_swapped_and_never_to_be_thres
     soft[7] = np.arange(32) * 4  # one blurred row
     with pytest.raises(UserError, match="threshold it first"):
         read_labels([save(tmp_path / "soft.png", soft)], LUNGS)
+
+
+@pytest.mark.parametrize("more", [{}, {"heart": [255, 0, 0]}])
+def test_nothing_but_0_is_unclear_where_black_is_another_class_than_0(tmp_path, more):
+    (tmp_path / "classes.json").write_text(json.dumps({"bone": [255, 255, 255], "lung": [0, 0, 0]} | more))
+    classes, path = Classes.load(str(tmp_path / "classes.json")), tmp_path / "mask.png"
+    Image.fromarray(BOX).save(path)
+    assert np.array_equal(read_labels([path], classes), BOX)
+    Image.fromarray(BOX * 0).save(path)
+    with pytest.raises(
+        UserError, match=r"mask.png: every pixel is 0: as a number that is bone, as a colour lung; save it"
+    ):
+        read_labels([path], classes)
+    Image.fromarray(RED * 0).save(path)
+    assert (read_labels([path], classes) == 1).all()

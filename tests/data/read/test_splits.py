@@ -85,6 +85,7 @@ def test_an_impossible_spacing_is_refused(tmp_path, text):
         ("image,split\n/,train\n", "'/' is no name of a file"),
         ("image,split\na\0b.png,train\n", "no name of a file|line contains NUL"),
         ("image,split,mask\na.png,train,b.png;..\n", "'..' is no name of a file"),
+        ("image,split,note\na.png,train,fine, but dark\n", "line 2 has more cells than .*: put text .* double quotes"),
         ("image,split\n", "lists no image"),
         ("image,split\na.png,train\na.png,test\n", "a.png is listed twice"),
     ],
@@ -92,6 +93,13 @@ def test_an_impossible_spacing_is_refused(tmp_path, text):
 def test_a_bad_list_is_named(tmp_path, text, message):
     with pytest.raises(UserError, match=rf"splits.csv: .*{message}"):
         read_splits(write(tmp_path, text))
+
+
+def test_empty_cells_behind_the_last_column_are_nothing(tmp_path):
+    assert [row.split for row in read_splits(write(tmp_path, "image,split\na.png,train,,\nb.png,val, \n"))] == [
+        "train",
+        "val",
+    ]
 
 
 def test_a_list_that_is_not_utf_8_is_refused(tmp_path):
