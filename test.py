@@ -29,7 +29,7 @@ from options.recorded import masks_show, note_learnt
 from options.results import data_of, is_own_val, is_plain, name_of, results_folder
 from options.runs import best_of_all, resolve_compared, resolve_named, resolve_within
 from options.test import TEST, as_text, in_short
-from util.errors import run_script
+from util.errors import UserError, run_script
 from util.folds.record import OUT_OF_FOLD
 
 # torch takes seconds to load. It is imported inside functions, which run when the flags are known to be right.
@@ -75,7 +75,7 @@ def test(runs: list[argparse.Namespace]) -> int:
     within = masks_within(opt, device, loader.dataset)
     rule = trained.rule(loader, within)
     settings = trained.settings(loader.dataset, rule, {run.name: note_learnt(run, loader.dataset) for run in runs})
-    results = results_folder(opt, trained.name, "metrics.json")
+    results = results_folder(opt, trained.name, "metrics.json", others=runs[1:])
     with replacing_folder(results, OURS, "metrics.csv") as folder:
         evaluation = score(trained, translator, loader, rule, within, folder, [write_segmentation], "testing")
         settings |= plane_of_distances(opt, loader.dataset)
@@ -83,7 +83,7 @@ def test(runs: list[argparse.Namespace]) -> int:
         trained.expect_dice(evaluation.rows, loader.dataset.classes, is_own_val(opt) and LEARNT not in settings)
         add_choices(translator, evaluation.rows)
         title = f"Experiment = {trained.name}, Phase = {opt.phase}, Epoch = {opt.epoch}"
-        write_results(folder, results, title, evaluation, settings, opt, trained.folders, loader.dataset.classes)
+        write_results(folder, results, title, evaluation, settings, runs, trained.folders, loader.dataset.classes)
     if opt.task == "auto":
         print(choices_in_words(evaluation.rows))
     if evaluation.scored:
@@ -101,6 +101,8 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
     from util.folds.record import name_of
 
     checkpoints_dir, names = Path(runs[0].checkpoints_dir), [run.name for run in runs]
+    if len({run.fold for run in runs}) < len(runs):
+        raise UserError(f"--name {','.join(names)}: two runs of one fold; name the folds of one cross-validation")
     name = name_of(checkpoints_dir, names)
     opt = argparse.Namespace(**vars(runs[0]) | {"name": name, "fold": "all"})
     usual = OUT_OF_FOLD if opt.epoch == best_of_all(checkpoints_dir, names) else ""
@@ -113,7 +115,7 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
             each.append(settings)
         whole, settings = joined(evaluations, each), joined_settings(each)
         title = f"Experiment = {name}, each image by the run that has not seen it, Epoch = {opt.epoch}"
-        write_results(folder, results, title, whole, settings, opt, folders, classes)
+        write_results(folder, results, title, whole, settings, [opt], folders, classes)
     with noted():
         link_from_training(folders, results)
     learnt = "; ".join(str(one[LEARNT]) for one in each if LEARNT in one)
@@ -205,7 +207,7 @@ def compare(runs: list[argparse.Namespace]) -> int:
     first, device = runs[0], pick_device(runs[0].gpu_ids)
     sets = same_images(runs)
     name = "_".join(["compare", *(run.name.replace("/", "-") for run in runs)])
-    results = results_folder(first, name, "compare.json")
+    results = results_folder(first, name, "compare.json", others=runs[1:])
     with replacing_folder(results, OURS, "compare.csv") as folder:
         comparison = Comparison(folder)
         for run, data in zip(runs, sets, strict=True):
@@ -219,7 +221,7 @@ def compare(runs: list[argparse.Namespace]) -> int:
             comparison.add(run.name, trained.translator(dataset.classes), loader, rule, settings, within)
             print(comparison.line(run.name), flush=True)
         comparison.write_csv(folder / "compare.csv")
-        write_json(folder / "compare.json", {"data": data_of(first)} | comparison.as_json())
+        write_json(folder / "compare.json", {"data": data_of(first, runs[1:])} | comparison.as_json())
         links = links_to_runs([Path(run.checkpoints_dir) / run.name for run in runs], results)
         write_comparison_page(folder, comparison, first.display_winsize, links)
     print(f"page: {results / 'index.html'}")
@@ -232,20 +234,20 @@ def write_results(
     title: str,
     evaluation: Evaluation,
     settings: dict[str, object],
-    opt: argparse.Namespace,
-    runs: Sequence[Path],
+    runs: Sequence[argparse.Namespace],
+    folders: Sequence[Path],
     classes: ClassMap | None,
 ) -> None:
     """Write the scores as tables, and the page that shows them with the pictures in `folder`, soon called `results`.
-    runs: their folders."""
+    runs, folders: the options of the runs, and where these are."""
     from util.files import write_json
     from util.show.pages import links_to_runs
     from util.show.test_page import write_test_page
 
     evaluation.write_csv(folder / "metrics.csv")
-    write_json(folder / "metrics.json", {"settings": settings, "data": data_of(opt)} | evaluation.summary)
-    links = links_to_runs(runs, results)
-    write_test_page(folder, title, evaluation, settings, opt.display_winsize, links, classes)
+    write_json(folder / "metrics.json", {"settings": settings, "data": data_of(runs[0], runs[1:])} | evaluation.summary)
+    links = links_to_runs(folders, results)
+    write_test_page(folder, title, evaluation, settings, runs[0].display_winsize, links, classes)
 
 
 def link_from_training(folders: Sequence[Path], results: Path) -> None:

@@ -24,7 +24,7 @@ class ImagePool:
         """Return as many images as are given: float [N, C, H, W], detached.
 
         While the pool fills up, each image is kept and returned. Afterwards, with a chance of one half, an image is
-        returned and not kept; otherwise it takes the place of a kept image, which is returned.
+        returned and not kept; otherwise it takes the place of a kept image, which is returned if it has the same size.
         """
         return torch.cat([self._swap(image) for image in images.split(1)]) if self.size else images
 
@@ -36,15 +36,15 @@ class ImagePool:
             return image
         place = self._random.randrange(len(self._images))
         earlier, self._images[place] = self._images[place], image.clone()
-        return earlier
+        return earlier if earlier.shape == image.shape else image
 
     def state_dict(self) -> dict[str, object]:
         """The images and the random state, for an exact resume."""
         return {"images": [image.cpu() for image in self._images], "random": self._random.getstate()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from what `state_dict` returned. ValueError: its images have several shapes."""
+        """Continue from what `state_dict` returned. ValueError: these are not all images of one kind."""
         self._images = [image.to(self.device) for image in state["images"][: self.size]]
-        if len({(image.shape, image.dtype) for image in self._images}) > 1:
-            raise ValueError("the pool's images have several shapes")
+        if len({(image.shape[:2], image.ndim, image.dtype) for image in self._images}) > 1:
+            raise ValueError("the pool's images are of several kinds")
         self._random.setstate(state["random"])

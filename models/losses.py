@@ -84,6 +84,11 @@ def gradient_penalty(netD: nn.Module, real: torch.Tensor, fake: torch.Tensor, we
 
     real, fake: float [N, C, H, W], not requiring gradients. Returns a scalar that can be back-propagated into netD.
     """
+    if real.shape != fake.shape:
+        sizes = " and ".join(f"{image.shape[-1]} x {image.shape[-2]}" for image in (real, fake))
+        raise UserError(
+            f"--gan_mode wgangp: it mixes real and fake images, which have {sizes} pixels; crop all to one size"
+        )
     mix = torch.rand(real.shape[0], 1, 1, 1, device=real.device)
     between = (mix * real + (1 - mix) * fake).requires_grad_(True)
     (gradient,) = torch.autograd.grad(netD(between).sum(), between, create_graph=True)

@@ -6,78 +6,96 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from options.recorded import read_run
+from options.base import following
+from options.recorded import UPSTREAM_DEFAULTS, read_run
 from options.test import TEST
-from util.flags import Fact, flags
+from util.flags import Fact, draws, flags
 
-IMAGES = ("dataroot", "dataset_mode", "phantom", "direction", "source", "fold", "split_seed", "patient_regex")
-"""The flags that tell one data set from another. --phase is part of the folder's name."""
+WHERE = ("dataroot", "dataset_mode", "phantom")
+"""The flags that name a data set; others of Fact.IMAGES choose from it."""
 IN_THE_NAME = ("epoch", "task")
 """Flags that change a result and are part of every folder's name."""
-EXTRAS: dict[str, object] = {"model_suffix": "", "write": "png", "surface": False}
+EXTRAS: dict[str, object] = {"model_suffix": "", "write": "png", "surface": False, "aspect_ratio": 1.0}
 """Flags that no run records, with their defaults: another network of the folder, or more results than usual."""
 LIMITS = ("num_test", "max_dataset_size")
 
 
-def data_of(opt: argparse.Namespace) -> dict[str, object]:
+def data_of(opt: argparse.Namespace, others: Sequence[argparse.Namespace] = ()) -> dict[str, object]:
     """Which data the options read, and what of it the run itself does otherwise (`settings_of`), ready for JSON:
-    recorded with the results, and compared before they are replaced."""
+    recorded with the results, and compared before they are replaced. others: the options of the other runs, if the
+    results are of several."""
     drawn = opt.dataset_mode == "phantom"
-    root = "" if drawn or not opt.dataroot else str(Path(opt.dataroot).resolve())
-    data: dict[str, object] = {name: root if name == "dataroot" else getattr(opt, name, None) for name in IMAGES}
-    settings = settings_of(opt)
+    data: dict[str, object] = {name: getattr(opt, name, None) for name in _images(opt)}
+    data["dataroot"] = "" if drawn or not opt.dataroot else str(Path(opt.dataroot).resolve())
+    settings = settings_of(opt, others)
     return data | ({"settings": settings} if settings else {})
 
 
+def _images(opt: argparse.Namespace) -> list[str]:
+    """The flags that tell one set of images from another. --phase is part of the folder's name."""
+    idle = {"phase", "phantom_count" * (opt.dataset_mode != "phantom"), "train_images" * (opt.phase != "train")}
+    return [name for name in flags(Fact.IMAGES) if name not in idle]
+
+
 def is_own_val(opt: argparse.Namespace) -> bool:
-    """Whether the options read phase val of just the data that the run was trained on."""
+    """Whether the options read all of phase val of just the data that the run was trained on."""
     data, recorded = data_of(opt), read_run(Path(opt.checkpoints_dir) / opt.name)
-    names = [name for name in IMAGES if name != "dataroot" and name in recorded]
+    names = [name for name in _images(opt) if name != "dataroot" and name in recorded]
     same = all(data[name] == recorded[name] for name in names)
-    return opt.phase == "val" and bool(recorded) and same and _is_own(data, recorded)
+    return opt.phase == "val" and bool(recorded) and same and _is_own(data, recorded) and not _is_limited(opt)
 
 
-def settings_of(opt: argparse.Namespace) -> dict[str, object]:
+def settings_of(opt: argparse.Namespace, others: Sequence[argparse.Namespace] = ()) -> dict[str, object]:
     """The flags that change a result and differ from what the run recorded, or from their defaults if no run records
-    them. Only EXTRAS for a run of upstream, which records nothing."""
-    extras = {name: getattr(opt, name) for name, usual in EXTRAS.items() if getattr(opt, name, usual) != usual}
-    recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
-    if not recorded:
-        return extras
+    them (`UPSTREAM_DEFAULTS` for a run of upstream). others: of the other runs; what any of them does otherwise
+    counts."""
+    settings: dict[str, object] = {}
+    for run in (opt, *others):
+        settings = _otherwise(run) | settings
+    return settings | {name: getattr(opt, name) for name, usual in EXTRAS.items() if getattr(opt, name, usual) != usual}
+
+
+def _otherwise(opt: argparse.Namespace) -> dict[str, object]:
+    """The flags of one run that differ from its usual ones, but for EXTRAS."""
+    run = read_run(Path(opt.checkpoints_dir) / opt.name)
     names = [name for name in flags(Fact.MAP | Fact.CUT) if name not in IN_THE_NAME]
+    names += ["seed"] * draws(opt)
     # --model test reads plain images by itself, as upstream does.
-    names += ["dataset_mode"] * (opt.model != "test")
-    defaults = TEST.default_values(opt.model, opt.dataset_mode)
-    # An older version recorded fewer flags; what it did not record has not changed.
-    usual = {name: recorded.get(name, getattr(opt, name)) for name in names if name in flags(Fact.TESTED)}
-    usual |= {name: defaults[name] for name in names if name not in usual}
-    return {name: getattr(opt, name) for name in names if getattr(opt, name) != usual[name]} | extras
+    names += ["dataset_mode"] * (bool(run) and opt.model != "test")
+    usual = TEST.default_values(opt.model, opt.dataset_mode)
+    if not run:
+        usual |= following(opt) | UPSTREAM_DEFAULTS
+    else:  # an older version recorded fewer flags; what it did not record has not changed
+        usual |= {name: run.get(name, getattr(opt, name)) for name in names if name in flags(Fact.TESTED)}
+    return {name: getattr(opt, name) for name in names if getattr(opt, name) != usual[name]}
 
 
-def results_folder(opt: argparse.Namespace, name: str, file: str, usual: str = "") -> Path:
+def results_folder(
+    opt: argparse.Namespace, name: str, file: str, usual: str = "", others: Sequence[argparse.Namespace] = ()
+) -> Path:
     """Where test.py leaves the results of the runs called `name`: <results_dir>/<name>/<phase>_<epoch>.
 
     If `opt` reads other data than its run recorded, or does something otherwise, the name of the data and the settings
     follow; and also if that folder holds results of other data, or of more images than --num_test allows now. file: the
-    JSON file in the folder that records the data. usual: takes the place of <phase>_<epoch>.
+    JSON file in the folder that records the data. usual: takes the place of <phase>_<epoch>. others: see `data_of`.
     """
     base = f"_{opt.task}" if opt.task != "own" else ""
     folder = Path(opt.results_dir) / name / f"{usual or f'{opt.phase}_{opt.epoch}'}{base}"
-    data, recorded = data_of(opt), read_run(Path(opt.checkpoints_dir) / opt.name)
+    data, recorded = data_of(opt, others), read_run(Path(opt.checkpoints_dir) / opt.name)
     own = _is_own(data, recorded)
-    names = ("direction", "source", "fold", "split_seed", "patient_regex") if own else ()
+    names = [name for name in _images(opt) if name not in WHERE] if own else []
     other = {key: data[key] for key in names if data[key] is not None and data[key] != recorded.get(key, data[key])}
-    settings = settings_of(opt)
+    settings = settings_of(opt, others)
     upstreams = not recorded or settings.keys() <= {"model_suffix"}  # keeps its name, unless it holds other results
     if not own:
         settings.pop("dataset_mode", None)  # another folder may need another way to read it
     differing = [key if value is True else f"{key}-{value}" for key, value in (other | settings).items()]
     where = [] if own and not upstreams and not other else [name_of(data)]
     results = place(folder, "_".join([*where, *differing]), data, file, own and upstreams and not other)
-    most = min(getattr(opt, limit) for limit in LIMITS)
+    most = _most(opt)
     return results.with_name(f"{results.name}_first-{most:.0f}") if _images_in(results / file) > most else results
 
 
@@ -85,9 +103,16 @@ def is_plain(opt: argparse.Namespace, results: Path) -> bool:
     """Whether results are of all images of the run's own data in this phase, made in the run's own way,
     and the phase is not that of training."""
     recorded = read_run(Path(opt.checkpoints_dir) / opt.name)
-    limited = min(getattr(opt, limit) for limit in LIMITS) < math.inf
     usual = results.name == f"{opt.phase}_{opt.epoch}" and opt.phase != "train"
-    return bool(recorded) and usual and not limited and not settings_of(opt)
+    return bool(recorded) and usual and not _is_limited(opt) and not settings_of(opt)
+
+
+def _most(opt: argparse.Namespace) -> float:
+    return min(getattr(opt, limit) for limit in LIMITS)
+
+
+def _is_limited(opt: argparse.Namespace) -> bool:
+    return _most(opt) < math.inf
 
 
 def name_of(data: Mapping[str, object]) -> str:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from options.base import add_base_options, following, settle
-from options.flags.types import amount, limit, whole
+from options.flags.types import limit, stretch, whole
 from options.parser import Values
 from options.recorded import note_unrecorded, read_for_testing
 from options.script import Script
@@ -40,7 +40,7 @@ def _add_testing(group: argparse._ArgumentGroup) -> None:
         help="how masks are written: png, or dicomseg for DICOM Segmentation objects in addition to the PNG files. "
         "Only these objects contain the patient data of their source images, as the standard requires",
     )
-    group.add_argument("--aspect_ratio", type=amount, default=1.0, help="stretch the written pictures' width by this")
+    group.add_argument("--aspect_ratio", type=stretch, default=1.0, help="stretch the written pictures' width by this")
 
 
 def _add_applying(group: argparse._ArgumentGroup) -> None:
@@ -113,6 +113,8 @@ def resolve(typed: Values) -> argparse.Namespace:
     if opt.samples == 1:
         raise UserError("--samples 1: passes are compared with one another, so take at least 2")
     values = vars(opt) | {"load_size": opt.crop_size}
+    if opt.eval and typed.get("stochastic"):
+        raise UserError("--eval --stochastic: --eval turns dropout off, --stochastic keeps it on; leave one out")
     if opt.eval:
         values |= {"norm_stats": "running", "stochastic": False}
     return settle(argparse.Namespace(**values))

@@ -10,6 +10,7 @@ from options.base import add_base_options, following, settle
 from options.complete.all_folds import check_name
 from options.complete.names import default_name, with_name
 from options.flags.of_training import add_train_options
+from options.parser import Values
 from options.recorded import changed_flags, read_for_resuming
 from options.script import Script, with_suffix
 from util.commands import named
@@ -50,6 +51,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     if typed.get("continue_train") and epoch.isdecimal():  # the run goes back to it
         typed = {"epoch_count": int(epoch) + 1} | typed
     opt = TRAIN.resolve(with_name(typed) if typed.get("continue_train") else typed)
+    _check_start(opt, typed)
     if opt.n_epochs + opt.n_epochs_decay == 0:
         raise UserError("--n_epochs 0 --n_epochs_decay 0: no epoch to train; raise one of them")
     if opt.n_epochs + opt.n_epochs_decay < opt.epoch_count:
@@ -67,6 +69,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     check_name(opt)
     changed_flags(opt)
     return opt
+
+
+def _check_start(opt: argparse.Namespace, typed: Values) -> None:
+    """UserError for a saved epoch to begin at where none is read, or where it has no number to go on from."""
+    if opt.epoch != "latest":
+        flag = f"--load_iter {opt.load_iter}" if opt.load_iter else f"--epoch {opt.epoch}"
+        if not opt.continue_train:
+            raise UserError(f"{flag}: a new run begins with no saved epoch; add --continue_train")
+        if "epoch_count" not in typed:
+            raise UserError(f"{flag}: say with --epoch_count at which epoch to go on")
 
 
 def _check_old_task(opt: argparse.Namespace) -> None:
@@ -122,12 +134,16 @@ def card_facts(opt: argparse.Namespace) -> dict[str, str]:
 
     root, drawn = Path(opt.dataroot or ""), opt.dataset_mode == "phantom"
     split = f"drawn by patient, --split_seed {getattr(opt, 'split_seed', 0)}: 70 % train, 10 % val, 20 % test"
-    if folders := phase_folders(root / "images"):
+    if (root / "splits.csv").is_file():
+        split = "splits.csv"
+    elif opt.dataset_mode != "masks":
+        split = ""
+    elif folders := phase_folders(root / "images"):
         split = f"by folders in images/: {', '.join(folders)}"
     starts = (opt.pretrained, getattr(opt, "pretrained_B", ""))
     return {
         "Data": "drawn by pix2mask" if drawn else f"{root.name} (--dataset_mode {opt.dataset_mode})",
-        "Split": "splits.csv" if (root / "splits.csv").is_file() else split if opt.dataset_mode == "masks" else "",
+        "Split": split,
         "Start": "; ".join(start_in_words(start, Path(opt.checkpoints_dir)) for start in starts if start)
         or "random weights, or those of --encoder_weights",
         "Settings that differ from the defaults": f"`{_settings(opt)}`",

@@ -230,7 +230,7 @@ def test_an_exported_generator_has_plain_weights_and_scores_as_its_task_does(run
     (tmp_path / "run" / "options.json").write_text(options)
     with pytest.raises(UserError, match="latest_net_G.pth exists already"):
         tool("export", "run", "--out", str(donor.parent))
-    with pytest.raises(UserError, match="latest_task_G.safetensors exists already"):
+    with pytest.raises(UserError, match="run holds a run already: take another --out"):
         tool("export", "run", "--out", str(tmp_path / "run"))
     run("--continue_train", name="run_plain")  # it has plain weights, so it trains like any other run
 

@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pydicom
@@ -162,6 +162,15 @@ def test_one_image_has_its_mask_beside_it_and_its_area_is_printed(trained, scans
     with pytest.raises(UserError, match=r"x_mask.png: exists already, .* --overwrite replaces it"):
         start(segment.main, "tiny", scans / "x.png", *flags)
     assert start(segment.main, "tiny", scans / "x.png", "--overwrite", *flags) == 0
+
+
+def test_an_image_without_an_extension_is_not_its_own_mask(trained, scans, start, tmp_path, monkeypatch):
+    """Since Python 3.12, a path and its text have one hash."""
+    trained()
+    monkeypatch.setattr(PurePath, "__hash__", lambda path: hash(str(path)))
+    write_dicom(scans / "scan", np.full((64, 64), 90, np.uint8))
+    assert start(segment.main, "tiny", scans / "scan", "--checkpoints_dir", tmp_path / "ck", "--gpu_ids", "-1") == 0
+    assert (scans / "scan_mask.png").is_file()
 
 
 def test_a_list_and_stdin_name_images_too(trained, scans, masks_of, tmp_path, monkeypatch):
@@ -347,12 +356,14 @@ def test_a_run_that_makes_no_masks_is_refused(trained, scans, masks_of, recorded
         ("tiny scans --out o --write dicomseg", "nothing says|name it: --classes lung"),
         ("tiny scans/x.png --write dicomseg --classes lung", "x.png is not a DICOM file"),
         ("tiny bad.png", "bad.png: not an image"),
+        ("tiny @wide.txt --out o", "line 1 of the list of paths is no text in UTF-8, as of PowerShell's >: convert it"),
     ],
 )
 def test_mistakes_end_in_one_line(trained, scans, start, tmp_path, monkeypatch, typed, message):
     trained()
     monkeypatch.chdir(tmp_path)
     Path("bad.png").write_bytes(b"no image")
+    Path("wide.txt").write_text("scans/x.png\n", encoding="utf-16")
     Path("empty").mkdir()
     with pytest.raises(UserError, match=message):
         start(segment.main, *words(typed), "--checkpoints_dir", "ck", "--gpu_ids", "-1")

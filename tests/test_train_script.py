@@ -18,15 +18,16 @@ try:
 except ImportError:  # Windows
     resource = None
 
+import util.run.run
 from data.phantom.__main__ import write_chests
 from models.networks.define import define_G
 from models.pix2pix import Pix2PixModel
-from tests.helpers import python, words
+from tests.helpers import python, read_json, words
 from tests.util.web import serving
 from util import distributed
 from util.errors import UserError
 from util.fetch import catalogue
-from util.run.learnt import count_learnt
+from util.run.learnt import count_learnt, record_learnt
 from util.run.log import read_losses, read_metrics
 from util.score import evaluate as scoring
 from util.score import threshold
@@ -330,6 +331,8 @@ def test_early_stop_needs_a_validation(run):
         ([*SMALL, "--gpu_ids", "77"], "--gpu_ids 77: this machine shows"),
         ([*SMALL, "--name", "../up"], "--name ../up: must be a plain name"),
         ([*SMALL, "--crop_size", "80"], "--crop_size 80"),
+        ([*SMALL, "--epoch", "7"], "--epoch 7: a new run begins with no saved epoch; add --continue_train"),
+        ([*SMALL, "--load_iter", "40"], "--load_iter 40: a new run begins with no saved epoch"),
     ],
 )
 def test_mistakes_end_in_one_line_and_leave_no_files(run, tmp_path, flags, message):
@@ -338,6 +341,28 @@ def test_mistakes_end_in_one_line_and_leave_no_files(run, tmp_path, flags, messa
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_epoch_without_a_number_needs_one_to_go_on_at(run):
+    run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+    with pytest.raises(UserError, match="--epoch best: say with --epoch_count at which epoch to go on"):
+        run("--continue_train", "--epoch", "best", "--n_epochs", "2")
+
+
+def test_two_trainings_that_begin_together_do_not_share_a_folder(run, tmp_path, monkeypatch):
+    """The second one begins while the first one reads its data, so neither found the folder at its start."""
+    begin = util.run.run.Run
+
+    def meanwhile(opt):
+        monkeypatch.setattr(util.run.run, "Run", begin)
+        mine = begin(opt)
+        run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", "2")
+        return mine
+
+    monkeypatch.setattr(util.run.run, "Run", meanwhile)
+    with pytest.raises(UserError, match="run holds a run already, begun a moment ago: take another --name"):
+        run(*SMALL, "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", "1")
+    assert read_json(tmp_path / "run" / "options.json")["seed"] == 2
 
 
 def test_a_mistyped_flag_ends_with_one_line_and_exit_code_2(tmp_path):
@@ -395,6 +420,10 @@ def test_a_run_records_the_files_that_it_learns_from(run, tmp_path):
     (root / "splits.csv").write_text("\n".join([*lines[:1], "images/x4.png,train"]))
     tuned = run(*flags, "--n_epochs", "1", "--pretrained", "run", name="tuned")
     assert [count_learnt(tuned, [image]) for image in images] == [1, 1, 0, 1, 1, 0]
+    record_learnt(run(*flags, "--n_epochs", "1", name="other"), [images[5]])
+    starts = words("--model cycle_gan --pretrained run --pretrained_B other --lambda_identity 0")
+    both = run(*flags, "--n_epochs", "1", *starts, name="both")
+    assert [count_learnt(both, [image]) for image in images] == [1, 1, 0, 1, 1, 1]
     run(*flags, "--n_epochs", "1", "--overwrite")
     assert [count_learnt(folder, [image]) for image in images] == [0, 0, 0, 0, 1, 0]
 

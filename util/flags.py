@@ -3,6 +3,7 @@
 A test fails for a flag without a line here, and for a line without a flag.
 """
 
+import argparse
 import enum
 
 
@@ -211,3 +212,8 @@ FLAGS: dict[str, Fact] = {
 def flags(fact: Fact) -> list[str]:
     """The flags of which a fact is true, or any of several facts (joined by |)."""
     return [name for name, facts in FLAGS.items() if facts & fact]
+
+
+def draws(opt: argparse.Namespace) -> bool:
+    """Whether dropout is drawn from --seed, which then changes the map of foreground, too."""
+    return bool(getattr(opt, "samples", 0) or getattr(opt, "stochastic", False))

@@ -66,7 +66,9 @@ class Sources:
 
 
 def _of_lines(lines: Iterable[str] | TextIO) -> Iterator[Found]:
-    for line in lines:
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            raise UserError(f"line {number} of the list of paths is no text in UTF-8, as of PowerShell's >: convert it")
         if text := line.removeprefix("\ufeff").rstrip("\r\n"):  # editors on Windows begin a file with this mark
             yield Found(Path(text), _as_given(without_extension(Path(text))))
 

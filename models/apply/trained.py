@@ -109,20 +109,23 @@ class Trained:
         """
         if self.runs[0].mask_threshold != "auto":
             return MaskRule.of(self.runs[0])
-        return self._rule_from_val(classes, within)
+        return self._rule_from_val(classes, within, _data(self.runs[0]))
 
     def chosen_rule(self, classes: ClassMap | None, typed: bool, within: Sequence[Path] = ()) -> MaskRule:
-        """`kept_rule`, but if nobody typed a threshold, one that was chosen before takes the place of the default."""
+        """The rule for images of any data. If nobody typed a threshold, the one that was chosen last takes the place of
+        the default. UserError: --mask_threshold auto, and none was chosen."""
         if not typed and self.runs[0].mask_threshold == ONE_HALF.threshold:
             with contextlib.suppress(NoThreshold):
-                return self._rule_from_val(classes, within)
-        return self.kept_rule(classes, within)
+                return self._rule_from_val(classes, within, data="")
+        elif self.runs[0].mask_threshold == "auto":
+            return self._rule_from_val(classes, within, data="")
+        return MaskRule.of(self.runs[0])
 
-    def _rule_from_val(self, classes: ClassMap | None, within: Sequence[Path]) -> MaskRule:
-        """The rule with the threshold that was chosen on val. NoThreshold: none was."""
+    def _rule_from_val(self, classes: ClassMap | None, within: Sequence[Path], data: str) -> MaskRule:
+        """The rule with the threshold that was chosen on val of `data`, or else last. NoThreshold: none was."""
         opt = self.runs[0]
         flags = named(",".join(run.name for run in self.runs), opt.checkpoints_dir)
-        kept = kept_threshold(self.folder, self.applied(classes, within), flags, _data(opt))
+        kept = kept_threshold(self.folder, self.applied(classes, within), flags, data)
         return MaskRule.of(argparse.Namespace(**vars(opt) | {"mask_threshold": "auto"}), *kept)
 
     def applied(self, classes: ClassMap | None, within: Sequence[Path] = ()) -> dict[str, object]:
@@ -140,7 +143,7 @@ class Trained:
             "data": opt.dataroot or opt.dataset_mode,
             "phase": opt.phase,
             "norm_stats": self._each("norm_stats"),
-            "dropout": f"alive, seed {opt.seed}" if opt.stochastic else "off",
+            "dropout": _one_or_all(f"alive, seed {run.seed}" if run.stochastic else "off" for run in self.runs),
             "preprocess": opt.preprocess,
             "crop_size": opt.crop_size,
         }
@@ -174,7 +177,7 @@ class Trained:
 
 def _data(opt: argparse.Namespace) -> str:
     source = getattr(opt, "source", "")
-    return (opt.dataroot or opt.dataset_mode) + (f" ({source})" if source else "")
+    return (str(Path(opt.dataroot)) if opt.dataroot else opt.dataset_mode) + (f" ({source})" if source else "")
 
 
 def _one_or_all(values: Iterable[object]) -> object:

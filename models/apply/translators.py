@@ -88,8 +88,8 @@ class Grey:
 class Ensemble:
     """The mean of the outputs of several translators, and as a companion picture how far they disagree.
 
-    The picture shows, for every pixel, the standard deviation of (y + 1) / 2 over the members. For a mask this is the
-    probability of foreground; for colours the root mean square over the channels is taken. Members may be passes of one
+    The picture shows, for every pixel, the standard deviation over the members: of the probability of foreground where
+    there are two classes, else of (y + 1) / 2, as the root mean square over the channels. Members may be passes of one
     network under different dropout (Gal & Ghahramani 2016, arXiv 1506.02142) or runs that were trained from different
     starts (Lakshminarayanan et al. 2017, arXiv 1612.01474).
 
@@ -104,15 +104,12 @@ class Ensemble:
 
     def translate(self, images: torch.Tensor) -> torch.Tensor:
         outputs = [self._output(member, images) for member in self.members]
-        total, first = outputs[0], outputs[0]
-        squares = torch.zeros_like(first)
-        for output in outputs[1:]:
-            total = total + output
-            # Squared differences to the first output lose no digits where all members nearly agree.
-            squares = squares + (output - first).square()
-        mean = total / len(self.members)
-        variance = (squares / len(self.members) - (mean - first).square()).clamp(min=0)
-        self._deviation = variance.mean(1, keepdim=True).sqrt() / 2  # outputs span -1..1, probabilities 0..1
+        mean = _mean(outputs)
+        shown = [self.foreground(output)[:, None] if self.foreground else output / 2 for output in outputs]
+        # Differences to the first output lose no digits where all members nearly agree.
+        others = [each - shown[0] for each in shown]
+        variance = (_mean([each.square() for each in others]) - _mean(others).square()).clamp(min=0)
+        self._deviation = variance.mean(1, keepdim=True).sqrt()
         self.agreement = agreement(outputs, mean, self.foreground) if self.foreground else None
         return mean
 
@@ -122,6 +119,13 @@ class Ensemble:
     def _output(self, member: Translator, images: torch.Tensor) -> torch.Tensor:
         output = member.translate(images)
         return self.foreground(output)[:, None] * 2 - 1 if self.differ and self.foreground else output
+
+
+def _mean(values: Sequence[torch.Tensor]) -> torch.Tensor:
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total / len(values)
 
 
 def agreement(outputs: Sequence[torch.Tensor], mean: torch.Tensor, foreground: Foreground) -> torch.Tensor:

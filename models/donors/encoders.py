@@ -94,7 +94,7 @@ def _fit_first_layer(state: State, wanted: State) -> list[str]:
         return []
     if channels == (3, 1):
         state[key] = state[key].sum(1, keepdim=True)
-        return ["its first layer is summed to 1 input channel (the same as repeating the grey image)"]
+        return ["its first layer is summed to 1 input channel (nearly the same as repeating the grey image)"]
     state[key] = state[key].repeat_interleave(3, 1) / 3
     return ["its first layer takes the mean of 3 input channels"]
 

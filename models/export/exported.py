@@ -48,6 +48,8 @@ def refuse(opt: argparse.Namespace) -> None:
             raise UserError(
                 f"--{flag}{asked}: an exported file cannot do that; apply this run by test.py, or export one without it"
             )
+    if opt.task == "auto":
+        raise UserError("--task auto: an exported file holds one network; name the run of one task")
     if opt.direction == "BtoA":
         raise UserError("--direction BtoA: this run draws images from masks, and an exported file makes masks")
 

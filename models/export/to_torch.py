@@ -15,10 +15,14 @@ FACTS = "pix2mask.json"
 
 
 def write_torch(export: Exported) -> bytes:
-    """The file's content."""
+    """The file's content. UserError: the program would refuse images of some size."""
     file = io.BytesIO()
     torch.export.save(export.program(), file, extra_files={FACTS: json.dumps(export.facts)})
-    return file.getvalue()
+    content, side = file.getvalue(), export.whole.net.multiple
+    if not export.whole.steps.one_size:  # torch compiles in whether the traced size needed padding
+        for height, width in ((side, side), (2 * side, 3 * side), (2 * side, side + 1), (2 * side + 3, 3 * side + 1)):
+            apply_torch(content)(np.zeros((1, 1, height, width), np.float32), 255.0)
+    return content
 
 
 def apply_torch(content: bytes) -> Apply:
@@ -32,8 +36,7 @@ def apply_torch(content: bytes) -> Apply:
         except AssertionError as error:  # of torch's, which has compiled in a condition on the size
             height, width = image.shape[-2:]
             raise UserError(
-                f"--to torchexport: the program would not take images of {width} x {height} pixels ({error}); "
-                "take --to onnx"
+                f"--to torchexport: the program would not take images of {width} x {height} pixels; take --to onnx"
             ) from error
         return mask.numpy(), probability.numpy()
 

@@ -37,6 +37,11 @@ class Steps:
     area: int = 0
     mirror: bool = False
 
+    @property
+    def one_size(self) -> bool:
+        """Whether the network sees images of one size only."""
+        return self.size is not None and not self.scale_width
+
 
 class Whole(nn.Module):
     """A generator and the steps around it, as one module that can be exported.
@@ -104,8 +109,7 @@ class Whole(nn.Module):
         A branch on their size would be fixed when the file is written."""
         height, width = images.shape[-2:]
         down, right = -height % self.net.multiple, -width % self.net.multiple
-        one_size = self.steps.size is not None and not self.steps.scale_width
-        if one_size and not (down or right):
+        if self.steps.one_size and not (down or right):
             return self.net(images)
         sizes, more = (torch.stack([torch.scalar_tensor(x) for x in pair]) for pair in ((height, width), (down, right)))
         fits = (more < sizes).all()

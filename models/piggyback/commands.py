@@ -89,6 +89,8 @@ def export(args: argparse.Namespace) -> int:
         names = ", ".join(file.path.name.split("_task_")[0] for file in files)
         raise UserError(f"{run} holds several tasks: name one of them as --epoch: {names}")
     others = {path.stem.split("_net_")[1]: path for path in sorted(run.glob(f"{args.epoch}_net_G_*.pth"))}
+    if (folder / "options.json").exists():
+        raise UserError(f"{folder} holds a run already: take another --out")
     for name in (*tasks, *others):
         for path in (network_path(folder, "latest", name), task_path(folder, "latest", name)):
             if path.exists():

@@ -27,10 +27,11 @@ def main() -> None:
 def contents(folder: Path) -> dict[str, Path | bytes]:
     """What is uploaded of a run, by name. UserError: no card, no licence, or weights that are of no use alone."""
     card = folder / "README.md"
-    if not card.is_file() or not re.match(r"---\n(?:.+\n)*?license:[ \t]*[^\s#]", card.read_text("utf-8")):
+    licence = r"---\n(?:.+\n)*?license:[ \t]*[^\s#]"
+    if not card.is_file() or not re.match(licence, card.read_text("utf-8", errors="replace")):
         raise UserError(f"{card}: no card with a licence; train.py writes one (per fold): fill in its line `license:`")
     weights = sorted(folder.glob("best_net_G*.pth")) or sorted(folder.glob("latest_net_G*.pth"))
-    if not weights:
+    if not weights or any(folder.glob("*_task_G*")):  # of a CycleGAN, one generator alone may be a task
         raise UserError(f"{folder}: no best_net_G.pth or latest_net_G.pth; a task is of no use without its donor")
     options = json.dumps(read_for_others(folder), indent=2).encode()
     return {"README.md": card, "options.json": options} | {path.name: path for path in weights}

@@ -66,6 +66,14 @@ def part(word: str) -> float:
     return value
 
 
+def stretch(word: str) -> float:
+    """A number from 0.1 to 10."""
+    value = _number(word)
+    if not 0.1 <= value <= 10:
+        raise argparse.ArgumentTypeError(f"{word} must be 0.1 to 10")
+    return value
+
+
 def cutoff(word: str) -> float | str:
     """Where foreground begins: a share, `auto`, or TOP,AREA,BOTTOM (returned as typed)."""
     if word == "auto":

@@ -1,5 +1,6 @@
 """The pool of earlier fakes."""
 
+import pytest
 import torch
 
 from models.image_pool import ImagePool
@@ -52,3 +53,18 @@ def test_kept_images_do_not_change_with_the_callers_tensor():
     pool.query(image)
     image.zero_()
     assert {pool.query(numbered(2)).item(), pool.query(numbered(2)).item(), pool.query(numbered(2)).item()} <= {1, 2}
+
+
+def test_images_of_several_sizes_are_never_mixed_in_a_batch_and_resume():
+    pool = ImagePool(3)
+    for side in (4, 5, 6, 5, 4) * 8:
+        batch = torch.rand(2, 3, side, side)
+        assert pool.query(batch).shape == batch.shape
+    again = ImagePool(3)
+    again.load_state_dict(pool.state_dict())
+    batch = torch.rand(2, 3, 5, 5)
+    assert torch.equal(again.query(batch), pool.query(batch))
+    state = pool.state_dict()
+    state["images"][0] = torch.rand(1, 1, 4, 4)
+    with pytest.raises(ValueError, match="of several kinds"):
+        again.load_state_dict(state)

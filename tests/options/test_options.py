@@ -194,8 +194,8 @@ def test_a_flag_file_that_cannot_be_parsed_is_refused_in_one_line(tmp_path, text
 
 
 def test_suffix_extends_the_name_and_load_iter_chooses_the_epoch():
-    opt = train("--name", "lungs", "--suffix", "{netG}_{crop_size}", "--load_iter", "500")
-    assert (opt.name, opt.epoch) == ("lungs_resnet_9blocks_256", "iter_500")
+    assert train("--name", "lungs", "--suffix", "{netG}_{crop_size}").name == "lungs_resnet_9blocks_256"
+    assert options.test.parse(["--name", "lungs", "--load_iter", "500"]).epoch == "iter_500"
 
 
 def test_help_shows_the_models_and_the_data_sets_flags(capsys):

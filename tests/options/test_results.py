@@ -11,6 +11,7 @@ import options.test
 import options.train
 from options.results import data_of, place, results_folder
 from options.script import as_dict
+from tests.helpers import read_json
 
 MINE = {"dataset_mode": "masks", "dataroot": "/mine"}
 
@@ -84,6 +85,9 @@ def folder_of(tmp_path, monkeypatch):
         ("--surface", "surface"),
         ("--write dicomseg --tta", "tta_write-dicomseg"),
         ("--source a", "lungs_source-a"),
+        ("--aspect_ratio 2", "aspect_ratio-2.0"),
+        ("--samples 2 --seed 5", "samples-2_seed-5"),
+        ("--stochastic --seed 5", "stochastic_seed-5"),
         ("--source a --tta", "lungs_source-a_tta"),
     ],
 )
@@ -95,6 +99,37 @@ def test_another_setting_than_the_runs_gives_a_folder_that_says_so(folder_of, fl
     assert folder_of(*flags.split()) == f"test_latest_{words}"
     assert folder_of(*flags.split()) == f"test_latest_{words}"
     assert folder_of() == "test_latest"
+
+
+def test_other_draws_and_fewer_images_of_train_have_a_folder_of_their_own(folder_of):
+    assert folder_of("--seed", "5") == "test_latest", "nothing is drawn"
+    assert folder_of("--train_images", "3") == "test_latest", "these images do not depend on it"
+    assert folder_of("--phase", "train") == "train_latest"
+    assert folder_of("--phase", "train", "--train_images", "3") == "train_latest_lungs_train_images-3"
+    drawn = ["--dataset_mode", "phantom", "--phantom_count"]
+    assert folder_of(*drawn, "40") != folder_of(*drawn, "100")
+
+
+def test_what_any_run_of_several_does_otherwise_counts(tmp_path, folder_of):
+    run = read_json(tmp_path / "checkpoints" / "run" / "options.json")
+    (tmp_path / "checkpoints" / "kept").mkdir()
+    (tmp_path / "checkpoints" / "kept" / "options.json").write_text(json.dumps(run | {"keep_largest": 1}))
+
+    def folder(*flags: str) -> str:
+        first, other = (options.test.parse(["--name", name, *flags]) for name in ("kept", "run"))
+        return results_folder(first, "both", "metrics.json", others=[other]).name
+
+    assert folder() == "test_latest"
+    assert folder("--keep_largest", "1") == "test_latest_keep_largest-1"
+
+
+def test_settings_of_a_folder_that_upstream_wrote_replace_no_results(folder_of):
+    Path("checkpoints/run/options.json").unlink()
+    lungs = ["--dataroot", "lungs"]
+    assert folder_of(*lungs) == "test_latest"
+    assert folder_of(*lungs, "--keep_largest", "1") == "test_latest_lungs_keep_largest-1"
+    assert folder_of(*lungs, "--tta") == "test_latest_lungs_tta"
+    assert folder_of(*lungs) == "test_latest"
 
 
 def test_flags_that_repeat_what_the_run_recorded_give_the_usual_folder(folder_of):

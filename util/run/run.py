@@ -12,7 +12,7 @@ from util.contracts import Averages, Trainable
 from util.errors import UserError
 from util.files import remove_unfinished, write_json, write_text
 from util.locks import only_one
-from util.run.aside import CARD, OPTIONS, RECORDS, put_back, set_aside
+from util.run.aside import CARD, OPTIONS, RECORDS, holds_run, put_back, set_aside
 from util.run.checkpoint import save_networks
 from util.run.device import keep_freed_memory, pick_device
 from util.run.learnt import record_learnt
@@ -60,7 +60,8 @@ class Run:
         self._interrupts = Interrupts()
         self.stopped = False
         self.reported: Callable[[], dict] = dict
-        self._alone = contextlib.ExitStack()
+        self._alone, self._is_alone = contextlib.ExitStack(), False
+        self._overwrites = opt.overwrite
         if self.first and self.folder.is_dir():
             self._take_folder()
         distributed.any_process(False)  # the others read the folder's files after the first has completed them
@@ -80,6 +81,7 @@ class Run:
         """
         refusal = f"{self.folder}: another training writes there now; wait for its end, or take another --name"
         self._alone.enter_context(only_one(self.folder, refusal))
+        self._is_alone = True
         finish_save(self.folder)
         remove_unfinished(self.folder / name for name in (*RECORDS, *CARD, OPTIONS))
         if self.continues:
@@ -136,18 +138,22 @@ class Run:
         self, options: Mapping[str, object], text: str, files: Iterable[Path], masks: Seen | None = None
     ) -> None:
         """Write options.json, train_opt.txt, which image files the run learns from and what their masks look like. A
-        new run first moves an older run's networks out of its folder."""
+        new run first moves an older run's networks out of its folder. UserError: another process has begun a run there
+        since this one started."""
         if not self.first:
             return
+        if not self._is_alone:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._take_folder()
+            if not self._overwrites and holds_run(self.folder):
+                raise UserError(f"{self.folder} holds a run already, begun a moment ago: take another --name")
         if not self.continues:
-            if not self.folder.is_dir():
-                self.folder.mkdir(parents=True)
-                self._take_folder()
             set_aside(self.folder)
         earlier = [self.folder] * self.continues
-        if options.get("pretrained"):  # a file, a folder or a run
-            start = Path(str(options["pretrained"]))
-            earlier += [start, start.parent, Path(str(options["checkpoints_dir"])) / start]
+        for flag in ("pretrained", "pretrained_B", "encoder_weights"):
+            if options.get(flag):  # a file, a folder or a run, or another word, of which there is no file
+                start = Path(str(options[flag]))
+                earlier += [start, start.parent, Path(str(options["checkpoints_dir"])) / start]
         record_learnt(self.folder, files, earlier)
         if masks:
             known = Seen.read(self.folder)  # of a run that continues, maybe with other data

@@ -75,6 +75,8 @@ class ImageScorer:
 
     def __post_init__(self) -> None:
         data = self.data
+        if self.surface and not (data.classes and data.has_targets):
+            raise UserError("--surface: the images have no masks to measure distances between: leave it out")
         if self.surface and data.classes and not data.classes.binary:
             raise UserError(
                 "--surface: distances are measured between outlines of one foreground, but these masks have "

@@ -6,6 +6,7 @@ threshold was chosen on.
 
 import argparse
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from util.contracts import ClassMap
 from util.errors import UserError
 from util.files import read_entries, write_json
-from util.flags import Fact, flags
+from util.flags import Fact, draws, flags
 from util.score.metrics import threshold_curve
 
 FILE = "threshold.json"
@@ -48,6 +49,8 @@ def applied(
     for file in files:
         digest.update(file.read_bytes())
     how = {name: getattr(runs[0], name) for name in flags(Fact.MAP) if getattr(runs[0], name, 0)}
+    if any(map(draws, runs)):
+        how["seed"] = runs[0].seed
     if classes and classes.binary and classes.encode(np.array([[0, 1]], np.uint8)).tolist() == WHITE_ON_BLACK:
         how["classes"] = "lungs"  # a foreground of any other name in these colours has the same map
     if len(runs) > 1:
@@ -67,7 +70,7 @@ def keep_threshold(
         raise UserError("--mask_threshold auto: phase val has no masks of two classes to choose by; give a number")
     threshold, dice = best_threshold(histograms)
     entry = applied | {"threshold": threshold, "dice": dice, "images": len(histograms), "data": data}
-    others = [old for old in _read(folder) if (old["how"], old["data"]) != (applied["how"], data)]
+    others = [old for old in _read(folder) if old["how"] != applied["how"] or not _same(old["data"], data)]
     write_json(folder / FILE, [*others, entry])
     print(f"threshold {threshold:g}: mean Dice {dice:.4f} on {_images(entry)}; recorded in {folder / FILE}")
     return threshold, _images(entry)
@@ -81,7 +84,7 @@ def kept_threshold(folder: Path, applied: dict[str, Any], named: str, data: str)
     """
     fitting = [entry for entry in _read(folder) if {key: entry[key] for key in applied} == applied]
     if fitting:
-        entry = ([entry for entry in fitting if entry["data"] == data] or fitting)[-1]
+        entry = ([entry for entry in fitting if _same(entry["data"], data)] or fitting)[-1]
         return entry["threshold"], _images(entry)
     raise NoThreshold(
         f"--mask_threshold auto: {folder / FILE} has none for these weights and flags (entries from before version 1.0 "
@@ -89,6 +92,11 @@ def kept_threshold(folder: Path, applied: dict[str, Any], named: str, data: str)
         f"command with --phase val (python test.py {named} --epoch {applied['how']['epoch']} --phase val "
         "--mask_threshold auto ...)"
     )
+
+
+def _same(data: str, other: str) -> bool:
+    """Whether two texts name one folder, as `datasets/lungs` and `./datasets/lungs/` do, or are equal."""
+    return os.path.realpath(data) == os.path.realpath(other)
 
 
 def _images(entry: dict) -> str:

@@ -167,7 +167,7 @@ class Stream:
     def _claimed(self, found: Found, base: Path, targets: list[Path]) -> _Image:
         """The image, with an error in its row if its mask would replace a file that is not ours to replace."""
         image = _Image(found.path, base, Row(shown(found.path)))
-        key = hash(str(base).casefold())  # on some disks A.png and a.png are one file
+        key = hash(("mask", str(base).casefold()))  # on some disks A.png and a.png are one file
         existing = [target for target in targets if os.path.lexists(target)]
         mask = targets[0].relative_to(self._folder) if self._folder else targets[0]
         if key in self._taken or self._record.holds(mask, found.path):

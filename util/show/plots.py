@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from util.files import replacing
@@ -240,5 +242,8 @@ def _frame(ax: Axes) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with replacing(path, "wb") as file:
+    # Names of runs and hospitals may hold two dollar signs, between which matplotlib would look for a formula.
+    with rc_context({"text.parse_math": False}), replacing(path, "wb") as file:
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)
         FigureCanvasAgg(figure).print_png(file)

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.classes import Classes
 from models.apply.translators import Ensemble, Grey, Mirrored, Tiled, create_translator, shared_input, tiled
 from models.pix2pix import Pix2PixModel
 from tests.models.helpers import model_options
@@ -119,6 +120,22 @@ def test_outputs_of_one_and_three_channels_are_averaged_as_foreground():
         torch.zeros(2, 3, 1, 1)
     )
     assert result.flatten().tolist() == [0.75, 0.75]
+
+
+def test_tints_that_change_no_probability_are_no_uncertainty():
+    """Both outputs have foreground 0.5, one in red and one in green. A coloured class counts in full."""
+
+    def colour(*values: float) -> Net:
+        return Net(lambda images: torch.tensor(values).view(1, 3, 1, 1).expand(len(images), 3, 1, 1))
+
+    white = Classes.load("lungs").foreground
+    ensemble = Ensemble([colour(1, -1, 0), colour(-1, 1, 0)], white)
+    ensemble.translate(torch.zeros(1, 3, 1, 1))
+    assert ensemble.companions({})["uncertainty"].item() == pytest.approx(-1)
+    red = Classes.load('{"background": [0, 0, 0], "heart": [255, 0, 0]}').foreground
+    ensemble = Ensemble([colour(-1, -1, -1), colour(1, -1, -1)], red)
+    ensemble.translate(torch.zeros(1, 3, 1, 1))
+    assert ensemble.companions({})["uncertainty"].item() == pytest.approx(1)
 
 
 def test_a_network_of_one_channel_sees_luma():

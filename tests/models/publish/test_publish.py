@@ -29,6 +29,13 @@ def fill_in(run) -> None:
     card.write_text(card.read_text("utf-8").replace("license: #", "license: mit #"), "utf-8")
 
 
+def test_half_a_cyclegan_is_refused(run):
+    fill_in(run)
+    (run / "best_task_G_A.safetensors").touch()
+    with pytest.raises(UserError, match="tiny: .*a task is of no use without its donor"):
+        contents(run)
+
+
 class Hub(BaseHTTPRequestHandler):
     """Answers as the hub does to whoever makes a repository and commits to it."""
 

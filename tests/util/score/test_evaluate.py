@@ -171,6 +171,14 @@ def test_surface_distances_are_in_mm_where_every_spacing_is_known(pictures, echo
     assert capsys.readouterr().err == f"note: --surface: {note}"
 
 
+def test_surface_distances_need_masks(pictures, echo):
+    data = pictures([output(TRUTH)], [None])
+    with pytest.raises(
+        UserError, match="--surface: the images have no masks to measure distances between: leave it out"
+    ):
+        evaluate(echo, data.loader(), surface=True)
+
+
 def test_surface_distances_of_more_than_two_classes_are_refused(pictures, echo):
     data = pictures([np.zeros((3, 2, 4))], [TRUTH], classes="facades")
     with pytest.raises(

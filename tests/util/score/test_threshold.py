@@ -1,6 +1,7 @@
 """--mask_threshold auto: chosen on val, valid only for the same weights and flags."""
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,14 @@ def test_each_data_set_has_its_own_threshold_and_one_without_val_takes_the_last(
     keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "theirs")
     assert kept_threshold(tmp_path, key, "--name x", "ours") == (76 / 256, "val of ours, 1 images")
     assert kept_threshold(tmp_path, key, "--name x", "third") == (0.5, "val of theirs, 1 images")
+    assert kept_threshold(tmp_path, key, "--name x", str(Path("ours").absolute()))[0] == 76 / 256
+    keep_threshold(tmp_path, key, histograms([0.2, 0.9, 0.2, 0.1]), "./ours/")
+    assert kept_threshold(tmp_path, key, "--name x", "ours")[1] == "val of ./ours/, 1 images"
+
+
+def test_where_dropout_is_drawn_a_threshold_holds_for_one_seed(weights):
+    one, other = (applied([argparse.Namespace(**vars(flags()) | {"samples": 2, "seed": k})], [weights]) for k in (0, 1))
+    assert one != other
 
 
 def test_data_without_masks_and_a_damaged_file_are_refused(tmp_path, weights):

@@ -63,3 +63,10 @@ def test_a_logarithmic_axis_has_numbers_however_little_it_spans(drawn, tmp_path,
     low, high = ax.get_ylim()
     shown = [value for value in ax.yaxis.get_major_locator()() if low <= value <= high]
     assert 2 <= len(shown) <= 12
+
+
+def test_dollar_signs_in_names_are_no_formula(tmp_path):
+    plots.histogram_plot({"site$1_$": [0.9, 0.8]}, "Dice", tmp_path / "a.png")
+    plots.bars({"bytes": {"cost$x_$": 2.0}}, tmp_path / "b.png")
+    plots.paths([("Dice", "Dice", {"run$^$": ([1, 2], [0.5, 0.6])}, {})], tmp_path / "c.png", ["one$_$", "two"])
+    assert len(list(tmp_path.iterdir())) == 3
