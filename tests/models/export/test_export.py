@@ -168,7 +168,7 @@ def test_a_size_that_a_program_of_torch_does_not_take_ends_in_one_line(monkeypat
             raise AssertionError("Guard failed: image.size()[3] % 64 != 1")
 
     monkeypatch.setattr(torch.export, "load", lambda file: Compiled())
-    with pytest.raises(UserError, match="would not take images of 64 x 32 pixels .*Guard failed.*; take --to onnx"):
+    with pytest.raises(UserError, match="would not take images of 64 x 32 pixels; take --to onnx$"):
         apply_torch(b"")(np.zeros((1, 1, 32, 64), np.float32), 255.0)
 
 
