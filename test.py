@@ -101,7 +101,10 @@ def test_folds(runs: list[argparse.Namespace]) -> int:
     from util.folds.record import name_of
 
     checkpoints_dir, names = Path(runs[0].checkpoints_dir), [run.name for run in runs]
-    if len({run.fold for run in runs}) < len(runs):
+    folds = [getattr(run, "fold", -1) for run in runs]
+    if -1 in folds:
+        raise UserError(f"--phase {OUT_OF_FOLD}: run {names[folds.index(-1)]} was trained without --fold; leave it out")
+    if len({*folds}) < len(folds):
         raise UserError(f"--name {','.join(names)}: two runs of one fold; name the folds of one cross-validation")
     name = name_of(checkpoints_dir, names)
     opt = argparse.Namespace(**vars(runs[0]) | {"name": name, "fold": "all"})

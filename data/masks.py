@@ -26,7 +26,7 @@ from data.read.headers import read_patient
 from data.read.images import find_images, read_file, safe_ids, without_extension
 from data.read.labels import read_labels
 from data.read.matching import match_listed
-from data.read.splits import Row, draw, draw_split, folded, phase_folders, read_splits, splits_by_folders
+from data.read.splits import Row, draw, draw_split, folded, is_list, phase_folders, read_splits, splits_by_folders
 from util.errors import UserError
 from util.folds.record import OUT_OF_FOLD
 from util.run.learnt import digests
@@ -191,10 +191,13 @@ def _listed(root: Path, list_file: Path) -> list[Row]:
 def _unlisted(root: Path) -> list[Row]:
     """A row for each image in images/. UserError: there are none, or there was or should be a splits.csv."""
     if (root / PREPARED).is_file():
-        raise UserError(f"{root}: data.prepare was interrupted, for splits.csv is missing: run the same command again")
-    near = [path.name for path in root.iterdir() if path.name.lower() in ("splits.csv", "split.csv")]
-    if near:
-        raise UserError(f"{root / near[0]}: the list of phases is called splits.csv: rename it")
+        raise UserError(
+            f"{root}: its splits.csv is missing, because data.prepare was interrupted or the file was deleted: run "
+            f"data.prepare again, or delete {PREPARED} to draw the phases"
+        )
+    near = [path for path in root.iterdir() if path.name.lower() in ("splits.csv", "split.csv")]
+    if near and is_list(near[0]):
+        raise UserError(f"{near[0]}: the list of phases is called splits.csv: rename it")
     if not (root / "images").is_dir():
         advice = renaming(root) or (
             "put images into images/ and their masks into masks/ (to test on a plain folder of images: "

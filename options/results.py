@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from options.base import following
-from options.recorded import UPSTREAM_DEFAULTS, read_run
+from options.recorded import UPSTREAM_DEFAULTS, read_run, read_shared, tasks_in_folder
 from options.test import TEST
 from util.flags import Fact, draws, flags
+from util.folds.record import read_record, run_of
 
 WHERE = ("dataroot", "dataset_mode", "phantom")
 """The flags that name a data set; others of Fact.IMAGES choose from it."""
@@ -54,20 +55,23 @@ def settings_of(opt: argparse.Namespace, others: Sequence[argparse.Namespace] = 
     counts."""
     settings: dict[str, object] = {}
     for run in (opt, *others):
-        settings = _otherwise(run) | settings
+        settings = _otherwise(run, alone=run is opt) | settings
     return settings | {name: getattr(opt, name) for name, usual in EXTRAS.items() if getattr(opt, name, usual) != usual}
 
 
-def _otherwise(opt: argparse.Namespace) -> dict[str, object]:
-    """The flags of one run that differ from its usual ones, but for EXTRAS."""
-    run = read_run(Path(opt.checkpoints_dir) / opt.name)
+def _otherwise(opt: argparse.Namespace, alone: bool) -> dict[str, object]:
+    """The flags of one run that differ from its usual ones, but for EXTRAS. alone: it decides how images are read."""
+    folder = Path(opt.checkpoints_dir) / opt.name
+    folds = read_record(folder)
+    run = read_run(Path(opt.checkpoints_dir) / run_of(opt.name, folds.folds[0]) if folds else folder)
+    task = tasks_in_folder(folder).get(str(opt.epoch))
     names = [name for name in flags(Fact.MAP | Fact.CUT) if name not in IN_THE_NAME]
     names += ["seed"] * draws(opt)
     # --model test reads plain images by itself, as upstream does.
-    names += ["dataset_mode"] * (bool(run) and opt.model != "test")
+    names += ["dataset_mode"] * (alone and bool(run) and opt.model != "test")
     usual = TEST.default_values(opt.model, opt.dataset_mode)
     if not run:
-        usual |= following(opt) | UPSTREAM_DEFAULTS
+        usual |= following(opt) | (read_shared(task) if task else UPSTREAM_DEFAULTS)
     else:  # an older version recorded fewer flags; what it did not record has not changed
         usual |= {name: run.get(name, getattr(opt, name)) for name in names if name in flags(Fact.TESTED)}
     return {name: getattr(opt, name) for name in names if getattr(opt, name) != usual[name]}

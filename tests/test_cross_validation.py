@@ -56,6 +56,7 @@ def test_each_image_is_scored_by_the_run_that_has_not_seen_it(place):
         assert (likely[~mask] <= 128).all()
     summary = read_json(results / "metrics.json")
     assert (summary["images"], summary["patients"], summary["data"]["fold"]) == (len(rows), len(rows), "all")
+    assert "settings" not in summary["data"], "all as in training"
     assert sum(float(row["dice"]) for row in rows.values()) / len(rows) == pytest.approx(
         summary["macro"]["dice"], abs=1e-5
     )
@@ -89,6 +90,9 @@ def test_scores_of_images_that_were_learnt_do_not_claim_the_contrary(place):
 @pytest.mark.slow
 def test_runs_of_one_fold_are_not_scored_as_two_folds(place):
     shutil.copytree(place / "checkpoints" / "cv", place / "checkpoints" / "cv2")
+    save_run(place / "checkpoints", "plain", *words("--netG unet_64 --ngf 4 --dataset_mode masks --dataroot data"))
+    done = python(ROOT / "test.py", *words("--name cv/fold_0,plain --phase out_of_fold --gpu_ids -1"), cwd=place)
+    assert "--phase out_of_fold: run plain was trained without --fold; leave it out" in done.stderr
     done = python(ROOT / "test.py", *words("--name cv/fold_0,cv2/fold_0 --phase out_of_fold --gpu_ids -1"), cwd=place)
     assert done.returncode == 2
     assert "cv/fold_0,cv2/fold_0: two runs of one fold; name the folds of one cross-validation" in done.stderr

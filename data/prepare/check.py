@@ -10,7 +10,7 @@ from data.classes import Classes
 from data.masks import find_rows
 from data.prepare.contents import Mask, Picture, read_all
 from data.prepare.findings import Findings, counted, few, number, report
-from data.prepare.lists import write_folds
+from data.prepare.lists import in_folds, write_folds
 from data.read.folders import PHASES, existing_folder
 from data.read.headers import contradicting
 from data.read.images import find_images, read_file
@@ -136,8 +136,9 @@ class _Check:
         """A few images, and how folds tear them apart; "" if they do not."""
         if len(folds := sorted({self.fold[image] for image in images} - {""})) > 1:
             return f"{few(images)}: the same picture in folds {' and '.join(folds)}"
-        if self.folds and len({self.patient[image] for image in images}) > 1:
-            return f"{few(images)}: the same picture of several patients, whom --folds would put into several folds"
+        dealt = {row.image for row in in_folds(self.root, self.rows)} if self.folds else set()
+        if len({self.patient[image] for image in images if image in dealt}) > 1:
+            return f"{few(images)}: the same picture of several patients, whom --folds could put into several folds"
         return ""
 
     def _pair(self) -> None:

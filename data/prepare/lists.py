@@ -14,7 +14,7 @@ from data.prepare.convert import Written
 from data.prepare.findings import few
 from data.prepare.folder import damaged, read_json
 from data.prepare.source import Inventory, Item, Source
-from data.read.splits import lines_as_text, phase_folders, read_lines, read_splits
+from data.read.splits import Row, lines_as_text, phase_folders, read_lines, read_splits
 from util.errors import UserError
 from util.files import write_text
 
@@ -95,8 +95,7 @@ def write_folds(root: Path, patient_regex: str, count: int) -> str:
     """
     path = root / "splits.csv"
     listed, rows = path.is_file(), list(find_rows(root, patient_regex).values())
-    chosen = listed or bool(phase_folders(root / "images"))  # and not drawn
-    inside = [row for row in rows if not chosen or row.fold or row.split != "test"]
+    inside = in_folds(root, rows)
     patients = len({row.patient for row in inside})
     if not 2 <= count <= patients:
         raise UserError(f"--folds {count}: want at least 2, and at most one for each of the {patients} patients")
@@ -118,6 +117,12 @@ def write_folds(root: Path, patient_regex: str, count: int) -> str:
     sizes = " to ".join(map(str, sorted({min(counts := Counter(folds.values()).values()), max(counts)})))
     aside = f"; {len(rows) - len(inside)} images of split test stay aside" if len(rows) > len(inside) else ""
     return f"{path}: {count} folds of {sizes} images, by patient ({patients}){aside}"
+
+
+def in_folds(root: Path, rows: Sequence[Row]) -> list[Row]:
+    """The images of one's own folder that `write_folds` divides."""
+    chosen = (root / "splits.csv").is_file() or bool(phase_folders(root / "images"))  # and not drawn
+    return [row for row in rows if not chosen or row.fold or row.split != "test"]
 
 
 def _row(written: Written, source: Source, split: str) -> dict[str, str]:

@@ -57,7 +57,7 @@ class Sides(Source):
         matching = match_listed(list(rows.values()), root)
         if unclear := next(iter(matching.unclear.values()), ""):
             raise UserError(unclear)
-        inventory.left_out["a mask without its image"] += map(str, matching.strays)
+        inventory.left_out["a mask without its image"] += (path.name for path in matching.strays)
         images = [row.image for row in rows.values()]
         bad, _ = left_out(root, [row.image for row in rows.values() if row.split != "test"], images)
         for name, row in rows.items():

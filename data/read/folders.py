@@ -35,7 +35,7 @@ def existing_folder(dataroot: str) -> Path:
     if not dataroot:
         raise UserError("--dataroot is missing: give the folder of the images")
     root = Path(dataroot)
-    if dataroot.encode(errors="replace").decode() != dataroot:
+    if str(root).encode(errors="replace").decode() != str(root):
         raise UserError(f"--dataroot {root}: the name of this folder is not UTF-8: rename it")
     if root.is_file():
         raise UserError(f"--dataroot {root}: a file, not a folder")

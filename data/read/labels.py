@@ -147,7 +147,7 @@ def _refuse_unclear_transparency(pixels: np.ndarray, opacity: np.ndarray, classe
 
 def _refuse_unclear_black(pixels: np.ndarray, classes: Classes, name: str) -> None:
     """Nothing but 0 in one channel is class 0 in numbered masks, and black in others."""
-    black = [name for name, colour in zip(classes.names[1:], classes.colours[1:], strict=True) if not colour.any()]
+    black = [title for title, colour in zip(classes.names[1:], classes.colours[1:], strict=True) if not colour.any()]
     if black and pixels.ndim == 2 and not pixels.any() and not _two_values_mean_classes(classes):
         raise UserError(
             f"{name}: every pixel is 0: as a number that is {classes.names[0]}, as a colour {black[0]}; save it in "

@@ -5,6 +5,7 @@ import hashlib
 import io
 import math
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -70,7 +71,7 @@ def phase_folders(folder: Path) -> list[str]:
     if odd := sorted(meant.keys() - PHASES):
         raise UserError(
             f"{folder}: its folders {', '.join(sorted(meant))} look like phases, which are called {', '.join(PHASES)}: "
-            f"rename {odd[0]} to {meant[odd[0]]}, or list the phases in splits.csv"
+            f"rename {odd[0]} to {meant[odd[0]]} or merge them, or list the phases in splits.csv"
         )
     return [phase for phase in PHASES if phase in meant]
 
@@ -110,6 +111,13 @@ def read_lines(path: Path, wanted: Set[str] = frozenset({"image", "split"})) -> 
         return lines
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV file in UTF-8: {error}") from None
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file's first line has the columns image and split."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    return {"image", "split"} <= {name.strip() for name in re.split("[,;\t]", first)}
 
 
 def lines_as_text(lines: Sequence[Mapping[str, str]], columns: Iterable[str], path: Path) -> str:

@@ -116,12 +116,12 @@ class Trained:
         the default. UserError: --mask_threshold auto, and none was chosen."""
         if not typed and self.runs[0].mask_threshold == ONE_HALF.threshold:
             with contextlib.suppress(NoThreshold):
-                return self._rule_from_val(classes, within, data="")
+                return self._rule_from_val(classes, within, data=None)
         elif self.runs[0].mask_threshold == "auto":
-            return self._rule_from_val(classes, within, data="")
+            return self._rule_from_val(classes, within, data=None)
         return MaskRule.of(self.runs[0])
 
-    def _rule_from_val(self, classes: ClassMap | None, within: Sequence[Path], data: str) -> MaskRule:
+    def _rule_from_val(self, classes: ClassMap | None, within: Sequence[Path], data: str | None) -> MaskRule:
         """The rule with the threshold that was chosen on val of `data`, or else last. NoThreshold: none was."""
         opt = self.runs[0]
         flags = named(",".join(run.name for run in self.runs), opt.checkpoints_dir)

@@ -15,14 +15,15 @@ FACTS = "pix2mask.json"
 
 
 def write_torch(export: Exported) -> bytes:
-    """The file's content. UserError: the program would refuse images of some size."""
+    """The file's content. UserError: a run that does not bring images to one size."""
+    if not export.whole.steps.one_size:
+        raise UserError(
+            "--to torchexport: this run does not bring images to one size (--preprocess), and torch.export fixes which "
+            "sizes need padding; take --to onnx"
+        )
     file = io.BytesIO()
     torch.export.save(export.program(), file, extra_files={FACTS: json.dumps(export.facts)})
-    content, side = file.getvalue(), export.whole.net.multiple
-    if not export.whole.steps.one_size:  # torch compiles in whether the traced size needed padding
-        for height, width in ((side, side), (2 * side, 3 * side), (2 * side, side + 1), (2 * side + 3, 3 * side + 1)):
-            apply_torch(content)(np.zeros((1, 1, height, width), np.float32), 255.0)
-    return content
+    return file.getvalue()
 
 
 def apply_torch(content: bytes) -> Apply:

@@ -273,7 +273,7 @@ def test_folders_that_look_like_phases_are_no_silent_draw(lungs, flags, train, t
         (lungs / folder / "test").rename(lungs / folder / test)
         (lungs / folder / "train").rename(lungs / folder / train)
     with pytest.raises(
-        UserError, match=f"look like phases, which are called train, val, test: rename {advice}, or list"
+        UserError, match=f"look like phases, which are called train, val, test: rename {advice} or merge them, or list"
     ):
         MasksDataset(flags(dataroot=lungs), "train", train=True)
     write_list(lungs, "image,split", *(f"images/{train}/p{i}.png,train" for i in range(6)))
@@ -287,9 +287,16 @@ def test_a_list_of_nearly_the_right_name_is_not_ignored(lungs, flags, name):
         MasksDataset(flags(dataroot=lungs), "train", train=True)
 
 
+def test_a_list_of_something_else_is_no_list_of_phases(lungs, flags):
+    (lungs / "split.csv").write_text("id,fold\np0,1\n")
+    assert len(MasksDataset(flags(dataroot=lungs), "all", train=False)) == 10
+
+
 def test_what_an_interrupted_data_prepare_left_does_not_train(lungs, flags):
     (lungs / ".prepare.json").write_text("{}")
-    with pytest.raises(UserError, match=r"data.prepare was interrupted, .*: run the same command again"):
+    with pytest.raises(
+        UserError, match="its splits.csv is missing, because data.prepare was interrupted or .*: run data"
+    ):
         MasksDataset(flags(dataroot=lungs), "train", train=True)
 
 

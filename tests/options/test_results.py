@@ -121,6 +121,11 @@ def test_what_any_run_of_several_does_otherwise_counts(tmp_path, folder_of):
 
     assert folder() == "test_latest"
     assert folder("--keep_largest", "1") == "test_latest_keep_largest-1"
+    (tmp_path / "checkpoints" / "kept" / "options.json").write_text(json.dumps(run | {"dataset_mode": "single"}))
+    (tmp_path / "checkpoints" / "kept").rename(tmp_path / "checkpoints" / "other")
+    first, other = options.test.parse(["--name", "run"]), options.test.parse(["--name", "other"])
+    other.dataset_mode = first.dataset_mode  # as test.py reads an ensemble
+    assert results_folder(first, "both", "metrics.json", others=[other]).name == "test_latest"
 
 
 def test_settings_of_a_folder_that_upstream_wrote_replace_no_results(folder_of):

@@ -151,9 +151,10 @@ class Run:
             set_aside(self.folder)
         earlier = [self.folder] * self.continues
         for flag in ("pretrained", "pretrained_B", "encoder_weights"):
-            if options.get(flag):  # a file, a folder or a run, or another word, of which there is no file
-                start = Path(str(options[flag]))
-                earlier += [start, start.parent, Path(str(options["checkpoints_dir"])) / start]
+            start = Path(str(options.get(flag) or ""))
+            earlier += [start.parent] * start.is_file()
+            if options.get(flag) and flag != "encoder_weights":  # a folder or a run, or a word of another meaning
+                earlier += [start, Path(str(options["checkpoints_dir"])) / start]
         record_learnt(self.folder, files, earlier)
         if masks:
             known = Seen.read(self.folder)  # of a run that continues, maybe with other data

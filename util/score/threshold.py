@@ -76,15 +76,15 @@ def keep_threshold(
     return threshold, _images(entry)
 
 
-def kept_threshold(folder: Path, applied: dict[str, Any], named: str, data: str) -> tuple[float, str]:
+def kept_threshold(folder: Path, applied: dict[str, Any], named: str, data: str | None) -> tuple[float, str]:
     """The threshold that was chosen for these weights and this way of applying them, and a description of the images.
 
-    If none was chosen on `data`, which may have no phase val, it is the last one that was chosen on other data. named:
+    If none was chosen on `data`, which may have no phase val, or `data` is None, it is the last one of all. named:
     the flags that name the run or the ensemble on a command line. NoThreshold: no threshold was chosen yet.
     """
     fitting = [entry for entry in _read(folder) if {key: entry[key] for key in applied} == applied]
     if fitting:
-        entry = ([entry for entry in fitting if _same(entry["data"], data)] or fitting)[-1]
+        entry = ([entry for entry in fitting if data and _same(entry["data"], data)] or fitting)[-1]
         return entry["threshold"], _images(entry)
     raise NoThreshold(
         f"--mask_threshold auto: {folder / FILE} has none for these weights and flags (entries from before version 1.0 "
@@ -106,7 +106,7 @@ def _images(entry: dict) -> str:
 def _is_entry(value: object) -> bool:
     if not isinstance(value, dict) or not {"weights", "how", "threshold", "data", "images"} <= value.keys():
         return False
-    return type(value["threshold"]) is float and 0 <= value["threshold"] <= 1
+    return isinstance(value["data"], str) and type(value["threshold"]) is float and 0 <= value["threshold"] <= 1
 
 
 def _read(folder: Path) -> list[dict]:

@@ -500,12 +500,16 @@ def test_fewer_than_two_folds_are_refused(lungs, prepare, count):
 def test_a_picture_of_two_patients_is_refused_where_folds_would_tear_it(lungs, prepare, capsys):
     for name in ("images", "masks"):
         shutil.copy(lungs / name / "p0.png", lungs / name / "copy.png")
-    write_list(lungs, [f"images/{name}.png,train" for name in ("copy", *(f"p{i}" for i in range(10)))], "image,split")
+    names = [f"p{i}" for i in range(10)]
+    write_list(lungs, [f"images/{name}.png,train" for name in ("copy", *names)], "image,split")
     assert prepare("masks", lungs) == 0
     assert prepare("masks", lungs, "--folds", 2) == 1
     assert (
         "images/copy.png, images/p0.png: the same picture of several patients, whom --folds" in capsys.readouterr().out
     )
+    tested = [f"images/{name}.png,{'test' if name in ('copy', 'p0') else 'train'}" for name in ("copy", *names)]
+    write_list(lungs, tested, "image,split")
+    assert prepare("masks", lungs, "--folds", 2) == 0, "no fold holds test's images"
     rows = [f"images/p{i}.png,train,{i % 2}" for i in range(10)]
     write_list(lungs, ["images/copy.png,train,1", *rows], "image,split,fold")
     assert "images/copy.png, images/p0.png: the same picture in folds 0 and 1: remove one, or" in errors(lungs)[0]

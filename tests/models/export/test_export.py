@@ -172,6 +172,14 @@ def test_a_size_that_a_program_of_torch_does_not_take_ends_in_one_line(monkeypat
         apply_torch(b"")(np.zeros((1, 1, 32, 64), np.float32), 255.0)
 
 
+def test_a_run_that_keeps_sizes_is_no_program_of_torch(save, export):
+    save("--preprocess", "none")
+    with pytest.raises(
+        UserError, match="--to torchexport: this run does not bring images to one size .*; take --to onnx"
+    ):
+        export(to="torchexport")
+
+
 @pytest.mark.slow
 def test_int8_makes_a_file_a_quarter_as_large_with_nearly_the_same_masks(save, export, scan, monkeypatch):
     monkeypatch.setattr(check, "MOST_INT8", 0.1)

@@ -92,6 +92,14 @@ def test_each_data_set_has_its_own_threshold_and_one_without_val_takes_the_last(
     assert kept_threshold(tmp_path, key, "--name x", "ours")[1] == "val of ./ours/, 1 images"
 
 
+def test_images_of_any_data_take_the_last_threshold_wherever_they_are_segmented(tmp_path, weights, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    key = applied([flags()], [weights])
+    keep_threshold(tmp_path, key, histograms([0.3, 0.9, 0.2, 0.1]), ".")
+    keep_threshold(tmp_path, key, histograms([0.7, 0.9, 0.2, 0.1]), "theirs")
+    assert kept_threshold(tmp_path, key, "--name x", None)[0] == 0.5
+
+
 def test_where_dropout_is_drawn_a_threshold_holds_for_one_seed(weights):
     one, other = (applied([argparse.Namespace(**vars(flags()) | {"samples": 2, "seed": k})], [weights]) for k in (0, 1))
     assert one != other
