@@ -55,12 +55,12 @@ def settings_of(opt: argparse.Namespace, others: Sequence[argparse.Namespace] = 
     counts."""
     settings: dict[str, object] = {}
     for run in (opt, *others):
-        settings = _otherwise(run, alone=run is opt) | settings
+        settings = _otherwise(run, first=run is opt) | settings
     return settings | {name: getattr(opt, name) for name, usual in EXTRAS.items() if getattr(opt, name, usual) != usual}
 
 
-def _otherwise(opt: argparse.Namespace, alone: bool) -> dict[str, object]:
-    """The flags of one run that differ from its usual ones, but for EXTRAS. alone: it decides how images are read."""
+def _otherwise(opt: argparse.Namespace, first: bool) -> dict[str, object]:
+    """The flags of one run that differ from its usual ones, but for EXTRAS. first: it decides how images are read."""
     folder = Path(opt.checkpoints_dir) / opt.name
     folds = read_record(folder)
     run = read_run(Path(opt.checkpoints_dir) / run_of(opt.name, folds.folds[0]) if folds else folder)
@@ -68,7 +68,7 @@ def _otherwise(opt: argparse.Namespace, alone: bool) -> dict[str, object]:
     names = [name for name in flags(Fact.MAP | Fact.CUT) if name not in IN_THE_NAME]
     names += ["seed"] * draws(opt)
     # --model test reads plain images by itself, as upstream does.
-    names += ["dataset_mode"] * (alone and bool(run) and opt.model != "test")
+    names += ["dataset_mode"] * (first and bool(run) and opt.model != "test")
     usual = TEST.default_values(opt.model, opt.dataset_mode)
     if not run:
         usual |= following(opt) | (read_shared(task) if task else UPSTREAM_DEFAULTS)
