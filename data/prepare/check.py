@@ -86,7 +86,7 @@ def check_folder(src: Path, classes_of: str, patient_regex: str, folds: int | No
 
 class _Check:
     def __init__(self, root: Path, classes: Classes, rows: list[Row], folds: bool = False) -> None:
-        self.root, self.classes, self.folds = root, classes, folds
+        self.root, self.classes = root, classes
         self.listed = (root / "splits.csv").is_file()
         self.by_folders = not self.listed and bool(phase_folders(root / "images"))
         self.findings = Findings()
@@ -94,6 +94,7 @@ class _Check:
         self.fold = {row.image: row.fold for row in rows}
         self.patient = {row.image: row.patient for row in rows}
         self.rows = rows
+        self.dealt = {row.image for row in in_folds(root, rows)} if folds else set()
         self.masks_of: dict[Path, tuple[Path, ...]] = {row.image: row.masks for row in rows if row.masks}
         self.pictures: dict[Path, Picture] = {}
         self.masks: dict[Path, Mask] = {}
@@ -136,8 +137,7 @@ class _Check:
         """A few images, and how folds tear them apart; "" if they do not."""
         if len(folds := sorted({self.fold[image] for image in images} - {""})) > 1:
             return f"{few(images)}: the same picture in folds {' and '.join(folds)}"
-        dealt = {row.image for row in in_folds(self.root, self.rows)} if self.folds else set()
-        if len({self.patient[image] for image in images if image in dealt}) > 1:
+        if len({self.patient[image] for image in images if image in self.dealt}) > 1:
             return f"{few(images)}: the same picture of several patients, whom --folds could put into several folds"
         return ""
 

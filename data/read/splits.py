@@ -5,7 +5,6 @@ import hashlib
 import io
 import math
 import os
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -96,7 +95,7 @@ def read_lines(path: Path, wanted: Set[str] = frozenset({"image", "split"})) -> 
     UTF-8 or CSV, a column is missing."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_separator(text, wanted))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_separator(text, wanted) or ",")
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         if missing := wanted - {*reader.fieldnames}:
             raise UserError(f"{path}: no column {' and no column '.join(sorted(missing))} in its first line")
@@ -116,8 +115,7 @@ def read_lines(path: Path, wanted: Set[str] = frozenset({"image", "split"})) -> 
 def is_list(path: Path) -> bool:
     """Whether a file's first line has the columns image and split."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline()
-    return {"image", "split"} <= {name.strip() for name in re.split("[,;\t]", first)}
+        return bool(_separator(file.readline(csv.field_size_limit()), {"image", "split"}))  # csv refuses longer ones
 
 
 def lines_as_text(lines: Sequence[Mapping[str, str]], columns: Iterable[str], path: Path) -> str:
@@ -125,7 +123,7 @@ def lines_as_text(lines: Sequence[Mapping[str, str]], columns: Iterable[str], pa
     stays."""
     columns, now = [*columns], path.read_text(encoding="utf-8-sig") if path.is_file() else ""
     text = io.StringIO()
-    delimiter = _separator(now, {"image"})
+    delimiter = _separator(now, {"image"}) or ","
     table = csv.DictWriter(text, columns, restval="", lineterminator="\n", delimiter=delimiter)
     table.writeheader()
     table.writerows(lines)
@@ -133,9 +131,10 @@ def lines_as_text(lines: Sequence[Mapping[str, str]], columns: Iterable[str], pa
 
 
 def _separator(text: str, wanted: Set[str]) -> str:
+    """What stands between the columns of the first line, if `wanted` are among them; else ""."""
     first = text.splitlines()[:1]
     parts = ((mark, next(csv.reader(first, delimiter=mark), [])) for mark in ",;\t")
-    return next((mark for mark, names in parts if wanted <= {name.strip() for name in names}), ",")
+    return next((mark for mark, names in parts if wanted <= {name.strip() for name in names}), "")
 
 
 def _row(path: Path, name: str, line: Mapping[str, str]) -> Row:

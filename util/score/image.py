@@ -75,13 +75,14 @@ class ImageScorer:
 
     def __post_init__(self) -> None:
         data = self.data
-        if self.surface and not (data.classes and data.has_targets):
-            raise UserError("--surface: the images have no masks to measure distances between: leave it out")
-        if self.surface and data.classes and not data.classes.binary:
-            raise UserError(
-                "--surface: distances are measured between outlines of one foreground, but these masks have "
-                f"{len(data.classes.names)} classes: leave it out"
-            )
+        if self.surface:
+            if not (data.classes and data.has_targets):
+                raise UserError("--surface: the images have no masks to measure distances between: leave it out")
+            if not data.classes.binary:
+                raise UserError(
+                    "--surface: distances are measured between outlines of one foreground, but these masks have "
+                    f"{len(data.classes.names)} classes: leave it out"
+                )
         # One unit for all images: a mean of some distances in mm and others in pixels would mean nothing.
         self.spacings = [data.spacing(i) for i in range(len(data))] if self.surface else []
         lack = [i for i, mm in enumerate(self.spacings) if mm is None]
